@@ -1,0 +1,125 @@
+"""What may prefect.yaml say, and which work pool does it rely on?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo
+
+import yaml
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from upkeep.config import Name, Strict
+from upkeep.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parents[1]
+"""The checkout: what the worker puts on PYTHONPATH."""
+
+PROJECT = ROOT / "prefect.yaml"
+TAG = "upkeep"
+"""Every deployment of ours carries it; only deployments that carry it are ever pruned."""
+
+MANUAL = "manual"
+"""Deployments with this tag are started by people: their form offers the known clients."""
+
+
+class Queue(Strict):
+    """A line in front of the pool; the queue with the lowest priority number is served first."""
+
+    name: Name
+    priority: int = Field(ge=1)
+    limit: int | None = Field(default=None, ge=1, description="runs at a time; None = as many as the pool")
+
+
+class Pool(Strict):
+    """A process work pool and its queues."""
+
+    name: Name
+    description: str
+    limit: int = Field(ge=1, description="runs at a time")
+    queues: tuple[Queue, ...]
+
+
+POOL = Pool(
+    name="upkeep",
+    description="Runs flows as processes beside the worker; two at a time, of which one may train.",
+    limit=2,
+    queues=(Queue(name="default", priority=1), Queue(name="training", priority=2, limit=1)),
+)
+
+
+class Schedule(Strict):
+    """When a deployment starts by itself. The slug lets a later deploy change the schedule instead of replacing it."""
+
+    slug: Name
+    cron: str = Field(pattern=r"^\S+( \S+){4}$", description="minute hour day month weekday")
+    timezone: str
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError) as exc:
+            raise ValueError("expected an IANA time zone such as Europe/Berlin") from exc
+        return value
+
+
+class Place(Strict):
+    """Where a deployment's runs wait for a worker."""
+
+    name: Literal["upkeep"]
+    work_queue_name: Literal["default", "training"]
+
+
+class Deployment(Strict):
+    """A flow that the server offers."""
+
+    name: Name
+    description: str = Field(min_length=20, description="what a person reads in the UI")
+    tags: tuple[Name, ...]
+    entrypoint: str = Field(pattern=r"^flows\.[a-z0-9_]+\.[a-z0-9_]+$", description="module form: flows.review.review")
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    schedules: tuple[Schedule, ...] = ()
+    work_pool: Place
+    concurrency_limit: Annotated[int, Field(ge=1)] | None = None
+
+    @field_validator("tags")
+    @classmethod
+    def _ours(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if TAG not in value:
+            raise ValueError(f"expected {TAG!r} among the tags, or it is never pruned")
+        return value
+
+
+class Project(Strict):
+    """The whole of prefect.yaml."""
+
+    name: Literal["upkeep"]
+    pull: tuple[()] = Field(description="given and empty: Prefect would put the deployer's absolute path here")
+    deployments: tuple[Deployment, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _names_once(self) -> Self:
+        names = [deployment.name for deployment in self.deployments]
+        doubled = sorted({name for name in names if names.count(name) > 1})
+        if doubled:
+            raise ValueError(f"deployments: {doubled} listed twice, expected each once")
+        return self
+
+
+def load_project(path: Path = PROJECT) -> Project:
+    """Read prefect.yaml, strictly. Raises ConfigError naming the file, the place and what was found."""
+    try:
+        return Project.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except OSError as exc:
+        raise ConfigError(f"{path}: cannot be read: {exc}") from exc
+    except yaml.YAMLError as exc:
+        raise ConfigError(f"{path}: not YAML: {exc}") from exc
+    except ValidationError as exc:
+        lines = [f"{path}: {_place(error['loc'])}: found {error['input']!r}: {error['msg']}" for error in exc.errors()]
+        raise ConfigError("\n".join(lines)) from exc
+
+
+def _place(loc: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in loc) or "the whole file"

@@ -1,0 +1,25 @@
+"""Start one isolated run for every client whose tier includes the work."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from prefect import flow
+
+from flows.moment import moment
+from tasks.fanout import entitled_clients, start_runs
+from upkeep.config import Work
+from upkeep.periods import Cadence
+
+
+@flow(flow_run_name="{cadence} {work}")
+def dispatch(work: Work, cadence: Cadence, as_of: datetime | None = None) -> None:
+    """Start the work for every client whose tier includes it at this cadence; one failing client fails alone.
+
+    Args:
+        work: review, report or retrain.
+        cadence: weekly, monthly or quarterly.
+        as_of: act as if it were then; empty: the scheduled time.
+    """
+    clients = entitled_clients(work, cadence)
+    start_runs(clients, work, cadence, moment(as_of))

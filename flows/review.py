@@ -1,0 +1,22 @@
+"""The weekly metric review of one client."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from prefect import flow
+
+from flows.moment import moment
+from tasks.monitoring import review_last_week
+from upkeep.monitoring import Review
+
+
+@flow(flow_run_name="review {client}")
+def review(client: str, as_of: datetime | None = None) -> Review:
+    """Review the client's last full week.
+
+    Args:
+        client: a client in configs/clients.
+        as_of: act as if it were then; empty: now.
+    """
+    return review_last_week(client, moment(as_of))

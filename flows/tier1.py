@@ -1,0 +1,32 @@
+"""Tier 1: monitoring. A retrain is not included; a recommended one becomes a change order."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from prefect import flow
+
+from flows.moment import moment
+from flows.report import report
+from flows.review import review
+from tasks.contract import book, due_work
+from upkeep.config import Work
+
+
+@flow(flow_run_name="tier 1 {client}")
+def tier1(client: str, as_of: datetime | None = None, only: list[Work] | None = None) -> None:
+    """Tier 1: monitoring. A retrain is not included; a recommended one becomes a change order.
+
+    Args:
+        client: a client of this tier.
+        as_of: act as if it were then; empty: now.
+        only: certain work whatever the day; empty: what is due on the day.
+    """
+    at = moment(as_of)
+    work = due_work(client, at, tier=1, only=only)
+    if Work.REVIEW in work:
+        health = review(client, at)
+        if health.retrain_recommended:
+            book(client, at, "; ".join(health.reasons))
+    if Work.REPORT in work:
+        report(client, at)

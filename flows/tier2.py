@@ -1,0 +1,33 @@
+"""Tier 2: monitoring and one full retrain a quarter."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from prefect import flow
+
+from flows.moment import moment
+from flows.report import report
+from flows.retrain import retrain
+from flows.review import review
+from tasks.contract import due_work
+from upkeep.config import Work
+
+
+@flow(flow_run_name="tier 2 {client}")
+def tier2(client: str, as_of: datetime | None = None, only: list[Work] | None = None) -> None:
+    """Tier 2: monitoring and one full retrain a quarter.
+
+    Args:
+        client: a client of this tier.
+        as_of: act as if it were then; empty: now.
+        only: certain work whatever the day; empty: what is due on the day.
+    """
+    at = moment(as_of)
+    work = due_work(client, at, tier=2, only=only)
+    if Work.REVIEW in work:
+        review(client, at)
+    if Work.REPORT in work:
+        report(client, at)
+    if Work.RETRAIN in work:
+        retrain(client, at, reason="scheduled")

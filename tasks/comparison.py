@@ -1,0 +1,46 @@
+"""Champion against challenger, and what follows, as tasks."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from prefect import get_run_logger, task
+from prefect.artifacts import create_markdown_artifact
+
+from tasks.progress import on_run_page
+from tasks.retrying import only
+from upkeep.desk import open_desk
+from upkeep.errors import StoreError
+from upkeep.stages import Decision, apply_decision, compare_models
+
+
+@task(task_run_name="compare {client} {period}", retries=1, retry_delay_seconds=10, retry_condition_fn=only(StoreError))
+def compare(client: str, period: str, as_of: datetime, *, reason: str) -> Decision:
+    """Score both models on the same items and judge."""
+    decision = compare_models(open_desk(client), period, as_of, reason=reason, progress=on_run_page())
+    get_run_logger().info("%s %s: %s: %s", client, period, decision.verdict.value, "; ".join(decision.reasons))
+    create_markdown_artifact(key=f"decision-{client}", markdown=_summary(client, decision))
+    return decision
+
+
+@task(task_run_name="apply {decision.verdict} for {client}")
+def apply(client: str, decision: Decision) -> Decision:
+    """Put the challenger into service where it won and promotion is automatic."""
+    applied = apply_decision(open_desk(client), decision)
+    state = "is in service" if applied.applied else "stays challenger"
+    get_run_logger().info("%s %s: version %s %s", client, applied.period, applied.challenger, state)
+    return applied
+
+
+def _summary(client: str, decision: Decision) -> str:
+    title = f"# {client} {decision.period}: {decision.verdict.value}"
+    rows = [
+        "| items | n | champion | challenger | difference | 95 % interval |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    rows += [
+        f"| {one.items} | {one.champion.n:,} | {one.champion.value:.1%} | {one.challenger.value:.1%} "
+        f"| {100 * one.difference:+.1f} pp | {100 * one.interval.low:+.1f} .. {100 * one.interval.high:+.1f} pp |"
+        for one in decision.compared
+    ]
+    return "\n".join([title, "", *(f"- {reason}" for reason in decision.reasons), "", *rows])

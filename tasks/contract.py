@@ -1,0 +1,47 @@
+"""What the contract says, as tasks: what is due, what is included, what becomes a change order."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from prefect import get_run_logger, task
+from prefect.artifacts import create_markdown_artifact
+
+from upkeep.config import Work
+from upkeep.desk import open_desk
+from upkeep.entitlement import ChangeOrder, Included
+from upkeep.errors import ConfigError
+from upkeep.stages import book_retrain, due
+
+
+@task(task_run_name="contract of {client}")
+def due_work(client: str, as_of: datetime, *, tier: int, only: list[Work] | None) -> list[Work]:
+    """The work due for a client on the day of `as_of`; `only` asks for certain work whatever the day.
+
+    Raises ConfigError where the client has another tier or the tier does not include the work.
+    """
+    desk = open_desk(client)
+    if desk.client.tier != tier:
+        raise ConfigError(f"client {client}: tier is {desk.client.tier}, expected {tier}; run the flow of its tier")
+    extra = [work for work in only or [] if work not in desk.tier.schedule]
+    if extra:
+        raise ConfigError(f"client {client}: tier {tier} includes {list(desk.tier.schedule)}, not {extra}")
+    return due(desk, as_of) if only is None else list(only)
+
+
+@task(task_run_name="book retrain for {client}")
+def book(client: str, as_of: datetime, reason: str) -> Included | ChangeOrder:
+    """Book a retrain on the contract, or open a change order where the contract does not include it."""
+    answer = book_retrain(open_desk(client), as_of, reason)
+    log = get_run_logger()
+    if isinstance(answer, Included):
+        log.info("%s: retrain of %s is included", client, answer.period)
+        return answer
+    log.warning("%s: change order %s: %s", client, answer.period, answer.why_extra)
+    included = f"Next included: {answer.next_included:%Y-%m-%d}." if answer.next_included else ""
+    create_markdown_artifact(
+        key=f"change-order-{client}",
+        markdown=f"# Change order {answer.period}: {client}\n\nFor: {answer.reason}\n\n{answer.why_extra}. {included}",
+        description=f"{client}: a retrain that the contract does not include",
+    )
+    return answer

@@ -1,0 +1,56 @@
+"""One isolated run per client, started as a task."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from prefect import get_run_logger, task
+from prefect.artifacts import create_table_artifact
+from prefect.client.schemas.objects import FlowRun
+from prefect.deployments import run_deployment
+
+from upkeep.config import Work, client_names, load_agreement
+from upkeep.errors import ConfigError
+from upkeep.home import configs
+from upkeep.periods import Cadence, localise, period
+
+
+@task
+def entitled_clients(work: Work, cadence: Cadence) -> dict[str, int]:
+    """The clients whose tier includes the work at this cadence, with their tier.
+
+    A client whose config is broken is logged as an error and left out, so that it holds up nobody else.
+    """
+    folder, log = configs(), get_run_logger()
+    found = {}
+    for name in client_names(folder):
+        try:
+            agreement = load_agreement(folder, name)
+        except ConfigError as exc:
+            log.error("left out: %s", exc)
+            continue
+        if agreement.tier.schedule.get(work) == cadence:
+            found[name] = agreement.client.tier
+    return found
+
+
+@task
+def start_runs(clients: dict[str, int], work: Work, cadence: Cadence, as_of: datetime) -> None:
+    """Start the tier flow of every client; starting the same period again finds the same runs."""
+    rows = []
+    for client, tier in clients.items():
+        zone = load_agreement(configs(), client).client.zone
+        key = period(localise(as_of, zone), cadence, zone).key
+        run: FlowRun = run_deployment(  # type: ignore[assignment]  # in a sync task it returns the run
+            f"tier{tier}/tier{tier}",
+            parameters={"client": client, "as_of": as_of.isoformat(), "only": [work.value]},
+            idempotency_key=f"{client}:{work.value}:{key}",
+            flow_run_name=f"{client} {work.value} {key}",
+            tags=[client, work.value],
+            work_queue_name="training" if work is Work.RETRAIN else None,
+            as_subflow=False,  # a second dispatch would keep pending dummy task runs
+            timeout=0,
+        )
+        rows.append({"client": client, "tier": tier, "period": key, "run": str(run.id), "state": run.state_name})
+    create_table_artifact(key=f"dispatch-{work.value}", table=rows, description=f"{work.value} runs, {cadence.value}")
+    get_run_logger().info("%s, %s: %d runs started", work.value, cadence.value, len(rows))

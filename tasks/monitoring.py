@@ -1,0 +1,36 @@
+"""The weekly review as a task: counted, judged, logged, shown."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from prefect import get_run_logger, task
+from prefect.artifacts import create_markdown_artifact
+
+from tasks.retrying import only
+from upkeep.desk import open_desk
+from upkeep.errors import StoreError
+from upkeep.monitoring import Review
+from upkeep.stages import review_week
+
+
+@task(task_run_name="review {client}", retries=2, retry_delay_seconds=10, retry_condition_fn=only(StoreError))
+def review_last_week(client: str, as_of: datetime) -> Review:
+    """Review the client's last full week before `as_of`."""
+    found = review_week(open_desk(client), as_of)
+    log = get_run_logger()
+    for finding in found.findings:
+        log.info("%s %s: %s: %s", client, found.week, finding.status.value, finding.text)
+    quarantined = sum(found.figures.quarantined.values())
+    if quarantined:
+        log.warning("%s %s: %d log rows quarantined: %s", client, found.week, quarantined, found.figures.quarantined)
+    create_markdown_artifact(key=f"review-{client}", markdown=_summary(found), description=f"{client} {found.week}")
+    return found
+
+
+def _summary(found: Review) -> str:
+    lines = [f"# {found.client} {found.week}", "", f"{found.figures.requests:,} requests.", ""]
+    lines += [f"- **{finding.status.value}**: {finding.text}" for finding in found.findings]
+    if found.retrain_recommended:
+        lines += ["", "**We recommend a retrain.**"]
+    return "\n".join(lines)

@@ -1,0 +1,26 @@
+"""The monthly report as a task."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from prefect import get_run_logger, task
+from prefect.artifacts import create_markdown_artifact
+
+from tasks.retrying import only
+from upkeep.desk import open_desk
+from upkeep.errors import StoreError
+from upkeep.reporting import Report, write_report
+from upkeep.store import address
+
+
+@task(task_run_name="report {client}", retries=2, retry_delay_seconds=10, retry_condition_fn=only(StoreError))
+def report_last_month(client: str, as_of: datetime) -> Report:
+    """Write the report of the client's last full month."""
+    desk = open_desk(client)
+    report = write_report(desk, as_of)
+    where = address(desk.store, f"reports/{report.month}.html")
+    get_run_logger().info("%s %s: model health %s; %s", client, report.month, report.health.value, where)
+    markdown = desk.store.read(f"reports/{report.month}.md").decode()
+    create_markdown_artifact(key=f"report-{client}", markdown=markdown, description=where)
+    return report

@@ -1,0 +1,448 @@
+"""Does a folder keep the same promises as an S3 bucket?"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, timezone
+from enum import StrEnum
+from pathlib import Path
+from threading import Barrier
+
+import pytest
+
+from tests.s3 import careless_s3_endpoint, new_bucket, s3_endpoint  # noqa: F401 -- fixtures are found by name
+from upkeep.adapters.store import open_store
+from upkeep.errors import AlreadyExistsError, NotFoundError, StoreError
+from upkeep.store import (
+    Store,
+    create_json,
+    local_copy,
+    read_json,
+    read_jsonl,
+    upload_folder,
+    write_json,
+    write_jsonl,
+)
+
+BAD_KEYS = ["", "/etc/passwd", "a//b", "a/", "../b", "a/../b", "./a", "a\0b", ".probe/x", "a/.aside-1"]
+
+
+@pytest.fixture(params=["folder", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    if request.param == "folder":
+        return open_store(str(tmp_path / "store"))
+    endpoint = request.getfixturevalue("s3_endpoint")
+    return open_store(f"s3://{new_bucket(endpoint)}/clients/acme", endpoint=endpoint)
+
+
+def test_what_is_written_is_read_back(store):
+    store.write("releases/v1/head.bin", b"\x00\xff\r\n")
+    assert store.read("releases/v1/head.bin") == b"\x00\xff\r\n"
+
+
+def test_the_last_write_counts(store):
+    store.write("champion.json", b"v1, a longer text")
+    store.write("champion.json", b"v2")
+    assert store.read("champion.json") == b"v2"
+    assert list(store.keys("")) == ["champion.json"]
+
+
+def test_an_empty_object_is_there(store):
+    store.write("empty", b"")
+    assert store.exists("empty")
+    assert store.read("empty") == b""
+
+
+def test_a_missing_key_is_named_with_the_store(store):
+    with pytest.raises(NotFoundError, match=r"releases/v9/manifest\.json") as caught:
+        store.read("releases/v9/manifest.json")
+    assert store.uri in str(caught.value)
+    assert not store.exists("releases/v9/manifest.json")
+
+
+def test_a_folder_of_keys_is_no_key(store):
+    store.write("a/b/c", b"1")
+    assert not store.exists("a/b")
+    assert not store.exists("a/b/c/d")
+    for key in ("a/b", "a/b/c/d"):
+        with pytest.raises(NotFoundError):
+            store.read(key)
+
+
+def test_keys_come_in_order_and_only_with_the_prefix(store):
+    for key in ("b/2", "b/10", "b-c", "b/1/x", "a", "b/ü", "bb/1"):
+        store.write(key, b"")
+    assert list(store.keys("")) == ["a", "b-c", "b/1/x", "b/10", "b/2", "b/ü", "bb/1"]
+    assert list(store.keys("b/")) == ["b/1/x", "b/10", "b/2", "b/ü"]
+    assert list(store.keys("b/1")) == ["b/1/x", "b/10"]
+    assert list(store.keys("a")) == ["a"]
+    assert list(store.keys("nothing/here")) == []
+    assert list(store.keys("a/deeper/")) == []
+
+
+def test_a_deleted_key_is_gone_and_may_be_deleted_again(store):
+    store.write("a/b", b"1")
+    store.delete("a/b")
+    store.delete("a/b")
+    store.delete("a")
+    store.delete("never/was")
+    assert not store.exists("a/b")
+    assert list(store.keys("")) == []
+
+
+def test_create_is_refused_where_something_is(store):
+    store.create("decisions/7.json", b"promote")
+    with pytest.raises(AlreadyExistsError, match=r"decisions/7\.json"):
+        store.create("decisions/7.json", b"hold")
+    assert store.read("decisions/7.json") == b"promote"
+    assert list(store.keys("")) == ["decisions/7.json"]
+
+
+def test_a_deleted_key_can_be_created_again(store):
+    store.create("lock", b"1")
+    store.delete("lock")
+    store.create("lock", b"2")
+    assert store.read("lock") == b"2"
+
+
+def test_of_eight_who_create_the_same_key_one_wins(store):
+    gate = Barrier(8)
+
+    def attempt(number: int) -> int | None:
+        gate.wait()
+        try:
+            store.create("approvals/42", b"%d" % number)
+        except AlreadyExistsError:
+            return None
+        return number
+
+    with ThreadPoolExecutor(8) as pool:
+        winners = [number for number in pool.map(attempt, range(8)) if number is not None]
+    assert len(winners) == 1
+    assert store.read("approvals/42") == b"%d" % winners[0]
+    assert list(store.keys("")) == ["approvals/42"]
+
+
+def test_a_reader_never_sees_a_part_of_a_write(store):
+    versions = [b"a" * 200_000, b"b" * 300_000]
+    store.write("big", versions[0])
+
+    def write_twenty_times() -> None:
+        for number in range(20):
+            store.write("big", versions[number % 2])
+
+    with ThreadPoolExecutor(2) as pool:
+        writing = pool.submit(write_twenty_times)
+        seen = [store.read("big")]
+        while not writing.done():
+            seen.append(store.read("big"))
+        writing.result()
+    assert all(found in versions for found in seen)
+
+
+@pytest.mark.parametrize("key", BAD_KEYS)
+def test_a_key_that_leaves_the_store_is_refused(store, key):
+    for ask in (store.read, store.exists, store.delete):
+        with pytest.raises(StoreError, match="store key is"):
+            ask(key)
+    for put in (store.write, store.create):
+        with pytest.raises(StoreError, match="store key is"):
+            put(key, b"")
+
+
+@pytest.mark.parametrize("prefix", ["..", "../", "/", "a//", "a/../"])
+def test_a_prefix_that_leaves_the_store_is_refused(store, prefix):
+    with pytest.raises(StoreError, match="store key is"):
+        list(store.keys(prefix))
+
+
+class Action(StrEnum):
+    HOLD = "hold"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    action: Action
+    at: datetime
+    day: date
+
+
+BERLIN_WINTER = timezone(timedelta(hours=1))
+DECISION = Decision(Action.HOLD, datetime(2026, 11, 23, 9, 30, tzinfo=BERLIN_WINTER), date(2026, 11, 23))
+
+
+def test_records_are_written_with_sorted_keys_and_times_with_offset(store):
+    write_json(store, "decision.json", {"z": 1, "decision": DECISION, "name": "Müller"})
+    assert store.read("decision.json").decode() == (
+        '{\n  "decision": {\n    "action": "hold",\n    "at": "2026-11-23T09:30:00+01:00",\n'
+        '    "day": "2026-11-23"\n  },\n  "name": "Müller",\n  "z": 1\n}\n'
+    )
+    assert read_json(store, "decision.json")["decision"]["action"] == "hold"
+
+
+def test_rows_are_written_one_a_line(store):
+    write_jsonl(store, "rows.jsonl", [{"b": 1, "a": "x\ny\u2028z"}, DECISION])
+    assert store.read("rows.jsonl").decode() == (
+        '{"a": "x\\ny\u2028z", "b": 1}\n{"action": "hold", "at": "2026-11-23T09:30:00+01:00", "day": "2026-11-23"}\n'
+    )
+    assert read_jsonl(store, "rows.jsonl")[0] == {"a": "x\ny\u2028z", "b": 1}
+
+
+def test_no_rows_make_an_empty_file(store):
+    write_jsonl(store, "rows.jsonl", [])
+    assert store.read("rows.jsonl") == b""
+    assert read_jsonl(store, "rows.jsonl") == []
+
+
+def test_a_record_is_created_only_once(store):
+    create_json(store, "decision.json", {"action": "promote"})
+    with pytest.raises(AlreadyExistsError):
+        create_json(store, "decision.json", {"action": "hold"})
+    assert read_json(store, "decision.json") == {"action": "promote"}
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (float("nan"), "not JSON compliant"),
+        (datetime(2026, 11, 23), "has no offset"),  # noqa: DTZ001 -- that is the point
+        ({1, 2}, "found set"),
+        ("\ud800", "surrogates not allowed"),
+    ],
+)
+def test_a_value_json_cannot_hold_is_refused_and_nothing_is_written(tmp_path, value, reason):
+    store = open_store(str(tmp_path))
+    with pytest.raises(StoreError, match=rf"a\.json: cannot be written as JSON: .*{reason}"):
+        write_json(store, "a.json", {"value": value})
+    with pytest.raises(StoreError, match=r"a\.jsonl line 2: cannot be written as JSON"):
+        write_jsonl(store, "a.jsonl", [{}, {"value": value}])
+    assert list(store.keys("")) == []
+
+
+def test_broken_json_is_named_with_its_line(tmp_path):
+    store = open_store(str(tmp_path))
+    store.write("rows.jsonl", b'{"a": 1}\n\n{"a": \n')
+    with pytest.raises(StoreError, match=r"rows\.jsonl line 3: not JSON"):
+        read_jsonl(store, "rows.jsonl")
+    store.write("latin.json", "ü".encode("latin-1"))
+    with pytest.raises(StoreError, match=r"latin\.json: not JSON"):
+        read_json(store, "latin.json")
+
+
+def test_a_release_folder_comes_back_as_it_went_up(store, tmp_path):
+    source, target = tmp_path / "made", tmp_path / "copy"
+    (source / "tokenizer").mkdir(parents=True)
+    (source / "manifest.json").write_bytes(b"{}")
+    (source / "tokenizer" / "vocab.txt").write_bytes(b"\xc3\xa4\r\n")
+    upload_folder(store, "releases/v3", source)
+    store.write("releases/v30/manifest.json", b"another release")
+    local_copy(store, "releases/v3", target)
+    copied = {path.relative_to(target).as_posix(): path.read_bytes() for path in target.rglob("*") if path.is_file()}
+    assert copied == {"manifest.json": b"{}", "tokenizer/vocab.txt": b"\xc3\xa4\r\n"}
+
+
+def test_the_manifest_goes_up_last(tmp_path):
+    class Recorder:
+        uri = "memory"
+        written: list[str] = []  # noqa: RUF012 -- one recorder, one test
+
+        def write(self, key: str, data: bytes) -> None:
+            self.written.append(key)
+
+    for name in ("a.bin", "manifest.json", "z.bin"):
+        (tmp_path / name).touch()
+    upload_folder(Recorder(), "releases/v3", tmp_path)
+    assert Recorder.written == ["releases/v3/a.bin", "releases/v3/z.bin", "releases/v3/manifest.json"]
+
+
+def test_copying_what_is_not_there_is_an_error(store, tmp_path):
+    with pytest.raises(NotFoundError, match="releases/v9"):
+        local_copy(store, "releases/v9", tmp_path)
+    with pytest.raises(StoreError, match="no file here"):
+        upload_folder(store, "releases/v9", tmp_path / "missing")
+
+
+@pytest.mark.parametrize(
+    "uri", ["", "clients/acme", "./acme", "~/acme", "gs://b/p", "file://host/x", "file:x", "s3://"]
+)
+def test_an_address_that_is_no_store_is_refused(uri):
+    with pytest.raises(StoreError, match="expected an absolute folder"):
+        open_store(uri)
+
+
+def test_an_address_names_the_same_store_however_it_is_written(tmp_path, s3_endpoint):  # noqa: F811
+    open_store((tmp_path / "my acme").as_uri() + "/").write("a", b"1")
+    assert (tmp_path / "my acme" / "a").read_bytes() == b"1"
+    assert open_store(f"{tmp_path}/").uri == str(tmp_path)
+    assert open_store("s3://bucket/a/b/", endpoint=s3_endpoint).uri == "s3://bucket/a/b"
+    assert open_store("s3://bucket/", endpoint=s3_endpoint).uri == "s3://bucket"
+    with pytest.raises(StoreError, match="store key is"):
+        open_store("s3://bucket/a/../b", endpoint=s3_endpoint)
+
+
+def test_two_prefixes_in_one_bucket_do_not_see_each_other(s3_endpoint):  # noqa: F811
+    bucket = new_bucket(s3_endpoint)
+    acme, whole = (open_store(f"s3://{bucket}{prefix}", endpoint=s3_endpoint) for prefix in ("/acme", ""))
+    acme.create("a", b"1")
+    open_store(f"s3://{bucket}/acme-labs", endpoint=s3_endpoint).write("a", b"2")
+    assert list(acme.keys("")) == ["a"]
+    assert list(whole.keys("")) == ["acme-labs/a", "acme/a"]
+
+
+def test_the_folder_mark_of_a_console_is_no_key(s3_endpoint):  # noqa: F811
+    store = open_store(f"s3://{new_bucket(s3_endpoint)}/acme", endpoint=s3_endpoint)
+    store.client.put_object(Bucket=store.bucket, Key="acme/log/", Body=b"")
+    store.write("log/a", b"1")
+    assert list(store.keys("log/")) == ["log/a"]
+
+
+def test_more_keys_than_one_page_are_all_listed(s3_endpoint):  # noqa: F811
+    store = open_store(f"s3://{new_bucket(s3_endpoint)}", endpoint=s3_endpoint)
+    pages = []
+
+    def ask_for_two(params, **_: object):
+        pages.append(params)
+        return params | {"MaxKeys": 2}
+
+    store.client.meta.events.register("provide-client-params.s3.ListObjectsV2", ask_for_two)
+    for key in "edcba":
+        store.write(key, b"")
+    assert list(store.keys("")) == ["a", "b", "c", "d", "e"]
+    assert len(pages) == 3
+
+
+def test_a_missing_bucket_is_not_a_missing_key(s3_endpoint):  # noqa: F811
+    store = open_store("s3://no-such-bucket-here/acme", endpoint=s3_endpoint)
+    for ask in (store.read, store.exists, store.delete, lambda key: list(store.keys(key))):
+        with pytest.raises(StoreError, match=r"s3://no-such-bucket-here/acme/champion\.json.*NoSuchBucket") as caught:
+            ask("champion.json")
+        assert not isinstance(caught.value, NotFoundError)
+
+
+def test_a_server_that_does_not_answer_is_a_store_error_within_seconds(s3_endpoint):  # noqa: F811
+    with socket.socket() as held:  # bound but not listening: nobody else can take the port
+        held.bind(("127.0.0.1", 0))
+        store = open_store("s3://bucket/acme", endpoint=f"http://127.0.0.1:{held.getsockname()[1]}")
+        before = time.monotonic()
+        with pytest.raises(StoreError, match=r"s3://bucket/acme/champion\.json: Could not connect"):
+            store.read("champion.json")
+    assert time.monotonic() - before < 15
+
+
+def test_an_endpoint_that_is_no_address_is_refused():
+    with pytest.raises(StoreError, match="s3://bucket/acme: cannot be opened at endpoint localhost:9000"):
+        open_store("s3://bucket/acme", endpoint="localhost:9000")
+
+
+def test_a_server_that_ignores_conditions_cannot_be_used_to_create(careless_s3_endpoint):  # noqa: F811
+    endpoint, objects = careless_s3_endpoint
+    store = open_store("s3://bucket/acme", endpoint=endpoint)
+    for _ in range(2):
+        with pytest.raises(StoreError, match="s3://bucket/acme: the S3 server ignores If-None-Match"):
+            store.create("decision.json", b"{}")
+    assert objects == {}
+    store.write("decision.json", b"{}")
+    assert objects == {"/bucket/acme/decision.json": b"{}"}
+
+
+def test_the_probe_leaves_nothing_behind(s3_endpoint):  # noqa: F811
+    store = open_store(f"s3://{new_bucket(s3_endpoint)}", endpoint=s3_endpoint)
+    store.create("a", b"1")
+    left = store.client.list_objects_v2(Bucket=store.bucket)["Contents"]
+    assert [entry["Key"] for entry in left] == ["a"]
+
+
+def test_a_creation_whose_answer_was_lost_is_not_taken_for_another_writer(s3_endpoint):  # noqa: F811
+    store = open_store(f"s3://{new_bucket(s3_endpoint)}", endpoint=s3_endpoint)
+    store.create("first", b"the probe is done")
+    lost = []
+
+    def lose_the_first_answer(response, **_: object) -> float | None:
+        if not lost and response is not None and response[0].status_code == 200:
+            lost.append(response)
+            return 0.0  # seconds until botocore asks again, as after a broken connection
+        return None
+
+    store.client.meta.events.register_first("needs-retry.s3.PutObject", lose_the_first_answer)
+    store.create("decision.json", b"promote")
+    assert len(lost) == 1
+    assert store.read("decision.json") == b"promote"
+    with pytest.raises(AlreadyExistsError):
+        store.create("decision.json", b"hold")
+
+
+def write_for_ever(folder: str) -> None:
+    store = open_store(folder)
+    number = 0
+    while True:
+        store.write("state", b"%d" % (number % 10) * 200_000)
+        number += 1
+
+
+def test_a_writer_that_is_killed_leaves_a_whole_file(tmp_path):
+    writer = multiprocessing.get_context("spawn").Process(target=write_for_ever, args=(str(tmp_path),), daemon=True)
+    writer.start()
+    store = open_store(str(tmp_path))
+    deadline = time.monotonic() + 60
+    while not store.exists("state") and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(0.1)
+    writer.kill()
+    writer.join()
+    data = store.read("state")
+    assert len(data) == 200_000
+    assert len(set(data)) == 1
+    assert list(store.keys("")) == ["state"]
+
+
+def test_files_still_being_written_are_not_keys(tmp_path):
+    store = open_store(str(tmp_path))
+    store.write("a/b", b"1")
+    (tmp_path / "a" / ".aside-0123").write_bytes(b"half")
+    (tmp_path / ".probe").mkdir()
+    (tmp_path / ".probe" / "x").touch()
+    assert list(store.keys("")) == ["a/b"]
+
+
+def test_a_failed_write_leaves_the_old_bytes_and_nothing_else(tmp_path):
+    store = open_store(str(tmp_path))
+    store.write("folder/file", b"old")
+    with pytest.raises(StoreError, match=rf"{tmp_path}/folder: "):
+        store.write("folder", b"a folder is in the way")
+    with pytest.raises(StoreError, match=rf"{tmp_path}/folder/file/deeper: "):
+        store.create("folder/file/deeper", b"a file is in the way")
+    assert [path.name for path in tmp_path.rglob("*")] == ["folder", "file"]
+    assert store.read("folder/file") == b"old"
+
+
+def test_a_linked_folder_is_listed_as_it_is_read(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "a.jsonl").write_bytes(b"1")
+    store = open_store(str(tmp_path / "store"))
+    store.write("champion.json", b"{}")
+    (tmp_path / "store" / "log").symlink_to(tmp_path / "elsewhere")
+    assert list(store.keys("")) == ["champion.json", "log/a.jsonl"]
+    assert store.read("log/a.jsonl") == b"1"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_that_may_not_be_read_is_not_an_empty_one(tmp_path):
+    store = open_store(str(tmp_path))
+    store.write("log/a", b"1")
+    (tmp_path / "log").chmod(0)
+    try:
+        with pytest.raises(StoreError, match="Permission denied"):
+            list(store.keys("log/"))
+    finally:
+        (tmp_path / "log").chmod(0o755)
+
+
+def test_times_are_written_in_the_offset_they_have(tmp_path):
+    store = open_store(str(tmp_path))
+    write_json(store, "a.json", [datetime(2026, 11, 23, 8, 30, tzinfo=UTC)])
+    assert read_json(store, "a.json") == ["2026-11-23T08:30:00+00:00"]

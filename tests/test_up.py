@@ -1,0 +1,199 @@
+"""Does `up` bring everything up against real servers, and does `down` leave nothing behind?
+
+One start for the whole file: about 30 s on two free cores.
+"""
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from deployments.schema import POOL, ROOT, TAG, load_project
+from deployments.servers import Service, await_ready, environment, free_port, running, serving, started
+from deployments.sync import sync
+from deployments.up import SERVICES, State, down, read_state
+from upkeep.errors import ServerError
+
+CLIENTS = ["acme", "globex"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("home").resolve()
+
+
+@pytest.fixture(scope="module")
+def everything(folder, tmp_path_factory):
+    configs = tmp_path_factory.mktemp("configs")
+    (configs / "clients").mkdir()
+    (configs / "tiers.yaml").write_bytes((ROOT / "configs" / "tiers.yaml").read_bytes())
+    for client in CLIENTS:
+        (configs / "clients" / f"{client}.yaml").touch()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UPKEEP_HOME", str(folder))
+        patch.setenv("UPKEEP_CONFIGS", str(configs))
+        patch.delenv("PREFECT_API_URL", raising=False)
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        try:
+            said = run("deployments.up", "--background")
+            assert said.returncode == 0, said.stderr
+            state = read_state(folder)
+            assert state is not None
+            assert f"Prefect UI  {state.prefect_ui}\nMLflow UI   {state.mlflow}\n" in said.stdout
+            yield state
+        finally:
+            down(folder)
+
+
+@pytest.fixture
+def client(everything):
+    with temporary_settings({PREFECT_API_URL: everything.prefect_api}), get_client(sync_client=True) as client:
+        yield client
+
+
+def listing(client):
+    """What is on the server, by flow/deployment, with the ids that a needless re-creation would change."""
+    return {
+        f"{client.read_flow(found.flow_id).name}/{found.name}": (
+            found.id,
+            found.entrypoint,
+            sorted((one.id, one.slug, one.schedule.cron, one.schedule.timezone, one.active) for one in found.schedules),
+            found.work_queue_name,
+            found.parameter_openapi_schema["properties"].get("client", {}).get("enum"),
+        )
+        for found in client.read_deployments(limit=100)
+    }
+
+
+def run(module, *options):
+    command = [sys.executable, "-m", module, *options]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_everything_in_the_file_is_on_the_server_with_its_schedule(client):
+    there = listing(client)
+    assert {name.split("/")[1] for name in there} == {one.name for one in load_project().deployments}
+    _, _, ((_, slug, cron, zone, active),), _, _ = there["dispatch/weekly-review"]
+    assert (slug, cron, zone, active) == ("weekly", "0 6 * * 1", "Europe/Berlin", True)
+
+
+def test_forms_for_people_offer_the_clients_and_dispatched_flows_take_any(client):
+    choices = {name: enum for name, (*_, enum) in listing(client).items()}
+    assert [choices[name] for name in ("review/review", "report/report", "retrain/retrain")] == [CLIENTS] * 3
+    assert [choices[name] for name in ("tier1/tier1", "tier2/tier2", "tier3/tier3")] == [None] * 3
+
+
+def test_the_pool_has_its_limit_and_training_its_own(client):
+    queues = client.read_work_queues(work_pool_name=POOL.name)
+    assert client.read_work_pool(POOL.name).concurrency_limit == 2
+    assert {queue.name: queue.concurrency_limit for queue in queues} == {"default": None, "training": 1}
+
+
+def test_a_worker_is_there_to_run_them(client):
+    (worker,) = client.read_workers_for_work_pool(POOL.name)
+    assert worker.status == "ONLINE"
+
+
+def test_mlflow_answers(everything):
+    with urllib.request.urlopen(f"{everything.mlflow}/health", timeout=5) as response:
+        assert response.status == 200
+
+
+def test_a_second_sync_changes_nothing_but_prunes_our_strays_and_keeps_a_pause(client, everything):
+    flow = client.create_flow_from_name("theirs")
+    ours = client.create_deployment(flow_id=flow, name="stray", tags=[TAG], work_pool_name=POOL.name)
+    theirs = client.create_deployment(flow_id=flow, name="kept", work_pool_name=POOL.name)
+    weekly = client.read_deployment_by_name("dispatch/weekly-review")
+    path = {"id": weekly.id, "schedule_id": weekly.schedules[0].id}
+    client.request("PATCH", "/deployments/{id}/schedules/{schedule_id}", path_params=path, json={"active": False})
+    before = listing(client)
+
+    synced = sync(everything.prefect_api)
+
+    after = listing(client)
+    assert synced.pruned == ["theirs/stray"]
+    assert before.keys() - after.keys() == {"theirs/stray"}
+    assert before["theirs/stray"][0] == ours
+    assert after == {name: entry for name, entry in before.items() if name != "theirs/stray"}
+    client.delete_deployment(theirs)
+
+
+def test_up_when_all_is_up_says_so_and_starts_nothing(everything, folder):
+    said = run("deployments.up")
+    assert said.returncode == 0
+    assert said.stdout.startswith("already up")
+    assert everything.prefect_ui in said.stdout
+    assert read_state(folder) == everything
+
+
+def test_down_stops_every_process_and_says_which(everything, folder):
+    assert all(started(name, folder) for name in ("worker", "mlflow", "prefect"))
+
+    said = run("deployments.down")
+
+    assert said.stdout == "stopped: worker, mlflow, prefect\n"
+    assert [one.pid for name in SERVICES for one in started(name, folder)] == []
+    assert read_state(folder) is None
+    assert not (folder / "up.json").exists()
+    assert run("deployments.down").stdout == f"nothing was up in {folder}\n"
+
+
+def test_ctrl_c_while_all_is_coming_up_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("UPKEEP_HOME", str(tmp_path))
+    command = [sys.executable, "-m", "deployments.up"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as coming:
+        deadline = time.monotonic() + 30
+        while not started("prefect", tmp_path):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        coming.send_signal(signal.SIGINT)
+        said, _ = coming.communicate(timeout=60)
+    assert (coming.returncode, said) == (0, "stopped: worker, servers\n")
+    assert [one.pid for name in SERVICES for one in started(name, tmp_path)] == []
+
+
+def test_a_server_that_is_given_and_does_not_answer_is_an_error_that_names_the_variable(tmp_path, monkeypatch):
+    monkeypatch.setenv("UPKEEP_HOME", str(tmp_path))
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    said = run("deployments.up")
+    assert said.returncode == 1
+    assert "PREFECT_API_URL is http://127.0.0.1:9/api: no answer" in said.stderr
+
+
+def test_a_service_that_ends_by_itself_is_an_error_that_shows_its_log(tmp_path):
+    env = environment(tmp_path, prefect_api="http://127.0.0.1/api", mlflow_uri="http://127.0.0.1")
+    broken = Service("broken", (sys.executable, "-c", "raise SystemExit('no disk')"), ready=lambda _log: False)
+    with running(broken, tmp_path, env) as child, pytest.raises(ServerError, match="ended by itself with 1") as caught:
+        await_ready(child)
+    assert str(tmp_path / "logs" / "broken.log") in str(caught.value)
+    assert "no disk" in str(caught.value)
+
+
+def test_a_process_that_ignores_being_asked_and_has_left_its_group_is_ended_all_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr("deployments.servers.FINISH_SECONDS", 0.5)
+    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('on', flush=True); time.sleep(60)"
+    starter = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {deaf!r}], start_new_session=True)"
+    env = environment(tmp_path, prefect_api="http://127.0.0.1/api", mlflow_uri="http://127.0.0.1")
+    service = Service("deaf", (sys.executable, "-c", starter), ready=lambda log: "on" in log.read_text())
+    with serving(service, tmp_path, env):
+        assert len(started("deaf", tmp_path)) == 2
+    assert started("deaf", tmp_path) == []
+
+
+def test_a_taken_port_is_left_alone():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert free_port(port) != port
+
+
+def test_a_state_names_its_addresses_in_json():
+    state = State(pid=1, prefect_api="http://h/api", prefect_ui="http://h", mlflow="http://m")
+    assert State.model_validate_json(state.model_dump_json()) == state

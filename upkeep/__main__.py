@@ -1,0 +1,277 @@
+"""Upkeep on the command line: `python -m upkeep COMMAND --help`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from upkeep.config import Client, Relabel, load_client, load_recipe, load_tiers
+from upkeep.errors import ConfigError, UpkeepError
+from upkeep.home import configs, home, prepare_process
+from upkeep.progress import on_terminal
+
+if TYPE_CHECKING:
+    from upkeep.desk import Desk
+    from upkeep.timeline import Timeline
+
+DEFAULT_LIKE = "northwind"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; an error of ours is one message and exit status 1."""
+    prepare_process()
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except UpkeepError as exc:
+        print(f"upkeep: {exc}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="upkeep", description="Keeps fine-tuned models good after they ship.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    replay = commands.add_parser("replay", help="play a labelled timeline as production")
+    replay.add_argument("timeline", type=Path, help="Parquet file: id, ts, text, label, split, valid_from, valid_to")
+    replay.add_argument("--tier", type=int, required=True, help="a tier of tiers.yaml: 1, 2 or 3")
+    replay.add_argument("--audit", type=int, default=100, help="requests a week labelled at random (default 100)")
+    replay.add_argument("--feedback", type=float, default=0.5, help="share of wrong automatic answers complained about")
+    replay.add_argument("--relabel", type=_relabel, action="append", default=[], metavar="OLD=NEW@DATE")
+    replay.add_argument("--json", type=Path, required=True, help="where to write the months")
+    replay.add_argument("--seed", type=int, default=0)
+    replay.add_argument("--keep", type=Path, help="state folder to keep, for the MLflow UI; default: a temporary one")
+    replay.set_defaults(run=_replay)
+
+    check = commands.add_parser("check", help="validate every config")
+    check.set_defaults(run=_check)
+
+    onboard = commands.add_parser("onboard", help="store first cases and golden set, train and start the first model")
+    onboard.add_argument("client")
+    onboard.add_argument("--cases", type=Path, required=True, help="JSONL with id, text, answer")
+    onboard.add_argument(
+        "--golden", type=Path, required=True, help="JSONL with id, text, answer[, valid_from, valid_to]"
+    )
+    _moment(onboard)
+    onboard.set_defaults(run=_onboard)
+
+    for name, run, about in (
+        ("review", _review, "review the last full week"),
+        ("report", _report, "write the report of the last full month"),
+        ("retrain", _retrain, "retrain now, or open a change order where the tier does not include it"),
+    ):
+        command = commands.add_parser(name, help=about)
+        command.add_argument("client")
+        command.add_argument("--reason", default="manual", help="why, for the record")
+        _moment(command)
+        command.set_defaults(run=run)
+
+    approve = commands.add_parser("approve", help="promote a challenger that won and waits for a person")
+    approve.add_argument("client")
+    approve.add_argument("period", help="the decision's period, such as 2026-Q4")
+    approve.add_argument("--by", required=True, help="who approves")
+    approve.set_defaults(run=_approve)
+
+    rollback = commands.add_parser("rollback", help="put the previous champion back into service")
+    rollback.add_argument("client")
+    rollback.add_argument("--by", required=True)
+    rollback.add_argument("--reason", required=True)
+    rollback.set_defaults(run=_rollback)
+    return parser
+
+
+def _moment(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--as-of", type=datetime.fromisoformat, help="as if it were then (ISO 8601; without offset: the client's zone)"
+    )
+    command.add_argument("--seed", type=int, default=0)
+
+
+def _as_of(options: argparse.Namespace) -> datetime:
+    return options.as_of or datetime.now(UTC)
+
+
+def _relabel(text: str) -> Relabel:
+    try:
+        labels, since = text.rsplit("@", 1)
+        old, new = labels.split("=", 1)
+        return Relabel(old=old, new=new, since=date.fromisoformat(since))
+    except ValueError as exc:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected OLD=NEW@YYYY-MM-DD ({exc})") from exc
+
+
+def _replay(options: argparse.Namespace) -> None:
+    from upkeep.timeline import read_timeline
+
+    if not 0 <= options.feedback <= 1 or options.audit < 0:
+        raise ConfigError(f"--feedback {options.feedback} --audit {options.audit}: expected 0..1 and 0 or more")
+    timeline = read_timeline(options.timeline)
+    source = configs()
+    with tempfile.TemporaryDirectory() as scratch:
+        state = options.keep or Path(scratch)
+        if (state / "replay").exists():
+            shutil.rmtree(state / "replay")
+        chosen = state / "replay"
+        os.environ |= {"UPKEEP_HOME": str(chosen / "home"), "UPKEEP_CONFIGS": str(chosen / "configs")}
+        os.environ.pop("MLFLOW_TRACKING_URI", None)
+        shutil.copytree(source, chosen / "configs", ignore=shutil.ignore_patterns("clients"))
+        months = _play(options, timeline, chosen / "configs", like=load_client(source, DEFAULT_LIKE))
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    options.json.write_text(json.dumps({"months": months}, indent=1) + "\n", encoding="utf-8")
+    for month in months:
+        print(
+            f"{month['month']}  accuracy {month['accuracy']:.3f}  auto-resolved {month['auto_resolved']:.3f}  "
+            f"champion v{month['champion']}  alerts {len(month['alerts'])}  "
+            f"{', '.join(one['verdict'] for one in month['decisions'])}"
+        )
+
+
+def _play(options: argparse.Namespace, timeline: Timeline, folder: Path, *, like: Client) -> list[dict[str, Any]]:
+    from functools import partial
+
+    from upkeep.chain import run_due
+    from upkeep.desk import open_desk
+    from upkeep.replay import Feedback, by_month, client_for, go_live, play
+
+    client = client_for(timeline, name="replayed", tier=options.tier, like=like).model_copy(
+        update={"relabel": tuple(options.relabel), "time_zone": "UTC", "store": "clients/replayed"}
+    )
+    _write_client(folder, client)
+    desk = open_desk("replayed")
+    floors = go_live(desk, timeline, seed=options.seed, progress=on_terminal)
+    _write_client(folder, client.model_copy(update={"thresholds": floors}))
+    desk = open_desk("replayed")
+    act = partial(run_due, seed=options.seed)
+    feedback = Feedback(complaints=options.feedback, audit=options.audit)
+    played = play(desk, timeline, act=act, feedback=feedback, seed=options.seed, progress=on_terminal)
+    return by_month(desk, played)
+
+
+def _write_client(folder: Path, client: Client) -> None:
+    (folder / "clients").mkdir(exist_ok=True)
+    text = yaml.safe_dump(client.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    (folder / "clients" / f"{client.client}.yaml").write_text(text, encoding="utf-8")
+
+
+def _check(options: argparse.Namespace) -> None:  # noqa: ARG001 -- every command takes its options
+    from upkeep.config import client_names, load_agreement
+
+    folder = configs()
+    for path in sorted((folder / "training").glob("*.yaml")):
+        load_recipe(folder, path.stem)
+    tiers = load_tiers(folder)
+    found = [load_agreement(folder, name) for name in client_names(folder)]
+    print(f"{folder}: {len(tiers.tiers)} tiers and {len(found)} clients are valid")
+    for agreement in found:
+        print(f"  {agreement.client.client}: tier {agreement.client.tier}, {agreement.tier.name}; home {home()}")
+
+
+def _onboard(options: argparse.Namespace) -> None:
+    from upkeep.cases import Case, Item, Source
+    from upkeep.stages import onboard
+
+    desk = _desk(options.client)
+    cases = [Case(row["id"], row["text"], row["answer"], Source.LAUNCH) for row in _rows(options.cases)]
+    golden = [
+        Item(row["id"], row["text"], row["answer"], _time(desk, row, "valid_from"), _time(desk, row, "valid_to"))
+        for row in _rows(options.golden)
+    ]
+    made = onboard(desk, cases=cases, golden=golden, as_of=_as_of(options), seed=options.seed, progress=on_terminal)
+    print(f"{options.client}: version {made.version} is in service, trained on {made.trained_on:,} cases")
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    if not path.is_file():
+        raise ConfigError(f"{path}: no such file")
+    rows = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            row = json.loads(line)
+        except ValueError as exc:
+            raise ConfigError(f"{path} line {number}: not JSON: {exc}") from exc
+        for key in ("id", "text", "answer"):
+            if not isinstance(row, dict) or not isinstance(row.get(key), str) or not row[key].strip():
+                raise ConfigError(f"{path} line {number}: {key} is missing or empty, expected a string")
+        rows.append(row)
+    return rows
+
+
+def _time(desk: Desk, row: dict[str, str], key: str) -> datetime | None:
+    value = row.get(key)
+    return desk.local(datetime.fromisoformat(value)) if value else None
+
+
+def _review(options: argparse.Namespace) -> None:
+    from upkeep.chain import watch
+    from upkeep.stages import review_week
+
+    desk = _desk(options.client)
+    order = watch(desk, _as_of(options))
+    found = review_week(desk, _as_of(options))
+    print(f"{options.client} {found.week}: {found.figures.requests:,} requests")
+    for finding in found.findings:
+        print(f"  {finding.status.value}: {finding.text}")
+    if order:
+        print(f"  change order {order.period}: {order.why_extra}")
+
+
+def _report(options: argparse.Namespace) -> None:
+    from upkeep.reporting import write_report
+    from upkeep.store import address
+
+    desk = _desk(options.client)
+    report = write_report(desk, _as_of(options))
+    print(
+        f"{options.client} {report.month}: {report.health.value}; {address(desk.store, f'reports/{report.month}.html')}"
+    )
+
+
+def _retrain(options: argparse.Namespace) -> None:
+    from upkeep.chain import retrain
+    from upkeep.entitlement import ChangeOrder
+
+    made = retrain(
+        _desk(options.client), _as_of(options), reason=options.reason, seed=options.seed, progress=on_terminal
+    )
+    if isinstance(made, ChangeOrder):
+        print(f"{options.client}: change order {made.period}: {made.why_extra}")
+        return
+    print(f"{options.client} {made.period}: {made.verdict.value}{' and in service' if made.applied else ''}")
+    for reason in made.reasons:
+        print(f"  {reason}")
+
+
+def _approve(options: argparse.Namespace) -> None:
+    from upkeep.stages import apply_decision, decision
+
+    desk = _desk(options.client)
+    applied = apply_decision(desk, decision(desk, options.period), by=options.by)
+    print(f"{options.client}: version {applied.challenger} is in service, approved by {applied.applied_by}")
+
+
+def _rollback(options: argparse.Namespace) -> None:
+    from upkeep.stages import roll_back
+
+    version = roll_back(_desk(options.client), by=options.by, reason=options.reason, at=datetime.now(UTC))
+    print(f"{options.client}: version {version} is back in service")
+
+
+def _desk(client: str) -> Desk:
+    from upkeep.desk import open_desk
+
+    return open_desk(client)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""The only modules that name boto3 or MLflow."""

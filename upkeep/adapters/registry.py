@@ -1,0 +1,218 @@
+"""Which version of a client's model is in service, and where does everything about it stand in MLflow?
+
+One experiment and one registered model per client. Only this module and `served_model` speak to MLflow, through a
+client that is told its tracking address, so nothing depends on what another thread set.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from upkeep.errors import NoChampionError, StoreError
+from upkeep.home import home
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+CHAMPION, CHALLENGER = "champion", "challenger"
+DIGEST_LENGTH = 36
+"""MLflow stores no longer dataset digest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """What a run was computed on: a name, our own content digest, and `training` or `evaluation`."""
+
+    name: str
+    digest: str
+    use: str
+
+
+def tracking_uri() -> str:
+    """`MLFLOW_TRACKING_URI`, else the SQLite file under UPKEEP_HOME."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home() / 'mlflow.db'}"
+
+
+class Run:
+    """An open MLflow run."""
+
+    def __init__(self, client: MlflowClient, run_id: str) -> None:
+        self.client = client
+        self.run_id = run_id
+
+    def params(self, values: Mapping[str, object]) -> None:
+        """Log parameters."""
+        from mlflow.entities import Param
+
+        self.client.log_batch(self.run_id, params=[Param(key, str(value)) for key, value in values.items()])
+
+    def metrics(self, values: Mapping[str, float], *, step: int = 0) -> None:
+        """Log metrics, all in one call."""
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        batch = [Metric(_metric_name(key), float(value), now, step) for key, value in values.items()]
+        for start in range(0, len(batch), 500):  # MLflow takes 1,000 a call, all kinds together
+            self.client.log_batch(self.run_id, metrics=batch[start : start + 500])
+
+    def dataset(self, dataset: Dataset) -> None:
+        """Say what the run was computed on."""
+        from mlflow.entities import Dataset as MlflowDataset
+        from mlflow.entities import DatasetInput, InputTag
+
+        digest = dataset.digest[:DIGEST_LENGTH]
+        entry = MlflowDataset(name=dataset.name, digest=digest, source_type="upkeep", source=dataset.name)
+        self.client.log_inputs(self.run_id, [DatasetInput(entry, [InputTag("mlflow.data.context", dataset.use)])])
+
+    def table(self, name: str, columns: Mapping[str, list[Any]]) -> None:
+        """Log a table that the UI shows row by row and compares between runs."""
+        self.client.log_table(self.run_id, {key: list(column) for key, column in columns.items()}, name)
+
+    def text(self, name: str, text: str) -> None:
+        """Log a text file."""
+        self.client.log_text(self.run_id, text, name)
+
+
+class Registry:
+    """A client's experiment, model versions and aliases."""
+
+    def __init__(self, client_name: str, uri: str | None = None) -> None:
+        self.name = client_name
+        self.uri = uri or tracking_uri()
+        self._client: MlflowClient | None = None
+
+    @property
+    def client(self) -> MlflowClient:
+        """The MLflow client; the heavy import and the store's set-up happen at the first use."""
+        if self._client is None:
+            if self.uri.startswith("sqlite:///"):
+                Path(self.uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+            from mlflow import MlflowClient
+            from mlflow.exceptions import MlflowException
+
+            try:
+                self._client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+                self._client.search_experiments(max_results=1)
+            except MlflowException as exc:
+                raise StoreError(f"MLflow at {self.uri} cannot be used: {exc}") from exc
+        return self._client
+
+    def experiment(self) -> str:
+        """The id of the client's experiment, made at the first use."""
+        found = self.client.get_experiment_by_name(self.name)
+        if found is not None:
+            return str(found.experiment_id)
+        local = self.uri.startswith("sqlite:")
+        where = (home() / "mlartifacts" / self.name).as_uri() if local else None
+        return str(self.client.create_experiment(self.name, artifact_location=where))
+
+    @contextmanager
+    def run(self, name: str, tags: Mapping[str, str]) -> Iterator[Run]:
+        """A run that ends as FINISHED, or as FAILED when the block raises."""
+        tagged = {**tags, "mlflow.runName": name, "mlflow.source.name": "upkeep"}
+        run_id = self.client.create_run(self.experiment(), run_name=name, tags=tagged).info.run_id
+        status = "FAILED"
+        try:
+            yield Run(self.client, run_id)
+            status = "FINISHED"
+        finally:
+            self.client.set_terminated(run_id, status)
+
+    def register(
+        self, run: Run, release: Path, *, base_model: Mapping[str, object], about: str, tags: Mapping[str, str]
+    ) -> str:
+        """Log a release folder as a servable model, make a new version of it, and alias it `challenger`."""
+        from mlflow.exceptions import MlflowException
+
+        with tempfile.TemporaryDirectory() as scratch:
+            model = Path(scratch) / "model"
+            _save_servable(model, release, base_model)
+            self.client.log_artifacts(run.run_id, str(model), "model")
+        try:
+            self.client.get_registered_model(self.name)
+        except MlflowException:
+            self.client.create_registered_model(self.name, description=f"Maintained by Upkeep for {self.name}")
+        source = f"{self.client.get_run(run.run_id).info.artifact_uri}/model"
+        version = self.client.create_model_version(
+            self.name, source=source, run_id=run.run_id, tags=dict(tags), description=about
+        )
+        self.client.set_registered_model_alias(self.name, CHALLENGER, str(version.version))
+        return str(version.version)
+
+    def champion(self) -> str:
+        """The version in service. Raises NoChampionError when there is none."""
+        version = self.version(CHAMPION)
+        if version is None:
+            raise NoChampionError(f"client {self.name}: no champion in MLflow at {self.uri}; onboard the client first")
+        return version
+
+    def version(self, alias: str) -> str | None:
+        """The version an alias points to, or None."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return str(self.client.get_model_version_by_alias(self.name, alias).version)
+        except MlflowException:
+            return None
+
+    def promote(self, version: str) -> None:
+        """Put a version into service; MLflow switches the alias atomically."""
+        self.client.set_registered_model_alias(self.name, CHAMPION, version)
+
+    def find(self, tag: str, value: str) -> str | None:
+        """The newest version with this tag, or None."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            found = self.client.search_model_versions(f"name = '{self.name}'")
+        except MlflowException:
+            return None
+        matching = [int(version.version) for version in found if version.tags.get(tag) == value]
+        return str(max(matching)) if matching else None
+
+    def tag(self, version: str, values: Mapping[str, str]) -> None:
+        """Add tags to a version."""
+        for key, value in values.items():
+            self.client.set_model_version_tag(self.name, version, key, value)
+
+    def fetch(self, version: str, folder: Path) -> Path:
+        """Download a version and return its release folder. Raises StoreError."""
+        import mlflow.artifacts
+        from mlflow.exceptions import MlflowException
+
+        try:
+            source = self.client.get_model_version_download_uri(self.name, version)
+            copied = mlflow.artifacts.download_artifacts(
+                artifact_uri=source, dst_path=str(folder), tracking_uri=self.uri
+            )
+        except (MlflowException, OSError) as exc:
+            raise StoreError(f"model {self.name} version {version} cannot be fetched from {self.uri}: {exc}") from exc
+        return Path(copied) / "artifacts" / "release"
+
+
+def _save_servable(model: Path, release: Path, base_model: Mapping[str, object]) -> None:
+    import warnings
+
+    import mlflow.pyfunc
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # no type hints for a signature: the input is a plain column of texts
+        mlflow.pyfunc.save_model(
+            str(model),
+            python_model=str(Path(__file__).with_name("served_model.py")),
+            artifacts={"release": str(release)},
+            model_config={"base_model": dict(base_model)},
+            pip_requirements=["upkeep"],
+        )
+
+
+def _metric_name(name: str) -> str:
+    """MLflow takes letters, digits, and `_-./ :` in names."""
+    return "".join(char if char.isalnum() or char in "_-./ :" else "_" for char in name)

@@ -1,0 +1,263 @@
+"""Where does a client's store lie: in a folder or in an S3 bucket?"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+from uuid import uuid4
+
+from upkeep.errors import AlreadyExistsError, NotFoundError, StoreError
+from upkeep.store import ASIDE, PROBE, Store, check_key, check_prefix, is_reserved
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+WANTED = "an absolute folder, file:///folder or s3://bucket/prefix"
+ABSENT = {"NoSuchKey", "404", "NotFound"}
+TAKEN = {"PreconditionFailed", "412", "ConditionalRequestConflict", "409"}
+WRITER = "upkeep-writer"
+
+
+def open_store(uri: str, *, endpoint: str | None = None) -> Store:
+    """The store at an absolute folder, `file:///folder` or `s3://bucket/prefix`; nothing is read or made yet.
+
+    `endpoint` is the address of an S3 server other than AWS; credentials and region come from boto3's normal chain.
+    Raises StoreError.
+    """
+    if uri.startswith("s3://"):
+        return _open_s3(uri, endpoint)
+    if uri.startswith("file://"):
+        host, slash, path = uri.removeprefix("file://").partition("/")
+        folder = slash + unquote(path) if host in ("", "localhost") else ""
+    else:
+        folder = uri
+    if not folder.startswith("/"):
+        raise StoreError(f"store is {uri!r}, expected {WANTED}")
+    return FolderStore(Path(folder))
+
+
+@dataclass(frozen=True, slots=True)
+class FolderStore:
+    """Keys are files below the folder; a folder that is not there yet is an empty store."""
+
+    folder: Path
+
+    @property
+    def uri(self) -> str:
+        return self.folder.as_posix()
+
+    def read(self, key: str) -> bytes:
+        with _disk(self._where(key)):
+            try:
+                return self._path(key).read_bytes()
+            except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as exc:
+                raise NotFoundError(f"{self._where(key)}: no such file") from exc
+
+    def write(self, key: str, data: bytes) -> None:
+        target = self._path(key)
+        with _disk(self._where(key)), _written_aside(target, data) as aside:
+            os.replace(aside, target)
+
+    def create(self, key: str, data: bytes) -> None:
+        target = self._path(key)
+        with _disk(self._where(key)), _written_aside(target, data) as aside:
+            try:
+                os.link(aside, target)
+            except FileExistsError as exc:
+                raise AlreadyExistsError(f"{self._where(key)}: is there already and may be written only once") from exc
+
+    def exists(self, key: str) -> bool:
+        with _disk(self._where(key)):
+            return self._path(key).is_file()
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        top = self.folder / check_prefix(prefix).rpartition("/")[0]
+        with _disk(self._where(prefix)):
+            found = [path.relative_to(self.folder).as_posix() for path in _files(top)]
+        yield from sorted(key for key in found if key.startswith(prefix) and not is_reserved(key))
+
+    def delete(self, key: str) -> None:
+        with _disk(self._where(key)), suppress(FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            self._path(key).unlink()
+
+    def _path(self, key: str) -> Path:
+        return self.folder / check_key(key)
+
+    def _where(self, key: str) -> str:
+        return f"{self.uri}/{key}"
+
+
+@dataclass(slots=True)
+class _Probe:
+    """Does the server honour conditional writes? None until it was tried."""
+
+    honoured: bool | None = None
+    lock: Lock = field(default_factory=Lock)
+
+
+@dataclass(frozen=True, slots=True)
+class S3Store:
+    """Keys are objects below `s3://bucket/prefix/`; safe to use from several threads."""
+
+    client: S3Client
+    bucket: str
+    prefix: str
+    _probe: _Probe = field(default_factory=_Probe, init=False, repr=False, compare=False)
+
+    @property
+    def uri(self) -> str:
+        return f"s3://{self.bucket}/{self.prefix}".removesuffix("/")
+
+    def read(self, key: str) -> bytes:
+        with self._errors(key):
+            return self.client.get_object(Bucket=self.bucket, Key=self._object(key))["Body"].read()
+
+    def write(self, key: str, data: bytes) -> None:
+        with self._errors(key):
+            self.client.put_object(Bucket=self.bucket, Key=self._object(key), Body=data)
+
+    def create(self, key: str, data: bytes) -> None:
+        check_key(key)
+        self._require_conditional_writes()
+        self._create(key, data)
+
+    def exists(self, key: str) -> bool:
+        # a HEAD cannot tell a missing bucket from a missing key; of the keys it begins, a key itself is listed first
+        name = self._object(key)
+        with self._errors(key):
+            found = self.client.list_objects_v2(Bucket=self.bucket, Prefix=name, MaxKeys=1)
+        return [entry["Key"] for entry in found.get("Contents", [])] == [name]
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        base = f"{self.prefix}/" if self.prefix else ""
+        pages = self.client.get_paginator("list_objects_v2")
+        with self._errors(prefix):
+            listed = pages.paginate(Bucket=self.bucket, Prefix=base + check_prefix(prefix))
+            found = [entry["Key"].removeprefix(base) for page in listed for entry in page.get("Contents", [])]
+        # consoles make empty objects whose name ends in a slash to show a folder
+        yield from sorted(key for key in found if not key.endswith("/") and not is_reserved(key))
+
+    def delete(self, key: str) -> None:
+        with self._errors(key):
+            self.client.delete_object(Bucket=self.bucket, Key=self._object(key))
+
+    def _create(self, key: str, data: bytes) -> None:
+        name, writer = self._name(key), uuid4().hex
+        try:
+            with self._errors(key):
+                self.client.put_object(
+                    Bucket=self.bucket, Key=name, Body=data, IfNoneMatch="*", Metadata={WRITER: writer}
+                )
+        except AlreadyExistsError:
+            # when an answer is lost botocore asks again, and is then told that our own object is in the way
+            if self._writer(key) != writer:
+                raise
+
+    def _writer(self, key: str) -> str | None:
+        try:
+            with self._errors(key):
+                return self.client.head_object(Bucket=self.bucket, Key=self._name(key))["Metadata"].get(WRITER)
+        except NotFoundError:
+            return None
+
+    def _require_conditional_writes(self) -> None:
+        """Try once whether the server refuses to overwrite; some accept the condition and ignore it."""
+        with self._probe.lock:
+            if self._probe.honoured is None:
+                self._probe.honoured = self._refuses_to_overwrite()
+        if not self._probe.honoured:
+            wanted = "a server on which of two writers one is refused"
+            raise StoreError(f"{self.uri}: the S3 server ignores If-None-Match, expected {wanted}; nothing was written")
+
+    def _refuses_to_overwrite(self) -> bool:
+        key = f"{PROBE}/{uuid4().hex}"
+        self._create(key, b"first")
+        try:
+            self._create(key, b"second")
+        except AlreadyExistsError:
+            return True
+        finally:
+            with self._errors(key):
+                self.client.delete_object(Bucket=self.bucket, Key=self._name(key))
+        return False
+
+    def _object(self, key: str) -> str:
+        return self._name(check_key(key))
+
+    def _name(self, key: str) -> str:
+        return f"{self.prefix}/{key}" if self.prefix else key
+
+    @contextmanager
+    def _errors(self, key: str) -> Iterator[None]:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        where = f"{self.uri}/{key}"
+        try:
+            yield
+        except ClientError as exc:
+            code = exc.response.get("Error", {}).get("Code", "")
+            if code in ABSENT:
+                raise NotFoundError(f"{where}: no such object") from exc
+            if code in TAKEN:
+                raise AlreadyExistsError(f"{where}: is there already and may be written only once") from exc
+            raise StoreError(f"{where}: {exc}") from exc
+        except BotoCoreError as exc:
+            raise StoreError(f"{where}: {exc}") from exc
+
+
+def _open_s3(uri: str, endpoint: str | None) -> S3Store:
+    from boto3.session import Session
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError
+
+    bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+    prefix = prefix.strip("/")
+    if not bucket:
+        raise StoreError(f"store is {uri!r}, expected {WANTED}")
+    check_prefix(prefix)
+    config = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 3})
+    try:
+        client = Session().client("s3", endpoint_url=endpoint, config=config)
+    except (BotoCoreError, ValueError) as exc:
+        raise StoreError(f"{uri}: cannot be opened at endpoint {endpoint or 'AWS'}: {exc}") from exc
+    return S3Store(client=client, bucket=bucket, prefix=prefix)
+
+
+def _files(top: Path) -> Iterator[Path]:
+    """Every file below a folder, also through links; nothing when the folder is not there."""
+
+    def fail(error: OSError) -> None:
+        if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+            raise error
+
+    for folder, _, names in os.walk(top, onerror=fail, followlinks=True):
+        yield from (Path(folder, name) for name in names)
+
+
+@contextmanager
+def _written_aside(target: Path, data: bytes) -> Iterator[Path]:
+    """The bytes, safely on disk under another name in the target's folder."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    aside = target.parent / f"{ASIDE}{uuid4().hex}"
+    try:
+        with aside.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        yield aside
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def _disk(where: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        raise StoreError(f"{where}: {exc.strerror or exc}") from exc

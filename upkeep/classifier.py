@@ -1,0 +1,155 @@
+"""What does a client's model answer, how sure is it, and may it answer alone?
+
+A released classifier is a LoRA adapter on a shared encoder, mean pooling, and a linear head on the normalised
+embedding. On disk it is a folder: `adapter/` (plain PEFT), `head.safetensors`, `release.json` (labels, threshold,
+base model, digests). The base weights are never copied.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from upkeep.base_model import Base, file_digest
+from upkeep.encoder import Encoder, by_length, load_encoder
+from upkeep.errors import ReleaseError
+from upkeep.progress import Progress, silent
+
+if TYPE_CHECKING:
+    import torch
+
+SCORING_BATCH = 128
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The best label, its probability, and whether it is given without a person."""
+
+    output: str
+    confidence: float
+    automatic: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a release says of itself; the client's application reads it."""
+
+    labels: tuple[str, ...]
+    out_of_scope_label: str
+    threshold: float
+    base: str
+    base_digest: str
+    max_tokens: int
+    precision: str
+    training_digest: str
+    weights_digest: str = ""
+    schema_version: int = SCHEMA_VERSION
+
+
+class Classifier:
+    """An encoder with a client's adapter and head, ready to answer."""
+
+    def __init__(self, encoder: Encoder, head: torch.nn.Linear, manifest: Manifest) -> None:
+        self.encoder = encoder
+        self.head = head
+        self.manifest = manifest
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """One label per row of the head."""
+        return self.manifest.labels
+
+    def probabilities(self, texts: Sequence[str], *, progress: Progress = silent) -> NDArray[np.float64]:
+        """Class probabilities, shape (len(texts), len(labels)); batches are sorted by length so little is padded."""
+        import torch
+
+        found = np.zeros((len(texts), len(self.labels)))
+        self.encoder.model.eval()
+        with torch.inference_mode():
+            for rows in by_length(texts, SCORING_BATCH, progress=progress, what="scoring"):
+                logits = self.head(self.encoder.embed([texts[row] for row in rows]))
+                found[rows] = torch.softmax(logits.double(), dim=1).numpy()
+        return found
+
+    def answer(self, texts: Sequence[str], *, progress: Progress = silent) -> list[Answer]:
+        """Answer each request; a request that looks out of scope gets the best label too, but never automatically."""
+        return decide(self.probabilities(texts, progress=progress), self.manifest)
+
+    def save(self, folder: Path) -> Manifest:
+        """Write the release folder and return its manifest with the digest of the weights."""
+        from safetensors.torch import save_file
+
+        folder.mkdir(parents=True, exist_ok=True)
+        # PEFT would store this machine's path of the base
+        self.encoder.model.peft_config["default"].base_model_name_or_path = self.manifest.base
+        self.encoder.model.save_pretrained(folder / "adapter", safe_serialization=True)
+        weights = {"weight": self.head.weight.detach().contiguous(), "bias": self.head.bias.detach().contiguous()}
+        save_file(weights, folder / "head.safetensors")
+        manifest = replace(self.manifest, weights_digest=_weights_digest(folder))
+        text = json.dumps(asdict(manifest), indent=1, sort_keys=True, ensure_ascii=False)
+        (folder / "release.json").write_text(text + "\n", encoding="utf-8")
+        self.manifest = manifest
+        return manifest
+
+    @classmethod
+    def load(cls, folder: Path, base: Base) -> Classifier:
+        """Load a release folder on its base model.
+
+        Raises ReleaseError where a file is missing, the weights are not the manifest's, or the base is another one.
+        """
+        import torch
+        from peft import PeftModel
+        from safetensors.torch import load_file
+
+        manifest = read_manifest(folder)
+        if manifest.base_digest != base.digest:
+            raise ReleaseError(f"{folder}: base digest is {base.digest}, expected {manifest.base_digest}")
+        if _weights_digest(folder) != manifest.weights_digest:
+            raise ReleaseError(f"{folder}: the adapter or head is not the one release.json names")
+        encoder = load_encoder(base, max_tokens=manifest.max_tokens, precision=manifest.precision)
+        encoder.model = PeftModel.from_pretrained(encoder.model, str(folder / "adapter")).eval()
+        weights = load_file(folder / "head.safetensors")
+        head = torch.nn.Linear(weights["weight"].shape[1], weights["weight"].shape[0])
+        head.load_state_dict(weights)
+        return cls(encoder, head, manifest)
+
+
+def decide(probabilities: NDArray[np.float64], manifest: Manifest) -> list[Answer]:
+    """Turn probabilities into answers: the best real label; automatic when it beats both threshold and out-of-scope."""
+    real = [row for row, label in enumerate(manifest.labels) if label != manifest.out_of_scope_label]
+    best = probabilities[:, real].argmax(axis=1)
+    top = probabilities.argmax(axis=1)
+    answers = []
+    for row, column in enumerate(best):
+        index = real[column]
+        confidence = float(probabilities[row, index])
+        automatic = bool(top[row] == index and confidence >= manifest.threshold)
+        answers.append(Answer(manifest.labels[index], confidence, automatic))
+    return answers
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read release.json. Raises ReleaseError where it is missing or of another schema."""
+    path = folder / "release.json"
+    if not path.is_file():
+        raise ReleaseError(f"{path}: no release manifest here")
+    raw = json.loads(path.read_text(encoding="utf-8"))
+    if raw.get("schema_version") != SCHEMA_VERSION:
+        raise ReleaseError(f"{path}: schema_version is {raw.get('schema_version')}, expected {SCHEMA_VERSION}")
+    return Manifest(**{**raw, "labels": tuple(raw["labels"])})
+
+
+def _weights_digest(folder: Path) -> str:
+    files = [folder / "adapter" / "adapter_model.safetensors", folder / "head.safetensors"]
+    for path in files:
+        if not path.is_file():
+            raise ReleaseError(f"{path}: missing from the release")
+    return hashlib.sha256("".join(file_digest(path) for path in files).encode()).hexdigest()

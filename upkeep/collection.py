@@ -1,0 +1,85 @@
+"""Which labelled cases did production bring since the last retrain?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from upkeep.cases import Case, Source, normalise
+from upkeep.log import LogWindow, Outcome, OutcomeSource, Prediction
+from upkeep.monitoring import right_answer
+
+LATE = timedelta(days=31)
+"""How long after its prediction an outcome is still waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """New cases, and how many outcomes did not become one: no right answer given, or the case was known already."""
+
+    cases: tuple[Case, ...]
+    without_answer: int
+    known: int
+    errors: int
+
+
+def collect(window: LogWindow, *, since: datetime | None, known: Iterable[Case]) -> Collected:
+    """Turn outcomes that arrived at or after `since` into cases.
+
+    Errors come with the right answer a person gave; answers confirmed as right are kept too, they hold the old ground
+    and carry the present mix. The newest answer counts. A case with the same text and answer as a known one, or as one
+    before it in the window, is folded into it.
+    """
+    seen = {(normalise(case.text), case.answer) for case in known}
+    cases: list[Case] = []
+    without_answer = folded = 0
+    for prediction in window.predictions:
+        outcomes = window.outcomes.get(prediction.id, [])
+        if not outcomes or (since is not None and outcomes[-1].at < since):
+            continue
+        answer = _answer(prediction, outcomes)
+        if answer is None:
+            without_answer += 1
+            continue
+        key = (normalise(prediction.input), answer)
+        if key in seen:
+            folded += 1
+            continue
+        seen.add(key)
+        cases.append(_case(prediction, outcomes, answer))
+    return Collected(tuple(cases), without_answer, folded, sum(case.was_error for case in cases))
+
+
+def first_day(keys: Iterable[str]) -> datetime | None:
+    """Midnight UTC of the log's first day, from the keys of its files; None for an empty log."""
+    days = [day for key in keys if (day := _day(key)) is not None]
+    return min(days, default=None)
+
+
+def _day(key: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(key.split("/")[2]).replace(tzinfo=UTC)
+    except (IndexError, ValueError):
+        return None  # not a day's file; the reader of the log says so
+
+
+def _answer(prediction: Prediction, outcomes: list[Outcome]) -> str | None:
+    given = right_answer(outcomes)
+    if given is not None:
+        return given
+    return prediction.output if outcomes[-1].correct else None
+
+
+def _case(prediction: Prediction, outcomes: list[Outcome], answer: str) -> Case:
+    sources = {OutcomeSource.ESCALATION: Source.ESCALATION, OutcomeSource.CUSTOMER: Source.CUSTOMER}
+    return Case(
+        id=f"p-{prediction.id}",
+        text=prediction.input,
+        answer=answer,
+        source=sources.get(outcomes[-1].source, Source.AUDIT),
+        valid_from=prediction.at,
+        prediction_id=prediction.id,
+        model_version=prediction.model_version,
+        was_error=answer != prediction.output,
+    )

@@ -1,0 +1,297 @@
+"""What was agreed with a client, what does each tier include, how is a model trained?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeAlias, TypeVar
+from zoneinfo import ZoneInfo
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from upkeep.errors import ConfigError
+from upkeep.periods import Cadence
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="lower case, digits and dashes")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Strict(BaseModel):
+    """Unknown keys are errors; values do not change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Work(StrEnum):
+    """What is done for a client on a schedule."""
+
+    REVIEW = "review"
+    REPORT = "report"
+    RETRAIN = "retrain"
+
+
+class Task(StrEnum):
+    """What the client's model does."""
+
+    CLASSIFICATION = "classification"
+    GENERATION = "generation"
+
+
+class Promotion(StrEnum):
+    """Who switches a better challenger on."""
+
+    AUTOMATIC = "automatic"
+    MANUAL = "manual"
+
+
+class NewLabels(StrEnum):
+    """What to do with an answer that the label list does not have."""
+
+    LEARN = "learn"
+    HOLD = "hold"
+
+
+class Allowance(Strict):
+    """How many of a thing are included in a period."""
+
+    count: int = Field(ge=1)
+    per: Cadence
+
+
+class Tier(Strict):
+    """The contract: which work is scheduled and what else is included."""
+
+    name: str
+    monthly_fee_usd: tuple[int, int] = Field(description="lowest and highest monthly fee per client, US dollars")
+    schedule: Mapping[Work, Cadence]
+    alerts: bool
+    integration_update: Allowance | None = None
+    new_use_case: Allowance | None = None
+    strategy_session: Allowance | None = None
+    priority_response: bool = False
+
+    @property
+    def retrain(self) -> Cadence | None:
+        """How often a retrain is included; None where each one is a change order."""
+        return self.schedule.get(Work.RETRAIN)
+
+
+class Tiers(Strict):
+    """All tiers by number."""
+
+    tiers: Mapping[int, Tier]
+
+
+class PackagedModel(Strict):
+    """A base model that an installed Python package carries."""
+
+    package: str
+    folder: str = "."
+    sha256: Sha256 = Field(description="of model.safetensors")
+
+
+class LocalModel(Strict):
+    """A base model in a local folder; relative folders lie under UPKEEP_HOME."""
+
+    path: str
+    sha256: Sha256 | None = Field(default=None, description="of model.safetensors; checked at load when given")
+
+
+class HubModel(Strict):
+    """A base model on the Hugging Face hub, pinned to one commit."""
+
+    hub: str
+    revision: str = Field(pattern=r"^[0-9a-f]{40}$", description="the full commit hash")
+
+
+BaseModelConfig: TypeAlias = PackagedModel | LocalModel | HubModel
+"""Any of the three ways to name a base model."""
+
+
+class Thresholds(Strict):
+    """Agreed floors, as shares; a metric without a floor is shown and not judged."""
+
+    accuracy: Share | None = None
+    auto_resolution: Share | None = None
+    precision: Share | None = Field(default=None, description="right among automatic answers")
+
+
+class Relabel(Strict):
+    """A policy change: from `since`, what was answered `old` is answered `new`."""
+
+    old: str
+    new: str
+    since: date
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if self.old == self.new:
+            raise ValueError(f"old and new are both {self.old!r}")
+        return self
+
+
+class LogMap(Strict):
+    """Where the client's log uses other names: our field -> theirs, and our value for theirs."""
+
+    predictions: Mapping[str, str] = Field(default_factory=dict)
+    outcomes: Mapping[str, str] = Field(default_factory=dict)
+    values: Mapping[str, Mapping[str, bool | str]] = Field(default_factory=dict)
+
+
+class Client(Strict):
+    """One client's agreement and model."""
+
+    client: Name
+    name: str
+    tier: int
+    time_zone: str
+    task: Task
+    labels: tuple[str, ...] = ()
+    out_of_scope_label: str = Field(default="oos", description="the right answer when no label is right")
+    new_labels: NewLabels = NewLabels.LEARN
+    base_model: BaseModelConfig
+    training: Name
+    store: str = Field(min_length=1, description="absolute folder, folder under UPKEEP_HOME, or s3://bucket/prefix")
+    store_endpoint: str | None = None
+    log: LogMap = LogMap()
+    thresholds: Thresholds = Thresholds()
+    minimum_labels: int = Field(default=50, ge=1, description="labelled outcomes below which a metric is not judged")
+    promised_precision: Share = 0.95
+    expected_out_of_scope: Share = Field(default=0.05, description="share no label fits, before any is seen")
+    promotion: Promotion = Promotion.MANUAL
+    margin_pp: float = Field(default=3.0, ge=0, le=100, description="points a challenger may lose")
+    minimum_items: int = Field(default=200, ge=1, description="evaluation items below which nothing is promoted")
+    relabel: tuple[Relabel, ...] = ()
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError) as exc:
+            raise ValueError("expected an IANA time zone such as Europe/Berlin") from exc
+        return value
+
+    @model_validator(mode="after")
+    def _labels_fit_the_task(self) -> Self:
+        if self.task is Task.CLASSIFICATION and len(self.labels) < 2:
+            raise ValueError(f"labels: found {len(self.labels)}, expected at least 2 for classification")
+        doubled = sorted({label for label in self.labels if self.labels.count(label) > 1})
+        if doubled:
+            raise ValueError(f"labels: {doubled} listed twice, expected each once")
+        if self.out_of_scope_label in self.labels:
+            raise ValueError(f"labels: has {self.out_of_scope_label!r}, which is the out_of_scope_label")
+        return self
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The client's time zone."""
+        return ZoneInfo(self.time_zone)
+
+
+class Recipe(Strict):
+    """How an adapter is trained; a named file in configs/training/."""
+
+    name: Name
+    lora_rank: int = Field(ge=1, le=512)
+    lora_alpha: int = Field(ge=1)
+    target_modules: tuple[str, ...] = Field(min_length=1, description="module names that get an adapter")
+    trained_layers: int | None = Field(default=None, ge=1, description="how many of the last layers; None: all")
+    epochs: int = Field(ge=0, le=100)
+    batch_size: int = Field(ge=1)
+    learning_rate: float = Field(gt=0, description="peak rate of the adapter")
+    head_learning_rate: float = Field(gt=0, description="peak rate of the head")
+    head_regularisation: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        min_length=1, description="values of C to try for the logistic regression that starts the head"
+    )
+    weight_decay: float = Field(ge=0)
+    max_tokens: int = Field(ge=8, le=8192, description="longer inputs are cut")
+    minimum_examples: int = Field(ge=1, description="cases a new label needs before it is learned")
+    calibration_share: float = Field(gt=0, lt=0.5, description="share of cases that only fit the confidence threshold")
+    holdout_share: float = Field(gt=0, lt=0.5, description="share of collected cases locked away for evaluation")
+    precision: Literal["auto", "bf16", "fp32"] = Field(description="auto = bf16 where the hardware has it")
+
+
+class Agreement(Strict):
+    """A client's config with the tier and the recipe it names."""
+
+    client: Client
+    tier: Tier
+    recipe: Recipe
+
+
+Model = TypeVar("Model", bound=Strict)
+
+
+def load_tiers(folder: Path) -> Tiers:
+    """Read tiers.yaml. Raises ConfigError."""
+    return _load(folder / "tiers.yaml", Tiers)
+
+
+def load_recipe(folder: Path, name: str) -> Recipe:
+    """Read training/<name>.yaml. Raises ConfigError; a missing file lists what there is."""
+    path = folder / "training" / f"{name}.yaml"
+    recipe = _load(path, Recipe)
+    return _named(path, recipe, "name", recipe.name)
+
+
+def load_client(folder: Path, name: str) -> Client:
+    """Read clients/<name>.yaml. Raises ConfigError; a missing file lists what there is."""
+    path = folder / "clients" / f"{name}.yaml"
+    client = _load(path, Client)
+    return _named(path, client, "client", client.client)
+
+
+def load_agreement(folder: Path, name: str) -> Agreement:
+    """Read a client's config and what it refers to. Raises ConfigError naming the file and the key."""
+    client = load_client(folder, name)
+    path = folder / "clients" / f"{name}.yaml"
+    tiers = load_tiers(folder).tiers
+    if client.tier not in tiers:
+        raise ConfigError(f"{path}: tier is {client.tier}, expected one of {sorted(tiers)} (tiers.yaml)")
+    known = sorted(file.stem for file in (folder / "training").glob("*.yaml"))
+    if client.training not in known:
+        raise ConfigError(f"{path}: training is {client.training!r}, expected one of {known} (training/)")
+    return Agreement(client=client, tier=tiers[client.tier], recipe=load_recipe(folder, client.training))
+
+
+def client_names(folder: Path) -> list[str]:
+    """Every client that has a config, in order."""
+    return sorted(path.stem for path in (folder / "clients").glob("*.yaml"))
+
+
+def _named(path: Path, model: Model, key: str, value: str) -> Model:
+    if value != path.stem:
+        raise ConfigError(f"{path}: {key} is {value!r}, expected {path.stem!r} as in the file's name")
+    return model
+
+
+def _load(path: Path, kind: type[Model]) -> Model:
+    if not path.is_file():
+        there = sorted(other.stem for other in path.parent.glob("*.yaml"))
+        raise ConfigError(f"{path}: no such file, expected one of {there}")
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"{path}: not YAML: {exc}") from exc
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path}: found {type(raw).__name__}, expected a mapping of keys to values")
+    try:
+        return kind.model_validate(raw)
+    except ValidationError as exc:
+        lines = [_explain(error, kind) for error in exc.errors()]
+        raise ConfigError("\n".join(f"{path}: {line}" for line in lines)) from exc
+
+
+def _explain(error: Any, kind: type[Strict]) -> str:
+    key = ".".join(str(part) for part in error["loc"]) or "the whole file"
+    if error["type"] == "extra_forbidden":
+        allowed = sorted(kind.model_fields) if len(error["loc"]) == 1 else "the keys of that section"
+        return f"{key}: unknown key, expected one of {allowed}"
+    if error["type"] == "missing":
+        return f"{key}: missing, expected a value"
+    return f"{key}: found {error['input']!r}, expected: {error['msg']}"

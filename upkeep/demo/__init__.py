@@ -1,0 +1,1 @@
+"""A believable history for `make demo`, written by ourselves."""

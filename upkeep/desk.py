@@ -1,0 +1,91 @@
+"""What lies on the desk when somebody works for one client?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from upkeep.adapters.registry import Registry
+from upkeep.adapters.store import open_store
+from upkeep.cases import Case, Item
+from upkeep.config import Agreement, Client, Recipe, Tier, load_agreement
+from upkeep.entitlement import Claim
+from upkeep.errors import NotFoundError
+from upkeep.home import configs, home
+from upkeep.log import LogMapping, LogWindow, read_window
+from upkeep.periods import Window, localise
+from upkeep.records import load, load_rows
+from upkeep.store import Store, address
+
+LAUNCH_CASES = "cases/launch.jsonl"
+GOLDEN = "evaluation/golden.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """A client's agreement, store and registry. Everything the client owns is reached through it, and nothing else."""
+
+    agreement: Agreement
+    store: Store
+    registry: Registry
+
+    @property
+    def client(self) -> Client:
+        """What was agreed."""
+        return self.agreement.client
+
+    @property
+    def tier(self) -> Tier:
+        """What the contract includes."""
+        return self.agreement.tier
+
+    @property
+    def recipe(self) -> Recipe:
+        """How the client's model is trained."""
+        return self.agreement.recipe
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The client's time zone."""
+        return self.client.zone
+
+    def local(self, moment: datetime) -> datetime:
+        """The moment in the client's zone."""
+        return localise(moment, self.zone)
+
+    def read_log(self, window: Window, *, until: datetime) -> LogWindow:
+        """The production log of a window with the outcomes known before `until`."""
+        names = self.client.log
+        mapping = LogMapping(predictions=names.predictions, outcomes=names.outcomes, values=names.values)
+        return read_window(self.store, window, mapping=mapping, outcomes_until=until)
+
+    def golden(self) -> list[Item]:
+        """The agreed acceptance set, whenever its items are valid. Raises NotFoundError when none was agreed."""
+        try:
+            return load_rows(self.store, GOLDEN, Item)
+        except NotFoundError as exc:
+            raise NotFoundError(f"{address(self.store, GOLDEN)}: no golden set; onboard the client first") from exc
+
+    def cases(self) -> list[Case]:
+        """Every labelled case ever stored, launch first, then by retrain period."""
+        return [case for key in self.store.keys("cases/") for case in load_rows(self.store, key, Case)]
+
+    def claims(self) -> dict[str, Claim]:
+        """The retrains already booked, by period."""
+        found = [load(self.store, key, Claim) for key in self.store.keys("claims/")]
+        return {claim.period: claim for claim in found}
+
+
+def open_desk(client: str, *, folder: Path | None = None) -> Desk:
+    """Read a client's agreement and open its store. Raises ConfigError or StoreError."""
+    agreement = load_agreement(folder or configs(), client)
+    return desk_of(agreement)
+
+
+def desk_of(agreement: Agreement) -> Desk:
+    """The desk for an agreement; a store that is a relative folder lies under UPKEEP_HOME."""
+    client = agreement.client
+    uri = client.store if "://" in client.store else str(home() / Path(client.store).expanduser())
+    return Desk(agreement, open_store(uri, endpoint=client.store_endpoint), Registry(client.client))

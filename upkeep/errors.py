@@ -1,0 +1,61 @@
+"""What can go wrong, on one screen. Every message says what, where, got and wanted."""
+
+
+class UpkeepError(Exception):
+    """Root of everything Upkeep raises on purpose."""
+
+
+class ConfigError(UpkeepError):
+    """A YAML file is not what its schema says."""
+
+
+class StoreError(UpkeepError):
+    """A client's store cannot be read or written."""
+
+
+class NotFoundError(StoreError):
+    """The key is not in the store."""
+
+
+class AlreadyExistsError(StoreError):
+    """A key that may be written only once is there already."""
+
+
+class BaseModelError(UpkeepError):
+    """The base model is missing, is not the pinned one, or cannot be loaded safely."""
+
+
+class ReleaseError(UpkeepError):
+    """A released adapter cannot be loaded or is not the one its manifest names."""
+
+
+class NoChampionError(UpkeepError):
+    """The client has no champion yet, so there is nothing to watch or to compare with."""
+
+
+class NotEnoughDataError(UpkeepError):
+    """A window holds too few usable rows for what was asked."""
+
+    def __init__(self, *, what: str, have: int, need: int, where: str) -> None:
+        super().__init__(f"{where}: not enough data for {what}: have {have}, need {need}")
+        self.what, self.have, self.need, self.where = what, have, need, where
+
+
+class LeakError(UpkeepError):
+    """An evaluation item was found among the training cases."""
+
+
+class TimelineError(UpkeepError):
+    """A timeline file does not follow the documented columns."""
+
+
+class UnsupportedTaskError(UpkeepError):
+    """The client's task is configured but this stage cannot do it."""
+
+
+class DecisionError(UpkeepError):
+    """A promotion or rollback was asked for that the record does not allow."""
+
+
+class ServerError(UpkeepError):
+    """A server, a worker or what is deployed on it is not as it should be."""

@@ -1,0 +1,278 @@
+"""How is an adapter taught?
+
+The head starts from a regularised logistic regression on the frozen embeddings, then LoRA and head are trained
+together for a few passes; the pass with the lowest loss on held-out cases is kept, the start counted as one. Last the
+confidence threshold is fitted on the same held-out cases. The loop is our own: batches of like length and a head that
+starts right are most of the speed, and transformers' Trainer offers neither for free.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from upkeep.base_model import Base
+from upkeep.cases import Case, TrainingSet
+from upkeep.classifier import SCORING_BATCH, Classifier, Manifest
+from upkeep.config import Client, Recipe, Task
+from upkeep.encoder import Encoder, by_length, hardware_precision, load_encoder
+from upkeep.errors import NotEnoughDataError, UnsupportedTaskError
+from upkeep.progress import Progress, silent
+from upkeep.threshold import NOTHING_AUTOMATIC, Fit, fit_threshold
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Trained(NamedTuple):
+    """A new classifier, how its threshold was fitted, and the held-out loss at the start and after each pass."""
+
+    classifier: Classifier
+    fit: Fit
+    losses: list[float]
+
+
+class Labelled(NamedTuple):
+    """Texts with the row of the head that is right for each."""
+
+    texts: list[str]
+    truth: NDArray[np.int64]
+
+
+class FrozenView(NamedTuple):
+    """What the base model alone makes of the cases: embeddings of those trained on and of those held out."""
+
+    train: NDArray[np.float32]
+    held: NDArray[np.float32]
+    taught: Labelled
+    kept: Labelled
+
+
+def finetune(
+    base: Base, data: TrainingSet, *, client: Client, recipe: Recipe, seed: int, progress: Progress = silent
+) -> Trained:
+    """Train an adapter and a head on `data` and fit the confidence threshold.
+
+    Deterministic for a seed on one kind of machine. Raises UnsupportedTaskError for a task other than classification
+    and NotEnoughDataError where fewer than two labels or no held-out case is there to learn from.
+    """
+    import torch
+
+    if client.task is not Task.CLASSIFICATION:
+        raise UnsupportedTaskError(f"client {client.client}: fine-tuning knows classification, task is {client.task}")
+    _check(data, client)
+    manifest = Manifest(
+        labels=data.labels,
+        out_of_scope_label=client.out_of_scope_label,
+        threshold=NOTHING_AUTOMATIC,
+        base=base.reference,
+        base_digest=base.digest,
+        max_tokens=recipe.max_tokens,
+        precision=hardware_precision(recipe.precision),
+        training_digest=data.digest,
+    )
+    with torch.random.fork_rng():
+        classifier, view, losses = _train(base, data, manifest, recipe=recipe, seed=seed, progress=progress)
+    fit = calibrate(classifier, data, view, client)
+    classifier.manifest = replace(manifest, threshold=fit.threshold)
+    return Trained(classifier, fit, losses)
+
+
+def calibrate(classifier: Classifier, data: TrainingSet, view: FrozenView, client: Client) -> Fit:
+    """Fit the threshold that keeps the client's promised precision on the held-out cases.
+
+    Requests of an unknown kind are rare or unseen when a model ships. How far they look like known ones is measured by
+    leaving whole labels out of a logistic regression on the frozen embeddings: each held-out case of such a label is
+    a request of an unknown kind, and its rank among the known ones is carried over to the new model's confidences.
+    They are weighted to the share of unknown requests the client expects.
+    """
+    index = {label: row for row, label in enumerate(classifier.labels)}
+    real = np.array([label != client.out_of_scope_label for label in classifier.labels])
+    truth = np.array([index.get(case.answer, -1) for case in data.calibration])
+    probabilities = classifier.probabilities([case.text for case in data.calibration])
+    confidence, right = _automatic(probabilities, truth, real)
+    ranks = _unknown_ranks(view, real)
+    unknown = np.quantile(confidence, ranks) if len(ranks) else np.zeros(0)
+    share = client.expected_out_of_scope
+    stands_for = share / (1 - share) * len(confidence) / max(len(unknown), 1) if share < 1 else float(len(confidence))
+    return fit_threshold(
+        np.concatenate([confidence, unknown]),
+        np.concatenate([right, np.zeros(len(unknown), dtype=bool)]),
+        weight=np.concatenate([np.ones(len(confidence)), np.full(len(unknown), stands_for)]),
+        promised=client.promised_precision,
+    )
+
+
+def _unknown_ranks(view: FrozenView, real: NDArray[np.bool_], folds: int = 4) -> NDArray[np.float64]:
+    """Share of known held-out cases that are less sure than each case of a label that was left out."""
+    from sklearn.linear_model import LogisticRegression
+
+    ranks: list[NDArray[np.float64]] = []
+    labels = np.flatnonzero(real)
+    for fold in range(folds):
+        left_out = labels[fold::folds]
+        train = ~np.isin(view.taught.truth, left_out)
+        unknown = np.isin(view.kept.truth, left_out)
+        if len(set(view.taught.truth[train])) < 2 or not unknown.any() or unknown.all():
+            continue
+        fitted = LogisticRegression(C=3.0, max_iter=100).fit(view.train[train], view.taught.truth[train])
+        confidence, _ = _automatic(fitted.predict_proba(view.held), view.kept.truth, real[fitted.classes_])
+        ranks.append(np.searchsorted(np.sort(confidence[~unknown]), confidence[unknown]) / (~unknown).sum())
+    return np.concatenate(ranks) if ranks else np.zeros(0)
+
+
+def _automatic(
+    probabilities: NDArray[np.float64], truth: NDArray[np.int64], real: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Confidence in the answer, 0 where the model itself says out of scope, and whether the answer is right."""
+    top = probabilities.argmax(axis=1)
+    confidence = np.where(real[top], probabilities.max(axis=1), 0.0)
+    return confidence, top == truth
+
+
+def _check(data: TrainingSet, client: Client) -> None:
+    where = f"client {client.client}"
+    if len(data.labels) < 2:
+        raise NotEnoughDataError(what="fine-tuning (labels with cases)", have=len(data.labels), need=2, where=where)
+    if not data.calibration:
+        raise NotEnoughDataError(what="fitting the confidence threshold", have=0, need=1, where=where)
+
+
+def _train(
+    base: Base, data: TrainingSet, manifest: Manifest, *, recipe: Recipe, seed: int, progress: Progress
+) -> tuple[Classifier, FrozenView, list[float]]:
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    encoder = load_encoder(base, max_tokens=manifest.max_tokens, precision=manifest.precision)
+    train, held = _labelled(data.train, data.labels), _labelled(data.calibration, data.labels)
+    view = FrozenView(
+        train=_frozen(encoder, train.texts, progress),
+        held=_frozen(encoder, held.texts, progress),
+        taught=train,
+        kept=held,
+    )
+    head = _starting_head(view, recipe)
+    lora = LoraConfig(
+        r=recipe.lora_rank,
+        lora_alpha=recipe.lora_alpha,
+        target_modules=list(recipe.target_modules),
+        layers_to_transform=_last_layers(encoder, recipe.trained_layers),
+        task_type="FEATURE_EXTRACTION",
+    )
+    torch.manual_seed(seed)
+    encoder.model = get_peft_model(encoder.model, lora)
+    classifier = Classifier(encoder, head, manifest)
+    losses = _passes(classifier, train, held, recipe=recipe, seed=seed, progress=progress)
+    return classifier, view, losses
+
+
+def _labelled(cases: Sequence[Case], labels: Sequence[str]) -> Labelled:
+    index = {label: row for row, label in enumerate(labels)}
+    usable = [case for case in cases if case.answer in index]
+    return Labelled([case.text for case in usable], np.array([index[case.answer] for case in usable], dtype=np.int64))
+
+
+def _last_layers(encoder: Encoder, count: int | None) -> list[int] | None:
+    layers = int(encoder.model.config.num_hidden_layers)
+    return None if count is None or count >= layers else list(range(layers - count, layers))
+
+
+def _frozen(encoder: Encoder, texts: Sequence[str], progress: Progress) -> NDArray[np.float32]:
+    """Embeddings of the base model as it is, shape (len(texts), width)."""
+    import torch
+
+    found = np.zeros((len(texts), encoder.width), dtype=np.float32)
+    with torch.inference_mode():
+        for rows in by_length(texts, SCORING_BATCH, progress=progress, what="embedding"):
+            found[rows] = encoder.embed([texts[row] for row in rows]).numpy()
+    return found
+
+
+def _starting_head(view: FrozenView, recipe: Recipe) -> torch.nn.Linear:
+    """A linear layer with the weights of a logistic regression, regularised as the held-out cases like it best."""
+    import torch
+    from sklearn.linear_model import LogisticRegression
+
+    best, lowest = None, math.inf
+    for strength in recipe.head_regularisation:
+        fitted = LogisticRegression(C=strength, max_iter=300).fit(view.train, view.taught.truth)
+        chances = fitted.predict_proba(view.held)[np.arange(len(view.held)), view.kept.truth]
+        loss = float(-np.log(np.maximum(chances, 1e-12)).mean()) if len(chances) else 0.0
+        if loss < lowest:
+            best, lowest = fitted, loss
+    if best is None:
+        raise NotEnoughDataError(what="choosing the head's start", have=0, need=1, where="head_regularisation")
+    weight, bias = best.coef_, best.intercept_
+    if len(weight) == 1:  # two labels: scikit-learn keeps only the second one's row
+        weight, bias = np.vstack([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
+    head = torch.nn.Linear(weight.shape[1], weight.shape[0])
+    with torch.no_grad():
+        head.weight.copy_(torch.from_numpy(weight))
+        head.bias.copy_(torch.from_numpy(bias))
+    return head
+
+
+def _passes(
+    classifier: Classifier, train: Labelled, held: Labelled, *, recipe: Recipe, seed: int, progress: Progress
+) -> list[float]:
+    """Train adapter and head together with one-cycle learning rates and keep the best pass by held-out loss."""
+    import torch
+
+    weights = [weight for weight in classifier.encoder.model.parameters() if weight.requires_grad]
+    head = list(classifier.head.parameters())
+    losses = [_held_out_loss(classifier, held)]
+    steps = recipe.epochs * math.ceil(len(train.texts) / recipe.batch_size)
+    if not steps:
+        return losses
+    rates = [recipe.learning_rate, recipe.head_learning_rate]
+    groups = [{"params": weights, "lr": rates[0]}, {"params": head, "lr": rates[1]}]
+    optimiser = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=rates, total_steps=max(steps, 2), pct_start=0.1)
+    truth = torch.from_numpy(train.truth)
+    best, done = _copies(weights + head), 0
+    for number in range(recipe.epochs):
+        classifier.encoder.model.train()
+        for rows in _shuffled(train.texts, recipe.batch_size, np.random.default_rng([seed, number])):
+            logits = classifier.head(classifier.encoder.embed([train.texts[row] for row in rows]))
+            loss = torch.nn.functional.cross_entropy(logits, truth[rows])
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            schedule.step()
+            done += 1
+            progress("fine-tuning, steps", done, steps)
+        losses.append(_held_out_loss(classifier, held))
+        if losses[-1] <= min(losses):
+            best = _copies(weights + head)
+    with torch.no_grad():
+        for weight, kept in zip(weights + head, best, strict=True):
+            weight.copy_(kept)
+    classifier.encoder.model.eval()
+    return losses
+
+
+def _copies(weights: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    return [weight.detach().clone() for weight in weights]
+
+
+def _held_out_loss(classifier: Classifier, held: Labelled) -> float:
+    """Mean negative log likelihood of the held-out cases; 0 where there are none."""
+    if not held.texts:
+        return 0.0
+    chances = classifier.probabilities(held.texts)[np.arange(len(held.texts)), held.truth]
+    return float(-np.log(np.maximum(chances, 1e-12)).mean())
+
+
+def _shuffled(texts: Sequence[str], size: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
+    """Batches of about the same length in random order: little padding, and no two passes alike."""
+    lengths = np.array([len(text) for text in texts]) * rng.uniform(0.9, 1.1, len(texts))
+    order = np.argsort(lengths, kind="stable")
+    batches = [order[start : start + size] for start in range(0, len(order), size)]
+    rng.shuffle(batches)
+    return batches

@@ -1,0 +1,83 @@
+"""Which week, month or quarter does a moment belong to, in the client's zone?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+
+class Cadence(StrEnum):
+    """How often a piece of work is done."""
+
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+    QUARTERLY = "quarterly"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """From `start` until before `end`, both zone-aware; `key` names the period (2026-W47, 2026-11, 2026-Q4)."""
+
+    start: datetime
+    end: datetime
+    key: str
+
+
+def localise(moment: datetime, zone: ZoneInfo) -> datetime:
+    """The moment in the client's zone; a time without a zone is taken to be the client's own."""
+    return moment.replace(tzinfo=zone) if moment.tzinfo is None else moment.astimezone(zone)
+
+
+def period(moment: datetime, cadence: Cadence, zone: ZoneInfo) -> Window:
+    """The week (ISO, Monday to Sunday), month or quarter that holds the moment."""
+    day = localise(moment, zone).date()
+    if cadence is Cadence.WEEKLY:
+        first = day - timedelta(days=day.weekday())
+        year, week, _ = first.isocalendar()
+        return Window(_midnight(first, zone), _midnight(first + timedelta(days=7), zone), f"{year}-W{week:02d}")
+    if cadence is Cadence.MONTHLY:
+        first = day.replace(day=1)
+        return Window(_midnight(first, zone), _midnight(_months_on(first, 1), zone), f"{first:%Y-%m}")
+    first = date(day.year, 3 * ((day.month - 1) // 3) + 1, 1)
+    key = f"{first.year}-Q{(first.month + 2) // 3}"
+    return Window(_midnight(first, zone), _midnight(_months_on(first, 3), zone), key)
+
+
+def last_full(moment: datetime, cadence: Cadence, zone: ZoneInfo) -> Window:
+    """The newest period that had ended by the moment."""
+    current = period(moment, cadence, zone)
+    return period(current.start - timedelta(hours=1), cadence, zone)
+
+
+def next_start(moment: datetime, cadence: Cadence, zone: ZoneInfo) -> datetime:
+    """When the next period begins."""
+    return period(moment, cadence, zone).end
+
+
+def starts_on(moment: datetime, cadence: Cadence, zone: ZoneInfo) -> bool:
+    """Is the moment on the first day of such a period?"""
+    return localise(moment, zone).date() == period(moment, cadence, zone).start.date()
+
+
+def days(start: datetime, end: datetime, zone: ZoneInfo, *, hour: int) -> Iterator[datetime]:
+    """`hour` o'clock of every local day after `start` and until `end`."""
+    day = localise(start, zone).date()
+    while True:
+        moment = datetime(day.year, day.month, day.day, hour, tzinfo=zone)
+        if moment > end:
+            return
+        if moment > start:
+            yield moment
+        day += timedelta(days=1)
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=zone)
+
+
+def _months_on(first: date, months: int) -> date:
+    years, month = divmod(first.month - 1 + months, 12)
+    return date(first.year + years, month + 1, 1)

@@ -1,0 +1,147 @@
+"""What does a client read at the end of the month?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from io import BytesIO
+
+from upkeep import records
+from upkeep.config import Client
+from upkeep.desk import Desk
+from upkeep.entitlement import ChangeOrder
+from upkeep.monitoring import Basis, Figures, Review, figures
+from upkeep.periods import Cadence, Window, last_full
+from upkeep.rates import Rate
+from upkeep.stages import Decision, change_orders, decisions, reviews
+
+
+class Health(StrEnum):
+    """The assessment in one word."""
+
+    GOOD = "good"
+    UNKNOWN = "unknown"
+    NEEDS_ATTENTION = "needs attention"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One client's month: figures over all of it, its weekly reviews, and what was decided."""
+
+    client: str
+    name: str
+    tier: str
+    month: str
+    as_of: datetime
+    health: Health
+    figures: Figures
+    reviews: tuple[Review, ...]
+    decisions: tuple[Decision, ...]
+    change_orders: tuple[ChangeOrder, ...]
+
+
+def write_report(desk: Desk, as_of: datetime) -> Report:
+    """Write the report of the last full month as JSON, Markdown, HTML and chart; returns what is written already."""
+    month = last_full(as_of, Cadence.MONTHLY, desk.zone)
+    key = f"reports/{month.key}"
+    done = records.load_if_there(desk.store, f"{key}.json", Report)
+    if done:
+        return done
+    report = assemble(desk, month, desk.local(as_of))
+    markdown = render_markdown(report, desk.client)
+    chart = draw_chart([one for one in reviews(desk) if one.week <= _last_week(report)], desk.client)
+    desk.store.write(f"{key}.md", markdown.encode())
+    desk.store.write(f"{key}.html", render_html(report, markdown, chart).encode())
+    records.save(desk.store, f"{key}.json", report)
+    return report
+
+
+def assemble(desk: Desk, month: Window, as_of: datetime) -> Report:
+    """Gather a month from the log and the records."""
+    counted = figures(desk.read_log(month, until=as_of), desk.client)
+    weekly = tuple(one for one in reviews(desk) if month.start < one.as_of <= as_of)
+    return Report(
+        client=desk.client.client,
+        name=desk.client.name,
+        tier=desk.tier.name,
+        month=month.key,
+        as_of=as_of,
+        health=assess(weekly),
+        figures=counted,
+        reviews=weekly,
+        decisions=tuple(one for one in decisions(desk) if month.start <= one.as_of < month.end),
+        change_orders=tuple(one for one in change_orders(desk) if month.start <= one.as_of < month.end),
+    )
+
+
+def assess(weekly: Sequence[Review]) -> Health:
+    """The month's health: the newest week decides, and weeks that could not be judged are not called good."""
+    if not weekly:
+        return Health.UNKNOWN
+    if weekly[-1].alerts:
+        return Health.NEEDS_ATTENTION
+    return Health.GOOD if any(one.figures.basis is not Basis.NONE for one in weekly) else Health.UNKNOWN
+
+
+def render_markdown(report: Report, client: Client) -> str:
+    """The report as Markdown a non-expert can read."""
+    from jinja2 import Environment, PackageLoader
+
+    environment = Environment(loader=PackageLoader("upkeep", "templates"), trim_blocks=True, lstrip_blocks=True)
+    environment.filters["share"] = share
+    environment.filters["weeks"] = ", ".join
+    agreed = {metric: limit for metric, limit in client.thresholds.model_dump().items() if limit is not None}
+    return environment.get_template("report.md.j2").render(report=report, client=client, agreed=agreed)
+
+
+def render_html(report: Report, markdown: str, chart: bytes) -> str:
+    """The report as one HTML page with its chart inside."""
+    from base64 import b64encode
+
+    from jinja2 import Environment, PackageLoader
+    from markdown import markdown as to_html
+
+    page = Environment(loader=PackageLoader("upkeep", "templates"), autoescape=True).get_template("report.html.j2")
+    body = to_html(markdown, extensions=["tables"])
+    return page.render(title=f"{report.name}, {report.month}", body=body, chart=b64encode(chart).decode())
+
+
+def draw_chart(weekly: Sequence[Review], client: Client) -> bytes:
+    """Auto-resolution and accuracy by week with their 95 % intervals, as PNG."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    axes = figure.subplots()
+    for metric, colour in (("accuracy", "#4c72b0"), ("auto_resolution", "#dd8452")):
+        known = [(one.week, rate) for one in weekly if (rate := getattr(one.figures, metric)).n]
+        values = [100 * (rate.value or 0) for _, rate in known]
+        low = [100 * rate.interval().low for _, rate in known]
+        high = [100 * rate.interval().high for _, rate in known]
+        axes.plot([week for week, _ in known], values, color=colour, label=metric.replace("_", "-"))
+        axes.fill_between([week for week, _ in known], low, high, color=colour, alpha=0.15)
+        limit = getattr(client.thresholds, metric)
+        if limit is not None:
+            axes.axhline(
+                100 * limit, color=colour, linestyle=":", linewidth=1, label=f"agreed {metric.replace('_', '-')}"
+            )
+    axes.set_ylabel("% of requests")
+    axes.tick_params(axis="x", rotation=70, labelsize=7)
+    if weekly:
+        axes.legend(loc="lower left", fontsize=8)
+    image = BytesIO()
+    figure.savefig(image, format="png", dpi=110)
+    return image.getvalue()
+
+
+def share(rate: Rate) -> str:
+    """A rate as people read it: 87.1 % (84-90 %, of 412)."""
+    if rate.value is None:
+        return "no data"
+    low, high = rate.interval()
+    return f"{100 * rate.value:.1f} % ({100 * low:.0f}-{100 * high:.0f} %, of {rate.n:,})"
+
+
+def _last_week(report: Report) -> str:
+    return report.reviews[-1].week if report.reviews else ""

@@ -108,7 +108,7 @@ def calibrate(classifier: Classifier, data: TrainingSet, view: FrozenView, clien
     )
 
 
-def _unknown_ranks(view: FrozenView, real: NDArray[np.bool_], folds: int = 4) -> NDArray[np.float64]:
+def _unknown_ranks(view: FrozenView, real: NDArray[np.bool_], folds: int = 3) -> NDArray[np.float64]:
     """Share of known held-out cases that are less sure than each case of a label that was left out."""
     from sklearn.linear_model import LogisticRegression
 
@@ -120,7 +120,7 @@ def _unknown_ranks(view: FrozenView, real: NDArray[np.bool_], folds: int = 4) ->
         unknown = np.isin(view.kept.truth, left_out)
         if len(set(view.taught.truth[train])) < 2 or not unknown.any() or unknown.all():
             continue
-        fitted = LogisticRegression(C=3.0, max_iter=100).fit(view.train[train], view.taught.truth[train])
+        fitted = LogisticRegression(C=3.0, max_iter=100, tol=1e-3).fit(view.train[train], view.taught.truth[train])
         confidence, _ = _automatic(fitted.predict_proba(view.held), view.kept.truth, real[fitted.classes_])
         ranks.append(np.searchsorted(np.sort(confidence[~unknown]), confidence[unknown]) / (~unknown).sum())
     return np.concatenate(ranks) if ranks else np.zeros(0)
@@ -201,7 +201,7 @@ def _starting_head(view: FrozenView, recipe: Recipe) -> torch.nn.Linear:
 
     best, lowest = None, math.inf
     for strength in recipe.head_regularisation:
-        fitted = LogisticRegression(C=strength, max_iter=300).fit(view.train, view.taught.truth)
+        fitted = LogisticRegression(C=strength, max_iter=100, tol=1e-3).fit(view.train, view.taught.truth)
         chances = fitted.predict_proba(view.held)[np.arange(len(view.held)), view.kept.truth]
         loss = float(-np.log(np.maximum(chances, 1e-12)).mean()) if len(chances) else 0.0
         if loss < lowest:

@@ -196,10 +196,11 @@ def _outcome(one: Played, at: datetime, source: OutcomeSource) -> Outcome:
 
 
 def _working_days(start: datetime, end: datetime, desk: Desk) -> list[datetime]:
+    """The days on which something is due, from the day after go-live."""
     cadences = set(desk.tier.schedule.values())
     return [
         moment
-        for moment in days(start, end, desk.zone, hour=HOUR)
+        for moment in days(start + timedelta(days=1), end, desk.zone, hour=HOUR)
         if any(starts_on(moment, cadence, desk.zone) for cadence in cadences)
     ]
 

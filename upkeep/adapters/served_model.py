@@ -26,7 +26,8 @@ class ServedClassifier(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-de
         wanted: BaseModelConfig = TypeAdapter(BaseModelConfig).validate_python(dict(context.model_config["base_model"]))
         self.classifier = Classifier.load(Path(context.artifacts["release"]), resolve_base(wanted))
 
-    def predict(self, context: Any, model_input: list[str], params: Any = None) -> list[dict[str, Any]]:  # noqa: ARG002
+    # without hints, because MLflow takes them for a schema and warns about each that it cannot check
+    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, ARG002
         """Answer each text."""
         answers = self.classifier.answer([str(text) for text in model_input])
         return [{"label": a.output, "confidence": a.confidence, "automatic": a.automatic} for a in answers]

@@ -1,0 +1,193 @@
+"""Three clients, one per tier, live through eight months: `python -m deployments.demo`, or `make demo`.
+
+Every week's review, every report and every retrain is a run of the tier's own Prefect flow, on a real server with real
+model weights; only the tickets are made up. State goes to `<UPKEEP_HOME>/demo`, which is emptied first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+from pathlib import Path
+
+from upkeep.home import home, prepare_process
+
+prepare_process()
+
+from deployments.schema import ROOT  # noqa: E402 -- the environment is read at import
+from deployments.servers import environment, free_port, prefect_service, serving  # noqa: E402
+from upkeep.desk import Desk, open_desk  # noqa: E402
+from upkeep.errors import UpkeepError  # noqa: E402
+from upkeep.monitoring import Metric, Review  # noqa: E402
+from upkeep.replay import Feedback, Played, by_month, go_live, play  # noqa: E402
+from upkeep.stages import change_orders, decisions, reviews  # noqa: E402
+from upkeep.store import address  # noqa: E402
+
+START = date(2026, 1, 1)
+MONTHS = 8
+TICKETS_A_MONTH = 400
+SEED = 7
+CLIENTS = ("northwind", "brightbill", "clearline")
+FEEDBACK = Feedback(complaints=0.5, audit=100)
+
+
+def main() -> int:
+    """Run the demo; an error of ours is one message and exit status 1."""
+    parser = argparse.ArgumentParser(description="Three clients, one per tier, live through months of production.")
+    parser.add_argument("--months", type=int, default=MONTHS, help=f"default {MONTHS}")
+    parser.add_argument("--tickets", type=int, default=TICKETS_A_MONTH, help=f"a month, default {TICKETS_A_MONTH}")
+    options = parser.parse_args()
+    began = time.monotonic()
+    folder = home() / "demo"
+    _empty(folder)
+    os.environ["UPKEEP_HOME"] = str(folder)
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
+    port = free_port(0)
+    settings = environment(folder, prefect_api=f"http://127.0.0.1:{port}/api", mlflow_uri="")
+    settings = {key: value for key, value in settings.items() if key != "MLFLOW_TRACKING_URI"}
+    try:
+        with serving(prefect_service(port), folder, settings):
+            os.environ |= settings | {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "", "PREFECT_LOGGING_LEVEL": "WARNING"}
+            months = {client: _live(client, began, options) for client in CLIENTS}
+    except UpkeepError as exc:
+        print(f"demo: {exc}", file=sys.stderr)
+        return 1
+    _summarise(months, folder)
+    print(f"\nDone in {time.monotonic() - began:.0f} s. Look at it: make up DEMO=1")
+    return 0
+
+
+def _live(client: str, began: float, options: argparse.Namespace) -> list[dict[str, object]]:
+    """Launch a client, play its months through its tier's flow, and say what happened as it happens."""
+    from upkeep.demo.tickets import history
+    from upkeep.timeline import arrange
+
+    desk = open_desk(client)
+    print(f"\n{desk.client.name}: tier {desk.client.tier}, {desk.tier.name}", flush=True)
+    rows = history(client, seed=SEED, start=START, months=options.months, per_month=options.tickets)
+    timeline = arrange(rows)
+    go_live(desk, timeline, seed=SEED)
+    flow = _tier_flow(desk.client.tier)
+    teller = Teller(desk, began)
+
+    def act(client: str, as_of: datetime) -> None:
+        flow(client, as_of)
+        teller.tell()
+
+    played: list[Played] = play(desk, timeline, act=act, feedback=FEEDBACK, seed=SEED, progress=_one_line)
+    return by_month(desk, played)
+
+
+class Teller:
+    """Says once what is new in a client's records."""
+
+    def __init__(self, desk: Desk, began: float) -> None:
+        self.desk = desk
+        self.began = began
+        self.told: set[str] = set()
+        self.alarmed = False
+
+    def tell(self) -> None:
+        """Print what has happened since the last call."""
+        for review in reviews(self.desk):
+            self._review(review)
+        for order in change_orders(self.desk):
+            self._once(f"order {order.period}", f"change order {order.period}: {order.why_extra}; for: {order.reason}")
+        for one in decisions(self.desk):
+            service = ", now in service" if one.applied else ""
+            text = f"retrain {one.period}: {one.verdict.value} v{one.challenger} against v{one.champion}{service}"
+            self._once(f"decision {one.period}", "\n             ".join([text, *one.reasons]))
+
+    def _review(self, review: Review) -> None:
+        if review.week in self.told:
+            return
+        self.told.add(review.week)
+        if review.alerts and not self.alarmed:
+            for finding in review.alerts:
+                self._once(f"{review.week} {finding.metric}", f"ALARM {finding.text}")
+        elif self.alarmed and not review.alerts:
+            rate = getattr(review.figures, Metric.AUTO_RESOLUTION.value)
+            self._once(f"{review.week} ended", f"alarm over in {review.week}: auto-resolution {rate}")
+        self.alarmed = bool(review.alerts)
+
+    def _once(self, key: str, text: str) -> None:
+        if key not in self.told:
+            self.told.add(key)
+            print(f"  [{time.monotonic() - self.began:4.0f} s]   {text}", flush=True)
+
+
+def _tier_flow(tier: int) -> Callable[[str, datetime], object]:
+    from flows.tier1 import tier1
+    from flows.tier2 import tier2
+    from flows.tier3 import tier3
+
+    return {1: tier1, 2: tier2, 3: tier3}[tier]
+
+
+def _one_line(what: str, done: int, total: int) -> None:
+    """Progress on a terminal; a log gets the story alone."""
+    if sys.stderr.isatty():
+        print(f"\r  {what}: {done:,} of {total:,} ", end="\r", file=sys.stderr, flush=True)
+
+
+def _summarise(months: dict[str, list[dict[str, object]]], folder: Path) -> None:
+    print("\nAnswered automatically and right, by month (%)")
+    names = [str(month["month"]) for month in next(iter(months.values()))]
+    print("  " + " " * 22 + "  ".join(names))
+    for client, rows in months.items():
+        desk = open_desk(client)
+        shares = "".join(f"{100 * float(str(row['auto_resolved'])):9.1f}" for row in rows)
+        print(f"  {client:<12} tier {desk.client.tier} {shares}")
+    chart = folder / "auto-resolution.png"
+    draw(months, chart)
+    print(f"\nChart    {_shown(chart)}")
+    for client in months:
+        desk = open_desk(client)
+        newest = [key for key in desk.store.keys("reports/") if key.endswith(".html")][-1:]
+        for key in newest:
+            print(f"Report   {_shown(Path(address(desk.store, key)))}")
+
+
+def draw(months: dict[str, list[dict[str, object]]], path: Path) -> None:
+    """Auto-resolution by month for each client, as PNG."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4.2), layout="constrained")
+    axes = figure.subplots()
+    for (client, rows), colour in zip(months.items(), ("#c44e52", "#dd8452", "#4c72b0"), strict=False):
+        desk = open_desk(client)
+        shares = [100 * float(str(row["auto_resolved"])) for row in rows]
+        label = f"tier {desk.client.tier}: {desk.tier.name}"
+        axes.plot([str(row["month"]) for row in rows], shares, marker="o", color=colour, label=label)
+        for index, row in enumerate(rows):
+            verdicts = row["decisions"] if isinstance(row["decisions"], Sequence) else ()
+            if any(one["applied"] for one in verdicts):
+                axes.annotate("retrained", (index, shares[index]), xytext=(0, 8), textcoords="offset points",
+                              fontsize=7, color=colour, ha="center")  # fmt: skip
+    axes.set_title("Answered automatically and right, by month")
+    axes.set_ylabel("% of tickets")
+    axes.grid(axis="y", alpha=0.3)
+    axes.legend(loc="lower left")
+    figure.savefig(path, dpi=120)
+
+
+def _empty(folder: Path) -> None:
+    marker = folder / ".made-by-upkeep-demo"
+    if folder.exists() and not marker.exists():
+        raise SystemExit(f"demo: {folder} exists and is not an earlier demo's; move it away first")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    marker.touch()
+
+
+def _shown(path: Path) -> Path:
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

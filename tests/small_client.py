@@ -1,0 +1,40 @@
+"""A real client small enough for tests: three months of made-up tickets, a real model, a real registry."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import date
+from pathlib import Path
+
+import yaml
+
+from upkeep.config import Thresholds
+from upkeep.demo.tickets import history
+from upkeep.desk import Desk, open_desk
+from upkeep.home import configs
+from upkeep.replay import Feedback, go_live
+from upkeep.timeline import Timeline, arrange
+
+START = date(2026, 1, 1)
+FEEDBACK = Feedback(complaints=0.5, audit=100)
+
+
+def timeline(months: int = 3, per_month: int = 150) -> Timeline:
+    """Tickets of the demo's outdoor shop, policy change in the third month."""
+    return arrange(history("northwind", seed=1, start=START, months=months, per_month=per_month))
+
+
+def configure(folder: Path, monkeypatch, **changes) -> Path:
+    """A copy of the repository's configs in which the client `northwind` is changed, named by UPKEEP_CONFIGS."""
+    shutil.copytree(Path(__file__).parents[1] / "configs", folder)
+    path = folder / "clients" / "northwind.yaml"
+    raw = yaml.safe_load(path.read_text()) | changes
+    path.write_text(yaml.safe_dump(raw))
+    monkeypatch.setenv("UPKEEP_CONFIGS", str(folder))
+    return folder
+
+
+def live(played: Timeline) -> tuple[Desk, Thresholds]:
+    """Onboard `northwind` with a timeline's launch cases."""
+    desk = open_desk("northwind", folder=configs())
+    return desk, go_live(desk, played, seed=0)

@@ -1,0 +1,164 @@
+"""The whole chain on real weights: watched, retrained, compared, promoted, rolled back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.small_client import FEEDBACK, configure, live, timeline
+from upkeep.chain import retrain, run_due, watch
+from upkeep.comparison import Verdict
+from upkeep.desk import open_desk
+from upkeep.entitlement import ChangeOrder
+from upkeep.errors import BaseModelError, DecisionError, NoChampionError, NotFoundError
+from upkeep.monitoring import Basis, Status
+from upkeep.replay import by_month, play
+from upkeep.stages import (
+    Decision,
+    apply_decision,
+    change_orders,
+    decision,
+    decisions,
+    load_model,
+    review_week,
+    reviews,
+    roll_back,
+)
+
+APRIL = datetime(2026, 4, 1, 6, tzinfo=UTC)
+MONDAY = datetime(2026, 2, 2, 6, tzinfo=UTC)
+
+
+def test_a_month_of_retrains_is_compared_logged_promoted_and_taken_back(tmp_path, monkeypatch):
+    configure(tmp_path / "configs", monkeypatch, tier=3, thresholds={"accuracy": 0.99})
+    history = timeline()
+    desk, floors = live(history)
+    assert 0.5 < floors.accuracy < 1
+    played = play(desk, history, act=run_due, feedback=FEEDBACK, seed=0)
+    made = retrain(desk, APRIL, reason="the new policy")
+
+    # every request was answered and counted in its own month
+    months = by_month(desk, played)
+    assert [month["month"] for month in months] == ["2026-01", "2026-02", "2026-03"]
+    assert sum(month["n"] for month in months) == len(history.stream) == 450
+    # an accuracy of 99 % was agreed and cannot be kept: that is alarmed, and the scheduled retrains were decided on
+    assert any(alert["metric"] == "accuracy" for month in months for alert in month["alerts"])
+    assert [one.period for one in decisions(desk)] == ["2026-02", "2026-03", "2026-04"]
+
+    # the policy of 15 March is learned in one retrain and the model that knows it goes into service
+    assert isinstance(made, Decision)
+    assert made.verdict is Verdict.PROMOTE, made.reasons
+    assert made.applied
+    assert desk.registry.champion() == made.challenger
+    changed = {rule.old: rule.new for rule in desk.client.relabel}
+    moved = [item for item in history.golden if item.label in changed and item.valid_to]
+    answers = load_model(desk, made.challenger).answer([item.text for item in moved])
+    learned = [answer.output == changed[item.label] for item, answer in zip(moved, answers, strict=True)]
+    assert sum(learned) / len(learned) > 0.8
+
+    # both models' figures stand in MLflow under the same names
+    client = desk.registry.client
+    runs = client.search_runs([desk.registry.experiment()], "tags.`upkeep.period` = '2026-04'")
+    by_stage = {run.data.tags["upkeep.stage"]: run for run in runs}
+    assert set(by_stage) == {"training", "champion score", "challenger score", "comparison"}
+    assert set(by_stage["champion score"].data.metrics) == set(by_stage["challenger score"].data.metrics)
+    assert "golden/accuracy" in by_stage["challenger score"].data.metrics
+    assert by_stage["comparison"].data.metrics["difference/golden/accuracy"] == made.compared[0].difference
+    assert by_stage["training"].inputs.dataset_inputs[0].dataset.name == "northwind/cases"
+
+    # doing it again does nothing again
+    assert retrain(open_desk("northwind"), APRIL, reason="the new policy") == made
+    assert len(client.search_runs([desk.registry.experiment()], "tags.`upkeep.period` = '2026-04'")) == 4
+
+    # one command goes back, and a decision that was overtaken cannot be applied
+    assert roll_back(desk, by="ada", reason="a client called", at=APRIL) == made.champion
+    assert desk.registry.champion() == made.champion
+
+
+def test_a_retrain_under_tier_1_becomes_a_change_order(tmp_path, monkeypatch):
+    configure(tmp_path / "configs", monkeypatch)
+    desk = open_desk("northwind")
+    order = retrain(desk, APRIL, reason="the client asked")
+    assert isinstance(order, ChangeOrder)
+    assert order.reason == "the client asked"
+    assert change_orders(desk) == [order]
+    assert not list(desk.store.keys("challengers/"))
+
+
+def test_a_second_retrain_in_a_quarter_becomes_a_change_order_that_says_when_the_next_is_included(
+    tmp_path, monkeypatch
+):
+    configure(tmp_path / "configs", monkeypatch, tier=2)
+    desk = open_desk("northwind")
+    with pytest.raises(NotFoundError, match="golden set"):  # booked, but nothing to train on yet
+        retrain(desk, APRIL, reason="scheduled")
+    order = retrain(desk, datetime(2026, 5, 5, 9, tzinfo=UTC), reason="again")
+    assert isinstance(order, ChangeOrder)
+    assert order.next_included is not None
+    assert order.next_included.date().isoformat() == "2026-07-01"
+
+
+def test_an_empty_log_is_a_clear_finding(tmp_path, monkeypatch):
+    configure(tmp_path / "configs", monkeypatch)
+    found = review_week(open_desk("northwind"), MONDAY)
+    assert found.figures.requests == 0
+    assert {finding.status for finding in found.findings} == {Status.NOT_ENOUGH_DATA}
+    assert "have 0, need 50" in found.findings[0].text
+
+
+def test_a_log_full_of_malformed_rows_is_quarantined_and_counted(tmp_path, monkeypatch):
+    configure(tmp_path / "configs", monkeypatch)
+    desk = open_desk("northwind")
+    desk.store.write("log/predictions/2026-01-27/api.jsonl", b"not json\n" * 3 + b'{"id": "a"}\n')
+    found = review_week(desk, MONDAY)
+    assert found.figures.requests == 0
+    assert sum(found.figures.quarantined.values()) == 4
+    assert len(desk.store.read("quarantine/2026-W05.jsonl").splitlines()) == 4
+    assert not found.retrain_recommended
+
+
+def test_a_window_without_labels_is_not_judged(tmp_path, monkeypatch):
+    configure(tmp_path / "configs", monkeypatch)
+    desk = open_desk("northwind")
+    row = (
+        '{{"id": "{0}", "timestamp": "2026-01-27T09:00:00+01:00", "input": "order {0}?", "output": "order_status", '
+        '"confidence": 0.9, "model_version": "1", "automatic": true, "latency_ms": 12, "metadata": {{}}}}\n'
+    )
+    desk.store.write("log/predictions/2026-01-27/api.jsonl", "".join(row.format(n) for n in range(80)).encode())
+    found = review_week(desk, MONDAY)
+    assert found.figures.requests == 80
+    assert found.figures.basis is Basis.NONE
+    assert found.figures.accuracy.value is None
+    assert "have 0, need 50" in found.findings[0].text
+
+
+def test_nothing_is_half_written_when_the_base_model_is_missing(tmp_path, monkeypatch):
+    configure(tmp_path / "configs", monkeypatch, base_model={"path": "models/nowhere"})
+    with pytest.raises(BaseModelError, match="nowhere"):
+        live(timeline(months=1))
+    desk = open_desk("northwind")
+    assert not list(desk.store.keys("challengers/"))
+    with pytest.raises(NoChampionError, match="onboard the client first"):
+        desk.registry.champion()
+
+
+def test_a_manual_promotion_waits_for_a_person_and_carries_their_name(tmp_path, monkeypatch):
+    configure(tmp_path / "configs", monkeypatch, tier=3, promotion="manual")
+    history = timeline()
+    desk, _ = live(history)
+    play(desk, history, act=lambda client, as_of: None, feedback=FEEDBACK, seed=0)
+    made = retrain(desk, APRIL, reason="scheduled")
+    assert isinstance(made, Decision)
+    assert made.verdict is Verdict.PROMOTE, made.reasons
+    assert not made.applied
+    assert desk.registry.champion() == made.champion
+    approved = apply_decision(desk, decision(desk, "2026-04"), by="ada")
+    assert (approved.applied, approved.applied_by) == (True, "ada")
+    assert desk.registry.champion() == made.challenger
+    with pytest.raises(DecisionError, match="no decision '2026-05'"):
+        decision(desk, "2026-05")
+    # the weeks of the stream are reviewed once each, whoever asks
+    first = watch(desk, MONDAY)
+    assert first is None
+    assert [one.week for one in reviews(desk)] == ["2026-W05"]

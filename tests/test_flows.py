@@ -1,0 +1,70 @@
+"""The tiers' flows on a real Prefect server: what each contract does, and that it is what replay does."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+from prefect.testing.utilities import prefect_test_harness
+
+from flows.retrain import retrain
+from flows.tier1 import tier1
+from flows.tier3 import tier3
+from tests.small_client import FEEDBACK, configure, live, timeline
+from upkeep import chain
+from upkeep.config import Work
+from upkeep.desk import open_desk
+from upkeep.entitlement import ChangeOrder
+from upkeep.errors import ConfigError
+from upkeep.replay import play
+from upkeep.stages import change_orders, decisions, reviews
+
+
+@pytest.fixture(scope="module", autouse=True)
+def server():
+    with prefect_test_harness(server_startup_timeout=90), temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        yield
+
+
+def test_tier_1_reviews_reports_and_turns_a_recommendation_into_a_change_order(tmp_path, monkeypatch):
+    configure(tmp_path / "configs", monkeypatch, thresholds={"accuracy": 0.999}, minimum_labels=20)
+    history = timeline(months=2)
+    desk, _ = live(history)
+    play(desk, history, act=tier1, feedback=FEEDBACK, seed=0)
+    assert len(reviews(desk)) == 8  # Mondays from 5 January to 23 February
+    assert [key for key in desk.store.keys("reports/") if key.endswith(".html")] == ["reports/2026-01.html"]
+    orders = change_orders(desk)
+    assert orders
+    assert "includes no retrain" in orders[0].why_extra
+    assert "accuracy" in orders[0].reason
+    assert not decisions(desk)
+
+
+def test_a_flow_and_the_replay_decide_the_same(tmp_path, monkeypatch):
+    configure(tmp_path / "configs", monkeypatch, tier=3)
+    history = timeline(months=2)
+    found = {}
+    for name, act in (("replay", chain.run_due), ("flow", tier3)):
+        monkeypatch.setenv("UPKEEP_HOME", str(tmp_path / name))
+        desk, _ = live(history)
+        play(desk, history, act=act, feedback=FEEDBACK, seed=0)
+        found[name] = ([one.figures for one in reviews(desk)], decisions(desk), sorted(desk.store.keys("")))
+    assert found["flow"] == found["replay"]
+    assert len(found["flow"][1]) == 1
+
+
+def test_a_manual_retrain_under_tier_1_is_refused_with_a_change_order(tmp_path, monkeypatch):
+    configure(tmp_path / "configs", monkeypatch)
+    made = retrain("northwind", datetime(2026, 4, 1, tzinfo=UTC), reason="the client asked")
+    assert isinstance(made, ChangeOrder)
+
+
+def test_a_tier_flow_refuses_a_client_of_another_tier_and_work_the_tier_does_not_include(tmp_path, monkeypatch):
+    configure(tmp_path / "configs", monkeypatch)
+    when = datetime(2026, 4, 1, tzinfo=UTC)
+    with pytest.raises(ConfigError, match="tier is 1, expected 3"):
+        tier3("northwind", when)
+    with pytest.raises(ConfigError, match=r"not .*retrain"):
+        tier1("northwind", when, only=[Work.RETRAIN])
+    assert not list(open_desk("northwind").store.keys("claims/"))

@@ -23,8 +23,8 @@ from deployments.schema import ROOT  # noqa: E402 -- the environment is read at 
 from deployments.servers import environment, free_port, prefect_service, serving  # noqa: E402
 from upkeep.desk import Desk, open_desk  # noqa: E402
 from upkeep.errors import UpkeepError  # noqa: E402
-from upkeep.monitoring import Metric, Review  # noqa: E402
-from upkeep.replay import Feedback, Played, by_month, go_live, play  # noqa: E402
+from upkeep.monitoring import Review  # noqa: E402
+from upkeep.replay import Feedback, by_month, go_live, play  # noqa: E402
 from upkeep.stages import change_orders, decisions, reviews  # noqa: E402
 from upkeep.store import address  # noqa: E402
 
@@ -52,7 +52,7 @@ def main() -> int:
     settings = {key: value for key, value in settings.items() if key != "MLFLOW_TRACKING_URI"}
     try:
         with serving(prefect_service(port), folder, settings):
-            os.environ |= settings | {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "", "PREFECT_LOGGING_LEVEL": "WARNING"}
+            os.environ |= settings | {"PREFECT_LOGGING_LEVEL": "WARNING"}
             months = {client: _live(client, began, options) for client in CLIENTS}
     except UpkeepError as exc:
         print(f"demo: {exc}", file=sys.stderr)
@@ -64,6 +64,8 @@ def main() -> int:
 
 def _live(client: str, began: float, options: argparse.Namespace) -> list[dict[str, object]]:
     """Launch a client, play its months through its tier's flow, and say what happened as it happens."""
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
     from upkeep.demo.tickets import history
     from upkeep.timeline import arrange
 
@@ -79,7 +81,8 @@ def _live(client: str, began: float, options: argparse.Namespace) -> list[dict[s
         flow(client, as_of)
         teller.tell()
 
-    played: list[Played] = play(desk, timeline, act=act, feedback=FEEDBACK, seed=SEED, progress=_one_line)
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):  # its thread costs each run a second
+        played = play(desk, timeline, act=act, feedback=FEEDBACK, seed=SEED, progress=_one_line)
     return by_month(desk, played)
 
 
@@ -90,7 +93,7 @@ class Teller:
         self.desk = desk
         self.began = began
         self.told: set[str] = set()
-        self.alarmed = False
+        self.alarmed: str | None = None
 
     def tell(self) -> None:
         """Print what has happened since the last call."""
@@ -107,18 +110,21 @@ class Teller:
         if review.week in self.told:
             return
         self.told.add(review.week)
-        if review.alerts and not self.alarmed:
-            for finding in review.alerts:
-                self._once(f"{review.week} {finding.metric}", f"ALARM {finding.text}")
-        elif self.alarmed and not review.alerts:
-            rate = getattr(review.figures, Metric.AUTO_RESOLUTION.value)
-            self._once(f"{review.week} ended", f"alarm over in {review.week}: auto-resolution {rate}")
-        self.alarmed = bool(review.alerts)
+        version = review.figures.model_version
+        for finding in review.alerts:
+            self._once(f"{version} {finding.metric}", f"ALARM {finding.text}")
+        if self.alarmed and self.alarmed != version and not review.alerts:
+            self._once(f"{version} better", f"better with v{version} in {review.week}: {_resolved(review)}")
+        self.alarmed = version if review.alerts else self.alarmed
 
     def _once(self, key: str, text: str) -> None:
         if key not in self.told:
             self.told.add(key)
             print(f"  [{time.monotonic() - self.began:4.0f} s]   {text}", flush=True)
+
+
+def _resolved(review: Review) -> str:
+    return f"auto-resolution {review.figures.auto_resolution}"
 
 
 def _tier_flow(tier: int) -> Callable[[str, datetime], object]:

@@ -37,7 +37,7 @@ def book(client: str, as_of: datetime, reason: str) -> Included | ChangeOrder:
     if isinstance(answer, Included):
         log.info("%s: retrain of %s is included", client, answer.period)
         return answer
-    log.warning("%s: change order %s: %s", client, answer.period, answer.why_extra)
+    log.info("%s: change order %s: %s", client, answer.period, answer.why_extra)
     included = f"Next included: {answer.next_included:%Y-%m-%d}." if answer.next_included else ""
     create_markdown_artifact(
         key=f"change-order-{client}",

@@ -58,9 +58,11 @@ def test_an_entrypoint_is_a_flow_with_the_agreed_parameters(name):
 def test_given_parameters_are_among_the_choices_of_the_flow(name):
     deployment = DEPLOYMENTS[name]
     flow = load_flow_from_entrypoint(deployment.entrypoint, use_placeholder_flow=False)
-    fields = parameter_schema(flow).properties
+    schema = parameter_schema(flow)
     for key, value in deployment.parameters.items():
-        assert value in fields[key]["enum"]
+        field = schema.properties[key]
+        reference = field.get("$ref") or field["allOf"][0]["$ref"]
+        assert value in schema.definitions[reference.rsplit("/", 1)[-1]]["enum"]
 
 
 def test_reviews_start_on_mondays_at_six_across_the_clock_change():

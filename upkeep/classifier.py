@@ -90,7 +90,7 @@ class Classifier:
         folder.mkdir(parents=True, exist_ok=True)
         # PEFT would store this machine's path of the base
         self.encoder.model.peft_config["default"].base_model_name_or_path = self.manifest.base
-        self.encoder.model.save_pretrained(folder / "adapter", safe_serialization=True)
+        self.encoder.model.save_pretrained(folder / "adapter", save_embedding_layers=False)
         weights = {"weight": self.head.weight.detach().contiguous(), "bias": self.head.bias.detach().contiguous()}
         save_file(weights, folder / "head.safetensors")
         manifest = replace(self.manifest, weights_digest=_weights_digest(folder))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 
 from upkeep.errors import ConfigError
@@ -32,6 +33,8 @@ def prepare_process() -> None:
     os.environ.update(QUIET)
     for name, value in POLITE.items():
         os.environ.setdefault(name, value)
+    # PEFT's call, transformers' deprecation: nothing a user can act on
+    warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
 
 
 def configs() -> Path:

@@ -200,10 +200,11 @@ class Registry:
 def _save_servable(model: Path, release: Path, base_model: Mapping[str, object]) -> None:
     import warnings
 
-    import mlflow.pyfunc
-
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # no type hints for a signature: the input is a plain column of texts
+        # MLflow warns of its own hints at import, and of ours, which it would take for a schema
+        warnings.simplefilter("ignore")
+        import mlflow.pyfunc
+
         mlflow.pyfunc.save_model(
             str(model),
             python_model=str(Path(__file__).with_name("served_model.py")),

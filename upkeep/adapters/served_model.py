@@ -4,18 +4,24 @@ Logged as code, so the registry holds a megabyte and not the base; logging the t
 without its head. Input: a column of texts; output: label, confidence, and whether it may be answered automatically.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
 import mlflow.models
 import mlflow.pyfunc
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
 from upkeep.base_model import resolve_base
 from upkeep.classifier import Classifier
 from upkeep.config import BaseModelConfig
+
+
+class ServedAnswer(BaseModel):
+    """One answer, as MLflow's server sends it; the fields are those of `upkeep.classifier.Answer`."""
+
+    label: str
+    confidence: float
+    automatic: bool
 
 
 class ServedClassifier(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined]
@@ -26,11 +32,10 @@ class ServedClassifier(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-de
         wanted: BaseModelConfig = TypeAdapter(BaseModelConfig).validate_python(dict(context.model_config["base_model"]))
         self.classifier = Classifier.load(Path(context.artifacts["release"]), resolve_base(wanted))
 
-    # without hints, because MLflow takes them for a schema and warns about each that it cannot check
-    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, ARG002
+    def predict(self, model_input: list[str]) -> list[ServedAnswer]:
         """Answer each text."""
-        answers = self.classifier.answer([str(text) for text in model_input])
-        return [{"label": a.output, "confidence": a.confidence, "automatic": a.automatic} for a in answers]
+        answers = self.classifier.answer(model_input)
+        return [ServedAnswer(label=a.output, confidence=a.confidence, automatic=a.automatic) for a in answers]
 
 
 mlflow.models.set_model(ServedClassifier())

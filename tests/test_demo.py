@@ -1,0 +1,27 @@
+"""`make demo`, shortened: alarm, change order, chart and reports are really there."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_demo_tells_its_story_and_leaves_a_chart_and_reports(tmp_path):
+    env = os.environ | {"UPKEEP_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-m", "deployments.demo", "--months", "4", "--tickets", "300"],
+        cwd=ROOT, env=env, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "tier 1, monitoring" in done.stdout
+    assert "retrain 2026-Q2" in done.stdout  # tier 2
+    assert "retrain 2026-04" in done.stdout  # tier 3, after the policy change of 15 March
+    assert "now in service" in done.stdout
+    assert (tmp_path / "demo" / "auto-resolution.png").read_bytes().startswith(b"\x89PNG")
+    for client in ("northwind", "brightbill", "clearline"):
+        page = tmp_path / "demo" / "clients" / client / "reports" / "2026-03.html"
+        assert "Model health" in page.read_text()

@@ -1,0 +1,54 @@
+"""The README's commands do what it says."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from tests.small_client import timeline
+from upkeep.timeline import Timeline, write_timeline
+
+ROOT = Path(__file__).parents[1]
+MADE_BY_MAKE = {"make demo", "make up"}  # tests/test_demo.py and tests/test_up.py
+NEEDS_A_WINNER = ("approve", "rollback")
+
+
+def commands() -> list[str]:
+    blocks = re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+    return [line for block in blocks for line in block.splitlines() if line.strip()]
+
+
+def prepare(folder: Path, history: Timeline) -> dict[str, str]:
+    shutil.copytree(ROOT / "configs", folder / "configs")
+    for name, rows in (("cases", history.launch), ("golden", [row for row in history.golden if not row.valid_to])):
+        lines = [json.dumps({"id": row.id, "text": row.text, "answer": row.label}) for row in rows]
+        (folder / f"acme-{name}.jsonl").write_text("\n".join(lines))
+    write_timeline(folder / "history.parquet", [*history.launch, *history.stream, *history.golden])
+    assert pq.read_metadata(folder / "history.parquet").num_rows
+    return os.environ | {"UPKEEP_HOME": str(folder / "home"), "UPKEEP_CONFIGS": str(folder / "configs")}
+
+
+def test_every_command_in_the_readme_runs(tmp_path):
+    env = prepare(tmp_path, timeline(months=1, per_month=60))
+    ran = [line for line in commands() if line not in MADE_BY_MAKE]
+    assert len(ran) >= 8
+    for line in ran:
+        shell = line.replace(".venv/bin/python", sys.executable)
+        done = subprocess.run(shell, shell=True, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+        if any(word in line for word in NEEDS_A_WINNER):
+            # nothing was logged since onboarding, so no challenger won: the command says so
+            assert done.returncode == 1, line
+            assert done.stderr.strip().splitlines()[-1].startswith("upkeep: client acme"), done.stderr
+        else:
+            assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+    months = json.loads((tmp_path / "months.json").read_text())["months"]
+    assert set(months[0]) >= {
+        "month", "n", "accuracy", "automatic", "auto_resolved", "precision", "champion", "alerts", "decisions",
+    }  # fmt: skip

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -42,6 +43,7 @@ def main() -> int:
     parser.add_argument("--months", type=int, default=MONTHS, help=f"default {MONTHS}")
     parser.add_argument("--tickets", type=int, default=TICKETS_A_MONTH, help=f"a month, default {TICKETS_A_MONTH}")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server is stopped on the way out
     began = time.monotonic()
     folder = home() / "demo"
     _empty(folder)

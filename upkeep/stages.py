@@ -11,13 +11,14 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
 from upkeep import records
-from upkeep.adapters.registry import Dataset
+from upkeep.adapters.registry import Dataset, Registry
 from upkeep.base_model import resolve_base
 from upkeep.cases import (
     Case,
@@ -34,7 +35,7 @@ from upkeep.cases import (
 from upkeep.classifier import Classifier
 from upkeep.collection import LATE, Collected, collect, first_day
 from upkeep.comparison import Judgement, Paired, Verdict, compare, judge
-from upkeep.config import Promotion, Work
+from upkeep.config import BaseModelConfig, Promotion, Work
 from upkeep.desk import GOLDEN, LAUNCH_CASES, Desk
 from upkeep.entitlement import ChangeOrder, Claim, Included, entitled
 from upkeep.errors import AlreadyExistsError, DecisionError, NotEnoughDataError
@@ -342,8 +343,13 @@ def roll_back(desk: Desk, *, by: str, reason: str, at: datetime) -> str:
 
 def load_model(desk: Desk, version: str) -> Classifier:
     """A registered version, ready to answer."""
+    return _loaded(desk.registry.uri, desk.client.client, version, desk.client.base_model)
+
+
+@lru_cache(maxsize=2)  # a version never changes, and a retrain needs two
+def _loaded(uri: str, client: str, version: str, base: BaseModelConfig) -> Classifier:
     with tempfile.TemporaryDirectory() as scratch:
-        return Classifier.load(desk.registry.fetch(version, Path(scratch)), resolve_base(desk.client.base_model))
+        return Classifier.load(Registry(client, uri).fetch(version, Path(scratch)), resolve_base(base))
 
 
 def _once(desk: Desk, key: str, record: Record) -> Record:

@@ -176,7 +176,7 @@ def test_a_name_the_reader_would_pass_over_is_refused(store, name):
 
 
 def test_a_time_without_a_zone_cannot_be_written_or_asked_for(store):
-    naive = datetime(2026, 11, 23)  # noqa: DTZ001 -- that is the point
+    naive = datetime(2026, 11, 23)
     with pytest.raises(ValueError, match="has no zone"):
         write_predictions(store, [prediction(at=naive)], name="api")
     with pytest.raises(ValueError, match="has no zone"):

@@ -210,7 +210,7 @@ def test_a_record_is_created_only_once(store):
     ("value", "reason"),
     [
         (float("nan"), "not JSON compliant"),
-        (datetime(2026, 11, 23), "has no offset"),  # noqa: DTZ001 -- that is the point
+        (datetime(2026, 11, 23), "has no offset"),
         ({1, 2}, "found set"),
         ("\ud800", "surrogates not allowed"),
     ],

@@ -1,0 +1,82 @@
+"""A challenger is compared on the same items, and only a clear gain is promoted."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from upkeep.comparison import Verdict, compare, judge
+from upkeep.errors import DecisionError
+
+FINE = {"margin": 0.03, "minimum_items": 200, "same_weights": False, "reload_exact": True}
+
+
+def pairs(both: int, fixed: int, introduced: int, neither: int, name: str = "golden"):
+    champion = [True] * both + [False] * fixed + [True] * introduced + [False] * neither
+    challenger = [True] * both + [True] * fixed + [False] * introduced + [False] * neither
+    return compare(name, champion=champion, challenger=challenger)
+
+
+def test_the_interval_is_newcombes_published_example():
+    # Newcombe 1998, table III: 36 both, 12 and 2 discordant, 0 neither: difference 0.2000, method 10: 0.0569 to 0.3404
+    found = pairs(36, 12, 2, 0)
+    assert found.difference == pytest.approx(0.2)
+    assert found.interval.low == pytest.approx(0.0569, abs=5e-4)
+    assert found.interval.high == pytest.approx(0.3404, abs=5e-4)
+
+
+def test_mcnemars_p_is_exact():
+    # 3 fixed, 0 introduced: two-sided 2 * 0.5 ** 3
+    assert pairs(10, 3, 0, 0).p_value == pytest.approx(0.25)
+    assert pairs(10, 0, 0, 2).p_value == 1.0
+
+
+@given(st.tuples(*[st.integers(0, 60)] * 4).filter(lambda cells: sum(cells) > 0))
+def test_the_interval_holds_the_difference_and_turns_round_with_the_models(cells):
+    both, fixed, introduced, neither = cells
+    one, other = pairs(both, fixed, introduced, neither), pairs(both, introduced, fixed, neither)
+    assert -1 - 1e-9 <= one.interval.low <= one.difference + 1e-9
+    assert one.difference - 1e-9 <= one.interval.high <= 1 + 1e-9
+    assert one.interval.low == pytest.approx(-other.interval.high, abs=1e-9)
+
+
+def test_models_scored_on_different_items_are_not_compared():
+    with pytest.raises(DecisionError, match="champion has 2 items, challenger 1"):
+        compare("golden", champion=[True, False], challenger=[True])
+    with pytest.raises(DecisionError, match="at least one"):
+        compare("golden", champion=[], challenger=[])
+
+
+def test_a_clear_gain_is_promoted():
+    assert judge([pairs(300, 40, 5, 20)], **FINE).verdict is Verdict.PROMOTE
+
+
+def test_the_same_model_is_held_for_want_of_a_gain():
+    judged = judge([pairs(380, 0, 0, 20)], **FINE)
+    assert judged.verdict is Verdict.HOLD
+    assert "no clear gain" in judged.reasons[0]
+
+
+def test_a_gain_on_one_set_does_not_excuse_a_clear_loss_on_another():
+    judged = judge([pairs(300, 40, 5, 20), pairs(50, 0, 20, 5, "recent")], **FINE)
+    assert judged.verdict is Verdict.REJECT
+    assert "recent" in judged.reasons[0]
+
+
+def test_a_gain_on_recent_items_needs_the_golden_set_to_hold():
+    # 0 of 150 fixed, 6 introduced: a loss of 4 points is not clear, but one of more than 3 cannot be ruled out
+    judged = judge([pairs(140, 2, 6, 2), pairs(60, 30, 0, 10, "recent")], **FINE)
+    assert judged.verdict is Verdict.HOLD
+    assert "cannot be ruled out" in judged.reasons[0]
+
+
+def test_too_few_items_never_promote():
+    judged = judge([pairs(50, 40, 0, 10)], **FINE)
+    assert judged.verdict is Verdict.HOLD
+    assert judged.reasons == ("not enough items: have 100, need 200",)
+
+
+@pytest.mark.parametrize("fault", [{"same_weights": True}, {"reload_exact": False}])
+def test_a_model_that_learned_nothing_or_reads_back_differently_is_rejected(fault):
+    assert judge([pairs(300, 40, 5, 20)], **(FINE | fault)).verdict is Verdict.REJECT

@@ -1,0 +1,149 @@
+"""What a week's log says, and when it is an alarm."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from upkeep.collection import collect
+from upkeep.config import Thresholds, load_client
+from upkeep.entitlement import ChangeOrder, Claim, Included, entitled
+from upkeep.log import LogWindow, Outcome, OutcomeSource, Prediction
+from upkeep.monitoring import Basis, Metric, Status, figures, review
+from upkeep.rates import Rate
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+START = datetime(2026, 2, 2, tzinfo=UTC)
+CLIENT = load_client(CONFIGS, "northwind").model_copy(
+    update={"labels": ("a", "b"), "thresholds": Thresholds(accuracy=0.9), "minimum_labels": 50}
+)
+
+
+def prediction(number: int, output: str = "a", *, automatic: bool = True, version: str = "1") -> Prediction:
+    at = START + timedelta(minutes=number)
+    return Prediction(str(number), at, f"text {number}", output, 0.8, version, automatic, None, {})
+
+
+def outcome(number: int, answer: str | None = "a", source=OutcomeSource.AUDIT, correct: bool | None = None) -> Outcome:
+    return Outcome(str(number), START + timedelta(days=1, minutes=number), source, answer, correct)
+
+
+def window(predictions, outcomes) -> LogWindow:
+    found: dict[str, list[Outcome]] = {}
+    for one in outcomes:
+        found.setdefault(one.prediction_id, []).append(one)
+    return LogWindow(list(predictions), found, [], 0)
+
+
+def week(right: int, wrong: int, *, version: str = "1"):
+    rows = [prediction(number, version=version) for number in range(right + wrong)]
+    return figures(window(rows, [outcome(n, "a" if n < right else "b") for n in range(right + wrong)]), CLIENT)
+
+
+def judged(now, *earlier):
+    before = [
+        review(CLIENT, week=f"2026-W0{number}", as_of=START, figures=one, earlier=[])
+        for number, one in enumerate(earlier, 1)
+    ]
+    return review(CLIENT, week="2026-W09", as_of=START, figures=now, earlier=before)
+
+
+def test_quality_is_counted_on_the_audit_sample_and_not_on_what_was_escalated():
+    rows = [prediction(number, automatic=number >= 4) for number in range(10)]
+    escalated = [outcome(number, "b", OutcomeSource.ESCALATION) for number in range(4)]  # all of them wrong
+    audited = [outcome(4), outcome(5), outcome(6), outcome(7, "b")]
+    found = figures(window(rows, escalated + audited), CLIENT)
+    assert found.basis is Basis.AUDIT
+    assert found.accuracy == Rate(3, 4)
+    assert found.precision == Rate(3, 4)
+    assert found.escalation == Rate(4, 10)
+    assert found.labelled == Rate(8, 10)
+
+
+def test_where_nearly_everything_is_labelled_everything_counts():
+    rows = [prediction(number) for number in range(10)]
+    complaints = [outcome(number, source=OutcomeSource.CUSTOMER) for number in range(9)]
+    found = figures(window(rows, complaints), CLIENT)
+    assert (found.basis, found.accuracy) == (Basis.ALL, Rate(9, 9))
+
+
+def test_escalations_alone_give_no_figure():
+    rows = [prediction(number, automatic=number > 2) for number in range(10)]
+    found = figures(window(rows, [outcome(n, "b", OutcomeSource.ESCALATION) for n in range(3)]), CLIENT)
+    assert (found.basis, found.accuracy, found.auto_resolution) == (Basis.NONE, Rate(0, 0), Rate(0, 0))
+
+
+def test_a_request_no_label_fits_is_right_when_a_person_got_it():
+    rows = [prediction(0, automatic=False), prediction(1, automatic=True)]
+    found = figures(window(rows, [outcome(0, "oos"), outcome(1, "oos")]), CLIENT)
+    assert found.accuracy == Rate(1, 2)
+    assert found.auto_resolution == Rate(0, 2)
+
+
+def test_right_or_wrong_without_an_answer_counts_too():
+    found = figures(window([prediction(0), prediction(1)], [outcome(0, None, correct=True), outcome(1, None, correct=False)]), CLIENT)  # fmt: skip
+    assert found.accuracy == Rate(1, 2)
+
+
+def test_only_the_model_in_service_is_judged_and_unknown_answers_are_listed():
+    rows = [prediction(0, version="1"), prediction(1, version="2"), prediction(2, version="2")]
+    found = figures(window(rows, [outcome(0, "b"), outcome(1, "new"), outcome(2)]), CLIENT)
+    assert (found.model_version, found.accuracy, found.requests) == ("2", Rate(1, 2), 3)
+    assert found.unknown_labels == {"new": 1}
+
+
+def test_a_threshold_broken_beyond_doubt_is_an_alert_and_recommends_a_retrain():
+    found = judged(week(70, 30))  # 70 % of 100; the upper end at 99.9 % one-sided is about 82 %
+    assert [finding.status for finding in found.findings] == [Status.ALERT]
+    assert found.retrain_recommended
+    assert "below the agreed 90.0%" in found.reasons[0]
+
+
+def test_a_shortfall_that_chance_explains_is_no_alert():
+    found = judged(week(86, 14))
+    assert [finding.status for finding in found.findings] == [Status.OK]
+    assert not found.retrain_recommended
+
+
+def test_weeks_of_the_same_model_are_pooled_and_those_of_another_are_not():
+    # 82 of 100 alone is not beyond doubt (upper end 91 %), four such weeks together are (82 %, n=400: 87 %)
+    weeks = [week(82, 18)] * 3
+    assert judged(week(82, 18)).findings[0].status is Status.OK
+    together = judged(week(82, 18), *weeks)
+    assert together.findings[0].status is Status.ALERT
+    assert together.findings[0].observed == Rate(328, 400)
+    assert judged(week(82, 18, version="2"), *weeks).findings[0].status is Status.OK
+
+
+def test_too_few_labels_are_said_to_be_too_few():
+    found = judged(week(6, 6))
+    assert found.findings[0].status is Status.NOT_ENOUGH_DATA
+    assert "not enough data: have 12, need 50" in found.findings[0].text
+    assert found.findings[0].metric is Metric.ACCURACY
+
+
+def test_collection_takes_the_newest_answer_and_folds_what_is_known():
+    rows = [prediction(0), prediction(1), prediction(2), prediction(3)]
+    rows[3] = Prediction("3", rows[3].at, "TEXT  1", "a", 0.8, "1", True, None, {})
+    outcomes = [outcome(0, "a", OutcomeSource.CUSTOMER), outcome(0, "b"), outcome(1, None, correct=True)]
+    found = collect(window(rows, [*outcomes, outcome(2, None, correct=False), outcome(3, "a")]), since=None, known=[])
+    assert [(case.text, case.answer, case.was_error) for case in found.cases] == [
+        ("text 0", "b", True),
+        ("text 1", "a", False),
+    ]
+    assert (found.without_answer, found.known, found.errors) == (1, 1, 1)
+
+
+def test_a_contract_without_retrains_makes_each_a_change_order_and_a_used_one_says_when_the_next_is():
+    from upkeep.config import load_tiers
+
+    tiers = load_tiers(CONFIGS).tiers
+    at, zone = datetime(2026, 5, 4, tzinfo=UTC), CLIENT.zone
+    assert isinstance(entitled(tiers[1], as_of=at, zone=zone, claims={}, reason="x"), ChangeOrder)
+    assert entitled(tiers[2], as_of=at, zone=zone, claims={}, reason="x") == Included("2026-Q2")
+    used = {"2026-Q2": Claim("2026-Q2", at, "scheduled")}
+    assert entitled(tiers[2], as_of=at, zone=zone, claims=used, reason="again") == Included("2026-Q2")
+    later = entitled(tiers[2], as_of=at + timedelta(days=1), zone=zone, claims=used, reason="more")
+    assert isinstance(later, ChangeOrder)
+    assert "used on 2026-05-04 (scheduled)" in later.why_extra
+    assert entitled(tiers[3], as_of=at + timedelta(days=30), zone=zone, claims=used, reason="x") == Included("2026-06")

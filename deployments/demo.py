@@ -1,4 +1,4 @@
-"""Three clients, one per tier, live through eight months: `python -m deployments.demo`, or `make demo`.
+"""Three clients, one per tier, live through seven months: `python -m deployments.demo`, or `make demo`.
 
 Every week's review, every report and every retrain is a run of the tier's own Prefect flow, on a real server with real
 model weights; only the tickets are made up. State goes to `<UPKEEP_HOME>/demo`, which is emptied first.
@@ -30,7 +30,7 @@ from upkeep.stages import change_orders, decisions, reviews  # noqa: E402
 from upkeep.store import address  # noqa: E402
 
 START = date(2026, 1, 1)
-MONTHS = 8
+MONTHS = 7
 TICKETS_A_MONTH = 400
 SEED = 7
 CLIENTS = ("northwind", "brightbill", "clearline")

@@ -99,6 +99,6 @@ def test_a_file_that_is_no_mapping_is_refused(tmp_path, text, says):
 
 
 def test_a_missing_client_lists_those_there_are():
-    with pytest.raises(ConfigError, match="nobody.yaml: no such file, expected one of .*clearline"):
+    with pytest.raises(ConfigError, match=r"nobody.yaml: no such file, expected one of .*clearline"):
         load_client(CONFIGS, "nobody")
     assert client_names(CONFIGS) == ["brightbill", "clearline", "northwind"]

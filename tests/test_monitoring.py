@@ -81,7 +81,8 @@ def test_a_request_no_label_fits_is_right_when_a_person_got_it():
 
 
 def test_right_or_wrong_without_an_answer_counts_too():
-    found = figures(window([prediction(0), prediction(1)], [outcome(0, None, correct=True), outcome(1, None, correct=False)]), CLIENT)  # fmt: skip
+    told = [outcome(0, None, correct=True), outcome(1, None, correct=False)]
+    found = figures(window([prediction(0), prediction(1)], told), CLIENT)
     assert found.accuracy == Rate(1, 2)
 
 

@@ -23,6 +23,11 @@ from upkeep.errors import ServerError
 CLIENTS = ["acme", "globex"]
 
 
+@pytest.fixture(autouse=True)
+def state_folder():
+    """The tests of this module share one state folder, so each has none of its own."""
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("home").resolve()

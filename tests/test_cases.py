@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -17,6 +17,7 @@ from upkeep.cases import (
     TrainingSet,
     digest,
     fraction,
+    normalise,
     part,
     prove_no_leak,
     supersede,
@@ -119,3 +120,51 @@ def test_a_new_label_waits_for_enough_cases_and_is_held_where_the_client_wants_i
 def test_the_digest_knows_answers_but_not_the_order():
     cases = [case(1, "a"), case(2, "b")]
     assert digest(cases) == digest(cases[::-1]) != digest([case(1, "b"), case(2, "b")])
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Where IS\tmy\n card? ", "where is my card?"),
+        ("\uff21\uff22\uff23", "abc"),  # full-width letters
+        ("o\ufb03ce", "office"),  # a ligature
+        ("STRASSE", "straße"),
+        ("a\u00a0b", "a b"),  # a no-break space
+        ("u\u0308ber", "über"),  # a letter and its dots, or both in one
+    ],
+)
+def test_ways_to_write_the_same_are_the_same_text(one, other):
+    assert normalise(one) == normalise(other)
+
+
+def test_the_place_of_a_text_never_changes():
+    # SHA-256 of "abc" begins with ba 78 16 bf 8f 01 cf (FIPS 180-2); another hash would let locked items into training
+    assert fraction("ABC") == 0xBA7816BF8F01CF / 2**56
+
+
+def test_rules_apply_in_the_order_of_their_days_whatever_order_they_are_listed_in():
+    later = Relabel(old="self_service", new="chat", since=date(2026, 6, 15))
+    (found,) = supersede([case(1, "refund")], [later, RULE], JULY, ZONE)
+    assert (found.answer, found.replaced) == ("chat", "self_service")
+
+
+def test_a_rule_is_in_force_from_midnight_in_the_clients_zone():
+    midnight = datetime(2026, 5, 31, 22, tzinfo=UTC)  # 1 June in Berlin
+    before = midnight - timedelta(microseconds=1)
+    assert [supersede([case(1, "refund")], [RULE], at, ZONE)[0].answer for at in (before, midnight)] == [
+        "refund",
+        "self_service",
+    ]
+
+
+def test_the_same_answer_again_replaces_nothing():
+    cases = [case(1, "a", text="Where is it?"), case(2, "a", at=JULY, text="where is it?")]
+    assert [(one.id, one.replaced) for one in supersede(cases, [], JULY, ZONE)] == [("2", None)]
+
+
+def test_a_label_without_a_case_to_train_on_is_not_taught_and_superseded_answers_are_counted():
+    cases = supersede([case(number, "refund") for number in range(60)], [RULE], JULY, ZONE)
+    found = chosen(cases, known=("refund", "self_service"))
+    assert found.labels == ("self_service",)
+    assert found.superseded == len(found.train) > 0
+    assert len(found.train) + len(found.calibration) == 60

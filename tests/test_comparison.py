@@ -80,3 +80,35 @@ def test_too_few_items_never_promote():
 @pytest.mark.parametrize("fault", [{"same_weights": True}, {"reload_exact": False}])
 def test_a_model_that_learned_nothing_or_reads_back_differently_is_rejected(fault):
     assert judge([pairs(300, 40, 5, 20)], **(FINE | fault)).verdict is Verdict.REJECT
+
+
+def test_a_positive_correlation_is_corrected_for_continuity_as_published():
+    # from the tests of the R package contingencytables (Fagerland, Lydersen, Laake), chapter 8, paired tables:
+    # 59 both, 6 and 16 discordant, 80 neither: -0.0621 (-0.1186 to -0.0046); without the correction -0.1174 to -0.0059
+    found = pairs(59, 6, 16, 80)
+    assert found.difference == pytest.approx(-0.0621, abs=5e-5)
+    assert found.interval == pytest.approx((-0.1186, -0.0046), abs=5e-5)
+
+
+def test_a_small_positive_correlation_counts_as_none():
+    # 2 both, 1 and 1 discordant, 1 neither: 2 * 1 - 1 * 1 = 1 is less than n / 2 = 2.5, so phi is 0
+    # Wilson of 3 in 5 is 0.2307 to 0.8824, and 0 -+ sqrt((0.6 - 0.2307) ** 2 + (0.8824 - 0.6) ** 2) = -+ 0.4649
+    assert pairs(2, 1, 1, 1).interval == pytest.approx((-0.4649, 0.4649), abs=1e-4)
+
+
+def test_the_one_sided_end_lies_inside_of_the_two_sided_interval():
+    found = pairs(140, 6, 4, 10)
+    assert found.interval.low < found.lowest < found.difference
+
+
+def test_a_comparison_is_told_in_points_with_its_interval_and_n():
+    assert str(pairs(36, 12, 2, 0)) == (
+        "golden: challenger 96.0%, champion 76.0%, 95% CI +5.7..+34.0 pp, n=50"  # 38 and 48 of 50
+    )
+
+
+def test_a_gain_on_recent_items_promotes_where_the_golden_set_holds():
+    judged = judge([pairs(900, 0, 0, 100), pairs(60, 30, 0, 10, "recent")], **FINE)
+    assert judged.verdict is Verdict.PROMOTE
+    assert judged.reasons[0].startswith("clearly better on recent: challenger 90.0%, champion 60.0%")
+    assert judged.reasons[1].startswith("no worse than 3.0 pp on golden")

@@ -102,3 +102,47 @@ def test_a_missing_client_lists_those_there_are():
     with pytest.raises(ConfigError, match=r"nobody.yaml: no such file, expected one of .*clearline"):
         load_client(CONFIGS, "nobody")
     assert client_names(CONFIGS) == ["brightbill", "clearline", "northwind"]
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "says"),
+    [
+        (
+            "tiers.yaml",
+            "retrain: quarterly",
+            "retrain: yearly",
+            ["tiers.2.schedule.retrain", "'yearly'", "'quarterly'"],
+        ),
+        ("tiers.yaml", "report: monthly", "repotr: monthly", ["tiers.1.schedule.repotr", "'repotr'", "'report'"]),
+        ("tiers.yaml", "{count: 1,", "{count: 0,", ["tiers.2.integration_update.count: found 0", "or equal to 1"]),
+        (
+            "training/lora-encoder.yaml",
+            "lora_rank:",
+            "lora_rnak:",
+            ["lora_rnak: unknown key", "'lora_rank'", "missing"],
+        ),
+        ("training/lora-encoder.yaml", "precision: auto", "precision: fp16", ["'fp16'", "'auto', 'bf16' or 'fp32'"]),
+        ("training/lora-encoder.yaml", "name: lora-encoder", "name: lora", ["name is 'lora'", "'lora-encoder'"]),
+    ],
+)
+def test_a_wrong_tier_or_recipe_says_file_key_found_and_expected(tmp_path, file, old, new, says):
+    shutil.copytree(CONFIGS, tmp_path / "configs")
+    path = tmp_path / "configs" / file
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(ConfigError) as caught:
+        load_agreement(tmp_path / "configs", "northwind")
+    for part in [str(path), *says]:
+        assert part in str(caught.value)
+
+
+def test_every_key_without_a_default_must_be_there(tmp_path):
+    shutil.copytree(CONFIGS, tmp_path / "configs")
+    path = tmp_path / "configs" / "clients" / "northwind.yaml"
+    raw = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump({key: raw[key] for key in raw if key not in ("store", "time_zone")}))
+    with pytest.raises(ConfigError) as caught:
+        load_client(tmp_path / "configs", "northwind")
+    lines = str(caught.value).splitlines()
+    assert lines == [f"{path}: {key}: missing, expected a value" for key in ("time_zone", "store")]

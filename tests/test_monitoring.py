@@ -148,3 +148,54 @@ def test_a_contract_without_retrains_makes_each_a_change_order_and_a_used_one_sa
     assert isinstance(later, ChangeOrder)
     assert "used on 2026-05-04 (scheduled)" in later.why_extra
     assert entitled(tiers[3], as_of=at + timedelta(days=30), zone=zone, claims=used, reason="x") == Included("2026-06")
+
+
+def test_the_newest_answer_counts():
+    said = [outcome(0, "b", OutcomeSource.ESCALATION), outcome(0, "a")]
+    assert figures(window([prediction(0)], said), CLIENT).accuracy == Rate(1, 1)
+    assert figures(window([prediction(0)], said[::-1]), CLIENT).accuracy == Rate(0, 1)
+
+
+def test_an_empty_log_has_no_figures_and_is_not_judged():
+    found = figures(window([], []), CLIENT)
+    assert (found.requests, found.model_version, found.basis) == (0, None, Basis.NONE)
+    assert [found.accuracy.value, found.escalation.value, found.labelled.value, found.mean_confidence] == [None] * 4
+    seen = judged(found)
+    assert "have 0, need 50" in seen.findings[0].text
+    assert not seen.retrain_recommended
+
+
+def test_from_the_agreed_number_of_labels_on_a_week_is_judged():
+    assert judged(week(0, 49)).findings[0].status is Status.NOT_ENOUGH_DATA
+    assert judged(week(0, 50)).findings[0].status is Status.ALERT
+
+
+def test_too_small_weeks_are_enough_together():
+    assert judged(week(12, 0), *[week(12, 0)] * 3).findings[0].status is Status.NOT_ENOUGH_DATA  # 48 in four weeks
+    assert judged(week(13, 0), *[week(13, 0)] * 3).findings[0].status is Status.OK  # 52
+
+
+def test_four_weeks_are_pooled_and_no_more():
+    # 82 of 100 four times is beyond doubt only together; a dreadful fifth week before them adds nothing
+    found = judged(week(82, 18), week(0, 100), *[week(82, 18)] * 3).findings[0]
+    assert (found.observed, found.weeks) == (Rate(328, 400), ("2026-W02", "2026-W03", "2026-W04", "2026-W09"))
+    assert "in 2026-W02..2026-W09 is below" in found.text
+
+
+def test_weeks_from_before_another_model_do_not_count_though_the_same_one_is_back():
+    weeks = [week(82, 18), week(82, 18), week(82, 18, version="2")]
+    assert judged(week(82, 18), *weeks).findings[0].status is Status.OK
+
+
+def test_every_agreed_figure_is_judged_by_itself_and_nothing_else_is():
+    floors = Thresholds(auto_resolution=0.9, precision=0.9)
+    client = CLIENT.model_copy(update={"thresholds": floors})
+    rows = [prediction(number, automatic=number < 60) for number in range(120)]  # 60 of 120 go to a person
+    found = figures(window(rows, [outcome(number) for number in range(120)]), client)
+    assert (found.auto_resolution, found.precision) == (Rate(60, 120), Rate(60, 60))
+    seen = review(client, week="2026-W09", as_of=START, figures=found, earlier=[])
+    assert [(one.metric, one.status) for one in seen.findings] == [
+        (Metric.AUTO_RESOLUTION, Status.ALERT),
+        (Metric.PRECISION, Status.OK),
+    ]
+    assert [one.metric for one in seen.alerts] == [Metric.AUTO_RESOLUTION]

@@ -55,7 +55,10 @@ def _checked(folder: Path, expected: str | None, reference: str) -> Base:
 
 
 def _package_folder(model: PackagedModel) -> Path:
-    spec = importlib.util.find_spec(model.package)
+    try:
+        spec = importlib.util.find_spec(model.package)
+    except ModuleNotFoundError:  # of the parent of a dotted name
+        spec = None
     if spec is None or not spec.submodule_search_locations:
         wheel = model.package.replace("_", "-")
         raise BaseModelError(

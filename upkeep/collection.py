@@ -28,10 +28,11 @@ def collect(window: LogWindow, *, since: datetime | None, known: Iterable[Case])
     """Turn outcomes that arrived at or after `since` into cases.
 
     Errors come with the right answer a person gave; answers confirmed as right are kept too, they hold the old ground
-    and carry the present mix. The newest answer counts. A case with the same text and answer as a known one, or as one
-    before it in the window, is folded into it.
+    and carry the present mix. The newest answer counts. A case whose text was answered so already, with no other answer
+    since, is folded into that.
     """
-    seen = {(normalise(case.text), case.answer) for case in known}
+    in_order = sorted(known, key=lambda case: (case.valid_from is not None, case.valid_from))
+    newest = {normalise(case.text): case.answer for case in in_order}
     cases: list[Case] = []
     without_answer = folded = 0
     for prediction in window.predictions:
@@ -42,11 +43,11 @@ def collect(window: LogWindow, *, since: datetime | None, known: Iterable[Case])
         if answer is None:
             without_answer += 1
             continue
-        key = (normalise(prediction.input), answer)
-        if key in seen:
+        key = normalise(prediction.input)
+        if newest.get(key) == answer:
             folded += 1
             continue
-        seen.add(key)
+        newest[key] = answer
         cases.append(_case(prediction, outcomes, answer))
     return Collected(tuple(cases), without_answer, folded, sum(case.was_error for case in cases))
 

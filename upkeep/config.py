@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from upkeep.errors import ConfigError
+from upkeep.log import LogMapping
 from upkeep.periods import Cadence
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -256,6 +257,10 @@ def load_agreement(folder: Path, name: str) -> Agreement:
     known = sorted(file.stem for file in (folder / "training").glob("*.yaml"))
     if client.training not in known:
         raise ConfigError(f"{path}: training is {client.training!r}, expected one of {known} (training/)")
+    try:
+        LogMapping(predictions=client.log.predictions, outcomes=client.log.outcomes, values=client.log.values)
+    except ConfigError as exc:
+        raise ConfigError(f"{path}: log: {exc}") from exc
     return Agreement(client=client, tier=tiers[client.tier], recipe=load_recipe(folder, client.training))
 
 

@@ -51,7 +51,8 @@ def entitled(
         return ChangeOrder(key, as_of, reason, f"tier {tier.name!r} includes no retrain", None)
     key = period(as_of, cadence, zone).key
     used = claims.get(key)
-    if used and used.as_of != as_of:
+    # in UTC: a time read back has a fixed offset, and in the repeated hour Python calls no two zones' times equal
+    if used and used.as_of.timestamp() != as_of.timestamp():
         why = f"the {cadence.value} retrain of {key} was used on {used.as_of:%Y-%m-%d} ({used.reason})"
         return ChangeOrder(key, as_of, reason, why, next_start(as_of, cadence, zone))
     return Included(key)

@@ -122,7 +122,7 @@ def figures(window: LogWindow, client: Client) -> Figures:
         mean_confidence=sum(p.confidence for p in current) / len(current) if current else None,
         label_mix=dict(Counter(prediction.output or "" for prediction in window.predictions).most_common()),
         unknown_labels=dict(answers.most_common()),
-        quarantined=dict(Counter(row.reason for row in window.quarantined).most_common()),
+        quarantined=dict(Counter(row.subject for row in window.quarantined).most_common()),
         orphan_outcomes=window.orphan_outcomes,
     )
 

@@ -12,7 +12,7 @@ from upkeep import records
 from upkeep.config import Client
 from upkeep.desk import Desk
 from upkeep.entitlement import ChangeOrder
-from upkeep.monitoring import Basis, Figures, Review, figures
+from upkeep.monitoring import Basis, Figures, Review, Status, figures
 from upkeep.periods import Cadence, Window, last_full
 from upkeep.rates import Rate
 from upkeep.stages import Decision, change_orders, decisions, reviews
@@ -80,9 +80,12 @@ def assess(weekly: Sequence[Review]) -> Health:
     """The month's health: the newest week decides, and weeks that could not be judged are not called good."""
     if not weekly:
         return Health.UNKNOWN
-    if weekly[-1].alerts:
+    newest = weekly[-1]
+    if newest.alerts:
         return Health.NEEDS_ATTENTION
-    return Health.GOOD if any(one.figures.basis is not Basis.NONE for one in weekly) else Health.UNKNOWN
+    met = any(finding.status is Status.OK for finding in newest.findings)
+    nothing_agreed = not newest.findings and newest.figures.basis is not Basis.NONE
+    return Health.GOOD if met or nothing_agreed else Health.UNKNOWN
 
 
 def render_markdown(report: Report, client: Client) -> str:
@@ -104,7 +107,8 @@ def render_html(report: Report, markdown: str, chart: bytes) -> str:
     from markdown import markdown as to_html
 
     page = Environment(loader=PackageLoader("upkeep", "templates"), autoescape=True).get_template("report.html.j2")
-    body = to_html(markdown, extensions=["tables"])
+    # answers and reasons in it are other people's text: no markup of theirs may become ours
+    body = to_html(markdown.replace("&", "&amp;").replace("<", "&lt;"), extensions=["tables"])
     return page.render(title=f"{report.name}, {report.month}", body=body, chart=b64encode(chart).decode())
 
 

@@ -271,6 +271,9 @@ def compare_models(desk: Desk, period: str, as_of: datetime, *, reason: str, pro
     if champion == made.version:
         raise DecisionError(f"client {desk.client.client}: version {champion} would be compared with itself")
     sets = {"golden": valid_at(desk.golden(), moment), "recent": _recent(desk, moment)}
+    if not sets["golden"]:
+        where = f"client {desk.client.client} on {moment:%Y-%m-%d}"
+        raise NotEnoughDataError(what="a comparison (golden items valid then)", have=0, need=1, where=where)
     old, new = load_model(desk, champion), load_model(desk, made.version)
     scores = {
         version: _score_all(desk, model, sets, progress) for version, model in ((champion, old), (made.version, new))

@@ -63,11 +63,15 @@ def read_timeline(path: Path) -> Timeline:
 
     Raises TimelineError where the file is missing, a column is missing, or a row has no usable value.
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     if not path.is_file():
         raise TimelineError(f"{path}: no such timeline file")
-    table = pq.read_table(path)
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowInvalid, OSError) as exc:
+        raise TimelineError(f"{path}: cannot be read as Parquet: {exc}") from exc
     missing = [name for name in COLUMNS if name not in table.column_names]
     if missing:
         found = table.column_names

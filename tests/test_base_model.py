@@ -1,0 +1,66 @@
+"""Is the base model found wherever it may lie, and is it known by its weights?"""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from upkeep.base_model import file_digest, resolve_base
+from upkeep.config import HubModel, LocalModel, PackagedModel
+from upkeep.errors import BaseModelError
+
+# SHA-256 of the bytes "abc", the example of FIPS 180-2
+ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def weights(folder, *, name: str = "model.safetensors", data: bytes = b"abc"):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(data)
+    return folder
+
+
+def test_a_relative_folder_lies_under_the_state_folder(state_folder):
+    folder = weights(state_folder / "models" / "small")
+    base = resolve_base(LocalModel(path="models/small", sha256=ABC))
+    assert (base.folder, base.digest, base.reference) == (folder, ABC, "folder:small")
+
+
+def test_the_reference_names_no_path_of_this_machine(tmp_path):
+    base = resolve_base(LocalModel(path=str(weights(tmp_path / "small"))))
+    assert str(tmp_path) not in base.reference
+
+
+def test_a_model_in_an_installed_package_is_found_without_importing_the_package(tmp_path, monkeypatch):
+    folder = weights(tmp_path / "carried_model" / "model")
+    (tmp_path / "carried_model" / "__init__.py").write_text("raise RuntimeError('imported')")
+    monkeypatch.syspath_prepend(tmp_path)
+    base = resolve_base(PackagedModel(package="carried_model", folder="model", sha256=ABC))
+    assert (base.folder, base.reference) == (folder, "package:carried_model/model")
+
+
+def test_a_package_without_the_folder_is_named_with_the_folder(tmp_path, monkeypatch):
+    weights(tmp_path / "hollow_model")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(BaseModelError, match=r"base model package:hollow_model/model: no folder .*hollow_model/model"):
+        resolve_base(PackagedModel(package="hollow_model", folder="model", sha256=ABC))
+
+
+def test_other_weights_than_agreed_are_refused_with_both_digests(tmp_path):
+    folder = weights(tmp_path / "small", data=b"abd")
+    with pytest.raises(BaseModelError) as caught:
+        resolve_base(LocalModel(path=str(folder), sha256=ABC))
+    assert f"SHA-256 of its weights is {file_digest(folder / 'model.safetensors')}, expected {ABC}" in str(caught.value)
+
+
+def test_weights_in_two_files_are_known_by_both_in_the_order_of_their_names(tmp_path):
+    weights(tmp_path, name="model-2.safetensors", data=b"")
+    weights(tmp_path, name="model-1.safetensors", data=b"abc")
+    both = ABC + hashlib.sha256(b"").hexdigest()
+    assert resolve_base(LocalModel(path=str(tmp_path))).digest == hashlib.sha256(both.encode()).hexdigest()
+
+
+def test_a_hub_model_that_is_not_here_and_cannot_be_fetched_is_named_with_its_commit():
+    commit = "0123456789" * 4
+    with pytest.raises(BaseModelError, match=f"base model nobody/nothing@{commit}: cannot be downloaded"):
+        resolve_base(HubModel(hub="nobody/nothing", revision=commit))

@@ -1,0 +1,115 @@
+"""Which outcomes become cases, and what do those cases say of themselves?"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from upkeep.cases import Case, Source
+from upkeep.collection import collect, first_day
+from upkeep.log import LogWindow, Outcome, OutcomeSource, Prediction
+
+MONDAY = datetime(2026, 11, 23, 9, tzinfo=UTC)
+DAY = timedelta(days=1)
+ESCALATION, CUSTOMER, AUDIT = OutcomeSource.ESCALATION, OutcomeSource.CUSTOMER, OutcomeSource.AUDIT
+
+
+def prediction(name: str, text: str = "", output: str | None = "billing") -> Prediction:
+    return Prediction(name, MONDAY, text or f"text {name}", output, 0.9, "v3", automatic=output is not None)
+
+
+def said(name: str, source: OutcomeSource, answer: str | None = None, *, correct=None, after=DAY) -> Outcome:
+    return Outcome(name, MONDAY + after, source, answer, correct)
+
+
+def window(predictions, *outcomes) -> LogWindow:
+    by_prediction: dict[str, list[Outcome]] = {}
+    for outcome in sorted(outcomes, key=lambda outcome: outcome.at):
+        by_prediction.setdefault(outcome.prediction_id, []).append(outcome)
+    return LogWindow(predictions, by_prediction, [], 0)
+
+
+def collected(log: LogWindow, *, since=None, known=()):
+    return collect(log, since=since, known=known)
+
+
+def test_a_case_carries_where_it_came_from_and_that_the_model_was_wrong():
+    found = collected(window([prediction("7")], said("7", CUSTOMER, "delivery")))
+    wanted = Case("p-7", "text 7", "delivery", Source.CUSTOMER, MONDAY, "7", "v3", was_error=True)
+    assert found.cases == (wanted,)
+    assert found.errors == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "wanted"), [(ESCALATION, Source.ESCALATION), (CUSTOMER, Source.CUSTOMER), (AUDIT, Source.AUDIT)]
+)
+def test_a_case_names_who_said_the_answer(source, wanted):
+    assert collected(window([prediction("1")], said("1", source, "delivery"))).cases[0].source is wanted
+
+
+def test_an_answer_confirmed_as_right_is_kept_and_is_no_error():
+    log = window([prediction("1"), prediction("2")], said("1", AUDIT, correct=True), said("2", AUDIT, "billing"))
+    found = collected(log)
+    assert [(case.answer, case.was_error) for case in found.cases] == [("billing", False), ("billing", False)]
+    assert found.errors == 0
+
+
+def test_wrong_without_a_right_answer_teaches_nothing_and_is_counted():
+    # the second had no answer of the model's that could have been confirmed
+    log = window(
+        [prediction("1"), prediction("2", output=None)],
+        said("1", CUSTOMER, correct=False),
+        said("2", AUDIT, correct=True),
+    )
+    found = collected(log)
+    assert (found.cases, found.without_answer, found.known) == ((), 2, 0)
+
+
+def test_a_prediction_nobody_spoke_of_is_passed_over_in_silence():
+    found = collected(window([prediction("1")]))
+    assert (found.cases, found.without_answer, found.known, found.errors) == ((), 0, 0, 0)
+
+
+def test_the_newest_answer_counts():
+    first, second = said("1", ESCALATION, "delivery"), said("1", AUDIT, "returns", after=2 * DAY)
+    (case,) = collected(window([prediction("1")], second, first)).cases
+    assert (case.answer, case.source) == ("returns", Source.AUDIT)
+
+
+def test_outcomes_count_from_the_last_retrain_on_however_old_their_prediction_is():
+    log = window(
+        [prediction("old"), prediction("late"), prediction("exact")],
+        said("old", AUDIT, "a", after=9 * DAY),
+        said("late", AUDIT, "a", after=11 * DAY),
+        said("exact", AUDIT, "a", after=10 * DAY),
+    )
+    found = collected(log, since=MONDAY + 10 * DAY)
+    assert [case.id for case in found.cases] == ["p-late", "p-exact"]
+
+
+def test_a_second_opinion_after_the_retrain_counts_though_the_first_came_before():
+    log = window([prediction("1")], said("1", AUDIT, "a"), said("1", AUDIT, "b", after=11 * DAY))
+    assert [case.answer for case in collected(log, since=MONDAY + 10 * DAY).cases] == ["b"]
+
+
+def test_the_same_text_with_the_same_answer_is_folded_and_with_another_it_is_kept():
+    known = [Case("l1", "Where is  MY parcel?", "delivery", Source.LAUNCH)]
+    texts = {"1": "where is my parcel?", "2": "WHERE is my parcel?", "3": "new", "4": "New"}
+    log = window(
+        [prediction(name, text) for name, text in texts.items()],
+        said("1", AUDIT, "delivery"),  # as at launch
+        said("2", AUDIT, "returns"),  # another answer than at launch
+        said("3", AUDIT, "returns"),
+        said("4", AUDIT, "returns"),  # as the one before it
+    )
+    found = collected(log, known=known)
+    assert [case.id for case in found.cases] == ["p-2", "p-3"]
+    assert found.known == 2
+
+
+def test_the_first_day_of_a_log_is_read_from_its_files_and_strays_are_passed_over():
+    keys = ["log/predictions/notes.txt", "log/predictions/2026-11-24/a.jsonl", "log/predictions/2026-11-23/b/c.jsonl"]
+    assert first_day(keys) == datetime(2026, 11, 23, tzinfo=UTC)
+    assert first_day(["log/predictions"]) is None
+    assert first_day([]) is None

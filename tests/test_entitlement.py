@@ -1,0 +1,62 @@
+"""Which retrains are part of the contract, and what does a change order say?"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from upkeep.config import Tier, Work
+from upkeep.entitlement import ChangeOrder, Claim, Included, entitled
+from upkeep.periods import Cadence
+
+BERLIN = ZoneInfo("Europe/Berlin")
+NOVEMBER = datetime(2026, 11, 23, 9, tzinfo=BERLIN)
+DECEMBER = datetime(2026, 12, 7, 9, tzinfo=BERLIN)
+USED = {"2026-Q4": Claim("2026-Q4", NOVEMBER, "scheduled")}
+
+
+def tier(retrain: Cadence | None) -> Tier:
+    schedule = {Work.REVIEW: Cadence.WEEKLY} | ({Work.RETRAIN: retrain} if retrain else {})
+    return Tier(name="gold", monthly_fee_usd=(1, 2), schedule=schedule, alerts=True)
+
+
+def asked(cadence: Cadence | None, as_of: datetime, claims=None):
+    return entitled(tier(cadence), as_of=as_of, zone=BERLIN, claims=claims or {}, reason="accuracy fell")
+
+
+def test_without_retrains_in_the_tier_each_is_a_change_order_of_its_month():
+    wanted = ChangeOrder("2026-11", NOVEMBER, "accuracy fell", "tier 'gold' includes no retrain", next_included=None)
+    assert asked(None, NOVEMBER) == wanted
+
+
+def test_the_first_retrain_of_a_period_is_booked_on_it():
+    assert asked(Cadence.QUARTERLY, NOVEMBER) == Included("2026-Q4")
+    assert asked(Cadence.MONTHLY, NOVEMBER) == Included("2026-11")
+
+
+def test_asking_again_for_the_same_moment_is_the_same_retrain_in_whatever_zone_it_is_told():
+    assert asked(Cadence.QUARTERLY, NOVEMBER, USED) == Included("2026-Q4")
+    assert asked(Cadence.QUARTERLY, NOVEMBER.astimezone(UTC), USED) == Included("2026-Q4")
+
+
+def test_a_second_retrain_in_a_quarter_is_a_change_order_that_says_when_the_next_is_included():
+    order = asked(Cadence.QUARTERLY, DECEMBER, USED)
+    assert isinstance(order, ChangeOrder)
+    assert (order.period, order.as_of, order.reason) == ("2026-Q4", DECEMBER, "accuracy fell")
+    assert order.why_extra == "the quarterly retrain of 2026-Q4 was used on 2026-11-23 (scheduled)"
+    assert order.next_included == datetime(2027, 1, 1, tzinfo=BERLIN)
+
+
+def test_a_retrain_used_last_quarter_does_not_count_in_this_one():
+    assert asked(Cadence.QUARTERLY, datetime(2027, 1, 1, 8, tzinfo=BERLIN), USED) == Included("2027-Q1")
+
+
+@pytest.mark.parametrize(("zone", "wanted"), [("Europe/Berlin", "2027-Q1"), ("America/New_York", "2026-Q4")])
+def test_the_clients_zone_decides_which_quarter_is_booked(zone, wanted):
+    moment = datetime(
+        2026, 12, 31, 23, 30, tzinfo=UTC
+    )  # 00:30 on 1 January in Berlin, 18:30 the day before in New York
+    found = entitled(tier(Cadence.QUARTERLY), as_of=moment, zone=ZoneInfo(zone), claims={}, reason="x")
+    assert found == Included(wanted)

@@ -1,0 +1,86 @@
+"""Do periods follow one another without gap or overlap, in the client's own time?"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from upkeep.periods import Cadence, days, last_full, localise, period, starts_on
+
+BERLIN = ZoneInfo("Europe/Berlin")
+CAIRO = ZoneInfo("Africa/Cairo")  # its clocks change at midnight
+MOMENTS = st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC))
+
+
+@given(MOMENTS, st.sampled_from(Cadence), st.sampled_from([BERLIN, CAIRO]))
+def test_every_moment_lies_in_its_period_and_the_next_period_begins_where_it_ends(moment, cadence, zone):
+    found = period(moment, cadence, zone)
+    assert found.start.astimezone(UTC) <= moment < found.end.astimezone(UTC)
+    assert period(found.end, cadence, zone).start == found.end
+    assert last_full(found.end, cadence, zone) == found
+    assert last_full(moment, cadence, zone).end == found.start
+    assert starts_on(found.start, cadence, zone)
+
+
+@pytest.mark.parametrize(
+    ("moment", "key", "start", "end"),
+    [
+        ("2026-02-14", "2026-Q1", "2026-01-01T00:00:00+01:00", "2026-04-01T00:00:00+02:00"),
+        ("2026-09-30T23:59", "2026-Q3", "2026-07-01T00:00:00+02:00", "2026-10-01T00:00:00+02:00"),
+        ("2026-12-31T23:59", "2026-Q4", "2026-10-01T00:00:00+02:00", "2027-01-01T00:00:00+01:00"),
+    ],
+)
+def test_a_quarter_runs_from_midnight_to_midnight_in_the_clients_zone(moment, key, start, end):
+    found = period(datetime.fromisoformat(moment), Cadence.QUARTERLY, BERLIN)
+    assert (found.key, found.start.isoformat(), found.end.isoformat()) == (key, start, end)
+
+
+def test_a_month_may_run_over_the_turn_of_the_year_or_have_a_leap_day():
+    december = period(datetime(2026, 12, 31), Cadence.MONTHLY, BERLIN)
+    assert (december.key, december.end) == ("2026-12", datetime(2027, 1, 1, tzinfo=BERLIN))
+    february = period(datetime(2028, 2, 29), Cadence.MONTHLY, BERLIN)
+    assert (february.end - february.start).days == 29
+
+
+def test_a_time_without_a_zone_is_the_clients_own():
+    assert localise(datetime(2026, 7, 1, 9), BERLIN).isoformat() == "2026-07-01T09:00:00+02:00"
+    assert localise(datetime(2026, 7, 1, 9, tzinfo=UTC), BERLIN).isoformat() == "2026-07-01T11:00:00+02:00"
+
+
+def test_at_midnight_the_period_before_has_just_ended_and_a_second_earlier_it_had_not():
+    first = datetime(2027, 1, 1)  # a Friday in the 53rd week of 2026
+    assert [last_full(first, cadence, BERLIN).key for cadence in Cadence] == ["2026-W52", "2026-12", "2026-Q4"]
+    assert last_full(datetime(2026, 12, 31, 23, 59, 59), Cadence.QUARTERLY, BERLIN).key == "2026-Q3"
+
+
+def test_the_week_before_a_clock_change_is_found_on_the_monday_after():
+    # the clocks went forward on Sunday 29 March 2026; that week is 23 to 29 March
+    found = last_full(datetime(2026, 3, 30, 0, 30), Cadence.WEEKLY, BERLIN)
+    assert (found.key, found.start.isoformat()) == ("2026-W13", "2026-03-23T00:00:00+01:00")
+
+
+@pytest.mark.parametrize(
+    ("moment", "starting"),
+    [
+        (datetime(2026, 11, 23, 23, 59), [Cadence.WEEKLY]),  # a Monday
+        (datetime(2026, 12, 1), [Cadence.MONTHLY]),  # a Tuesday
+        (datetime(2026, 10, 1, 6), [Cadence.MONTHLY, Cadence.QUARTERLY]),  # a Thursday
+        (datetime(2026, 11, 24), []),
+    ],
+)
+def test_a_period_starts_on_its_whole_first_day_and_on_no_other(moment, starting):
+    assert [cadence for cadence in Cadence if starts_on(moment, cadence, BERLIN)] == starting
+
+
+def test_days_begin_after_the_start_and_include_the_end():
+    first, last = datetime(2026, 10, 24, 6, tzinfo=BERLIN), datetime(2026, 10, 26, 6, tzinfo=BERLIN)
+    # the clocks went back on Sunday 25 October
+    assert [day.isoformat() for day in days(first, last, BERLIN, hour=6)] == [
+        "2026-10-25T06:00:00+01:00",
+        "2026-10-26T06:00:00+01:00",
+    ]
+    assert list(days(first, first, BERLIN, hour=6)) == []

@@ -1,0 +1,60 @@
+"""Does the Wilson interval give the published figures, and how is a rate told?"""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from upkeep.rates import Rate
+
+RATES = st.integers(1, 500).flatmap(lambda n: st.integers(0, n).map(lambda hits: Rate(hits, n)))
+
+
+@pytest.mark.parametrize(
+    ("hits", "n", "low", "high"),
+    [  # R. G. Newcombe, Statistics in Medicine 17, 1998, 857-872, table I, score method without correction
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0000, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ],
+)
+def test_the_interval_is_wilsons_as_published(hits, n, low, high):
+    assert Rate(hits, n).interval() == pytest.approx((low, high), abs=5e-5)
+
+
+def test_more_confidence_takes_a_wider_interval():
+    # z = 3.0902 for 99.8 %: (0.6 + 9.5495 / 200 -+ 3.0902 * sqrt(0.24 / 100 + 9.5495 / 40000)) / 1.095495
+    assert Rate(60, 100).interval(0.998) == pytest.approx((0.44638, 0.73618), abs=1e-4)
+
+
+@given(RATES)
+def test_the_interval_holds_the_share_and_hits_and_misses_mirror_each_other(rate):
+    low, high = rate.interval()
+    assert 0 <= low <= rate.value + 1e-12
+    assert rate.value - 1e-12 <= high <= 1
+    mirrored = Rate(rate.n - rate.hits, rate.n).interval()
+    assert (1 - mirrored.high, 1 - mirrored.low) == pytest.approx((low, high), abs=1e-9)
+
+
+@given(st.lists(RATES, max_size=5))
+def test_the_sum_of_rates_counts_each_request_once(rates):
+    assert sum(rates, Rate(0, 0)) == Rate(sum(rate.hits for rate in rates), sum(rate.n for rate in rates))
+
+
+def test_true_ones_are_counted_once_through_a_generator():
+    assert Rate.of(number > 2 for number in range(5)) == Rate(2, 5)
+    assert Rate.of([]) == Rate(0, 0)
+
+
+@pytest.mark.parametrize(("hits", "n"), [(-1, 4), (0, -1)])
+def test_negative_counts_are_refused(hits, n):
+    with pytest.raises(ValueError, match=f"got {hits} of {n}"):
+        Rate(hits, n)
+
+
+def test_a_rate_is_told_with_its_interval_and_its_n():
+    # Wilson of 8 in 10: (0.8 + 0.19207 -+ 1.96 * sqrt(0.016 + 0.009604)) / 1.38415 = 0.490, 0.943
+    assert str(Rate(8, 10)) == "80.0% (95% CI 49.0%..94.3%, n=10)"
+    assert str(Rate(0, 1204)).endswith(", n=1,204)")

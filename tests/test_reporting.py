@@ -1,0 +1,174 @@
+"""Does the month's report say what was counted, on how much, what was found and what was done?"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from upkeep.comparison import Verdict
+from upkeep.config import Thresholds, load_client
+from upkeep.entitlement import ChangeOrder
+from upkeep.monitoring import Basis, Figures, Finding, Metric, Review, Status
+from upkeep.rates import Rate
+from upkeep.reporting import Health, Report, assess, draw_chart, render_html, render_markdown, share
+from upkeep.stages import Decision
+
+MONDAY = datetime(2026, 11, 23, 6, tzinfo=UTC)
+CLIENT = load_client(Path(__file__).parents[1] / "configs", "northwind").model_copy(
+    update={"thresholds": Thresholds(accuracy=0.85, auto_resolution=0.6), "promised_precision": 0.95}
+)
+NOTHING = Rate(0, 0)
+FIGURES = Figures(
+    requests=12_345,
+    model_version="3",
+    basis=Basis.AUDIT,
+    accuracy=Rate(87, 100),
+    auto_resolution=Rate(8, 10),
+    precision=NOTHING,
+    escalation=Rate(1, 4),
+    labelled=Rate(100, 12_345),
+    mean_confidence=0.8,
+    label_mix={"billing": 12_345},
+    unknown_labels={},
+    quarantined={},
+    orphan_outcomes=0,
+)
+DECISION = Decision(
+    period="2026-11",
+    as_of=MONDAY,
+    reason="scheduled",
+    champion="3",
+    challenger="4",
+    verdict=Verdict.PROMOTE,
+    reasons=("clearly better on golden",),
+    compared=(),
+    metrics={},
+    applied=True,
+)
+ORDER = ChangeOrder("2026-11", MONDAY, "accuracy fell", "tier 'monitoring' includes no retrain", None)
+
+
+def week(key: str, *, alert: bool = False, basis: Basis = Basis.AUDIT) -> Review:
+    text = "accuracy 70.0% (95% CI 60.4%..78.1%, n=100) in 2026-W47 is below the agreed 85.0% beyond doubt"
+    finding = Finding(Status.ALERT, Metric.ACCURACY, Rate(70, 100), 0.85, (key,), text)
+    counted = replace(FIGURES, basis=basis, requests=1_000)
+    return Review("northwind", key, MONDAY, counted, (finding,) if alert else (), alert, ())
+
+
+def report(**changed) -> Report:
+    plain = Report("northwind", "Northwind", "gold", "2026-11", MONDAY, Health.GOOD, FIGURES, (), (), ())
+    return replace(plain, **changed)
+
+
+def said(**changed) -> list[str]:
+    return render_markdown(report(**changed), CLIENT).splitlines()
+
+
+def test_a_share_is_told_with_its_interval_and_how_many_it_was_counted_on():
+    # Wilson, z * z = 3.8415: (0.87 + 0.019207 -+ 1.96 * sqrt(0.1131 / 100 + 0.000096)) / 1.038415 = 0.790, 0.922
+    assert share(Rate(87, 100)) == "87.0 % (79-92 %, of 100)"
+    assert share(Rate(0, 12_345)) == "0.0 % (0-0 %, of 12,345)"
+
+
+def test_no_data_is_told_as_such():
+    assert share(NOTHING) == "no data"
+
+
+def test_the_month_stands_beside_what_was_agreed():
+    rows = [line for line in said() if line.startswith("|")]
+    assert rows[:6] == [
+        "| | this month | agreed |",
+        "| --- | --- | --- |",
+        "| Requests | 12,345 | |",
+        # Wilson of 8 in 10: (0.8 + 0.19207 -+ 1.96 * sqrt(0.016 + 0.009604)) / 1.38415 = 0.490, 0.943
+        "| Answered automatically and right | 80.0 % (49-94 %, of 10) | at least 60.0 % |",
+        "| Right answers, all requests | 87.0 % (79-92 %, of 100) | at least 85.0 % |",
+        "| Right among automatic answers | no data | promised 95.0 % |",
+    ]
+
+
+def test_a_figure_without_an_agreed_floor_is_shown_and_not_compared():
+    bare = CLIENT.model_copy(update={"thresholds": Thresholds(precision=0.97)})
+    lines = render_markdown(report(), bare).splitlines()
+    assert "| Right answers, all requests | 87.0 % (79-92 %, of 100) | - |" in lines
+    assert "| Right among automatic answers | no data | at least 97.0 % |" in lines
+
+
+def test_the_report_says_what_quality_was_counted_on_and_for_which_model():
+    assert "Quality was counted on: random audit sample; model version 3." in said()
+    idle = replace(FIGURES, basis=Basis.NONE, model_version=None)
+    assert "Quality was counted on: no unbiased labels; model version none." in said(figures=idle)
+
+
+def test_every_week_has_a_line_and_an_alert_names_its_figure_there_and_below():
+    lines = said(reviews=(week("2026-W46"), week("2026-W47", alert=True)), health=Health.NEEDS_ATTENTION)
+    quiet, loud = (line for line in lines if line.startswith("| 2026-W"))
+    assert quiet == "| 2026-W46 | 1,000 | 80.0 % (49-94 %, of 10) | 87.0 % (79-92 %, of 100) | - |"
+    assert loud.endswith("| accuracy below agreed |")
+    assert "**Model health: needs attention.**" in lines
+    assert any(line.startswith("- accuracy 70.0%") and line.endswith("beyond doubt.") for line in lines)
+
+
+def test_a_quiet_month_says_so():
+    lines = said(reviews=(week("2026-W47"),))
+    assert "Nothing fell below an agreed limit." in lines
+    assert "No retrain was due and none was needed." in lines
+
+
+def test_a_decision_is_told_with_its_verdict_its_reasons_and_whether_it_is_in_service():
+    lines = said(decisions=(DECISION, replace(DECISION, verdict=Verdict.HOLD, applied=False, reasons=())))
+    first = lines.index("- 2026-11-23, scheduled retrain: **promote** version 4 against version 3, now in service.")
+    assert lines[first + 1] == "    - clearly better on golden"
+    assert lines[first + 2] == "- 2026-11-23, scheduled retrain: **hold** version 4 against version 3."
+    assert "No retrain was due and none was needed." not in lines
+
+
+def test_a_change_order_is_told_with_why_it_is_extra():
+    wanted = (
+        "- 2026-11-23: a retrain is recommended (accuracy fell). It is not part of the contract: "
+        "tier 'monitoring' includes no retrain. We have opened a change order."
+    )
+    lines = said(change_orders=(ORDER,))
+    assert wanted in lines
+    assert "No retrain was due and none was needed." not in lines
+
+
+def test_unknown_answers_and_unusable_rows_are_told_with_their_counts():
+    odd = replace(FIGURES, unknown_labels={"returns": 7, "gifts": 2}, quarantined={"duplicate id": 3})
+    lines = said(figures=odd)
+    assert "Right answers the model was not made for: returns (7), gifts (2)." in lines
+    assert "Log rows that could not be used, by reason: duplicate id (3)." in lines
+
+
+@pytest.mark.parametrize(
+    ("weeks", "health"),
+    [
+        ([], Health.UNKNOWN),
+        ([week("2026-W46"), week("2026-W47")], Health.GOOD),
+        ([week("2026-W46", alert=True), week("2026-W47")], Health.GOOD),  # the newest week decides
+        ([week("2026-W46"), week("2026-W47", alert=True)], Health.NEEDS_ATTENTION),
+        ([week("2026-W46", basis=Basis.NONE), week("2026-W47", basis=Basis.NONE)], Health.UNKNOWN),
+    ],
+)
+def test_the_newest_week_decides_the_health_of_the_month(weeks, health):
+    assert assess(weeks) is health
+
+
+def test_the_page_holds_the_tables_and_the_chart_and_fetches_nothing():
+    page = render_html(report(name="A & B"), render_markdown(report(), CLIENT), b"picture")
+    assert "<title>A &amp; B, 2026-11</title>" in page
+    assert page.count("<table>") == 2
+    assert f'src="data:image/png;base64,{b64encode(b"picture").decode()}"' in page
+    assert "http:" not in page
+    assert "https:" not in page
+
+
+def test_a_chart_is_drawn_for_weeks_with_and_without_data_and_for_none():
+    blank = replace(week("2026-W46"), figures=replace(FIGURES, accuracy=NOTHING, auto_resolution=NOTHING))
+    pictures = [draw_chart(weeks, CLIENT) for weeks in ([], [blank], [blank, week("2026-W47")])]
+    assert all(picture.startswith(b"\x89PNG\r\n") for picture in pictures)
+    assert len(set(pictures)) == 3

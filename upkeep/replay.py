@@ -102,7 +102,7 @@ def by_month(desk: Desk, played: Sequence[Played]) -> list[dict[str, Any]]:
     """The outcome by calendar month of the timeline: true shares, and what was alarmed and decided."""
     months: dict[str, list[Played]] = defaultdict(list)
     for one in played:
-        months[_month(one.at, desk)].append(one)
+        months[f"{one.at:%Y-%m}"].append(one)
     alerts: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for review in reviews(desk):
         alerts[_month(review.as_of, desk)] += [

@@ -11,7 +11,6 @@ from typing import Protocol
 from upkeep.config import Work
 from upkeep.desk import Desk, open_desk
 from upkeep.entitlement import ChangeOrder
-from upkeep.periods import next_start
 from upkeep.progress import Progress, silent
 from upkeep.reporting import write_report
 from upkeep.stages import (
@@ -66,8 +65,3 @@ def retrain(
     train_challenger(desk, booked.period, as_of, seed=seed, progress=progress)
     decision = compare_models(desk, booked.period, as_of, reason=reason, progress=progress)
     return apply_decision(desk, decision)
-
-
-def next_retrain(desk: Desk, as_of: datetime) -> datetime | None:
-    """When the tier next includes a retrain; None where it never does."""
-    return next_start(as_of, desk.tier.retrain, desk.zone) if desk.tier.retrain else None

@@ -59,7 +59,7 @@ def load_encoder(base: Base, *, max_tokens: int, precision: str) -> Encoder:
             base.folder,
             trust_remote_code=False,
             use_safetensors=True,
-            attn_implementation="eager",  # sdpa's backward in bf16 is several times slower on CPU
+            attn_implementation="eager",  # sdpa's backward in bf16 is slow on CPU
         )
     except (OSError, ValueError) as exc:
         raise BaseModelError(f"base model {base.reference} in {base.folder} cannot be loaded: {exc}") from exc

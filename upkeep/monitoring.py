@@ -13,8 +13,7 @@ from upkeep.log import LogWindow, Outcome, OutcomeSource, Prediction
 from upkeep.rates import Rate
 
 BEYOND_DOUBT = 0.998
-"""Two-sided confidence whose upper end must lie below the limit: one-sided 99.9 %, so one false alarm in about twenty
-years of weeks even for a model that sits exactly on its limit."""
+"""Two-sided confidence whose upper end must lie below the limit: one-sided 99.9 %."""
 POOLED_WEEKS = 4
 FULL_COVERAGE = 0.9
 

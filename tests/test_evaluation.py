@@ -7,7 +7,7 @@ import pytest
 from upkeep.cases import Item
 from upkeep.classifier import Answer
 from upkeep.evaluation import score
-from upkeep.metrics import LabelF1, MacroF1
+from upkeep.metrics import Accuracy, LabelF1, MacroF1
 from upkeep.rates import Rate
 
 ITEMS = [Item("g1", "x", "a"), Item("g2", "y", "a"), Item("g3", "z", "b"), Item("g4", "w", "oos")]
@@ -66,3 +66,11 @@ def test_a_label_never_predicted_rightly_has_an_f1_of_zero_and_pulls_the_mean_do
     given = {"predictions": ["a", "a", "a"], "references": ["a", "a", "b"]}
     assert LabelF1().compute(**given) == pytest.approx({"a": 4 / 5, "b": 0.0})
     assert MacroF1().compute(**given) == pytest.approx({"macro_f1": 2 / 5})
+
+
+def test_a_label_that_is_nobodys_right_answer_has_no_f1_of_its_own():
+    predictions, references = ["a", "a", "b", "c"], ["a", "b", "b", "b"]
+    assert Accuracy().compute(predictions=predictions, references=references) == {"accuracy": 0.5}
+    # a: precision 1/2, recall 1: 2/3; b: precision 1, recall 1/3: 1/2; c is nobody's right answer
+    assert LabelF1().compute(predictions=predictions, references=references) == pytest.approx({"a": 2 / 3, "b": 1 / 2})
+    assert MacroF1().compute(predictions=predictions, references=references)["macro_f1"] == pytest.approx(7 / 12)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from upkeep.periods import Cadence, days, last_full, localise, period, starts_on
+from upkeep.periods import Cadence, days, last_full, localise, period, starts_on, week
 
 BERLIN = ZoneInfo("Europe/Berlin")
 CAIRO = ZoneInfo("Africa/Cairo")  # its clocks change at midnight
@@ -84,3 +84,39 @@ def test_days_begin_after_the_start_and_include_the_end():
         "2026-10-26T06:00:00+01:00",
     ]
     assert list(days(first, first, BERLIN, hour=6)) == []
+
+
+@pytest.mark.parametrize(
+    ("moment", "weekly", "month", "quarter"),
+    [
+        ("2026-11-23T06:00", "2026-W48", "2026-11", "2026-Q4"),
+        ("2027-01-03T23:59", "2026-W53", "2027-01", "2027-Q1"),  # a Sunday that belongs to last year's week
+        ("2024-12-30T00:00", "2025-W01", "2024-12", "2024-Q4"),
+    ],
+)
+def test_a_moment_has_a_week_a_month_and_a_quarter(moment, weekly, month, quarter):
+    at = datetime.fromisoformat(moment)
+    assert [period(at, cadence, BERLIN).key for cadence in Cadence] == [weekly, month, quarter]
+
+
+def test_the_zone_decides_which_day_it_is():
+    late = datetime(2026, 3, 31, 22, 30, tzinfo=UTC)  # 00:30 on 1 April in Berlin
+    assert period(late, Cadence.QUARTERLY, BERLIN).key == "2026-Q2"
+    assert period(late, Cadence.QUARTERLY, ZoneInfo("UTC")).key == "2026-Q1"
+    assert starts_on(late, Cadence.QUARTERLY, BERLIN)
+
+
+def test_the_week_of_a_clock_change_is_an_hour_shorter_or_longer():
+    def hours(day):
+        found = period(datetime(2026, *day, 12), Cadence.WEEKLY, BERLIN)
+        return (found.end.astimezone(UTC) - found.start.astimezone(UTC)) / timedelta(hours=1)
+
+    assert hours((3, 25)) == 167  # the clocks go forward on Sunday 29 March
+    assert hours((10, 21)) == 169  # and back on Sunday 25 October
+    assert hours((6, 3)) == 168
+
+
+def test_a_week_is_found_by_its_key():
+    for day in (datetime(2026, 11, 23, 6), datetime(2027, 1, 3, 23, 59), datetime(2024, 12, 30)):
+        found = period(day, Cadence.WEEKLY, BERLIN)
+        assert week(found.key, BERLIN) == found

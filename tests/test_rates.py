@@ -48,8 +48,8 @@ def test_true_ones_are_counted_once_through_a_generator():
     assert Rate.of([]) == Rate(0, 0)
 
 
-@pytest.mark.parametrize(("hits", "n"), [(-1, 4), (0, -1)])
-def test_negative_counts_are_refused(hits, n):
+@pytest.mark.parametrize(("hits", "n"), [(-1, 4), (0, -1), (5, 4)])
+def test_counts_that_cannot_be_are_refused(hits, n):
     with pytest.raises(ValueError, match=f"got {hits} of {n}"):
         Rate(hits, n)
 
@@ -58,3 +58,10 @@ def test_a_rate_is_told_with_its_interval_and_its_n():
     # Wilson of 8 in 10: (0.8 + 0.19207 -+ 1.96 * sqrt(0.016 + 0.009604)) / 1.38415 = 0.490, 0.943
     assert str(Rate(8, 10)) == "80.0% (95% CI 49.0%..94.3%, n=10)"
     assert str(Rate(0, 1204)).endswith(", n=1,204)")
+
+
+def test_no_data_is_not_zero():
+    assert Rate(0, 0).value is None
+    assert Rate(0, 0).interval() == (0.0, 1.0)
+    assert str(Rate(0, 0)) == "no data"
+    assert Rate(0, 5).value == 0.0

@@ -73,3 +73,9 @@ def test_without_held_out_cases_nothing_is_automatic():
     nothing = np.zeros(0)
     found = fit_threshold(nothing, nothing.astype(bool), weight=nothing, promised=0.5)
     assert found == Fit(threshold=NOTHING_AUTOMATIC, automatic=0.0, precision=None, n=0)
+
+
+def test_a_weight_says_how_many_requests_an_item_stands_for():
+    # one right request against a wrong one that stands for three, and against one that stands for one: 1/4, 1/2
+    assert fit([(0.9, True, 1), (0.8, False, 3)], 0.5).threshold == 0.9
+    assert fit([(0.9, True, 1), (0.8, False, 1)], 0.5).threshold == 0.8

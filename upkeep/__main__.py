@@ -18,7 +18,7 @@ import yaml
 from upkeep.config import Client, Relabel, load_client, load_recipe, load_tiers
 from upkeep.errors import ConfigError, UpkeepError
 from upkeep.home import configs, home, prepare_process
-from upkeep.progress import on_terminal
+from upkeep.progress import OnTerminal
 
 if TYPE_CHECKING:
     from upkeep.desk import Desk
@@ -149,12 +149,13 @@ def _play(options: argparse.Namespace, timeline: Timeline, folder: Path, *, like
     )
     _write_client(folder, client)
     desk = open_desk("replayed")
-    floors = go_live(desk, timeline, seed=options.seed, progress=on_terminal)
+    progress = OnTerminal()
+    floors = go_live(desk, timeline, seed=options.seed, progress=progress)
     _write_client(folder, client.model_copy(update={"thresholds": floors}))
     desk = open_desk("replayed")
-    act = partial(run_due, seed=options.seed)
+    act = partial(run_due, seed=options.seed, progress=progress)
     feedback = Feedback(complaints=options.feedback, audit=options.audit)
-    played = play(desk, timeline, act=act, feedback=feedback, seed=options.seed, progress=on_terminal)
+    played = play(desk, timeline, act=act, feedback=feedback, seed=options.seed, progress=progress)
     return by_month(desk, played)
 
 
@@ -187,7 +188,7 @@ def _onboard(options: argparse.Namespace) -> None:
         Item(row["id"], row["text"], row["answer"], _time(desk, row, "valid_from"), _time(desk, row, "valid_to"))
         for row in _rows(options.golden)
     ]
-    made = onboard(desk, cases=cases, golden=golden, as_of=_as_of(options), seed=options.seed, progress=on_terminal)
+    made = onboard(desk, cases=cases, golden=golden, as_of=_as_of(options), seed=options.seed, progress=OnTerminal())
     print(f"{options.client}: version {made.version} is in service, trained on {made.trained_on:,} cases")
 
 
@@ -242,7 +243,7 @@ def _retrain(options: argparse.Namespace) -> None:
     from upkeep.entitlement import ChangeOrder
 
     made = retrain(
-        _desk(options.client), _as_of(options), reason=options.reason, seed=options.seed, progress=on_terminal
+        _desk(options.client), _as_of(options), reason=options.reason, seed=options.seed, progress=OnTerminal()
     )
     if isinstance(made, ChangeOrder):
         print(f"{options.client}: change order {made.period}: {made.why_extra}")

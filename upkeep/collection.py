@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from upkeep.cases import Case, Source, normalise
-from upkeep.log import LogWindow, Outcome, OutcomeSource, Prediction
-from upkeep.monitoring import right_answer
+from upkeep.log import LogWindow, OutcomeSource, Prediction
+from upkeep.truth import settle
 
 LATE = timedelta(days=31)
 """How long after its prediction an outcome is still waited for."""
@@ -24,7 +24,7 @@ class Collected:
     errors: int
 
 
-def collect(window: LogWindow, *, since: datetime | None, known: Iterable[Case]) -> Collected:
+def collect(window: LogWindow, *, since: datetime | None, known: Iterable[Case], out_of_scope: str) -> Collected:
     """Turn outcomes that arrived at or after `since` into cases.
 
     Errors come with the right answer a person gave; answers confirmed as right are kept too, they hold the old ground
@@ -39,7 +39,7 @@ def collect(window: LogWindow, *, since: datetime | None, known: Iterable[Case])
         outcomes = window.outcomes.get(prediction.id, [])
         if not outcomes or (since is not None and outcomes[-1].at < since):
             continue
-        answer = _answer(prediction, outcomes)
+        right, answer = settle(prediction, outcomes, out_of_scope=out_of_scope)
         if answer is None:
             without_answer += 1
             continue
@@ -48,7 +48,7 @@ def collect(window: LogWindow, *, since: datetime | None, known: Iterable[Case])
             folded += 1
             continue
         newest[key] = answer
-        cases.append(_case(prediction, outcomes, answer))
+        cases.append(_case(prediction, answer, outcomes[-1].source, was_error=not right))
     return Collected(tuple(cases), without_answer, folded, sum(case.was_error for case in cases))
 
 
@@ -65,22 +65,14 @@ def _day(key: str) -> datetime | None:
         return None  # not a day's file; the reader of the log says so
 
 
-def _answer(prediction: Prediction, outcomes: list[Outcome]) -> str | None:
-    given = right_answer(outcomes)
-    if given is not None:
-        return given
-    return prediction.output if outcomes[-1].correct else None
-
-
-def _case(prediction: Prediction, outcomes: list[Outcome], answer: str) -> Case:
-    sources = {OutcomeSource.ESCALATION: Source.ESCALATION, OutcomeSource.CUSTOMER: Source.CUSTOMER}
+def _case(prediction: Prediction, answer: str, source: OutcomeSource, *, was_error: bool) -> Case:
     return Case(
         id=f"p-{prediction.id}",
         text=prediction.input,
         answer=answer,
-        source=sources.get(outcomes[-1].source, Source.AUDIT),
+        source=Source(source.value),
         valid_from=prediction.at,
         prediction_id=prediction.id,
         model_version=prediction.model_version,
-        was_error=answer != prediction.output,
+        was_error=was_error,
     )

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeAlias, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeAlias, TypeVar, get_args
 from zoneinfo import ZoneInfo
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from upkeep.errors import ConfigError
 from upkeep.log import LogMapping
@@ -109,7 +118,23 @@ class HubModel(Strict):
     revision: str = Field(pattern=r"^[0-9a-f]{40}$", description="the full commit hash")
 
 
-BaseModelConfig: TypeAlias = PackagedModel | LocalModel | HubModel
+BASE_MODELS = {"package": PackagedModel, "path": LocalModel, "hub": HubModel}
+"""The key that tells which of the three ways a base model is named."""
+
+
+def _way(value: Any) -> str | None:
+    for key, way in BASE_MODELS.items():
+        if isinstance(value, way) or (isinstance(value, Mapping) and key in value):
+            return key
+    return None
+
+
+BaseModelConfig: TypeAlias = Annotated[
+    Annotated[PackagedModel, Tag("package")] | Annotated[LocalModel, Tag("path")] | Annotated[HubModel, Tag("hub")],
+    Discriminator(
+        _way, custom_error_type="no_base_model", custom_error_message=f"a mapping with one of {list(BASE_MODELS)}"
+    ),
+]
 """Any of the three ways to name a base model."""
 
 
@@ -293,10 +318,37 @@ def _load(path: Path, kind: type[Model]) -> Model:
 
 
 def _explain(error: Any, kind: type[Strict]) -> str:
-    key = ".".join(str(part) for part in error["loc"]) or "the whole file"
+    path, section = _place(error["loc"], kind)
+    key, wanted = ".".join(path), error["msg"].removeprefix("Value error, ")
+    if error["type"] == "value_error" and isinstance(error["input"], Mapping):  # a rule over several keys names them
+        return f"{key}: {wanted}" if key else wanted
     if error["type"] == "extra_forbidden":
-        allowed = sorted(kind.model_fields) if len(error["loc"]) == 1 else "the keys of that section"
-        return f"{key}: unknown key, expected one of {allowed}"
+        return f"{key}: unknown key, expected one of {sorted(section.model_fields)}"
     if error["type"] == "missing":
         return f"{key}: missing, expected a value"
-    return f"{key}: found {error['input']!r}, expected: {error['msg']}"
+    field = section.model_fields.get(path[-1]) if path else None
+    meant = f" ({field.description})" if field and field.description else ""
+    return f"{key}: found {error['input']!r}, expected: {wanted}{meant}"
+
+
+def _place(loc: Sequence[str | int], kind: type[Strict]) -> tuple[list[str], type[Strict]]:
+    """The keys as they stand in the file, and the section the last of them belongs to."""
+    path: list[str] = []
+    section, ways = kind, [kind]
+    for part in loc:
+        if len(ways) > 1:  # pydantic puts in between which of several kinds it took the value for
+            section = next(way for way in ways if part in way.model_fields)
+            ways = [section]
+            continue
+        section = ways[0] if ways else section
+        path.append(str(part))
+        field = section.model_fields.get(str(part))
+        ways = _sections(field.annotation) if field else ways
+    return path, section
+
+
+def _sections(annotation: Any) -> list[type[Strict]]:
+    """The kinds of section that a key's value may be or hold."""
+    if isinstance(annotation, type) and issubclass(annotation, Strict):
+        return [annotation]
+    return [section for part in get_args(annotation) for section in _sections(part)]

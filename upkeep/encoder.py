@@ -38,8 +38,7 @@ class Encoder:
         batch = self.tokenizer(
             list(texts), padding=True, truncation=True, max_length=self.max_tokens, return_tensors="pt"
         )
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.precision == "bf16"):
-            hidden = self.model(**batch).last_hidden_state
+        hidden = self.model(**batch).last_hidden_state
         mask = batch["attention_mask"].unsqueeze(-1).float()
         pooled = (hidden.float() * mask).sum(dim=1) / mask.sum(dim=1)
         return torch.nn.functional.normalize(pooled, dim=1)
@@ -60,6 +59,7 @@ def load_encoder(base: Base, *, max_tokens: int, precision: str) -> Encoder:
             trust_remote_code=False,
             use_safetensors=True,
             attn_implementation="eager",  # sdpa's backward in bf16 is slow on CPU
+            dtype=torch.bfloat16 if hardware_precision(precision) == "bf16" else torch.float32,
         )
     except (OSError, ValueError) as exc:
         raise BaseModelError(f"base model {base.reference} in {base.folder} cannot be loaded: {exc}") from exc

@@ -9,8 +9,9 @@ from datetime import datetime
 from enum import StrEnum
 
 from upkeep.config import Client, Thresholds
-from upkeep.log import LogWindow, Outcome, OutcomeSource, Prediction
+from upkeep.log import LogWindow, OutcomeSource, Prediction
 from upkeep.rates import Rate
+from upkeep.truth import Truth, settle
 
 BEYOND_DOUBT = 0.998
 """Two-sided confidence whose upper end must lie below the limit: one-sided 99.9 %."""
@@ -102,13 +103,10 @@ def figures(window: LogWindow, client: Client) -> Figures:
     labelled = [prediction for prediction in current if window.outcomes.get(prediction.id)]
     coverage = Rate(len(labelled), len(current))
     basis, sample = _sample(labelled, window, coverage)
-    judged = [
-        (prediction.automatic, is_right(prediction, window.outcomes[prediction.id], client)) for prediction in sample
-    ]
+    truths = _truths(window, client)
+    judged = [(prediction.automatic, truths[prediction.id].right) for prediction in sample]
     known = {*client.labels, client.out_of_scope_label}
-    answers = Counter(
-        answer for rows in window.outcomes.values() if (answer := right_answer(rows)) and answer not in known
-    )
+    answers = Counter(truth.answer for truth in truths.values() if truth.answer and truth.answer not in known)
     return Figures(
         requests=len(window.predictions),
         model_version=newest,
@@ -141,19 +139,12 @@ def review(client: Client, *, week: str, as_of: datetime, figures: Figures, earl
     return Review(client.client, week, as_of, figures, findings, bool(reasons), reasons)
 
 
-def right_answer(outcomes: Sequence[Outcome]) -> str | None:
-    """The newest answer anybody gave."""
-    return next((outcome.answer for outcome in reversed(outcomes) if outcome.answer is not None), None)
-
-
-def is_right(prediction: Prediction, outcomes: Sequence[Outcome], client: Client) -> bool:
-    """Was the model right? A request no label fits is right when it was handed to a person."""
-    answer = right_answer(outcomes)
-    if answer == client.out_of_scope_label:
-        return not prediction.automatic
-    if answer is not None:
-        return answer == prediction.output
-    return bool(outcomes[-1].correct)
+def _truths(window: LogWindow, client: Client) -> dict[str, Truth]:
+    return {
+        prediction.id: settle(prediction, said, out_of_scope=client.out_of_scope_label)
+        for prediction in window.predictions
+        if (said := window.outcomes.get(prediction.id))
+    }
 
 
 def _sample(labelled: list[Prediction], window: LogWindow, coverage: Rate) -> tuple[Basis, list[Prediction]]:

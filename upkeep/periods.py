@@ -46,6 +46,11 @@ def period(moment: datetime, cadence: Cadence, zone: ZoneInfo) -> Window:
     return Window(_midnight(first, zone), _midnight(_months_on(first, 3), zone), key)
 
 
+def week(key: str, zone: ZoneInfo) -> Window:
+    """The week that a key such as 2026-W47 names."""
+    return period(datetime.strptime(f"{key}-1", "%G-W%V-%u").replace(tzinfo=zone), Cadence.WEEKLY, zone)
+
+
 def last_full(moment: datetime, cadence: Cadence, zone: ZoneInfo) -> Window:
     """The newest period that had ended by the moment."""
     current = period(moment, cadence, zone)

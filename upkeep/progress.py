@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 
 Progress = Callable[[str, int, int], None]
@@ -13,10 +14,18 @@ def silent(what: str, done: int, total: int) -> None:
     """Say nothing."""
 
 
-def on_terminal(what: str, done: int, total: int) -> None:
-    """Rewrite one line on standard error; a log file, which cannot rewrite, gets only the last one."""
-    last = done >= total
-    if sys.stderr.isatty():
-        print(f"\r  {what}: {done:,} of {total:,}", end="\n" if last else "", file=sys.stderr, flush=True)
-    elif last:
-        print(f"  {what}: {total:,}", file=sys.stderr, flush=True)
+class OnTerminal:
+    """Rewrites one line on a terminal; a log, which cannot rewrite, gets a line every ten seconds of long work."""
+
+    def __init__(self, *, every: float = 10.0) -> None:
+        self.every = every
+        self._said = time.monotonic()
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """Say how far it is."""
+        line = f"  {what}: {done:,} of {total:,}"
+        if sys.stderr.isatty():
+            print(f"\r\033[K{line}", end="\n" if done >= total else "", file=sys.stderr, flush=True)
+        elif time.monotonic() - self._said >= self.every:
+            self._said = time.monotonic()
+            print(line, file=sys.stderr, flush=True)

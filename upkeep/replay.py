@@ -21,6 +21,7 @@ from upkeep.evaluation import evaluate_model
 from upkeep.log import Outcome, OutcomeSource, Prediction, write_outcomes, write_predictions
 from upkeep.periods import Cadence, days, last_full, starts_on
 from upkeep.progress import Progress, silent
+from upkeep.rates import Rate
 from upkeep.stages import decisions, load_model, onboard, reviews
 from upkeep.timeline import OUT_OF_SCOPE, Timeline, TimelineRow
 
@@ -29,7 +30,7 @@ HOUR = 6
 ESCALATION_DELAY = timedelta(hours=4)
 COMPLAINT_DELAY = timedelta(days=1)
 BELOW_GO_LIVE = {"accuracy": 0.03, "auto_resolution": 0.05}
-"""How far below its go-live figure a floor is set where a timeline comes without agreed thresholds; shares."""
+"""How far below its go-live figure (the lower 95 % end of it) a floor is set where a timeline has none; shares."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +70,10 @@ def go_live(desk: Desk, timeline: Timeline, *, seed: int, progress: Progress = s
     ]
     model = load_model(desk, first.version)
     scores = evaluate_model(model, items, name="golden", out_of_scope=OUT_OF_SCOPE, progress=progress)
-    resolved = sum(right and answer.automatic for right, answer in zip(scores.right, scores.answers, strict=True))
+    resolved = Rate.of(right and answer.automatic for right, answer in zip(scores.right, scores.answers, strict=True))
     return Thresholds(
-        accuracy=_floor(scores.metrics["accuracy"], "accuracy"),
-        auto_resolution=_floor(resolved / len(items), "auto_resolution"),
+        accuracy=_floor(scores.accuracy, "accuracy"),
+        auto_resolution=_floor(resolved, "auto_resolution"),
     )
 
 
@@ -213,8 +214,8 @@ def _month(moment: datetime, desk: Desk) -> str:
     return f"{moment.astimezone(desk.zone):%Y-%m}"
 
 
-def _floor(value: float, metric: str) -> float:
-    return round(max(value - BELOW_GO_LIVE[metric], 0.0), 4)
+def _floor(rate: Rate, metric: str) -> float:
+    return round(max(rate.interval().low - BELOW_GO_LIVE[metric], 0.0), 4)
 
 
 def client_for(timeline: Timeline, *, name: str, tier: int, like: Client) -> Client:

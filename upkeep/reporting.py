@@ -13,7 +13,7 @@ from upkeep.config import Client
 from upkeep.desk import Desk
 from upkeep.entitlement import ChangeOrder
 from upkeep.monitoring import Basis, Figures, Review, Status, figures
-from upkeep.periods import Cadence, Window, last_full
+from upkeep.periods import Cadence, Window, last_full, week
 from upkeep.rates import Rate
 from upkeep.stages import Decision, change_orders, decisions, reviews
 
@@ -59,9 +59,11 @@ def write_report(desk: Desk, as_of: datetime) -> Report:
 
 
 def assemble(desk: Desk, month: Window, as_of: datetime) -> Report:
-    """Gather a month from the log and the records."""
+    """Gather a month from the log and the records: the weeks that ended in it, as they were known at `as_of`."""
     counted = figures(desk.read_log(month, until=as_of), desk.client)
-    weekly = tuple(one for one in reviews(desk) if month.start < one.as_of <= as_of)
+    weekly = tuple(
+        one for one in reviews(desk) if one.as_of <= as_of and month.start < week(one.week, desk.zone).end <= month.end
+    )
     return Report(
         client=desk.client.client,
         name=desk.client.name,

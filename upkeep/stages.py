@@ -178,7 +178,8 @@ def collect_cases(desk: Desk, period: str, as_of: datetime) -> Collection:
     if start is not None:
         log = desk.read_log(Window(start, moment, period), until=moment)
         others = [case for case in desk.cases() if case.valid_from is None or case.valid_from < moment]
-        found, quarantined = collect(log, since=since, known=others), len(log.quarantined)
+        found = collect(log, since=since, known=others, out_of_scope=desk.client.out_of_scope_label)
+        quarantined = len(log.quarantined)
     records.save_rows(desk.store, f"cases/{period}.jsonl", found.cases)
     counts = Collection(period, moment, len(found.cases), found.errors, found.without_answer, found.known, quarantined)
     records.save(desk.store, key, counts)

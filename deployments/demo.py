@@ -25,6 +25,7 @@ from deployments.servers import environment, free_port, prefect_service, serving
 from upkeep.desk import Desk, open_desk  # noqa: E402
 from upkeep.errors import UpkeepError  # noqa: E402
 from upkeep.monitoring import Review  # noqa: E402
+from upkeep.progress import OnTerminal  # noqa: E402
 from upkeep.replay import Feedback, by_month, go_live, play  # noqa: E402
 from upkeep.stages import change_orders, decisions, reviews  # noqa: E402
 from upkeep.store import address  # noqa: E402
@@ -75,7 +76,8 @@ def _live(client: str, began: float, options: argparse.Namespace) -> list[dict[s
     print(f"\n{desk.client.name}: tier {desk.client.tier}, {desk.tier.name}", flush=True)
     rows = history(client, seed=SEED, start=START, months=options.months, per_month=options.tickets)
     timeline = arrange(rows)
-    go_live(desk, timeline, seed=SEED)
+    progress = OnTerminal()
+    go_live(desk, timeline, seed=SEED, progress=progress)
     flow = _tier_flow(desk.client.tier)
     teller = Teller(desk, began)
 
@@ -84,7 +86,7 @@ def _live(client: str, began: float, options: argparse.Namespace) -> list[dict[s
         teller.tell()
 
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):  # its thread costs each run a second
-        played = play(desk, timeline, act=act, feedback=FEEDBACK, seed=SEED, progress=_one_line)
+        played = play(desk, timeline, act=act, feedback=FEEDBACK, seed=SEED, progress=progress)
     return by_month(desk, played)
 
 
@@ -135,12 +137,6 @@ def _tier_flow(tier: int) -> Callable[[str, datetime], object]:
     from flows.tier3 import tier3
 
     return {1: tier1, 2: tier2, 3: tier3}[tier]
-
-
-def _one_line(what: str, done: int, total: int) -> None:
-    """Progress on a terminal; a log gets the story alone."""
-    if sys.stderr.isatty():
-        print(f"\r  {what}: {done:,} of {total:,} ", end="\r", file=sys.stderr, flush=True)
 
 
 def _summarise(months: dict[str, list[dict[str, object]]], folder: Path) -> None:

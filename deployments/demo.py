@@ -32,10 +32,10 @@ from upkeep.store import address  # noqa: E402
 
 START = date(2026, 1, 1)
 MONTHS = 7
-TICKETS_A_MONTH = 400
+TICKETS_A_MONTH = 320
 SEED = 7
 CLIENTS = ("northwind", "brightbill", "clearline")
-FEEDBACK = Feedback(complaints=0.5, audit=100)
+FEEDBACK = Feedback(complaints=0.5, audit=50)
 
 
 def main() -> int:

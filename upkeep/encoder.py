@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ from upkeep.progress import Progress, silent
 if TYPE_CHECKING:
     import torch
 
+    from upkeep.frozen import FrozenLayers
+
 
 @dataclass(slots=True)
 class Encoder:
@@ -25,6 +28,7 @@ class Encoder:
     tokenizer: Any
     max_tokens: int
     precision: str
+    frozen: FrozenLayers | None = None
 
     @property
     def width(self) -> int:
@@ -38,7 +42,8 @@ class Encoder:
         batch = self.tokenizer(
             list(texts), padding=True, truncation=True, max_length=self.max_tokens, return_tensors="pt"
         )
-        hidden = self.model(**batch).last_hidden_state
+        with self.frozen.passing(texts, batch["attention_mask"]) if self.frozen else nullcontext():
+            hidden = self.model(**batch).last_hidden_state
         mask = batch["attention_mask"].unsqueeze(-1).float()
         pooled = (hidden.float() * mask).sum(dim=1) / mask.sum(dim=1)
         return torch.nn.functional.normalize(pooled, dim=1)

@@ -28,6 +28,9 @@ from upkeep.threshold import NOTHING_AUTOMATIC, Fit, fit_threshold
 if TYPE_CHECKING:
     import torch
 
+WARM_UP = 0.1
+"""Share of the steps in which the learning rate rises."""
+
 
 class Trained(NamedTuple):
     """A new classifier, how its threshold was fitted, and the held-out loss at the start and after each pass."""
@@ -79,6 +82,7 @@ def finetune(
     with torch.random.fork_rng():
         classifier, view, losses = _train(base, data, manifest, recipe=recipe, seed=seed, progress=progress)
     fit = calibrate(classifier, data, view, client)
+    classifier.encoder.frozen = None
     classifier.manifest = replace(manifest, threshold=fit.threshold)
     return Trained(classifier, fit, losses)
 
@@ -149,7 +153,12 @@ def _train(
     import torch
     from peft import LoraConfig, get_peft_model
 
+    from upkeep.frozen import FrozenLayers
+
     encoder = load_encoder(base, max_tokens=manifest.max_tokens, precision=manifest.precision)
+    trained_layers = _last_layers(encoder, recipe.trained_layers)
+    if trained_layers and trained_layers[0] > 0:
+        encoder.frozen = FrozenLayers(encoder.model, trained_layers[0])
     train, held = _labelled(data.train, data.labels), _labelled(data.calibration, data.labels)
     view = FrozenView(
         train=_frozen(encoder, train.texts, progress),
@@ -162,7 +171,7 @@ def _train(
         r=recipe.lora_rank,
         lora_alpha=recipe.lora_alpha,
         target_modules=list(recipe.target_modules),
-        layers_to_transform=_last_layers(encoder, recipe.trained_layers),
+        layers_to_transform=trained_layers,
         task_type="FEATURE_EXTRACTION",
     )
     torch.manual_seed(seed)
@@ -188,7 +197,7 @@ def _frozen(encoder: Encoder, texts: Sequence[str], progress: Progress) -> NDArr
     import torch
 
     found = np.zeros((len(texts), encoder.width), dtype=np.float32)
-    with torch.inference_mode():
+    with torch.no_grad():
         for rows in by_length(texts, SCORING_BATCH, progress=progress, what="embedding"):
             found[rows] = encoder.embed([texts[row] for row in rows]).numpy()
     return found
@@ -233,7 +242,9 @@ def _passes(
     rates = [recipe.learning_rate, recipe.head_learning_rate]
     groups = [{"params": weights, "lr": rates[0]}, {"params": head, "lr": rates[1]}]
     optimiser = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=rates, total_steps=max(steps, 2), pct_start=0.1)
+    total = max(steps, 3)
+    warm_up = max(WARM_UP, 2 / total)  # OneCycleLR divides by the steps up and the steps down: one of each at least
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=rates, total_steps=total, pct_start=warm_up)
     truth = torch.from_numpy(train.truth)
     best, done = _copies(weights + head), 0
     for number in range(recipe.epochs):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -12,10 +12,12 @@ from upkeep.store import Store, address
 
 Record = TypeVar("Record")
 
+_ADAPTERS: dict[Any, TypeAdapter[Any]] = {}  # to build one takes longer than to read a record
+
 
 def dump(record: object) -> bytes:
     """A record as JSON; equal records give equal bytes."""
-    return TypeAdapter(type(record)).dump_json(record, indent=1) + b"\n"
+    return _adapter(type(record)).dump_json(record, indent=1) + b"\n"
 
 
 def save(store: Store, key: str, record: object) -> None:
@@ -26,7 +28,7 @@ def save(store: Store, key: str, record: object) -> None:
 def load(store: Store, key: str, kind: type[Record]) -> Record:
     """Read a record back. Raises NotFoundError where it is missing and StoreError where it is not such a record."""
     try:
-        return TypeAdapter(kind).validate_json(store.read(key))
+        return _adapter(kind).validate_json(store.read(key))
     except ValidationError as exc:
         raise StoreError(f"{address(store, key)}: not a {kind.__name__}: {exc}") from exc
 
@@ -41,15 +43,21 @@ def load_if_there(store: Store, key: str, kind: type[Record]) -> Record | None:
 
 def save_rows(store: Store, key: str, rows: Iterable[object]) -> None:
     """Write one record a line."""
-    store.write(key, b"".join(TypeAdapter(type(row)).dump_json(row) + b"\n" for row in rows))
+    store.write(key, b"".join(_adapter(type(row)).dump_json(row) + b"\n" for row in rows))
 
 
 def load_rows(store: Store, key: str, kind: type[Record]) -> list[Record]:
     """Read one record a line. Raises StoreError naming the line that is not such a record."""
-    reader, found = TypeAdapter(kind), []
+    reader, found = _adapter(kind), []
     for number, line in enumerate(store.read(key).splitlines(), start=1):
         try:
             found.append(reader.validate_json(line))
         except ValidationError as exc:
             raise StoreError(f"{address(store, key)} line {number}: not a {kind.__name__}: {exc}") from exc
     return found
+
+
+def _adapter(kind: type[Record]) -> TypeAdapter[Record]:
+    if kind not in _ADAPTERS:
+        _ADAPTERS[kind] = TypeAdapter(kind)
+    return _ADAPTERS[kind]

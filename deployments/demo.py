@@ -12,9 +12,10 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 from upkeep.home import home, prepare_process
 
@@ -65,7 +66,7 @@ def main() -> int:
     return 0
 
 
-def _live(client: str, began: float, options: argparse.Namespace) -> list[dict[str, object]]:
+def _live(client: str, began: float, options: argparse.Namespace) -> list[dict[str, Any]]:
     """Launch a client, play its months through its tier's flow, and say what happened as it happens."""
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
@@ -139,13 +140,13 @@ def _tier_flow(tier: int) -> Callable[[str, datetime], object]:
     return {1: tier1, 2: tier2, 3: tier3}[tier]
 
 
-def _summarise(months: dict[str, list[dict[str, object]]], folder: Path) -> None:
+def _summarise(months: dict[str, list[dict[str, Any]]], folder: Path) -> None:
     print("\nAnswered automatically and right, by month (%)")
     names = [str(month["month"]) for month in next(iter(months.values()))]
     print("  " + " " * 22 + "  ".join(names))
     for client, rows in months.items():
         desk = open_desk(client)
-        shares = "".join(f"{100 * float(str(row['auto_resolved'])):9.1f}" for row in rows)
+        shares = "".join(f"{100 * row['auto_resolved']:9.1f}" for row in rows)
         print(f"  {client:<12} tier {desk.client.tier} {shares}")
     chart = folder / "auto-resolution.png"
     draw(months, chart)
@@ -157,7 +158,7 @@ def _summarise(months: dict[str, list[dict[str, object]]], folder: Path) -> None
             print(f"Report   {_shown(Path(address(desk.store, key)))}")
 
 
-def draw(months: dict[str, list[dict[str, object]]], path: Path) -> None:
+def draw(months: dict[str, list[dict[str, Any]]], path: Path) -> None:
     """Auto-resolution by month for each client, as PNG."""
     from matplotlib.figure import Figure
 
@@ -165,14 +166,13 @@ def draw(months: dict[str, list[dict[str, object]]], path: Path) -> None:
     axes = figure.subplots()
     for (client, rows), colour in zip(months.items(), ("#c44e52", "#dd8452", "#4c72b0"), strict=False):
         desk = open_desk(client)
-        shares = [100 * float(str(row["auto_resolved"])) for row in rows]
+        shares = [100 * row["auto_resolved"] for row in rows]
         label = f"tier {desk.client.tier}: {desk.tier.name}"
-        axes.plot([str(row["month"]) for row in rows], shares, marker="o", color=colour, label=label)
-        for index, row in enumerate(rows):
-            verdicts = row["decisions"] if isinstance(row["decisions"], Sequence) else ()
-            if any(one["applied"] for one in verdicts):
-                axes.annotate("retrained", (index, shares[index]), xytext=(0, 8), textcoords="offset points",
-                              fontsize=7, color=colour, ha="center")  # fmt: skip
+        names = [str(row["month"]) for row in rows]
+        axes.plot(names, shares, marker=".", color=colour, label=label)
+        new = [at for at, row in enumerate(rows) if any(one["applied"] for one in row["decisions"])]
+        axes.plot([names[at] for at in new], [shares[at] for at in new], "D", color=colour)
+    axes.plot([], [], "D", color="grey", label="the month began with a new model")
     axes.set_title("Answered automatically and right, by month")
     axes.set_ylabel("% of tickets")
     axes.grid(axis="y", alpha=0.3)

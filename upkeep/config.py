@@ -168,6 +168,15 @@ class LogMap(Strict):
     values: Mapping[str, Mapping[str, bool | str]] = Field(default_factory=dict)
 
 
+class Alarms(Strict):
+    """How rarely an alarm may be false, and how restless the client's weeks are taken to be."""
+
+    false_alarms_a_year: float = Field(default=0.01, gt=0, le=4, description="for each agreed figure of a stable model")
+    weekly_spread_pp: float = Field(
+        default=2.0, gt=0, le=20, description="points by which a stable rate varies from week to week, chance apart"
+    )
+
+
 class Client(Strict):
     """One client's agreement and model."""
 
@@ -185,6 +194,7 @@ class Client(Strict):
     store_endpoint: str | None = None
     log: LogMap = LogMap()
     thresholds: Thresholds = Thresholds()
+    alarms: Alarms = Alarms()
     minimum_labels: int = Field(default=50, ge=1, description="labelled outcomes below which a metric is not judged")
     promised_precision: Share = 0.95
     expected_out_of_scope: Share = Field(default=0.05, description="share no label fits, before any is seen")

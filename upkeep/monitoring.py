@@ -1,4 +1,4 @@
-"""How good was the model this week, and is an agreed threshold broken beyond doubt?"""
+"""How good was the model this week, and has an agreed figure got worse beyond what chance explains?"""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from upkeep import alarms
+from upkeep.alarms import Against, Standing, State
 from upkeep.config import Client, Thresholds
 from upkeep.log import LogWindow, OutcomeSource, Prediction
 from upkeep.rates import Rate
 from upkeep.truth import Truth, settle
 
-BEYOND_DOUBT = 0.998
-"""Two-sided confidence whose upper end must lie below the limit: one-sided 99.9 %."""
 POOLED_WEEKS = 4
+"""So many weeks together must have the client's minimum of labels, else a metric is not judged."""
 FULL_COVERAGE = 0.9
 
 
@@ -64,7 +65,7 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One judgement: what was observed over which weeks, against which limit."""
+    """One judgement: what was observed over which weeks, the agreed floor, and where the incident stands if any."""
 
     status: Status
     metric: Metric
@@ -72,6 +73,7 @@ class Finding:
     limit: float
     weeks: tuple[str, ...]
     text: str
+    standing: Standing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ class Review:
 
     @property
     def alerts(self) -> list[Finding]:
-        """The findings that broke an agreed threshold."""
+        """The agreed figures that have got worse."""
         return [finding for finding in self.findings if finding.status is Status.ALERT]
 
 
@@ -125,16 +127,13 @@ def figures(window: LogWindow, client: Client) -> Figures:
 
 
 def review(client: Client, *, week: str, as_of: datetime, figures: Figures, earlier: Sequence[Review]) -> Review:
-    """Judge a week against the agreed floors, alone and pooled with the weeks before it.
+    """Judge a week's agreed figures against their floors and against the model's own first weeks.
 
     `earlier` are the reviews of previous weeks, oldest first; only the unbroken run of weeks with the same model
     counts, because a new model's record starts afresh.
     """
-    pooled = _same_model(earlier, figures)[-(POOLED_WEEKS - 1) :]
-    findings = tuple(
-        _judge(metric, limit, week=week, figures=figures, pooled=pooled, need=client.minimum_labels)
-        for metric, limit in _floors(client.thresholds)
-    )
+    run = [(one.week, one.figures) for one in _same_model(earlier, figures)] + [(week, figures)]
+    findings = tuple(_judge(metric, floor, run, client) for metric, floor in _floors(client.thresholds))
     reasons = tuple(finding.text for finding in findings if finding.status is Status.ALERT)
     return Review(client.client, week, as_of, figures, findings, bool(reasons), reasons)
 
@@ -171,18 +170,33 @@ def _same_model(earlier: Sequence[Review], figures: Figures) -> list[Review]:
     return run
 
 
-def _judge(
-    metric: Metric, limit: float, *, week: str, figures: Figures, pooled: Sequence[Review], need: int
-) -> Finding:
-    alone: Rate = getattr(figures, metric.value)
-    together = sum((getattr(one.figures, metric.value) for one in pooled), alone)
-    weeks = (*(one.week for one in pooled), week)
-    name = metric.value.replace("_", "-")
-    for observed, over in ((alone, (week,)), (together, weeks)):
-        if observed.n >= need and observed.interval(BEYOND_DOUBT).high < limit:
-            text = f"{name} {observed} in {over[0]}..{over[-1]} is below the agreed {limit:.1%} beyond doubt"
-            return Finding(Status.ALERT, metric, observed, limit, over, text.replace(f"{week}..{week}", week))
-    if together.n < need:
-        text = f"{name}: not enough data: have {together.n}, need {need} labelled requests ({figures.basis.value})"
-        return Finding(Status.NOT_ENOUGH_DATA, metric, together, limit, weeks, text)
-    return Finding(Status.OK, metric, alone, limit, (week,), f"{name} {alone}, agreed at least {limit:.1%}")
+def _judge(metric: Metric, floor: float, run: Sequence[tuple[str, Figures]], client: Client) -> Finding:
+    weeks = [alarms.Week(key, getattr(figures, metric.value)) for key, figures in run]
+    newest, name = weeks[-1], metric.value.replace("_", "-")
+    together = sum((one.rate for one in weeks[-POOLED_WEEKS:]), Rate(0, 0))
+    if together.n < client.minimum_labels:
+        have = f"have {together.n}, need {client.minimum_labels} labelled requests ({run[-1][1].basis.value})"
+        over = tuple(one.key for one in weeks[-POOLED_WEEKS:])
+        return Finding(Status.NOT_ENOUGH_DATA, metric, together, floor, over, f"{name}: not enough data: {have}")
+    standing = alarms.watch(
+        weeks,
+        floor=floor,
+        limits=alarms.limits(client.alarms.false_alarms_a_year),
+        assumed_spread=client.alarms.weekly_spread_pp / 100,
+    )[-1]
+    if standing.state in (State.OPENED, State.CONTINUING) and standing.observed is not None:
+        over = tuple(one.key for one in weeks if standing.since is not None and one.key >= standing.since)
+        return Finding(Status.ALERT, metric, standing.observed, floor, over, _explain(name, standing, over), standing)
+    back = f"; the trouble since {standing.since} is over" if standing.state is State.CLOSED else ""
+    text = f"{name} {newest.rate}, agreed at least {floor:.1%}{back}"
+    return Finding(Status.OK, metric, newest.rate, floor, (newest.key,), text, standing)
+
+
+def _explain(name: str, standing: Standing, weeks: Sequence[str]) -> str:
+    """The alarm in one line: what, when, compared with what, by which rule."""
+    when = weeks[0] if len(weeks) == 1 else f"{weeks[0]}..{weeks[-1]}"
+    agreed = standing.against is Against.AGREED
+    wanted = (
+        f"the agreed {standing.expected:.1%}" if agreed else f"the {standing.expected:.1%} of the model's first weeks"
+    )
+    return f"{name} {standing.observed} in {when} is below {wanted} beyond chance ({standing.rule})"

@@ -36,6 +36,11 @@ class Rate:
         """The share, or None when there is nothing to count."""
         return self.hits / self.n if self.n else None
 
+    @property
+    def complement(self) -> Rate:
+        """The share of the others."""
+        return Rate(self.n - self.hits, self.n)
+
     def interval(self, confidence: float = 0.95) -> Interval:
         """Two-sided Wilson score interval (E. B. Wilson, 1927); 0..1 when there is nothing to count."""
         if not self.n:

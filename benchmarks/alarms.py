@@ -1,0 +1,183 @@
+"""How often is an alarm false, and how long does a loss go unseen? `python -m benchmarks.alarms`
+
+Simulated clients with a true accuracy of 87 % that varies from week to week, judged by Upkeep's alarms and, on the
+same streams, by the rules that other tools have by default:
+
+* Evidently, accuracy test with a reference: more than 20 % (relative) away from the reference accuracy;
+* PSI of right and wrong answers against the reference weeks, limits 0.1 and 0.2;
+* NannyML, realised performance: more than three standard deviations of the reference weeks away from their mean.
+
+A false alarm is an incident that opens, or for the other rules a first week over the limit after a week under it, on a
+stream where nothing changed. Delay is counted from the first week of the loss, which is week 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from upkeep.alarms import State, Week, limits, watch
+from upkeep.progress import OnTerminal
+from upkeep.rates import Rate
+
+LEVEL = 0.87
+LABELS = (50, 100, 300, 500, 2000)
+DROPS = (0.04, 0.08, 0.16)
+YEAR = 52
+AFTER = 26
+BATCH = 50
+SCORED_WITHIN = 4
+
+
+class Stream(NamedTuple):
+    """What is simulated: labels a week, weeks before and after the loss, its size, the sd of the true weekly rate."""
+
+    labels: int
+    before: int
+    after: int
+    drop: float
+    spread: float
+
+
+Judge = Callable[[Sequence[Rate], int], list[bool]]
+"""Weeks and how many of them are the reference, to one flag a week after the reference: does an alarm start here?"""
+
+
+def upkeep(weeks: Sequence[Rate], reference: int, *, budget: float) -> list[bool]:
+    """Upkeep, without an agreed floor: against the model's own first weeks only."""
+    named = [Week(f"{number:04}", rate) for number, rate in enumerate(weeks)]
+    found = watch(named, floor=None, limits=limits(budget), assumed_spread=0.02)
+    return [one.state is State.OPENED for one in found[reference:]]
+
+
+def evidently(weeks: Sequence[Rate], reference: int) -> list[bool]:
+    """Relative change of more than a fifth."""
+    usual = _share(sum(weeks[:reference], Rate(0, 0)))
+    return _starts(abs(_share(week) - usual) > 0.2 * usual for week in weeks[reference:])
+
+
+def psi(weeks: Sequence[Rate], reference: int, *, limit: float) -> list[bool]:
+    """Population stability index of right and wrong answers; an empty cell counts as one in ten thousand."""
+    usual = _share(sum(weeks[:reference], Rate(0, 0)))
+    return _starts(_index(_share(week), usual) > limit for week in weeks[reference:])
+
+
+def nannyml(weeks: Sequence[Rate], reference: int) -> list[bool]:
+    """Three standard deviations of the reference weeks' rates."""
+    shares = [_share(week) for week in weeks[:reference]]
+    centre, reach = float(np.mean(shares)), 3 * float(np.std(shares))
+    return _starts(abs(_share(week) - centre) > reach for week in weeks[reference:])
+
+
+def judges(budget: float) -> dict[str, Judge]:
+    """Everybody who judges, by the name in the table."""
+    return {
+        "Upkeep": partial(upkeep, budget=budget),
+        "Evidently": evidently,
+        "PSI 0.1": partial(psi, limit=0.1),
+        "PSI 0.2": partial(psi, limit=0.2),
+        "NannyML": nannyml,
+    }
+
+
+def simulate(stream: Stream, seed: int) -> list[Rate]:
+    """One client's weeks."""
+    rng = np.random.default_rng([seed, stream.labels, round(1000 * stream.drop)])
+    weeks = stream.before + stream.after
+    true = rng.normal(LEVEL, stream.spread, weeks)
+    true[stream.before :] -= stream.drop
+    hits: NDArray[np.int64] = rng.binomial(stream.labels, np.clip(true, 0, 1))
+    return [Rate(int(one), stream.labels) for one in hits]
+
+
+def first_alarms(stream: Stream, budget: float, seeds: range) -> dict[str, list[tuple[int, int]]]:
+    """For each judge and client: alarms after the reference, and the number of the week of the first (0: none)."""
+    found: dict[str, list[tuple[int, int]]] = {name: [] for name in judges(budget)}
+    for seed in seeds:
+        weeks = simulate(stream, seed)
+        for name, judge in judges(budget).items():
+            starts = judge(weeks, stream.before)
+            found[name].append((sum(starts), starts.index(True) + 1 if any(starts) else 0))
+    return found
+
+
+def main() -> int:
+    """Print two Markdown tables: false alarms in a hundred client-years, and how soon a loss is seen."""
+    parser = argparse.ArgumentParser(description="False alarms and detection delay, on simulated clients.")
+    parser.add_argument("--clients", type=int, default=1000, help="stable clients, a year each, for each row")
+    parser.add_argument("--runs", type=int, default=400, help="clients with a loss, for each row")
+    parser.add_argument("--history", type=int, default=26, help="reference weeks before, default 26")
+    parser.add_argument("--spread", type=float, default=0.02, help="sd of the true weekly rate, default 0.02")
+    parser.add_argument("--budget", type=float, default=0.01, help="false alarms a year, default 0.01")
+    chosen = parser.parse_args()
+    names = list(judges(chosen.budget))
+    stable = [Stream(n, chosen.history, YEAR, 0.0, chosen.spread) for n in LABELS]
+    lost = [Stream(n, chosen.history, AFTER, drop, chosen.spread) for drop in DROPS for n in LABELS]
+    print(f"{LEVEL:.0%}, week-to-week sd {chosen.spread:.1%}, {chosen.history} reference weeks, seed 0\n")
+    print("False alarms in 100 client-years\n")
+    _head("labels a week", names)
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        for stream in stable:
+            found = _play(pool, stream, chosen.budget, chosen.clients)
+            _row(f"{stream.labels:,}", [f"{100 * np.mean([n for n, _ in found[name]]):.2f}" for name in names])
+        print(f"\nLoss seen in its first week / within {SCORED_WITHIN} weeks (%), and median week\n")
+        _head("loss, labels a week", names)
+        for stream in lost:
+            found = _play(pool, stream, chosen.budget, chosen.runs)
+            _row(
+                f"{100 * stream.drop:.0f} points, {stream.labels:,}", [_soon([at for _, at in found[n]]) for n in names]
+            )
+    return 0
+
+
+def _play(pool: ProcessPoolExecutor, stream: Stream, budget: float, clients: int) -> dict[str, list[tuple[int, int]]]:
+    progress = OnTerminal()
+    batches = [range(start, min(start + BATCH, clients)) for start in range(0, clients, BATCH)]
+    together: dict[str, list[tuple[int, int]]] = {name: [] for name in judges(budget)}
+    for done, part in enumerate(pool.map(partial(first_alarms, stream, budget), batches), start=1):
+        progress(f"{stream.labels} labels a week, loss {stream.drop:.0%}, batches", done, len(batches))
+        for name, rows in part.items():
+            together[name] += rows
+    return together
+
+
+def _soon(weeks: Sequence[int]) -> str:
+    first = np.mean([at == 1 for at in weeks])
+    within = np.mean([0 < at <= SCORED_WITHIN for at in weeks])
+    median = np.median([at or math.inf for at in weeks])
+    return f"{100 * first:.0f} / {100 * within:.0f}, " + (f"{median:.0f}" if np.isfinite(median) else "never")
+
+
+def _share(rate: Rate) -> float:
+    return rate.hits / rate.n
+
+
+def _index(now: float, usual: float) -> float:
+    pairs = [(max(a, 1e-4), max(b, 1e-4)) for a, b in ((now, usual), (1 - now, 1 - usual))]
+    return sum((a - b) * math.log(a / b) for a, b in pairs)
+
+
+def _starts(over: Iterator[bool]) -> list[bool]:
+    flags = list(over)
+    return [flag and not (at and flags[at - 1]) for at, flag in enumerate(flags)]
+
+
+def _head(first: str, names: Sequence[str]) -> None:
+    _row(first, names)
+    _row("---", ["---"] * len(names))
+
+
+def _row(first: str, cells: Sequence[str]) -> None:
+    print("| " + " | ".join([first, *cells]) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,300 @@
+"""Is a weekly rate worse than agreed, or worse than the model's own earlier weeks, beyond what chance explains?
+
+Each week gets a score against the agreed floor and one against the model's reference weeks: the normal quantile of its
+count under a beta-binomial, because the rate of real weeks varies more than a binomial allows. Three rules read the
+scores: one week far out, three of the last four weeks out, and a CUSUM that sums small losses over many weeks. Their
+limits share one budget of false alarms. What opens is one incident; it continues until two weeks in a row are fine.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from upkeep.rates import Rate
+
+WEEKS_A_YEAR = 52
+REFERENCE_WEEKS = 52
+"""The first weeks of a model, at most this many, are what it is later compared with."""
+LEAST_REFERENCE = 4
+PRIOR_WEEKS = 52
+"""How many fully informative reference weeks the assumed spread weighs as much as."""
+LEAST_SPREAD = 0.005
+OUT_OF, AT_LEAST = 4, 3
+SLACK = 1.0
+"""The CUSUM's allowance, in standard deviations: tuned for a lasting loss of two."""
+FINE = -1.0
+CLOSED_AFTER = 2
+"""So many weeks in a row with scores above `FINE` close an incident."""
+FURTHEST = 8.0
+GRID = np.linspace(-6, 6, 73)
+GRID_WEIGHTS = np.exp(-(GRID**2) / 2) / np.exp(-(GRID**2) / 2).sum()
+
+
+class Rule(StrEnum):
+    """What about the weeks is out of the ordinary."""
+
+    ACUTE = "one week far out"
+    SUSTAINED = "three of four weeks out"
+    DRIFT = "small losses over many weeks"
+
+
+SHARES = {Rule.ACUTE: 0.6, Rule.SUSTAINED: 0.1, Rule.DRIFT: 0.3}
+"""How the budget of false alarms is divided among the rules."""
+KNOWN = 0.6
+"""Part of the budget the limits may use up as if the expectation were known; the errors of a learned one take the rest
+(measured: benchmarks/alarms.py)."""
+
+
+class Against(StrEnum):
+    """What a week is compared with."""
+
+    AGREED = "the agreed threshold"
+    BASELINE = "the model's earlier weeks"
+
+
+class Direction(StrEnum):
+    """Which way is worse; part of a metric's definition."""
+
+    LOWER_IS_WORSE = "lower is worse"
+    HIGHER_IS_WORSE = "higher is worse"
+
+
+class State(StrEnum):
+    """Where an incident stands after a week."""
+
+    QUIET = "quiet"
+    OPENED = "opened"
+    CONTINUING = "continuing"
+    CLOSED = "closed"
+
+
+class Week(NamedTuple):
+    """A week's key, such as 2026-W07, and its rate."""
+
+    key: str
+    rate: Rate
+
+
+class Limits(NamedTuple):
+    """Scores at or below `acute` and `sustained`, and CUSUM heights above `drift`, break a rule."""
+
+    acute: float
+    sustained: float
+    drift: float
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is known after one week: the incident's state and, unless it is quiet, why and since when.
+
+    `expected` is the floor or the reference rate, `observed` the rate pooled over the weeks since `since`.
+    """
+
+    week: str
+    state: State
+    rule: Rule | None = None
+    against: Against | None = None
+    expected: float | None = None
+    observed: Rate | None = None
+    since: str | None = None
+
+
+@lru_cache
+def limits(false_alarms_a_year: float) -> Limits:
+    """Limits whose three rules together keep to a budget of false alarms a year, divided by `SHARES`.
+
+    The single week by the normal tail; three of four by 3 a^3, the chance that the newest and two of the three before
+    it are out; the CUSUM by Siegmund's approximation of its run length (Sequential Analysis, 1985, eq. 2.56).
+    """
+    from scipy.optimize import brentq
+    from scipy.stats import norm
+
+    weekly = KNOWN * false_alarms_a_year / WEEKS_A_YEAR
+
+    def too_short(height: float) -> float:
+        reach = 2 * SLACK * (height + 1.166)
+        return (math.exp(reach) - reach - 1) / (2 * SLACK**2) - 1 / (weekly * SHARES[Rule.DRIFT])
+
+    return Limits(
+        acute=float(norm.ppf(weekly * SHARES[Rule.ACUTE])),
+        sustained=float(norm.ppf((weekly * SHARES[Rule.SUSTAINED] / 3) ** (1 / 3))),
+        drift=float(brentq(too_short, 0.0, 50.0)),
+    )
+
+
+def score(rate: Rate, *, expected: float, sd: float) -> float:
+    """Normal quantile of the count (mid-p) when the week's true rate is normal around `expected` with `sd`."""
+    from scipy.stats import binom, norm
+
+    shares = np.clip(expected + sd * GRID, 1e-6, 1 - 1e-6)
+    below = binom.cdf(rate.hits, rate.n, shares) - binom.pmf(rate.hits, rate.n, shares) / 2
+    return float(np.clip(norm.ppf(below @ GRID_WEIGHTS), -FURTHEST, FURTHEST))
+
+
+class Reference(NamedTuple):
+    """The rate to expect, the sd with which weeks scatter around it, and the sd of the expectation itself."""
+
+    rate: float
+    spread: float
+    error: float
+
+
+def learn(reference: Sequence[Rate], *, assumed_spread: float) -> Reference:
+    """What the reference weeks lead one to expect.
+
+    The spread beyond binomial is estimated by moments and shrunk to `assumed_spread`: a week of few labels says little
+    about it and weighs little. Weeks are weighted by the inverse of their variance.
+    """
+    together = sum(reference, Rate(0, 0))
+    rough = (together.hits + 0.5) / (together.n + 1)
+    usual = assumed_spread**2
+    excess, weight = usual * PRIOR_WEEKS, float(PRIOR_WEEKS)
+    for rate in reference:
+        noise = rough * (1 - rough) / rate.n
+        tells = (usual / (usual + noise)) ** 2
+        away = (rate.hits / rate.n - rough) ** 2 * len(reference) / max(len(reference) - 1, 1)
+        excess += tells * (away - noise)
+        weight += tells
+    spread = math.sqrt(max(excess / weight, LEAST_SPREAD**2))
+    weights = [1 / (spread**2 + rough * (1 - rough) / rate.n) for rate in reference]
+    centre = sum(w * rate.hits / rate.n for w, rate in zip(weights, reference, strict=True)) / sum(weights)
+    return Reference(centre, spread, 1 / math.sqrt(sum(weights)))
+
+
+def watch(
+    weeks: Sequence[Week],
+    *,
+    floor: float | None,
+    limits: Limits,
+    assumed_spread: float,
+    worse: Direction = Direction.LOWER_IS_WORSE,
+) -> list[Standing]:
+    """Where each week stands, given the weeks of one model, oldest first.
+
+    `floor` is the agreed threshold (a ceiling where higher is worse) or None. A week without a labelled request says
+    nothing, and a week of an open incident never becomes a reference.
+    """
+    if worse is Direction.HIGHER_IS_WORSE:
+        turned = [Week(one.key, one.rate.complement) for one in weeks]
+        under = None if floor is None else 1 - floor
+        return [
+            replace(
+                one,
+                expected=None if one.expected is None else 1 - one.expected,
+                observed=None if one.observed is None else one.observed.complement,
+            )
+            for one in watch(turned, floor=under, limits=limits, assumed_spread=assumed_spread)
+        ]
+    watched = _Watched(floor, limits, assumed_spread)
+    return [watched.after(week) for week in weeks]
+
+
+class _Break(NamedTuple):
+    """A rule that a week broke, and how many weeks up to it are to blame."""
+
+    rule: Rule
+    against: Against
+    expected: float
+    weeks: int
+
+
+class _Watched:
+    """One rate as it goes from week to week."""
+
+    def __init__(self, floor: float | None, limits: Limits, assumed_spread: float) -> None:
+        self.floor = floor
+        self.limits = limits
+        self.assumed_spread = assumed_spread
+        self.reference: list[Rate] = []
+        self.waiting: list[Rate] = []
+        self.series = {against: _Series() for against in Against}
+        self.incident: _Break | None = None
+        self.blamed: list[Week] = []
+        self.seen: list[Week] = []
+        self.fine = 0
+
+    def after(self, week: Week) -> Standing:
+        """Take in a week."""
+        if not week.rate.n:
+            return self._standing(week, State.CONTINUING if self.incident else State.QUIET)
+        self.seen.append(week)
+        scores = self._scores(week.rate)
+        breaks = [
+            _Break(rule, against, expected, weeks)
+            for against, (expected, value) in scores.items()
+            for rule, weeks in self.series[against].add(value, self.limits)
+        ]
+        if self.incident is None:
+            return self._open(week, breaks)
+        self.blamed.append(week)
+        self.fine = self.fine + 1 if not breaks and all(value > FINE for _, value in scores.values()) else 0
+        if self.fine < CLOSED_AFTER:
+            return self._standing(week, State.CONTINUING)
+        closed = self._standing(week, State.CLOSED)
+        self.incident, self.fine = None, 0
+        self.series = {against: _Series() for against in Against}
+        return closed
+
+    def _scores(self, rate: Rate) -> dict[Against, tuple[float, float]]:
+        """What was expected and the week's score, against all there is to compare with."""
+        found = {}
+        known = learn(self.reference, assumed_spread=self.assumed_spread) if self.reference else None
+        if self.floor is not None:
+            spread = known.spread if known else self.assumed_spread
+            found[Against.AGREED] = (self.floor, score(rate, expected=self.floor, sd=spread))
+        if known and len(self.reference) >= LEAST_REFERENCE:
+            sd = math.hypot(known.spread, known.error)
+            found[Against.BASELINE] = (known.rate, score(rate, expected=known.rate, sd=sd))
+        return found
+
+    def _open(self, week: Week, breaks: Sequence[_Break]) -> Standing:
+        if not breaks:
+            self._remember(week)
+            return self._standing(week, State.QUIET)
+        self.incident = breaks[0]
+        self.blamed = self.seen[-breaks[0].weeks :]
+        return self._standing(week, State.OPENED)
+
+    def _remember(self, week: Week) -> None:
+        """A week becomes a reference once the weeks after it were quiet too: the start of a loss must not hide it."""
+        self.waiting.append(week.rate)
+        if len(self.waiting) >= OUT_OF and len(self.reference) < REFERENCE_WEEKS:
+            self.reference.append(self.waiting.pop(0))
+
+    def _standing(self, week: Week, state: State) -> Standing:
+        if self.incident is None:
+            return Standing(week.key, state)
+        observed = sum((one.rate for one in self.blamed), Rate(0, 0))
+        rule, against, expected, _ = self.incident
+        return Standing(week.key, state, rule, against, expected, observed, self.blamed[0].key)
+
+
+class _Series:
+    """The scores of a rate against one expectation, newest last."""
+
+    def __init__(self) -> None:
+        self.scores: list[float] = []
+        self.sum = 0.0
+        self.falling = 0
+
+    def add(self, score: float, limits: Limits) -> list[tuple[Rule, int]]:
+        """Take in a score; returns the rules it breaks, each with how many weeks are to blame."""
+        self.scores = [*self.scores, score][-OUT_OF:]
+        self.sum = max(0.0, self.sum - score - SLACK)
+        self.falling = self.falling + 1 if self.sum else 0
+        out = [at for at, one in enumerate(self.scores) if one <= limits.sustained]
+        found = []
+        if score <= limits.acute:
+            found.append((Rule.ACUTE, 1))
+        if score <= limits.sustained and len(out) >= AT_LEAST:
+            found.append((Rule.SUSTAINED, len(self.scores) - out[0]))
+        if self.sum > limits.drift:
+            found.append((Rule.DRIFT, self.falling))
+        return found

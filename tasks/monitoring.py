@@ -10,6 +10,7 @@ from prefect.artifacts import create_markdown_artifact
 from tasks.retrying import only
 from upkeep.desk import open_desk
 from upkeep.errors import StoreError
+from upkeep.incidents import note_incidents
 from upkeep.monitoring import Review
 from upkeep.stages import review_week
 
@@ -17,7 +18,9 @@ from upkeep.stages import review_week
 @task(task_run_name="review {client}", retries=2, retry_delay_seconds=10, retry_condition_fn=only(StoreError))
 def review_last_week(client: str, as_of: datetime) -> Review:
     """Review the client's last full week before `as_of`."""
-    found = review_week(open_desk(client), as_of)
+    desk = open_desk(client)
+    found = review_week(desk, as_of)
+    note_incidents(desk, found)
     log = get_run_logger()
     for finding in found.findings:
         log.info("%s %s: %s: %s", client, found.week, finding.status.value, finding.text)

@@ -51,7 +51,7 @@ def test_a_score_is_the_normal_quantile_of_the_count():
 
 
 def test_the_rules_share_the_budget():
-    weekly = 0.6 * 0.01 / 52
+    weekly = 0.7 * 0.01 / 52
     assert 0.5 * math.erfc(-LIMITS.acute / math.sqrt(2)) == pytest.approx(0.6 * weekly)
     assert 3 * (0.5 * math.erfc(-LIMITS.sustained / math.sqrt(2))) ** 3 == pytest.approx(0.1 * weekly)
     reach = 2 * (LIMITS.drift + 1.166)  # Siegmund's run length with an allowance of one: (e^r - r - 1) / 2
@@ -124,7 +124,9 @@ def test_the_spread_is_learned_from_large_weeks_and_assumed_for_small_ones():
     restless = [Rate(round(10_000 * share), 10_000) for share in (0.82, 0.92) * 13]  # sd 5 points, almost no noise
     calm = [Rate(8_700, 10_000)] * 26
     small = [Rate(17, 20)] * 26
-    assert learn(restless, assumed_spread=0.02).spread == pytest.approx(math.sqrt((26 * 0.0026 + 52 * 0.0004) / 78), rel=0.05)
+    assert learn(restless, assumed_spread=0.02).spread == pytest.approx(
+        math.sqrt((26 * 0.0026 + 52 * 0.0004) / 78), rel=0.05
+    )
     assert learn(calm, assumed_spread=0.02).spread < 0.0175
     assert learn(small, assumed_spread=0.02).spread == pytest.approx(0.02, rel=0.1)
 

@@ -47,7 +47,7 @@ class Rule(StrEnum):
 
 SHARES = {Rule.ACUTE: 0.6, Rule.SUSTAINED: 0.1, Rule.DRIFT: 0.3}
 """How the budget of false alarms is divided among the rules."""
-KNOWN = 0.6
+KNOWN = 0.7
 """Part of the budget the limits may use up as if the expectation were known; the errors of a learned one take the rest
 (measured: benchmarks/alarms.py)."""
 
@@ -234,7 +234,7 @@ class _Watched:
         if self.incident is None:
             return self._open(week, breaks)
         self.blamed.append(week)
-        self.fine = self.fine + 1 if not breaks and all(value > FINE for _, value in scores.values()) else 0
+        self.fine = self.fine + 1 if all(value > FINE for _, value in scores.values()) else 0
         if self.fine < CLOSED_AFTER:
             return self._standing(week, State.CONTINUING)
         closed = self._standing(week, State.CLOSED)

@@ -11,6 +11,7 @@ from typing import Protocol
 from upkeep.config import Work
 from upkeep.desk import Desk, open_desk
 from upkeep.entitlement import ChangeOrder
+from upkeep.incidents import note_incidents
 from upkeep.progress import Progress, silent
 from upkeep.reporting import write_report
 from upkeep.stages import (
@@ -48,6 +49,7 @@ def run_due(client: str, as_of: datetime, *, seed: int = 0, progress: Progress =
 def watch(desk: Desk, as_of: datetime) -> ChangeOrder | None:
     """Review the week; where the tier includes no retrain, a recommended one becomes a change order."""
     found = review_week(desk, as_of)
+    note_incidents(desk, found)
     if not found.retrain_recommended or desk.tier.retrain is not None:
         return None
     order = book_retrain(desk, as_of, reason="; ".join(found.reasons))

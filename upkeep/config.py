@@ -195,6 +195,9 @@ class Client(Strict):
     log: LogMap = LogMap()
     thresholds: Thresholds = Thresholds()
     alarms: Alarms = Alarms()
+    alert_channels: tuple[Name, ...] = Field(
+        default=(), description="where alerts go: names whose apprise URLs are in the environment or in Prefect secrets"
+    )
     minimum_labels: int = Field(default=50, ge=1, description="labelled outcomes below which a metric is not judged")
     promised_precision: Share = 0.95
     expected_out_of_scope: Share = Field(default=0.05, description="share no label fits, before any is seen")

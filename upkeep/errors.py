@@ -57,5 +57,9 @@ class DecisionError(UpkeepError):
     """A promotion or rollback was asked for that the record does not allow."""
 
 
+class DeliveryError(UpkeepError):
+    """An alert did not reach a channel. Never holds the channel's URL, which is a secret."""
+
+
 class ServerError(UpkeepError):
     """A server, a worker or what is deployed on it is not as it should be."""

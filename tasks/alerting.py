@@ -1,0 +1,70 @@
+"""Alerts as a task: as a Prefect event, as an artifact and through the client's channels, each once."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from prefect import get_run_logger, task
+from prefect.artifacts import create_markdown_artifact
+from prefect.blocks.system import Secret
+from prefect.events import emit_event
+
+from tasks.retrying import only
+from upkeep.adapters.notifier import send, url_from_environment, variable
+from upkeep.desk import open_desk
+from upkeep.errors import DeliveryError, StoreError
+from upkeep.incidents import Alert, compose, mark_told, untold
+
+PREFECT = "prefect"
+"""The channel that needs no address: an event that automations can use, and an artifact."""
+
+
+@task(
+    task_run_name="alert about {client}",
+    retries=2,
+    retry_delay_seconds=5,
+    retry_condition_fn=only(DeliveryError, StoreError),
+)
+def alert(client: str) -> None:
+    """Deliver what has not been delivered yet. Raises DeliveryError, after every channel has been tried."""
+    desk = open_desk(client)
+    failed: list[str] = []
+    for incident, event, channel in untold(desk, [PREFECT, *desk.client.alert_channels]):
+        message = compose(desk, incident, event)
+        try:
+            _deliver(message, channel, incident.opened if incident.closed is None else incident.closed)
+        except DeliveryError as exc:
+            failed.append(str(exc))
+            continue
+        mark_told(desk, incident.key, event, channel)
+        get_run_logger().info("%s told %s: %s", client, channel, message.title)
+    if failed:
+        raise DeliveryError("; ".join(failed))
+
+
+def _deliver(message: Alert, channel: str, at: datetime) -> None:
+    if channel == PREFECT:
+        _publish(message, at)
+    else:
+        send(_url(channel), channel=channel, title=message.title, text=message.text)
+
+
+def _publish(message: Alert, at: datetime) -> None:
+    page = f"# {message.title}\n\n{message.text}"
+    create_markdown_artifact(key=f"alert-{message.client}", markdown=page, description=message.title)
+    emit_event(
+        event=f"upkeep.alert.{message.event.value}",
+        resource={"prefect.resource.id": f"upkeep.client.{message.client}", "prefect.resource.name": message.client},
+        payload={"incident": message.incident, "title": message.title, "text": message.text, "as_of": at.isoformat()},
+    )
+
+
+def _url(channel: str) -> str:
+    found = url_from_environment(channel)
+    if found:
+        return found
+    try:
+        return str(Secret.load(channel).get())  # type: ignore[union-attr]  # sync here
+    except ValueError as exc:
+        where = f"the environment variable {variable(channel)} or a Prefect Secret block {channel!r}"
+        raise DeliveryError(f"channel {channel}: no URL, expected {where}") from exc

@@ -1,0 +1,84 @@
+"""Do alerts leave a real Prefect server's flow by mail, webhook and event, once, whatever a channel does?"""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+
+import pytest
+from prefect.blocks.system import Secret
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import TaskRunFilter, TaskRunFilterName
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+from prefect.testing.utilities import prefect_test_harness
+
+from deployments.servers import free_port
+from flows.review import review
+from tests.receivers import mail_server, webhook
+from tests.small_client import configure
+from tests.test_incidents import FIRST, serve
+from upkeep.desk import open_desk
+from upkeep.incidents import incidents
+
+
+@pytest.fixture(scope="module", autouse=True)
+def server():
+    with prefect_test_harness(server_startup_timeout=90), temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        yield
+
+
+@pytest.fixture
+def client(tmp_path, monkeypatch):
+    monkeypatch.setenv("UPKEEP_HOME", str(tmp_path / "home"))
+    channels = ["ops-mail", "ops-hook"]
+    configure(tmp_path / "configs", monkeypatch, thresholds={"accuracy": 0.9}, alert_channels=channels)
+    return open_desk("northwind")
+
+
+def alert_states() -> list[str]:
+    wanted = TaskRunFilter(name=TaskRunFilterName(like_="alert about"))
+    with get_client(sync_client=True) as api:
+        return [str(run.state_name) for run in api.read_task_runs(task_run_filter=wanted)]
+
+
+def events(name: str) -> list[dict[str, object]]:
+    with get_client(sync_client=True) as api:
+        body = {"filter": {"event": {"name": [name]}}}
+        found: list[dict[str, object]] = api._client.post("/events/filter", json=body).json()["events"]
+    return found
+
+
+def test_an_alarm_goes_out_by_every_channel_once_and_its_end_too(client, monkeypatch):
+    with mail_server() as (address, box), webhook() as (hook, got):
+        monkeypatch.setenv("UPKEEP_CHANNEL_OPS_MAIL", address)
+        Secret(value=hook).save("ops-hook")
+        for week, wrong in enumerate((40, 40, 4, 4)):
+            serve(client, week, wrong=wrong)
+            review("northwind", FIRST + timedelta(weeks=week + 1))
+        review("northwind", FIRST + timedelta(weeks=4))  # again
+    titles = ["Northwind Outdoors: accuracy alarm opened", "Northwind Outdoors: accuracy alarm closed"]
+    assert [mail["Subject"] for mail in box.mails] == titles
+    assert [one["title"] for one in got] == titles
+    assert "below the agreed 90.0%" in str(got[0]["message"])
+    for _ in range(40):  # events reach the server's database a moment later
+        opened = events("upkeep.alert.opened")
+        if opened:
+            break
+        time.sleep(0.25)
+    assert [one["resource"]["prefect.resource.id"] for one in opened] == ["upkeep.client.northwind"]
+    assert opened[0]["payload"]["incident"] == "2026-W06-accuracy"
+
+
+def test_a_channel_that_is_down_fails_no_review_and_gets_the_alert_when_it_is_back(client, monkeypatch):
+    port = free_port(0)
+    monkeypatch.setenv("UPKEEP_CHANNEL_OPS_HOOK", f"json://127.0.0.1:{port}/alerts?token=secret")
+    with mail_server() as (address, box):
+        monkeypatch.setenv("UPKEEP_CHANNEL_OPS_MAIL", address)
+        serve(client, 0, wrong=40)
+        found = review("northwind", FIRST + timedelta(weeks=1))
+        assert found.alerts
+        assert "Failed" in alert_states()
+        assert "opened ops-mail" in incidents(client)[0].told
+        with webhook(port) as (_, got):
+            review("northwind", FIRST + timedelta(weeks=1))
+    assert len(got) == len(box.mails) == 1

@@ -1,0 +1,149 @@
+"""Is an alarm recorded once, told once, and told in words people can act on?"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.receivers import mail_server, webhook
+from tests.small_client import configure
+from upkeep.adapters.notifier import send, url_from_environment
+from upkeep.desk import Desk, open_desk
+from upkeep.errors import DeliveryError
+from upkeep.incidents import Event, Incident, compose, incidents, mark_told, note_incidents, untold
+from upkeep.log import Outcome, OutcomeSource, Prediction, write_outcomes, write_predictions
+from upkeep.redaction import redact
+from upkeep.stages import review_week
+
+FIRST = datetime(2026, 2, 2, 9, tzinfo=UTC)  # a Monday, 10 o'clock in Berlin
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch) -> Desk:
+    monkeypatch.setenv("UPKEEP_HOME", str(tmp_path / "home"))
+    configure(tmp_path / "configs", monkeypatch, thresholds={"accuracy": 0.9})
+    return open_desk("northwind")
+
+
+def serve(desk: Desk, week: int, *, wrong: int, version: str = "1", n: int = 60) -> None:
+    """A week of `n` audited answers, `wrong` of them wrong."""
+    start = FIRST + timedelta(weeks=week)
+    rows = [
+        Prediction(
+            f"{week}-{i}", start + timedelta(minutes=i), f"Where is order 4711{i:03}, ask ada{i}@example.com",
+            "order_status", 0.9, version, True, None, {},
+        )
+        for i in range(n)
+    ]  # fmt: skip
+    said = [
+        Outcome(row.id, row.at + timedelta(hours=1), OutcomeSource.AUDIT, "refund_status" if i < wrong else row.output)
+        for i, row in enumerate(rows)
+    ]
+    write_predictions(desk.store, rows, name="test")
+    write_outcomes(desk.store, said, name="test")
+
+
+def reviewed(desk: Desk, week: int) -> list[Incident]:
+    found = review_week(desk, FIRST + timedelta(weeks=week + 1))
+    return note_incidents(desk, found)
+
+
+def test_an_alarm_is_one_incident_from_its_first_week_to_its_end(desk):
+    wrong_by_week = (4, 40, 38, 4, 5)
+    touched = []
+    for week, wrong in enumerate(wrong_by_week):
+        serve(desk, week, wrong=wrong)
+        touched.append(reviewed(desk, week))
+    assert [len(one) for one in touched] == [0, 1, 0, 0, 1]
+    (one,) = incidents(desk)
+    assert (one.key, one.opened) == ("2026-W07-accuracy", FIRST + timedelta(weeks=2))
+    assert "accuracy 33.3%" in one.text
+    assert one.closed == FIRST + timedelta(weeks=5)
+    assert one.end is not None
+    assert "the trouble since 2026-W07 is over" in one.end
+
+
+def test_reviewing_a_past_week_again_changes_nothing(desk):
+    for week, wrong in enumerate((40, 4, 4)):
+        serve(desk, week, wrong=wrong)
+        reviewed(desk, week)
+    mark_told(desk, "2026-W06-accuracy", Event.OPENED, "ops")
+    before = incidents(desk)
+    for week in range(3):
+        assert reviewed(desk, week) == []
+    assert incidents(desk) == before
+
+
+def test_a_new_model_ends_the_old_ones_incident(desk):
+    serve(desk, 0, wrong=40)
+    reviewed(desk, 0)
+    serve(desk, 1, wrong=4, version="2")
+    (ended,) = reviewed(desk, 1)
+    assert ended.end == "Version 2 is in service now"
+
+
+def test_a_week_without_labels_leaves_an_incident_open(desk):
+    serve(desk, 0, wrong=40)
+    reviewed(desk, 0)
+    assert reviewed(desk, 1) == []
+    assert incidents(desk)[0].closed is None
+
+
+def test_an_alert_says_what_since_when_how_sure_and_what_the_contract_includes_and_shows_nobodys_data(desk):
+    serve(desk, 0, wrong=40)
+    (incident,) = reviewed(desk, 0)
+    alert = compose(desk, incident, Event.OPENED)
+    assert alert.title == "Northwind Outdoors: accuracy alarm opened"
+    assert "accuracy 33.3% (95% CI 22.7%..45.9%, n=60) in 2026-W06 is below the agreed 90.0%" in alert.text
+    assert alert.text.count("“Where is order [number], ask [e-mail]” was answered order_status; right: refund") == 3
+    assert "example.com" not in alert.text
+    assert "It would be a change order: tier 'monitoring' includes no retrain." in alert.text
+
+
+def test_what_was_delivered_is_not_delivered_again(desk):
+    serve(desk, 0, wrong=40)
+    (incident,) = reviewed(desk, 0)
+    assert [(event, channel) for _, event, channel in untold(desk, ["mail", "chat"])] == [
+        (Event.OPENED, "mail"),
+        (Event.OPENED, "chat"),
+    ]
+    mark_told(desk, incident.key, Event.OPENED, "mail")
+    assert [channel for *_, channel in untold(desk, ["mail", "chat"])] == ["chat"]
+
+
+def test_a_message_arrives_as_mail_and_at_a_webhook():
+    with mail_server() as (address, box), webhook() as (hook, got):
+        send(address, channel="mail", title="An alarm", text="- one\n- two")
+        send(hook, channel="hook", title="An alarm", text="- one")
+    assert [mail["Subject"] for mail in box.mails] == ["An alarm"]
+    assert "<li>two</li>" in str(box.mails[0])
+    assert [(one["title"], one["message"]) for one in got] == [("An alarm", "- one")]
+
+
+@pytest.mark.parametrize("url", ["json://127.0.0.1:9/?token=secret", "nonsense-secret"])
+def test_a_channel_that_cannot_be_reached_is_named_and_its_address_is_not(url, caplog):
+    with pytest.raises(DeliveryError, match="channel ops") as caught:
+        send(url, channel="ops", title="An alarm", text="x")
+    assert "secret" not in str(caught.value)
+    assert "secret" not in caplog.text
+
+
+def test_a_channels_address_may_come_from_the_environment(monkeypatch):
+    assert url_from_environment("ops-mail") is None
+    monkeypatch.setenv("UPKEEP_CHANNEL_OPS_MAIL", "json://x")
+    assert url_from_environment("ops-mail") == "json://x"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("mail ada.byron+x@mail.example.org now", "mail [e-mail] now"),
+        ("call +49 (0)30 1234567 or 030/123-456", "call [number] or [number]"),
+        ("order 10023 of 2 tents for 19.95", "order [number] of 2 tents for 19.95"),
+        ("pay to DE89 3704 0044 0532 0130 00 please", "pay to [account] please"),
+        ("see https://example.com/?id=5 there", "see [link] there"),
+    ],
+)
+def test_personal_data_is_not_shown(text, shown):
+    assert redact(text) == shown

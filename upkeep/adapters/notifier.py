@@ -1,0 +1,32 @@
+"""How does an alert leave the house? Through apprise: Slack, mail, webhook and whatever else it knows."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+from upkeep.errors import DeliveryError
+
+QUIET = logging.CRITICAL + 1
+
+
+def variable(channel: str) -> str:
+    """The environment variable that holds a channel's URL: UPKEEP_CHANNEL_OPS_MAIL for `ops-mail`."""
+    return f"UPKEEP_CHANNEL_{channel.upper().replace('-', '_')}"
+
+
+def url_from_environment(channel: str) -> str | None:
+    """A channel's apprise URL, or None where the environment has none."""
+    return os.environ.get(variable(channel)) or None
+
+
+def send(url: str, *, channel: str, title: str, text: str) -> None:
+    """Deliver a Markdown message. Raises DeliveryError, which names the channel and not its URL."""
+    import apprise
+
+    logging.getLogger("apprise").setLevel(QUIET)  # its warnings quote the URL
+    service = apprise.Apprise()
+    if not service.add(url):
+        raise DeliveryError(f"channel {channel}: its URL is none that apprise knows")
+    if not service.notify(title=title, body=text, body_format=apprise.NotifyFormat.MARKDOWN):
+        raise DeliveryError(f"channel {channel}: {title!r} was not delivered")

@@ -8,7 +8,7 @@ from prefect import flow
 
 from flows.moment import moment
 from tasks.alerting import alert
-from tasks.monitoring import review_last_week
+from tasks.monitoring import chart, review_last_week
 from upkeep.monitoring import Review
 
 
@@ -21,5 +21,7 @@ def review(client: str, as_of: datetime | None = None) -> Review:
         as_of: act as if it were then; empty: now.
     """
     found = review_last_week(client, moment(as_of))
-    alert(client, return_state=True)  # a channel that is down is seen on the run's page and fails no review
+    # a channel or an MLflow that is down is seen on the run's page and fails no review
+    alert(client, return_state=True)
+    chart(client, found, return_state=True)
     return found

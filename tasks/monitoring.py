@@ -8,6 +8,7 @@ from prefect import get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 
 from tasks.retrying import only
+from upkeep.charts import chart_review
 from upkeep.desk import open_desk
 from upkeep.errors import StoreError
 from upkeep.incidents import note_incidents
@@ -29,6 +30,12 @@ def review_last_week(client: str, as_of: datetime) -> Review:
         log.warning("%s %s: %d log rows quarantined: %s", client, found.week, quarantined, found.figures.quarantined)
     create_markdown_artifact(key=f"review-{client}", markdown=_summary(found), description=f"{client} {found.week}")
     return found
+
+
+@task(task_run_name="chart {client}", retries=2, retry_delay_seconds=5, retry_condition_fn=only(StoreError))
+def chart(client: str, found: Review) -> None:
+    """Put the review's figures into MLflow."""
+    chart_review(open_desk(client), found)
 
 
 def _summary(found: Review) -> str:

@@ -14,10 +14,8 @@ from prefect.testing.utilities import prefect_test_harness
 
 from deployments.servers import free_port
 from flows.review import review
+from tests.audited import FIRST, agreed, serve
 from tests.receivers import mail_server, webhook
-from tests.small_client import configure
-from tests.test_incidents import FIRST, serve
-from upkeep.desk import open_desk
 from upkeep.incidents import incidents
 
 
@@ -29,10 +27,7 @@ def server():
 
 @pytest.fixture
 def client(tmp_path, monkeypatch):
-    monkeypatch.setenv("UPKEEP_HOME", str(tmp_path / "home"))
-    channels = ["ops-mail", "ops-hook"]
-    configure(tmp_path / "configs", monkeypatch, thresholds={"accuracy": 0.9}, alert_channels=channels)
-    return open_desk("northwind")
+    return agreed(tmp_path, monkeypatch, alert_channels=["ops-mail", "ops-hook"])
 
 
 def alert_states() -> list[str]:

@@ -2,51 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
+from tests.audited import FIRST, agreed, reviewed, serve
 from tests.receivers import mail_server, webhook
-from tests.small_client import configure
 from upkeep.adapters.notifier import send, url_from_environment
-from upkeep.desk import Desk, open_desk
+from upkeep.desk import Desk
 from upkeep.errors import DeliveryError
-from upkeep.incidents import Event, Incident, compose, incidents, mark_told, note_incidents, untold
-from upkeep.log import Outcome, OutcomeSource, Prediction, write_outcomes, write_predictions
+from upkeep.incidents import Event, compose, incidents, mark_told, untold
 from upkeep.redaction import redact
-from upkeep.stages import review_week
-
-FIRST = datetime(2026, 2, 2, 9, tzinfo=UTC)  # a Monday, 10 o'clock in Berlin
 
 
 @pytest.fixture
 def desk(tmp_path, monkeypatch) -> Desk:
-    monkeypatch.setenv("UPKEEP_HOME", str(tmp_path / "home"))
-    configure(tmp_path / "configs", monkeypatch, thresholds={"accuracy": 0.9})
-    return open_desk("northwind")
-
-
-def serve(desk: Desk, week: int, *, wrong: int, version: str = "1", n: int = 60) -> None:
-    """A week of `n` audited answers, `wrong` of them wrong."""
-    start = FIRST + timedelta(weeks=week)
-    rows = [
-        Prediction(
-            f"{week}-{i}", start + timedelta(minutes=i), f"Where is order 4711{i:03}, ask ada{i}@example.com",
-            "order_status", 0.9, version, True, None, {},
-        )
-        for i in range(n)
-    ]  # fmt: skip
-    said = [
-        Outcome(row.id, row.at + timedelta(hours=1), OutcomeSource.AUDIT, "refund_status" if i < wrong else row.output)
-        for i, row in enumerate(rows)
-    ]
-    write_predictions(desk.store, rows, name="test")
-    write_outcomes(desk.store, said, name="test")
-
-
-def reviewed(desk: Desk, week: int) -> list[Incident]:
-    found = review_week(desk, FIRST + timedelta(weeks=week + 1))
-    return note_incidents(desk, found)
+    return agreed(tmp_path, monkeypatch)
 
 
 def test_an_alarm_is_one_incident_from_its_first_week_to_its_end(desk):

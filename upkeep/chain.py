@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Protocol
 
+from upkeep.charts import chart_review
 from upkeep.config import Work
 from upkeep.desk import Desk, open_desk
 from upkeep.entitlement import ChangeOrder
@@ -50,6 +51,7 @@ def watch(desk: Desk, as_of: datetime) -> ChangeOrder | None:
     """Review the week; where the tier includes no retrain, a recommended one becomes a change order."""
     found = review_week(desk, as_of)
     note_incidents(desk, found)
+    chart_review(desk, found)
     if not found.retrain_recommended or desk.tier.retrain is not None:
         return None
     order = book_retrain(desk, as_of, reason="; ".join(found.reasons))

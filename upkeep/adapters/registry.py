@@ -1,7 +1,7 @@
 """Which version of a client's model is in service, and where does everything about it stand in MLflow?
 
-One experiment and one registered model per client. Only this module and `served_model` speak to MLflow, through a
-client that is told its tracking address, so nothing depends on what another thread set.
+One experiment for retrains, one for reviews and one registered model per client. Only this module and `served_model`
+speak to MLflow, through a client that is told its tracking address, so nothing depends on what another thread set.
 """
 
 from __future__ import annotations
@@ -104,20 +104,26 @@ class Registry:
                 raise StoreError(f"MLflow at {self.uri} cannot be used: {exc}") from exc
         return self._client
 
-    def experiment(self) -> str:
-        """The id of the client's experiment, made at the first use."""
-        found = self.client.get_experiment_by_name(self.name)
+    def experiment(self, part: str = "") -> str:
+        """The id of the client's experiment, or of a `part` beside it, made at the first use."""
+        name = f"{self.name}/{part}" if part else self.name
+        found = self.client.get_experiment_by_name(name)
         if found is not None:
             return str(found.experiment_id)
         local = self.uri.startswith("sqlite:")
-        where = (home() / "mlartifacts" / self.name).as_uri() if local else None
-        return str(self.client.create_experiment(self.name, artifact_location=where))
+        where = (home() / "mlartifacts" / name).as_uri() if local else None
+        return str(self.client.create_experiment(name, artifact_location=where))
+
+    def has_run(self, part: str, tag: str, value: str) -> bool:
+        """Is there a finished run with this tag?"""
+        wanted = f"tags.`{tag}` = '{value}' and attributes.status = 'FINISHED'"
+        return bool(self.client.search_runs([self.experiment(part)], wanted, max_results=1))
 
     @contextmanager
-    def run(self, name: str, tags: Mapping[str, str]) -> Iterator[Run]:
+    def run(self, name: str, tags: Mapping[str, str], *, part: str = "") -> Iterator[Run]:
         """A run that ends as FINISHED, or as FAILED when the block raises."""
         tagged = {**tags, "mlflow.runName": name, "mlflow.source.name": "upkeep"}
-        run_id = self.client.create_run(self.experiment(), run_name=name, tags=tagged).info.run_id
+        run_id = self.client.create_run(self.experiment(part), run_name=name, tags=tagged).info.run_id
         status = "FAILED"
         try:
             yield Run(self.client, run_id)

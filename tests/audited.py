@@ -1,0 +1,45 @@
+"""A client whose log is written by hand: every answer audited, as many wrong as a test wants."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from tests.small_client import configure
+from upkeep.desk import Desk, open_desk
+from upkeep.incidents import Incident, note_incidents
+from upkeep.log import Outcome, OutcomeSource, Prediction, write_outcomes, write_predictions
+from upkeep.stages import review_week
+
+FIRST = datetime(2026, 2, 2, 9, tzinfo=UTC)  # a Monday, 10 o'clock in Berlin
+
+
+def agreed(tmp_path: Path, monkeypatch, **changes) -> Desk:
+    """A client with a home of its own and an agreed accuracy of 90 %."""
+    monkeypatch.setenv("UPKEEP_HOME", str(tmp_path / "home"))
+    configure(tmp_path / "configs", monkeypatch, thresholds={"accuracy": 0.9}, **changes)
+    return open_desk("northwind")
+
+
+def serve(desk: Desk, week: int, *, wrong: int, version: str = "1", n: int = 60) -> None:
+    """A week of `n` audited answers, `wrong` of them wrong."""
+    start = FIRST + timedelta(weeks=week)
+    rows = [
+        Prediction(
+            f"{week}-{i}", start + timedelta(minutes=i), f"Where is order 4711{i:03}, ask ada{i}@example.com",
+            "order_status", 0.9, version, True, None, {},
+        )
+        for i in range(n)
+    ]  # fmt: skip
+    said = [
+        Outcome(row.id, row.at + timedelta(hours=1), OutcomeSource.AUDIT, "refund_status" if i < wrong else row.output)
+        for i, row in enumerate(rows)
+    ]
+    write_predictions(desk.store, rows, name="test")
+    write_outcomes(desk.store, said, name="test")
+
+
+def reviewed(desk: Desk, week: int) -> list[Incident]:
+    """Review a week and return the incidents that this opened or closed."""
+    found = review_week(desk, FIRST + timedelta(weeks=week + 1))
+    return note_incidents(desk, found)

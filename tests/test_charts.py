@@ -1,0 +1,36 @@
+"""Do a client's weeks stand in MLflow as one history?"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.audited import agreed, reviewed, serve
+from upkeep.charts import chart_review
+from upkeep.stages import reviews
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch):
+    return agreed(tmp_path, monkeypatch)
+
+
+def test_each_week_is_one_run_whose_metrics_stand_at_that_week(desk):
+    for week, wrong in enumerate((6, 40)):
+        serve(desk, week, wrong=wrong)
+        reviewed(desk, week)
+    for one in [*reviews(desk), reviews(desk)[0]]:  # one of them twice
+        chart_review(desk, one)
+    client = desk.registry.client
+    runs = client.search_runs([desk.registry.experiment("reviews")], order_by=["tags.`upkeep.week`"])
+    assert [run.info.run_name for run in runs] == ["review 2026-W06", "review 2026-W07"]
+    points = [client.get_metric_history(run.info.run_id, "accuracy")[0] for run in runs]
+    assert [(point.step, round(point.value, 3)) for point in points] == [(202606, 0.9), (202607, 0.333)]
+    assert [run.data.metrics["accuracy/n"] for run in runs] == [60, 60]
+    assert [run.data.metrics["alarms"] for run in runs] == [0, 1]
+
+
+def test_what_nobody_knows_is_no_metric(desk):
+    reviewed(desk, 0)
+    chart_review(desk, reviews(desk)[0])
+    (run,) = desk.registry.client.search_runs([desk.registry.experiment("reviews")])
+    assert run.data.metrics == {"requests": 0, "quarantined": 0, "alarms": 0}

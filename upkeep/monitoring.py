@@ -184,19 +184,23 @@ def _judge(metric: Metric, floor: float, run: Sequence[tuple[str, Figures]], cli
         limits=alarms.limits(client.alarms.false_alarms_a_year),
         assumed_spread=client.alarms.weekly_spread_pp / 100,
     )[-1]
-    if standing.state in (State.OPENED, State.CONTINUING) and standing.observed is not None:
-        over = tuple(one.key for one in weeks if standing.since is not None and one.key >= standing.since)
-        return Finding(Status.ALERT, metric, standing.observed, floor, over, _explain(name, standing, over), standing)
+    if standing.state in (State.OPENED, State.CONTINUING):
+        return _alert(metric, name, floor, weeks, standing)
     back = f"; the trouble since {standing.since} is over" if standing.state is State.CLOSED else ""
     text = f"{name} {newest.rate}, agreed at least {floor:.1%}{back}"
     return Finding(Status.OK, metric, newest.rate, floor, (newest.key,), text, standing)
 
 
-def _explain(name: str, standing: Standing, weeks: Sequence[str]) -> str:
-    """The alarm in one line: what, when, compared with what, by which rule."""
-    when = weeks[0] if len(weeks) == 1 else f"{weeks[0]}..{weeks[-1]}"
+def _alert(metric: Metric, name: str, floor: float, weeks: Sequence[alarms.Week], standing: Standing) -> Finding:
+    """The alarm in one line: what, when, compared with what, by which rule; while it goes on, the newest week."""
+    over = tuple(one.key for one in weeks if standing.since is not None and one.key >= standing.since)
     agreed = standing.against is Against.AGREED
-    wanted = (
-        f"the agreed {standing.expected:.1%}" if agreed else f"the {standing.expected:.1%} of the model's first weeks"
-    )
-    return f"{name} {standing.observed} in {when} is below {wanted} beyond chance ({standing.rule})"
+    wanted = f"the agreed {floor:.1%}" if agreed else f"the {standing.expected:.1%} of the model's first weeks"
+    if standing.state is State.OPENED:
+        observed = standing.observed or weeks[-1].rate
+        when = over[0] if len(over) == 1 else f"{over[0]}..{over[-1]}"
+        text = f"{name} {observed} in {when} is below {wanted} beyond chance ({standing.rule})"
+    else:
+        observed = weeks[-1].rate
+        text = f"{name} {observed} in {over[-1]}, below {wanted} since {over[0]} ({standing.rule})"
+    return Finding(Status.ALERT, metric, observed, floor, over, text, standing)

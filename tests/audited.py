@@ -21,8 +21,8 @@ def agreed(tmp_path: Path, monkeypatch, **changes) -> Desk:
     return open_desk("northwind")
 
 
-def serve(desk: Desk, week: int, *, wrong: int, version: str = "1", n: int = 60) -> None:
-    """A week of `n` audited answers, `wrong` of them wrong."""
+def serve(desk: Desk, week: int, *, wrong: int, version: str = "1", n: int = 60, audited: bool = True) -> None:
+    """A week of `n` answers, `wrong` of them wrong, all of them audited or none."""
     start = FIRST + timedelta(weeks=week)
     rows = [
         Prediction(
@@ -36,7 +36,8 @@ def serve(desk: Desk, week: int, *, wrong: int, version: str = "1", n: int = 60)
         for i, row in enumerate(rows)
     ]
     write_predictions(desk.store, rows, name="test")
-    write_outcomes(desk.store, said, name="test")
+    if audited:
+        write_outcomes(desk.store, said, name="test")
 
 
 def reviewed(desk: Desk, week: int) -> list[Incident]:

@@ -277,8 +277,8 @@ BAD_PREDICTIONS = [
 ]
 BAD_OUTCOMES = [
     ({"prediction_id": ""}, f"prediction_id: found '', {NO_TEXT}"),
-    ({"source": "zendesk"}, "source: found 'zendesk', expected one of ['escalation', 'customer', 'audit']"),
-    ({"source": []}, "source: found [], expected one of ['escalation', 'customer', 'audit']"),
+    ({"source": "zendesk"}, "source: found 'zendesk', expected one of ['escalation', 'customer', 'audit', 'unsure']"),
+    ({"source": []}, "source: found [], expected one of ['escalation', 'customer', 'audit', 'unsure']"),
     ({"answer": ""}, f"answer: found '', {NO_TEXT}"),
     ({"answer": None, "correct": None}, "answer: found None, expected an answer, or true or false in correct"),
     ({"correct": "no"}, "correct: found 'no', expected true or false"),

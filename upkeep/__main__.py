@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from upkeep.config import Client, Relabel, load_client, load_recipe, load_tiers
-from upkeep.errors import ConfigError, UpkeepError
+from upkeep.errors import ConfigError, SheetError, UpkeepError
 from upkeep.home import configs, home, prepare_process
 from upkeep.progress import OnTerminal
 
@@ -76,6 +76,18 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--reason", default="manual", help="why, for the record")
         _moment(command)
         command.set_defaults(run=run)
+
+    audit = commands.add_parser("audit", help="draw last week's audit sample and write its sheet to fill in")
+    audit.add_argument("client")
+    audit.add_argument("--to", type=Path, help="the .xlsx file to write, default <client>-<week>.xlsx here")
+    _moment(audit)
+    audit.set_defaults(run=_audit)
+
+    audited = commands.add_parser("audited", help="take in a filled audit sheet, all of it or part")
+    audited.add_argument("client")
+    audited.add_argument("sheet", type=Path, help="the .xlsx file")
+    _moment(audited)
+    audited.set_defaults(run=_audited)
 
     approve = commands.add_parser("approve", help="promote a challenger that won and waits for a person")
     approve.add_argument("client")
@@ -225,6 +237,30 @@ def _review(options: argparse.Namespace) -> None:
         print(f"  {finding.status.value}: {finding.text}")
     if order:
         print(f"  change order {order.period}: {order.why_extra}")
+
+
+def _audit(options: argparse.Namespace) -> None:
+    from upkeep.auditing import draw_audit, sheet_key
+
+    desk = _desk(options.client)
+    drawn = draw_audit(desk, _as_of(options))
+    if not drawn.asked:
+        print(f"{options.client} {drawn.week}: {drawn.requests:,} requests, nothing to ask")
+        return
+    path = options.to or Path(f"{options.client}-{drawn.week}.xlsx")
+    path.write_bytes(desk.store.read(sheet_key(drawn.week)))
+    print(f"{path}: {len(drawn.asked)} of {drawn.requests:,} requests of {drawn.week} to answer")
+
+
+def _audited(options: argparse.Namespace) -> None:
+    from upkeep.auditing import return_audit
+
+    if not options.sheet.is_file():
+        raise SheetError(f"{options.sheet}: no such file")
+    back = return_audit(_desk(options.client), options.sheet.read_bytes(), at=_as_of(options))
+    print(f"{options.client} {back.week}: {back.answered} answers taken in, {back.blank} rows left blank")
+    for one in back.rejected:
+        print(f"  row {one.row} not used: {one.reason}")
 
 
 def _report(options: argparse.Namespace) -> None:

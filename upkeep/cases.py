@@ -35,6 +35,7 @@ class Source(StrEnum):
     ESCALATION = "escalation"
     CUSTOMER = "customer"
     AUDIT = "audit"
+    UNSURE = "unsure"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Protocol
 
+from upkeep.auditing import draw_audit
 from upkeep.charts import chart_review
 from upkeep.config import Work
 from upkeep.desk import Desk, open_desk
@@ -52,6 +53,7 @@ def watch(desk: Desk, as_of: datetime) -> ChangeOrder | None:
     found = review_week(desk, as_of)
     note_incidents(desk, found)
     chart_review(desk, found)
+    draw_audit(desk, as_of)
     if not found.retrain_recommended or desk.tier.retrain is not None:
         return None
     order = book_retrain(desk, as_of, reason="; ".join(found.reasons))

@@ -177,6 +177,13 @@ class Alarms(Strict):
     )
 
 
+class Audit(Strict):
+    """How many of a week's answers people are asked to check."""
+
+    random: int = Field(default=50, ge=0, description="drawn by chance; accuracy is estimated from them")
+    unsure: int = Field(default=10, ge=0, description="the least confident of the others; they only teach")
+
+
 class Client(Strict):
     """One client's agreement and model."""
 
@@ -194,6 +201,7 @@ class Client(Strict):
     store_endpoint: str | None = None
     log: LogMap = LogMap()
     thresholds: Thresholds = Thresholds()
+    audit: Audit = Audit()
     alarms: Alarms = Alarms()
     alert_channels: tuple[Name, ...] = Field(
         default=(), description="where alerts go: names whose apprise URLs are in the environment or in Prefect secrets"

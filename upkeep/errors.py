@@ -57,6 +57,10 @@ class DecisionError(UpkeepError):
     """A promotion or rollback was asked for that the record does not allow."""
 
 
+class SheetError(UpkeepError):
+    """A returned audit sheet is not one that was sent out."""
+
+
 class DeliveryError(UpkeepError):
     """An alert did not reach a channel. Never holds the channel's URL, which is a secret."""
 

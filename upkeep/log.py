@@ -34,6 +34,7 @@ class OutcomeSource(StrEnum):
     ESCALATION = "escalation"
     CUSTOMER = "customer"
     AUDIT = "audit"
+    UNSURE = "unsure"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,151 @@
+"""Are people asked about the right answers, and does what they fill in come back whole?"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from io import BytesIO
+
+import pytest
+from openpyxl import load_workbook
+
+from benchmarks.estimate import covers, trial
+from tests.audited import FIRST, agreed, serve
+from upkeep.audit import Why, draw, read_sheet, understand, write_sheet
+from upkeep.auditing import draw_audit, return_audit, sheet_key
+from upkeep.config import Task
+from upkeep.errors import SheetError
+from upkeep.log import OutcomeSource, Prediction
+from upkeep.monitoring import Basis
+from upkeep.stages import review_week
+
+NOW = FIRST + timedelta(weeks=1, hours=3)
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch):
+    return agreed(tmp_path, monkeypatch, audit={"random": 8, "unsure": 3})
+
+
+def prediction(number: int, text: str = "Where is it?", *, confidence: float = 0.9) -> Prediction:
+    return Prediction(
+        f"00{number}", FIRST + timedelta(minutes=number), text, "order_status", confidence, "1", True, None, {}
+    )
+
+
+def fill(data: bytes, answers: dict[str, str], *, column: str = "right answer", tab: str | None = None) -> bytes:
+    """What a person does with a sheet: answers by id, the rest left blank."""
+    book = load_workbook(BytesIO(data))
+    sheet = book.worksheets[0]
+    head = [cell.value for cell in sheet[1]]
+    for row in sheet.iter_rows(min_row=2):
+        if row[0].value in answers:
+            row[head.index(column)].value = answers[row[0].value]
+    sheet.title = tab or sheet.title
+    saved = BytesIO()
+    book.save(saved)
+    return saved.getvalue()
+
+
+def test_the_draw_is_random_with_the_least_sure_of_the_others_on_top_and_the_same_again():
+    rows = [prediction(number, confidence=number / 100) for number in range(100)]
+    drawn = draw(rows, random=20, unsure=5, seed="s")
+    assert drawn == draw(rows[::-1], random=20, unsure=5, seed="s")
+    assert sum(why is Why.RANDOM for why in drawn.values()) == 20
+    others = [one.id for one in rows if drawn.get(one.id) is not Why.RANDOM]
+    assert [one for one in drawn if drawn[one] is Why.UNSURE] == others[:5]
+    assert draw(rows, random=20, unsure=5, seed="t") != drawn
+    assert len(draw(rows[:10], random=20, unsure=5, seed="s")) == 10
+
+
+def test_every_request_is_as_likely_to_be_drawn_however_sure_the_model_was():
+    rows = [prediction(number, confidence=number / 20) for number in range(20)]
+    times = dict.fromkeys((one.id for one in rows), 0)
+    for seed in range(2000):
+        for one in draw(rows, random=5, unsure=0, seed=str(seed)):
+            times[one] += 1
+    # 500 each is expected, its standard deviation is sqrt(2000 * 0.25 * 0.75) = 19.4
+    assert all(abs(count - 500) < 4 * 19.4 for count in times.values())
+
+
+def test_a_sheet_shows_the_request_and_not_what_would_sway_an_answer(desk):
+    made = load_workbook(BytesIO(write_sheet([prediction(7, "=HYPERLINK(1)")], week="2026-W06", client=desk.client)))
+    sheet = made.worksheets[0]
+    assert [cell.value for cell in sheet[1]] == ["id", "when", "request", "right answer"]
+    assert [cell.value for cell in sheet[2]] == ["007", "2026-02-02 10:07", "=HYPERLINK(1)", None]
+    assert sheet["C2"].data_type == "s"
+    offered = [row[0].value for row in made["choices"].iter_rows(min_col=4, max_col=4)]
+    assert offered == [*sorted(desk.client.labels), "oos"]
+
+
+def test_what_is_filled_in_becomes_outcomes_and_what_cannot_be_used_comes_back_with_the_reason(desk):
+    sheet = write_sheet([prediction(number) for number in range(5)], week="2026-W06", client=desk.client)
+    filled = fill(sheet, {"000": "refund_status", "001": "Refund status", "002": "gift cards", "003": "oos"})
+    asked = {"000": Why.RANDOM, "001": Why.RANDOM, "002": Why.UNSURE, "004": Why.RANDOM}
+    found = understand(read_sheet(filled), asked=asked, client=desk.client, at=NOW)
+    assert [(one.prediction_id, one.answer, one.source) for one in found.outcomes] == [
+        ("000", "refund_status", OutcomeSource.AUDIT),
+        ("002", "gift cards", OutcomeSource.UNSURE),  # a label of its own: nothing known is like it
+    ]
+    assert found.blank == 1
+    reasons = [(one.row, one.reason) for one in found.rejected]
+    assert reasons[0][0] == 3
+    assert "did you mean ['refund_status'" in reasons[0][1]
+    assert reasons[1] == (5, "id: found '003', expected one of the 4 that were asked about")
+
+
+def test_for_free_text_people_say_right_or_wrong(desk):
+    client = desk.client.model_copy(update={"task": Task.GENERATION, "labels": ()})
+    sheet = write_sheet([prediction(number) for number in range(3)], week="2026-W06", client=client)
+    filled = fill(sheet, {"000": "right", "001": "Wrong", "002": "perhaps"}, column="right or wrong")
+    asked = dict.fromkeys(("000", "001", "002"), Why.RANDOM)
+    found = understand(read_sheet(filled), asked=asked, client=client, at=NOW)
+    assert [one.correct for one in found.outcomes] == [True, False]
+    assert found.rejected[0].reason == "right or wrong: found 'perhaps', expected 'right' or 'wrong'"
+
+
+def test_a_returned_sheet_is_in_the_log_once_however_often_it_is_returned(desk):
+    serve(desk, 0, wrong=0, audited=False)
+    drawn = draw_audit(desk, FIRST + timedelta(weeks=1))
+    assert (drawn.week, drawn.requests, len(drawn.asked)) == ("2026-W06", 60, 11)
+    assert draw_audit(desk, FIRST + timedelta(weeks=1)) == drawn
+    filled = fill(desk.store.read(sheet_key("2026-W06")), dict.fromkeys(drawn.asked, "order_status"))
+    back = return_audit(desk, filled, at=NOW)
+    assert (back.week, back.answered, back.blank, back.rejected) == ("2026-W06", 11, 0, ())
+    assert return_audit(desk, filled, at=NOW + timedelta(hours=1)) == back
+    found = review_week(desk, FIRST + timedelta(weeks=1, days=1))
+    assert found.figures.basis is Basis.AUDIT
+    assert found.figures.accuracy.n == 8  # those drawn by chance, not the three on top
+    assert found.figures.labelled.hits == 11
+
+
+def test_two_halves_of_a_sheet_come_back_on_one_day_and_both_count(desk):
+    serve(desk, 0, wrong=0, audited=False)
+    drawn = draw_audit(desk, FIRST + timedelta(weeks=1))
+    sheet = desk.store.read(sheet_key("2026-W06"))
+    ids = sorted(drawn.asked)
+    for half in (ids[:5], ids[5:]):
+        return_audit(desk, fill(sheet, dict.fromkeys(half, "order_status")), at=NOW)
+    assert review_week(desk, FIRST + timedelta(weeks=1, days=1)).figures.labelled.hits == 11
+
+
+def test_a_file_that_is_no_sheet_of_ours_is_refused_and_nothing_is_written(desk):
+    serve(desk, 0, wrong=0, audited=False)
+    drawn = draw_audit(desk, FIRST + timedelta(weeks=1))
+    other_week = fill(desk.store.read(sheet_key("2026-W06")), dict.fromkeys(drawn.asked, "oos"), tab="Sheet1")
+    before = sorted(desk.store.keys(""))
+    with pytest.raises(SheetError, match=r"tab 'Sheet1' is of no sheet sent out, those are \['2026-W06.xlsx'\]"):
+        return_audit(desk, other_week, at=NOW)
+    with pytest.raises(SheetError, match="not an Excel workbook"):
+        return_audit(desk, b"id,right answer\n1,oos\n", at=NOW)
+    assert sorted(desk.store.keys("")) == before
+
+
+def test_a_week_without_requests_asks_nobody(desk):
+    assert draw_audit(desk, FIRST + timedelta(weeks=1)).asked == {}
+    assert sheet_key("2026-W06") not in list(desk.store.keys("audits/"))
+
+
+def test_accuracy_from_a_biased_log_is_within_its_interval_of_the_truth(desk):
+    found = [trial(desk.client, seed) for seed in range(200)]
+    assert sum(covers(one.estimate, one.truth) for one in found) >= 0.93 * 200
+    assert sum(covers(one.naive, one.truth) for one in found) < 0.5 * 200  # what came back by itself is mostly errors

@@ -1,0 +1,84 @@
+"""What does an audit leave behind for one client?
+
+Records in the client's store: audits/2026-W47.json (who was drawn), audits/2026-W47.xlsx (the sheet), and what came
+back, in audits/returned/ and as outcomes in the production log.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from upkeep import records
+from upkeep.audit import Rejected, Why, draw, read_sheet, understand, write_sheet
+from upkeep.desk import Desk
+from upkeep.errors import SheetError
+from upkeep.log import write_outcomes
+from upkeep.periods import Cadence, last_full
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A week's audit sample: out of how many requests, and why each of the asked ones was chosen, by id."""
+
+    week: str
+    as_of: datetime
+    requests: int
+    asked: dict[str, Why]
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """What one returned sheet brought, in counts, and the rows that could not be used."""
+
+    week: str
+    at: datetime
+    answered: int
+    blank: int
+    rejected: tuple[Rejected, ...]
+
+
+def sheet_key(week: str) -> str:
+    """Where a week's sheet stands in the store."""
+    return f"audits/{week}.xlsx"
+
+
+def draw_audit(desk: Desk, as_of: datetime) -> Drawn:
+    """Draw the audit sample of the last full week before `as_of` and write its sheet; once for a week."""
+    week = last_full(as_of, Cadence.WEEKLY, desk.zone)
+    key = f"audits/{week.key}.json"
+    done = records.load_if_there(desk.store, key, Drawn)
+    if done:
+        return done
+    predictions = desk.read_log(week, until=desk.local(as_of)).predictions
+    wanted = desk.client.audit
+    asked = draw(predictions, random=wanted.random, unsure=wanted.unsure, seed=f"{desk.client.client} {week.key} audit")
+    if asked:
+        rows = [one for one in predictions if one.id in asked]
+        desk.store.write(sheet_key(week.key), write_sheet(rows, week=week.key, client=desk.client))
+    drawn = Drawn(week.key, desk.local(as_of), len(predictions), asked)
+    records.save(desk.store, key, drawn)
+    return drawn
+
+
+def return_audit(desk: Desk, data: bytes, *, at: datetime) -> Returned:
+    """Take in a filled sheet, all of it or part: the answers become outcomes given at `at`.
+
+    The same sheet again changes nothing. Raises SheetError where it is not a sheet of a week that was drawn.
+    """
+    sheet = read_sheet(data)
+    drawn = records.load_if_there(desk.store, f"audits/{sheet.week}.json", Drawn)
+    if drawn is None:
+        known = [key.removeprefix("audits/") for key in desk.store.keys("audits/") if key.endswith(".xlsx")]
+        raise SheetError(f"client {desk.client.client}: tab {sheet.week!r} is of no sheet sent out, those are {known}")
+    digest = hashlib.sha256(data).hexdigest()[:12]
+    record = f"audits/returned/{sheet.week}-{digest}.json"
+    done = records.load_if_there(desk.store, record, Returned)
+    if done:
+        return done
+    answers = understand(sheet, asked=drawn.asked, client=desk.client, at=desk.local(at))
+    write_outcomes(desk.store, answers.outcomes, name=f"audit-{sheet.week}-{digest}")
+    back = Returned(sheet.week, desk.local(at), len(answers.outcomes), answers.blank, answers.rejected)
+    records.save(desk.store, record, back)
+    return back

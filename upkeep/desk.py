@@ -18,6 +18,8 @@ from upkeep.log import LogMapping, LogWindow, read_window
 from upkeep.periods import Window, localise
 from upkeep.records import load, load_rows
 from upkeep.store import Store, address
+from upkeep.tally import Tally
+from upkeep.windows import tally_window
 
 LAUNCH_CASES = "cases/launch.jsonl"
 GOLDEN = "evaluation/golden.jsonl"
@@ -56,10 +58,18 @@ class Desk:
         return localise(moment, self.zone)
 
     def read_log(self, window: Window, *, until: datetime) -> LogWindow:
-        """The production log of a window with the outcomes known before `until`."""
+        """The production log of a window, row by row, with the outcomes known before `until`."""
+        return read_window(self.store, window, mapping=self.mapping, outcomes_until=until)
+
+    def count_log(self, window: Window, *, until: datetime) -> Tally:
+        """The same in counts; what was read once is not read again."""
+        return tally_window(self.store, window, mapping=self.mapping, outcomes_until=until)
+
+    @property
+    def mapping(self) -> LogMapping:
+        """Where the client's log differs from the contract."""
         names = self.client.log
-        mapping = LogMapping(predictions=names.predictions, outcomes=names.outcomes, values=names.values)
-        return read_window(self.store, window, mapping=mapping, outcomes_until=until)
+        return LogMapping(predictions=names.predictions, outcomes=names.outcomes, values=names.values)
 
     def golden(self) -> list[Item]:
         """The agreed acceptance set, whenever its items are valid. Raises NotFoundError when none was agreed."""

@@ -18,7 +18,8 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
-from typing import Generic, NamedTuple, NoReturn, TypeVar
+from io import BytesIO
+from typing import Any, BinaryIO, Generic, NamedTuple, NoReturn, TypeVar
 
 from upkeep.errors import ConfigError, StoreError, UpkeepError
 from upkeep.periods import Window
@@ -95,14 +96,18 @@ class LogMapping:
 
     def __post_init__(self) -> None:
         allowed = {
-            "predictions": _PREDICTIONS.fields,
-            "outcomes": _OUTCOMES.fields,
-            "values": tuple(dict.fromkeys(_PREDICTIONS.fields + _OUTCOMES.fields)),
+            "predictions": PREDICTIONS.fields,
+            "outcomes": OUTCOMES.fields,
+            "values": tuple(dict.fromkeys(PREDICTIONS.fields + OUTCOMES.fields)),
         }
         for part, fields in allowed.items():
             unknown = [name for name in getattr(self, part) if name not in fields]
             if unknown:
                 raise ConfigError(f"log mapping: {part} has {unknown}, expected only {list(fields)}")
+
+    def of(self, kind: Kind[Row]) -> Mapping[str, str]:
+        """Our field -> theirs for one half of the log."""
+        return self.predictions if kind.folder == PREDICTIONS.folder else self.outcomes
 
 
 class LogWindow(NamedTuple):
@@ -117,8 +122,8 @@ class LogWindow(NamedTuple):
     orphan_outcomes: int
 
 
-class _RejectedError(UpkeepError):
-    """Why a row is quarantined; never leaves this module."""
+class RejectedError(UpkeepError):
+    """Why a row or a file is quarantined; never leaves what reads the log."""
 
 
 Row = TypeVar("Row", Prediction, Outcome)
@@ -126,7 +131,7 @@ _Values = Mapping[str, Mapping[str, object]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Kind(Generic[Row]):
+class Kind(Generic[Row]):
     """One half of the log: where it lies, its fields on disk, and how a row is made of a time and their values."""
 
     folder: str
@@ -137,11 +142,11 @@ class _Kind(Generic[Row]):
         return {name: theirs.get(name, name) for name in self.fields}
 
     def on_disk(self, row: Row) -> dict[str, object]:
-        return {name: _utc(row.at) if name == "timestamp" else getattr(row, name) for name in self.fields}
+        return {name: as_utc(row.at) if name == "timestamp" else getattr(row, name) for name in self.fields}
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
+class Line:
     """A row as it was found; `fault` says why it cannot even be parsed."""
 
     file: str
@@ -153,10 +158,10 @@ class _Line:
         return Quarantined(self.file, self.number, reason, _raw(self.content))
 
 
-class _Found(NamedTuple, Generic[Row]):
+class Found(NamedTuple, Generic[Row]):
     """A line, its time if it has one on the folder's day, and the row or the reason why there is none."""
 
-    line: _Line
+    line: Line
     at: datetime | None
     row: Row | None
     reason: str
@@ -169,10 +174,10 @@ def read_window(store: Store, window: Window, *, mapping: LogMapping, outcomes_u
     contract is quarantined in the window that holds its time; without a usable time, in every window that touches its
     folder's day. Raises StoreError when the store fails.
     """
-    start, end, until = _utc(window.start), _utc(window.end), _utc(outcomes_until)
+    start, end, until = as_utc(window.start), as_utc(window.end), as_utc(outcomes_until)
     quarantined: list[Quarantined] = []
     predictions: dict[str, Prediction] = {}
-    for found in _scan(store, _PREDICTIONS, _days(start, end), mapping.predictions, mapping.values):
+    for found in _scan(store, PREDICTIONS, utc_days(start, end), mapping.predictions, mapping.values):
         if found.at is not None and not start <= found.at < end:
             continue
         if found.row is None:
@@ -188,12 +193,12 @@ def read_window(store: Store, window: Window, *, mapping: LogMapping, outcomes_u
 
 def write_predictions(store: Store, rows: Iterable[Prediction], *, name: str) -> None:
     """Write rows to `log/predictions/<UTC day>/<name>.jsonl`, over what an earlier call with that name wrote there."""
-    _write(store, _PREDICTIONS, name, rows)
+    _write(store, PREDICTIONS, name, rows)
 
 
 def write_outcomes(store: Store, rows: Iterable[Outcome], *, name: str) -> None:
     """Write rows to `log/outcomes/<UTC day>/<name>.jsonl`, over what an earlier call with that name wrote there."""
-    _write(store, _OUTCOMES, name, rows)
+    _write(store, OUTCOMES, name, rows)
 
 
 class _Outcomes(NamedTuple):
@@ -205,11 +210,11 @@ class _Outcomes(NamedTuple):
 def _read_outcomes(
     store: Store, mapping: LogMapping, *, known: Container[str], start: datetime, end: datetime, until: datetime
 ) -> _Outcomes:
-    in_window = {day.isoformat() for day in _days(start, end)}
+    in_window = {day.isoformat() for day in utc_days(start, end)}
     outcomes: dict[str, list[Outcome]] = defaultdict(list)
     quarantined: list[Quarantined] = []
     orphans = 0
-    for found in _scan(store, _OUTCOMES, _days(start, until), mapping.outcomes, mapping.values):
+    for found in _scan(store, OUTCOMES, utc_days(start, until), mapping.outcomes, mapping.values):
         at, row = found.at, found.row
         if at is not None and at >= until:
             continue
@@ -225,21 +230,26 @@ def _read_outcomes(
 
 
 def _scan(
-    store: Store, kind: _Kind[Row], days: Iterable[date], theirs: Mapping[str, str], values: _Values
-) -> Iterator[_Found[Row]]:
+    store: Store, kind: Kind[Row], days: Iterable[date], theirs: Mapping[str, str], values: _Values
+) -> Iterator[Found[Row]]:
     """Every row of the days' files, one file at a time."""
     paths = kind.paths(theirs)
     for day in days:
         folder = f"{kind.folder}/{day.isoformat()}/"
         for key in store.keys(folder):
-            # the usual marks of files that are not data, such as Spark's _SUCCESS
-            if any(part.startswith(("_", ".")) for part in key.removeprefix(folder).split("/")):
+            if not is_data(key, folder):
                 continue
-            for line in _lines(key, store.read(key), paths):
-                yield _judge(line, day, kind, paths, values)
+            for line in file_lines(key, store.read(key), paths):
+                yield judge_line(line, day, kind, paths, values)
 
 
-def _judge(line: _Line, day: date, kind: _Kind[Row], paths: Mapping[str, str], values: _Values) -> _Found[Row]:
+def is_data(key: str, folder: str) -> bool:
+    """Is a file in a day's folder none of the usual marks, such as Spark's _SUCCESS?"""
+    return not any(part.startswith(("_", ".")) for part in key.removeprefix(folder).split("/"))
+
+
+def judge_line(line: Line, day: date, kind: Kind[Row], paths: Mapping[str, str], values: _Values) -> Found[Row]:
+    """The row that a line of a day's file holds, or the reason why it breaks the contract."""
     at = None
     try:
         content = _object(line)
@@ -250,58 +260,66 @@ def _judge(line: _Line, day: date, kind: _Kind[Row], paths: Mapping[str, str], v
         if moment.date() != day:
             raise _rejected("timestamp", fields["timestamp"], f"a time on its folder's day, {day} in UTC")
         at = moment
-        return _Found(line, at, kind.make(moment, fields), "")
-    except _RejectedError as exc:
-        return _Found(line, at, None, str(exc))
+        return Found(line, at, kind.make(moment, fields), "")
+    except RejectedError as exc:
+        return Found(line, at, None, str(exc))
 
 
-def _lines(key: str, data: bytes, paths: Mapping[str, str]) -> Iterator[_Line]:
+def file_lines(key: str, data: bytes, paths: Mapping[str, str]) -> Iterator[Line]:
+    """The lines of a file that are not blank, or one with the number 0 that says why the file cannot be read."""
     try:
         if key.endswith(".parquet"):
-            rows = enumerate(_parquet_rows(data, paths), start=1)
-            yield from (_Line(key, number, row) for number, row in rows)
+            rows = enumerate(list(parquet_rows(BytesIO(data), paths)), start=1)
+            yield from (Line(key, number, row) for number, row in rows)
             return
         text = _text_of(key, data)
-    except _RejectedError as exc:
-        yield _Line(key, 0, data, fault=str(exc))
+    except RejectedError as exc:
+        yield Line(key, 0, data, fault=str(exc))
         return
     for number, line in enumerate(text.removeprefix(codecs.BOM_UTF8).split(b"\n"), start=1):
         if line and not line.isspace():
-            yield _Line(key, number, line)
+            yield Line(key, number, line)
 
 
 def _text_of(key: str, data: bytes) -> bytes:
     if key.endswith(".jsonl"):
         return data
     if not key.endswith(".jsonl.gz"):
-        raise _RejectedError("file: unknown type, expected .jsonl, .jsonl.gz or .parquet")
+        raise RejectedError("file: unknown type, expected .jsonl, .jsonl.gz or .parquet")
     try:
         return gzip.decompress(data)
     except (OSError, EOFError, zlib.error) as exc:
-        raise _RejectedError(f"file: not readable as gzip: {exc}") from exc
+        raise RejectedError(f"file: not readable as gzip: {exc}") from exc
 
 
-def _parquet_rows(data: bytes, paths: Mapping[str, str]) -> list[dict[str, object]]:
+def parquet_rows(source: str | BinaryIO, paths: Mapping[str, str]) -> Iterator[dict[str, object]]:
+    """The rows of a Parquet file with the columns that the paths begin with, a batch in memory at a time."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     tops = {*paths.values(), *(path.partition(".")[0] for path in paths.values())}
     try:
-        file = pq.ParquetFile(pa.BufferReader(data))
-        table = file.read(columns=[name for name in file.schema_arrow.names if name in tops])
-        for at, column in enumerate(table.schema):
-            if pa.types.is_timestamp(column.type) and column.type.unit == "ns":  # Python's times have microseconds
-                cut = table.column(at).cast(pa.timestamp("us", column.type.tz), safe=False)
-                table = table.set_column(at, column.name, cut)
-        rows: list[dict[str, object]] = table.to_pylist(maps_as_pydicts="strict")
+        file = pq.ParquetFile(source)
+        for batch in file.iter_batches(columns=[name for name in file.schema_arrow.names if name in tops]):
+            yield from _cut(pa.Table.from_batches([batch])).to_pylist(maps_as_pydicts="strict")
     except (pa.ArrowException, OSError, ValueError, OverflowError, LookupError) as exc:
-        raise _RejectedError(f"file: not readable as Parquet: {exc}") from exc
-    return rows
+        raise RejectedError(f"file: not readable as Parquet: {exc}") from exc
 
 
-def _object(line: _Line) -> Mapping[str, object]:
+def _cut(table: Any) -> Any:
+    """The Arrow table with its nanoseconds cut, because Python's times have microseconds."""
+    import pyarrow as pa
+
+    for at, column in enumerate(table.schema):
+        if pa.types.is_timestamp(column.type) and column.type.unit == "ns":
+            cut = table.column(at).cast(pa.timestamp("us", column.type.tz), safe=False)
+            table = table.set_column(at, column.name, cut)
+    return table
+
+
+def _object(line: Line) -> Mapping[str, object]:
     if line.fault is not None:
-        raise _RejectedError(line.fault)
+        raise RejectedError(line.fault)
     if not isinstance(line.content, bytes):
         return line.content
     try:
@@ -309,7 +327,7 @@ def _object(line: _Line) -> Mapping[str, object]:
         if b"\\u" in line.content:
             json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair could never be written again
     except (ValueError, RecursionError) as exc:
-        raise _RejectedError(f"line: not JSON in UTF-8: {exc}") from exc
+        raise RejectedError(f"line: not JSON in UTF-8: {exc}") from exc
     if not isinstance(value, dict):
         raise _rejected("line", value, "a JSON object")
     return value
@@ -377,12 +395,12 @@ def _outcome(at: datetime, fields: Mapping[str, object]) -> Outcome:
 
 
 _SOURCES = tuple(OutcomeSource)
-_PREDICTIONS = _Kind(
+PREDICTIONS = Kind(
     folder="log/predictions",
     fields=("id", "timestamp", "input", "output", "confidence", "model_version", "automatic", "latency_ms", "metadata"),
     make=_prediction,
 )
-_OUTCOMES = _Kind(
+OUTCOMES = Kind(
     folder="log/outcomes", fields=("prediction_id", "timestamp", "source", "answer", "correct"), make=_outcome
 )
 
@@ -433,8 +451,8 @@ def _metadata(value: object) -> Mapping[str, object]:
     raise _rejected("metadata", value, "an object or null")
 
 
-def _rejected(name: str, value: object, wanted: str) -> _RejectedError:
-    return _RejectedError(f"{name}: found {_SHORT.repr(value)}, expected {wanted}")
+def _rejected(name: str, value: object, wanted: str) -> RejectedError:
+    return RejectedError(f"{name}: found {_SHORT.repr(value)}, expected {wanted}")
 
 
 _SHORT = reprlib.Repr()
@@ -447,13 +465,13 @@ def _raw(content: bytes | Mapping[str, object]) -> str:
     return json.dumps(content, default=str, ensure_ascii=False)[:RAW_LIMIT]
 
 
-def _utc(moment: datetime) -> datetime:
+def as_utc(moment: datetime) -> datetime:
     if moment.tzinfo is None:
         raise ValueError(f"{moment.isoformat()} has no zone, expected a zone-aware time")
     return moment.astimezone(UTC)
 
 
-def _days(start: datetime, end: datetime) -> list[date]:
+def utc_days(start: datetime, end: datetime) -> list[date]:
     """The UTC days that hold a moment with start <= moment < end."""
     first, last = start.date(), (end - timedelta(microseconds=1)).date()
     return [first + timedelta(days=passed) for passed in range((last - first).days + 1)]
@@ -463,12 +481,12 @@ def _day_of(file: str) -> str:
     return file.split("/")[2]
 
 
-def _write(store: Store, kind: _Kind[Row], name: str, rows: Iterable[Row]) -> None:
+def _write(store: Store, kind: Kind[Row], name: str, rows: Iterable[Row]) -> None:
     if not name or name.startswith(("_", ".")) or "/" in name:
         wanted = "a file name that begins with neither _ nor ."
         raise StoreError(f"{store.uri}/{kind.folder}: name is {name!r}, expected {wanted}")
     by_day: dict[date, list[Row]] = defaultdict(list)
     for row in rows:
-        by_day[_utc(row.at).date()].append(row)
+        by_day[as_utc(row.at).date()].append(row)
     for day, kept in sorted(by_day.items()):
         write_jsonl(store, f"{kind.folder}/{day.isoformat()}/{name}.jsonl", map(kind.on_disk, kept))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -11,8 +11,9 @@ from enum import StrEnum
 from upkeep import alarms
 from upkeep.alarms import Against, Standing, State
 from upkeep.config import Client, Thresholds
-from upkeep.log import LogWindow, OutcomeSource, Prediction
+from upkeep.log import LogWindow, OutcomeSource
 from upkeep.rates import Rate
+from upkeep.tally import SCALE, Cell, Count, Tally, tally
 from upkeep.truth import Truth, settle
 
 POOLED_WEEKS = 4
@@ -95,34 +96,36 @@ class Review:
 
 
 def figures(window: LogWindow, client: Client) -> Figures:
-    """Count a week's log.
+    """Count a week's log that was read row by row."""
+    return figures_of(tally(window), client)
+
+
+def figures_of(counted: Tally, client: Client) -> Figures:
+    """What a window's counts say.
 
     Quality comes from the random audit sample, or from all requests where at least nine in ten are labelled; never
     from escalations and complaints alone, which are mostly the errors.
     """
-    newest = window.predictions[-1].model_version if window.predictions else None
-    current = [prediction for prediction in window.predictions if prediction.model_version == newest]
-    labelled = [prediction for prediction in current if window.outcomes.get(prediction.id)]
-    coverage = Rate(len(labelled), len(current))
-    basis, sample = _sample(labelled, window, coverage)
-    truths = _truths(window, client)
-    judged = [(prediction.automatic, truths[prediction.id].right) for prediction in sample]
+    groups = [Group(cell, count, _truth(cell, client)) for cell, count in counted.cells.items()]
+    current = [group for group in groups if group.cell.model_version == counted.newest]
+    requests = sum(group.count.requests for group in current)
+    coverage = _rate((group, bool(group.cell.said)) for group in current)
+    basis, sample = _sample(current, coverage)
     known = {*client.labels, client.out_of_scope_label}
-    answers = Counter(truth.answer for truth in truths.values() if truth.answer and truth.answer not in known)
     return Figures(
-        requests=len(window.predictions),
-        model_version=newest,
+        requests=sum(group.count.requests for group in groups),
+        model_version=counted.newest,
         basis=basis,
-        accuracy=Rate.of(right for _, right in judged),
-        auto_resolution=Rate.of(automatic and right for automatic, right in judged),
-        precision=Rate.of(right for automatic, right in judged if automatic),
-        escalation=Rate.of(not prediction.automatic for prediction in current),
+        accuracy=_rate((group, group.right) for group in sample),
+        auto_resolution=_rate((group, group.cell.automatic and group.right) for group in sample),
+        precision=_rate((group, group.right) for group in sample if group.cell.automatic),
+        escalation=_rate((group, not group.cell.automatic) for group in current),
         labelled=coverage,
-        mean_confidence=sum(p.confidence for p in current) / len(current) if current else None,
-        label_mix=dict(Counter(prediction.output or "" for prediction in window.predictions).most_common()),
-        unknown_labels=dict(answers.most_common()),
-        quarantined=dict(Counter(row.subject for row in window.quarantined).most_common()),
-        orphan_outcomes=window.orphan_outcomes,
+        mean_confidence=sum(group.count.confidence for group in current) / SCALE / requests if current else None,
+        label_mix=_mix((group.cell.output or "", group) for group in groups),
+        unknown_labels=_mix((group.answer, group) for group in groups if group.answer and group.answer not in known),
+        quarantined=dict(Counter(row.subject for row in counted.quarantined).most_common()),
+        orphan_outcomes=counted.orphan_outcomes,
     )
 
 
@@ -138,23 +141,48 @@ def review(client: Client, *, week: str, as_of: datetime, figures: Figures, earl
     return Review(client.client, week, as_of, figures, findings, bool(reasons), reasons)
 
 
-def _truths(window: LogWindow, client: Client) -> dict[str, Truth]:
-    return {
-        prediction.id: settle(prediction, said, out_of_scope=client.out_of_scope_label)
-        for prediction in window.predictions
-        if (said := window.outcomes.get(prediction.id))
-    }
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Requests that are counted together, and what was said about them comes to."""
+
+    cell: Cell
+    count: Count
+    truth: Truth | None
+
+    @property
+    def right(self) -> bool:
+        """Was the right thing done? Asked of labelled requests only."""
+        return self.truth is not None and self.truth.right
+
+    @property
+    def answer(self) -> str | None:
+        """The right answer, where somebody named it."""
+        return self.truth.answer if self.truth else None
 
 
-def _sample(labelled: list[Prediction], window: LogWindow, coverage: Rate) -> tuple[Basis, list[Prediction]]:
+def _truth(cell: Cell, client: Client) -> Truth | None:
+    return settle(cell, cell.said, out_of_scope=client.out_of_scope_label) if cell.said else None
+
+
+def _sample(current: Sequence[Group], coverage: Rate) -> tuple[Basis, list[Group]]:
+    labelled = [group for group in current if group.cell.said]
     if coverage.value is not None and coverage.value >= FULL_COVERAGE:
         return Basis.ALL, labelled
-    audited = [
-        prediction
-        for prediction in labelled
-        if any(outcome.source is OutcomeSource.AUDIT for outcome in window.outcomes[prediction.id])
-    ]
+    audited = [group for group in labelled if any(opinion.source is OutcomeSource.AUDIT for opinion in group.cell.said)]
     return (Basis.AUDIT, audited) if audited else (Basis.NONE, [])
+
+
+def _rate(groups: Iterable[tuple[Group, bool]]) -> Rate:
+    counted = [(group.count.requests, hit) for group, hit in groups]
+    return Rate(sum(n for n, hit in counted if hit), sum(n for n, _ in counted))
+
+
+def _mix(groups: Iterable[tuple[str, Group]]) -> dict[str, int]:
+    """Requests by label, the most frequent first."""
+    found: Counter[str] = Counter()
+    for label, group in groups:
+        found[label] += group.count.requests
+    return dict(sorted(found.items(), key=lambda one: (-one[1], one[0])))
 
 
 def _floors(thresholds: Thresholds) -> list[tuple[Metric, float]]:

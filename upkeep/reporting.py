@@ -12,7 +12,7 @@ from upkeep import records
 from upkeep.config import Client
 from upkeep.desk import Desk
 from upkeep.entitlement import ChangeOrder
-from upkeep.monitoring import Basis, Figures, Review, Status, figures
+from upkeep.monitoring import Basis, Figures, Review, Status, figures_of
 from upkeep.periods import Cadence, Window, last_full, week
 from upkeep.rates import Rate
 from upkeep.stages import Decision, change_orders, decisions, reviews
@@ -60,7 +60,7 @@ def write_report(desk: Desk, as_of: datetime) -> Report:
 
 def assemble(desk: Desk, month: Window, as_of: datetime) -> Report:
     """Gather a month from the log and the records: the weeks that ended in it, as they were known at `as_of`."""
-    counted = figures(desk.read_log(month, until=as_of), desk.client)
+    counted = figures_of(desk.count_log(month, until=as_of), desk.client)
     weekly = tuple(
         one for one in reviews(desk) if one.as_of <= as_of and month.start < week(one.week, desk.zone).end <= month.end
     )

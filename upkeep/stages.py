@@ -41,7 +41,7 @@ from upkeep.entitlement import ChangeOrder, Claim, Included, entitled
 from upkeep.errors import AlreadyExistsError, DecisionError, NotEnoughDataError
 from upkeep.evaluation import Scores, evaluate_model
 from upkeep.finetuning import Trained, finetune
-from upkeep.monitoring import Review, figures, review
+from upkeep.monitoring import Review, figures_of, review
 from upkeep.periods import Cadence, Window, last_full, starts_on
 from upkeep.progress import Progress, silent
 
@@ -115,14 +115,14 @@ def review_week(desk: Desk, as_of: datetime) -> Review:
     done = records.load_if_there(desk.store, key, Review)
     if done:
         return done
-    log = desk.read_log(week, until=desk.local(as_of))
-    if log.quarantined:
-        records.save_rows(desk.store, f"quarantine/{week.key}.jsonl", log.quarantined)
+    counted = desk.count_log(week, until=desk.local(as_of))
+    if counted.quarantined:
+        records.save_rows(desk.store, f"quarantine/{week.key}.jsonl", counted.quarantined)
     found = review(
         desk.client,
         week=week.key,
         as_of=desk.local(as_of),
-        figures=figures(log, desk.client),
+        figures=figures_of(counted, desk.client),
         earlier=[one for one in reviews(desk) if one.week < week.key],
     )
     records.save(desk.store, key, found)

@@ -48,6 +48,14 @@ class Store(Protocol):
         """Every key that begins with the prefix, as text, in order; never files still being written."""
         ...
 
+    def marks(self, prefix: str) -> dict[str, str]:
+        """The keys as `keys` gives them, each with a mark that is another one when its bytes have changed."""
+        ...
+
+    def fetch(self, key: str, folder: Path) -> Path:
+        """A file with the key's bytes, to be read only: in place, or put into the folder. Raises NotFoundError."""
+        ...
+
     def delete(self, key: str) -> None:
         """Take the key away; nothing happens when it is not there."""
         ...

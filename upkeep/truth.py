@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
-
-from upkeep.log import Outcome, Prediction
+from typing import NamedTuple, Protocol
 
 
 class Truth(NamedTuple):
@@ -15,7 +13,27 @@ class Truth(NamedTuple):
     answer: str | None
 
 
-def settle(prediction: Prediction, outcomes: Sequence[Outcome], *, out_of_scope: str) -> Truth:
+class Given(Protocol):
+    """The answer that was given; `automatic` where nobody looked before it went out."""
+
+    @property
+    def output(self) -> str | None: ...
+
+    @property
+    def automatic(self) -> bool: ...
+
+
+class Said(Protocol):
+    """What somebody said about it: the right answer, whether the given one was correct, or both."""
+
+    @property
+    def answer(self) -> str | None: ...
+
+    @property
+    def correct(self) -> bool | None: ...
+
+
+def settle(prediction: Given, outcomes: Sequence[Said], *, out_of_scope: str) -> Truth:
     """The newest opinion counts, and a right answer that was named decides over a bare right or wrong.
 
     A later "wrong" without an answer takes back an earlier answer that agreed with the model, and leaves one that did

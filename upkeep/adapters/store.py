@@ -82,6 +82,19 @@ class FolderStore:
             found = [path.relative_to(self.folder).as_posix() for path in _files(top)]
         yield from sorted(key for key in found if key.startswith(prefix) and not is_reserved(key))
 
+    def marks(self, prefix: str) -> dict[str, str]:
+        found = {}
+        for key in self.keys(prefix):
+            with _disk(self._where(key)), suppress(FileNotFoundError):  # taken away meanwhile
+                stat = self._path(key).stat()
+                found[key] = f"{stat.st_size}-{stat.st_mtime_ns}-{stat.st_ino}"
+        return found
+
+    def fetch(self, key: str, folder: Path) -> Path:  # noqa: ARG002 the file is on this machine already
+        if not self.exists(key):
+            raise NotFoundError(f"{self._where(key)}: no such file")
+        return self._path(key)
+
     def delete(self, key: str) -> None:
         with _disk(self._where(key)), suppress(FileNotFoundError, IsADirectoryError, NotADirectoryError):
             self._path(key).unlink()
@@ -135,13 +148,23 @@ class S3Store:
         return [entry["Key"] for entry in found.get("Contents", [])] == [name]
 
     def keys(self, prefix: str) -> Iterator[str]:
+        yield from self.marks(prefix)
+
+    def marks(self, prefix: str) -> dict[str, str]:
         base = f"{self.prefix}/" if self.prefix else ""
         pages = self.client.get_paginator("list_objects_v2")
         with self._errors(prefix):
             listed = pages.paginate(Bucket=self.bucket, Prefix=base + check_prefix(prefix))
-            found = [entry["Key"].removeprefix(base) for page in listed for entry in page.get("Contents", [])]
+            entries = [entry for page in listed for entry in page.get("Contents", [])]
+        found = {entry["Key"].removeprefix(base): f"{entry['Size']}-{entry['ETag']}" for entry in entries}
         # consoles make empty objects whose name ends in a slash to show a folder
-        yield from sorted(key for key in found if not key.endswith("/") and not is_reserved(key))
+        return {key: found[key] for key in sorted(found) if not key.endswith("/") and not is_reserved(key)}
+
+    def fetch(self, key: str, folder: Path) -> Path:
+        target = folder / uuid4().hex
+        with self._errors(key), target.open("wb") as file:
+            self.client.download_fileobj(self.bucket, self._object(key), file)
+        return target
 
     def delete(self, key: str) -> None:
         with self._errors(key):

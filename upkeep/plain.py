@@ -1,0 +1,260 @@
+r"""Which rows of a raw file are plainly fine, said in SQL?
+
+A condition here may doubt a good row, which then goes to `upkeep.log.judge_line`, but must not accept a bad one, nor
+one whose values Python would read differently. The oddities that DuckDB's JSON reader lets through are therefore
+doubted: commas at the end, NaN, doubled keys, numbers out of range, deep nesting; and texts that need their
+backslashes undone.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from upkeep.log import Kind, LogMapping, OutcomeSource, Row, as_utc
+
+
+class Shape(StrEnum):
+    """What a field has to look like."""
+
+    TEXT = "text"
+    TEXT_OR_NULL = "text or null"
+    INPUT = "text that is not kept"
+    TIME = "time"
+    SHARE = "0..1"
+    LATENCY = "milliseconds or null"
+    FLAG = "flag"
+    FLAG_OR_NULL = "flag or null"
+    OBJECT = "object or null, not kept"
+
+
+SHAPES = {
+    "log/predictions": {
+        "id": Shape.TEXT,
+        "timestamp": Shape.TIME,
+        "input": Shape.INPUT,
+        "output": Shape.TEXT_OR_NULL,
+        "confidence": Shape.SHARE,
+        "model_version": Shape.TEXT,
+        "automatic": Shape.FLAG,
+        "latency_ms": Shape.LATENCY,
+        "metadata": Shape.OBJECT,
+    },
+    "log/outcomes": {
+        "prediction_id": Shape.TEXT,
+        "timestamp": Shape.TIME,
+        "source": Shape.TEXT,
+        "answer": Shape.TEXT_OR_NULL,
+        "correct": Shape.FLAG_OR_NULL,
+    },
+}
+ALSO = {
+    "log/predictions": "(output IS NOT NULL OR NOT automatic)",
+    "log/outcomes": f"(answer IS NOT NULL OR correct IS NOT NULL) AND source IN {tuple(map(str, OutcomeSource))}",
+}
+"""What has to hold between the fields of a row, by folder."""
+TYPES = {
+    Shape.TEXT: "VARCHAR",
+    Shape.TEXT_OR_NULL: "VARCHAR",
+    Shape.TIME: "BIGINT",
+    Shape.SHARE: "DOUBLE",
+    Shape.LATENCY: "DOUBLE",
+    Shape.FLAG: "BOOLEAN",
+    Shape.FLAG_OR_NULL: "BOOLEAN",
+}
+OPTIONAL = {Shape.TEXT_OR_NULL, Shape.LATENCY, Shape.FLAG_OR_NULL, Shape.OBJECT}
+
+_SEEN = r"[\p{L}\p{N}]"  # such a character is never white space
+_MOMENT = (
+    r"\d{4}-\d\d-\d\d[T ]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{3}|\.\d{6})?(Z|[+-](0\d|1[0-4]):[0-5]\d)"  # as RE2 has it
+)
+_ODD = r",\s*[}\]]|[:\[,]\s*-?(?i:nan|inf)|[0-9][eE][+-]?[0-9]{3}|[0-9]{300}"
+_DEEP = 100
+_PATH = re.compile(r"[\w -]+(\.[\w -]+)*")
+_WHOLE = {sign + size for sign in ("", "U") for size in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")}
+_NUMBERS = _WHOLE | {"FLOAT", "DOUBLE"}
+_READ_DIFFERENTLY = re.compile(r"MAP|TIME|DATE|INTERVAL|DECIMAL|BLOB|HUGEINT|UUID|\[")
+
+
+def columns(kind: Kind[Row]) -> dict[str, str]:
+    """The columns that are kept of a row and their types in DuckDB."""
+    return {_name(field): TYPES[shape] for field, shape in SHAPES[kind.folder].items() if shape in TYPES}
+
+
+def from_json(kind: Kind[Row], mapping: LogMapping, day: date) -> str | None:
+    """The query of (line, kept columns, fine) over a table `batch` of (line, content); None where SQL cannot tell."""
+    theirs: dict[str, str] = kind.paths(mapping.of(kind))
+    if not all(_PATH.fullmatch(path) for path in theirs.values()):
+        return None
+    # a key that has the dots itself comes first; it may be null
+    paths = [path for name in theirs.values() for path in (f'$."{name}"', _pointer(name.split(".")))]
+    raws = [f'coalesce(v[{2 * at + 1}], v[{2 * at + 2}]) AS "raw {field}"' for at, field in enumerate(theirs)]
+    found: dict[str, _Field] = {
+        field: _from_raw(shape, field, mapping.values, day) for field, shape in SHAPES[kind.folder].items()
+    }
+    sound = [
+        "j IS NOT NULL",
+        f"NOT regexp_matches(content, {quoted(_ODD)})",
+        f"length(content) - length(translate(content, '[{{', '')) < {_DEEP}",
+        *_no_doubled_keys(theirs.values()),
+    ]
+    listed = ", ".join(map(quoted, paths))
+    return f"""
+        WITH parsed AS (SELECT line, content, try_cast(content AS JSON) AS j FROM batch),
+        dug AS (SELECT line, json_extract(j, [{listed}])::VARCHAR[] AS v, {" AND ".join(sound)} AS sound FROM parsed),
+        raw AS (SELECT line, sound, {", ".join(raws)} FROM dug)
+        {_judged(kind, found, "raw", "sound")}"""
+
+
+def from_parquet(kind: Kind[Row], mapping: LogMapping, day: date, types: Mapping[str, str]) -> str | None:
+    """The query of (line, kept columns, fine) over a relation `file` with columns of these types, or None."""
+    theirs: dict[str, str] = kind.paths(mapping.of(kind))
+    found: dict[str, _Field] = {}
+    for field, shape in SHAPES[kind.folder].items():
+        path = theirs[field]
+        if path not in types and path.partition(".")[0] in types:
+            return None
+        column = '"' + path.replace('"', '""') + '"' if path in types else None
+        one = _from_column(shape, column, types.get(path, ""), field=field, tables=mapping.values, day=day)
+        if one is None:
+            return None
+        found[field] = one
+    return _judged(kind, found, "file", "true")
+
+
+def _pointer(parts: Sequence[str]) -> str:
+    return "".join(["$", *(f'."{part}"' for part in parts)])
+
+
+def _no_doubled_keys(paths: Iterable[str]) -> list[str]:
+    """Of a doubled key Python takes the last and DuckDB the first."""
+    split = [path.split(".") for path in paths]
+    objects = {_pointer(parts[:depth]) for parts in split for depth in range(len(parts))}
+    keys = [f"json_keys(j, {quoted(path)})" for path in sorted(objects)]
+    return [f"coalesce(len({found}) = len(list_distinct({found})), true)" for found in keys]
+
+
+class _Field(NamedTuple):
+    """SQL for a field's value and for whether it is plainly fine."""
+
+    value: str
+    fine: str
+
+
+def _judged(kind: Kind[Row], found: Mapping[str, _Field], source: str, sound: str) -> str:
+    kept = {_name(field): found[field].value for field, shape in SHAPES[kind.folder].items() if shape in TYPES}
+    values = ", ".join(f"{value} AS {name}" for name, value in kept.items())
+    fine = " AND ".join(f"({one.fine})" for one in found.values())
+    names = ", ".join(kept)
+    return f"""
+        SELECT line, {names}, coalesce(fine AND {ALSO[kind.folder]}, false) AS fine
+        FROM (SELECT line, {values}, {sound} AND {fine} AS fine FROM {source})"""
+
+
+def _from_raw(shape: Shape, field: str, tables: Mapping[str, Mapping[str, object]], day: date) -> _Field:
+    """A field whose JSON text stands in the column `raw <field>`."""
+    raw, known = f'"raw {field}"', "true"
+    if field in tables:
+        # only what has one spelling can be looked up by its spelling
+        known = f"""regexp_full_match(coalesce({raw}, 'null'), '"[^\\\\]*"|true|false|null|0|-?[1-9][0-9]{{0,14}}')"""
+        raw = _translated(raw, tables[field])
+    value, fine = _json_rule(shape, raw, day)
+    if shape in OPTIONAL:
+        fine = f"{raw} IS NULL OR {raw} = 'null' OR {fine}"
+    return _Field(value, f"({known}) AND ({fine})")
+
+
+def _json_rule(shape: Shape, raw: str, day: date) -> _Field:
+    text = f"""CASE WHEN {raw} LIKE '"%' THEN {raw}[2:-2] END"""
+    match shape:
+        case Shape.TEXT | Shape.TEXT_OR_NULL:
+            return _Field(text, rf"""regexp_full_match({raw}, '"[^\\]*{_SEEN}[^\\]*"')""")
+        case Shape.INPUT:
+            return _Field(text, rf"""regexp_matches({raw}, '^"[^\\]*{_SEEN}')""")
+        case Shape.TIME:
+            return _moment(text, day)
+        case Shape.SHARE | Shape.LATENCY:
+            number = f"CASE WHEN {raw} SIMILAR TO '[0-9].*' THEN try_cast({raw} AS DOUBLE) END"
+            return _Field(number, _between(number, shape))
+        case Shape.FLAG | Shape.FLAG_OR_NULL:
+            return _Field(
+                f"CASE {raw} WHEN 'true' THEN true WHEN 'false' THEN false END", f"{raw} IN ('true', 'false')"
+            )
+    return _Field(raw, f"{raw} LIKE '{{%'")
+
+
+def _from_column(
+    shape: Shape, column: str | None, type: str, *, field: str, tables: Mapping[str, Mapping[str, object]], day: date
+) -> _Field | None:
+    """A field that is a column of a Parquet file; None where Python may read other values than DuckDB."""
+    if field in tables:
+        if column is not None and type not in {"VARCHAR", "BOOLEAN", *_WHOLE}:
+            return None
+        one = _from_raw(shape, field, tables, day)
+        raw = "NULL::VARCHAR" if column is None else f"to_json({column})::VARCHAR"
+        return _Field(*(part.replace(f'"raw {field}"', raw) for part in one))
+    if column is None:
+        return _Field(f"NULL::{TYPES.get(shape, 'VARCHAR')}", "true") if shape in OPTIONAL else None
+    rule = _column_rule(shape, column, type, day)
+    return _Field(rule.value, f"{column} IS NULL OR {rule.fine}") if rule and shape in OPTIONAL else rule
+
+
+def _column_rule(shape: Shape, column: str, type: str, day: date) -> _Field | None:
+    rule: _Field | None = None
+    if shape is Shape.TIME:
+        if type == "TIMESTAMP WITH TIME ZONE":
+            rule = _on_day(f"epoch_us({column})", day)
+        elif type == "VARCHAR":
+            rule = _moment(column, day)
+    elif shape in (Shape.SHARE, Shape.LATENCY) and type in _NUMBERS:
+        rule = _Field(f"{column}::DOUBLE", _between(f"{column}::DOUBLE", shape))
+    elif shape in (Shape.FLAG, Shape.FLAG_OR_NULL) and type == "BOOLEAN":
+        rule = _Field(column, f"{column} IS NOT NULL")
+    elif shape in (Shape.TEXT, Shape.TEXT_OR_NULL, Shape.INPUT) and type == "VARCHAR":
+        rule = _Field(column, f"regexp_matches({column}, '{_SEEN}')")
+    elif shape is Shape.OBJECT and type.startswith("STRUCT") and not _READ_DIFFERENTLY.search(type):
+        rule = _Field(column, "true")
+    return rule
+
+
+def _moment(text: str, day: date) -> _Field:
+    at = _on_day(f"epoch_us(try_cast({text} AS TIMESTAMPTZ))", day)
+    return _Field(at.value, f"regexp_full_match({text}, {quoted(_MOMENT)}) AND {at.fine}")
+
+
+def _on_day(at: str, day: date) -> _Field:
+    start = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    return _Field(at, f"{at} >= {micros(start)} AND {at} < {micros(start + timedelta(days=1))}")
+
+
+def _between(number: str, shape: Shape) -> str:
+    return f"{number} >= 0 AND {number} <= {1 if shape is Shape.SHARE else '1e300'}"
+
+
+def _translated(raw: str, table: Mapping[str, object]) -> str:
+    """The JSON text of our value for theirs; a table's key is a text of theirs or the spelling of another value."""
+    cases = []
+    for theirs, ours in table.items():
+        value = quoted(json.dumps(ours, ensure_ascii=False))
+        text = json.dumps(theirs, ensure_ascii=False)
+        spelled = [text] if theirs.startswith('"') else [text, theirs]
+        cases += [f"WHEN {quoted(one)} THEN {value}" for one in spelled]
+    return f"(CASE coalesce({raw}, 'null') {' '.join(cases)} ELSE {raw} END)" if cases else raw
+
+
+def quoted(text: str) -> str:
+    """A text as SQL spells it."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def micros(moment: datetime) -> int:
+    """Microseconds since 1970 in UTC."""
+    return (as_utc(moment) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+def _name(field: str) -> str:
+    return "moment" if field == "timestamp" else field

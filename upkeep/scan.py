@@ -1,0 +1,211 @@
+"""What do the raw files of one UTC day hold? They are read once, by DuckDB, and never lie in memory as a whole.
+
+SQL keeps the rows that are plainly fine (`upkeep.plain`); every other row goes to `upkeep.log.judge_line`, which alone
+decides what a row means and why it is quarantined.
+"""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import zlib
+from collections.abc import Container, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, NamedTuple
+
+from upkeep.log import Kind, Line, LogMapping, Quarantined, RejectedError, Row, file_lines, judge_line, parquet_rows
+from upkeep.plain import columns, from_json, from_parquet, micros, quoted
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+BATCH = 20_000
+"""So many lines of a file are in memory at a time."""
+MEMORY = "128MB"
+THREADS = 2
+BOM = b"\xef\xbb\xbf"
+
+
+class Source(NamedTuple):
+    """A raw file: its key in the store and where its bytes lie on this machine."""
+
+    key: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Bad:
+    """A row that breaks the contract, and its time if it has one on its folder's day."""
+
+    row: Quarantined
+    file: int
+    at: datetime | None
+
+
+@contextmanager
+def database(scratch: Path) -> Iterator[DuckDBPyConnection]:
+    """A DuckDB with little memory whose tables lie in the scratch folder and go with it."""
+    import duckdb
+
+    where = scratch / "scan.duckdb"
+    where.unlink(missing_ok=True)
+    with duckdb.connect(str(where)) as made:
+        made.execute(f"SET memory_limit = '{MEMORY}'; SET threads = {THREADS}; SET preserve_insertion_order = false")
+        made.execute(f"SET temp_directory = {quoted(str(scratch / 'spill'))}")
+        yield made
+
+
+def scan_day(
+    sources: Iterable[Source], target: Path, kind: Kind[Row], day: date, *, mapping: LogMapping, scratch: Path
+) -> list[Bad]:
+    """Write what is kept of a day's good rows to the Parquet file `target`; returns the bad rows in reading order.
+
+    The Parquet file has, besides the kept columns, `day` (of the folder, as a number), `file` (place in `sources`) and
+    `line`: in this order rows count as read.
+    """
+    kept = {"day": "INTEGER", "file": "INTEGER", "line": "BIGINT"} | columns(kind)
+    with database(scratch) as made:
+        made.execute(f"CREATE TABLE slim ({', '.join(map(' '.join, kept.items()))}, fine BOOLEAN)")
+        scan = _Scan(made, kind, day, mapping)
+        for number, source in enumerate(sources):
+            scan.read(number, source, scratch)
+        made.execute(f"COPY (SELECT {', '.join(kept)} FROM slim WHERE fine) TO {quoted(str(target))} (FORMAT parquet)")
+    return sorted(scan.bad, key=lambda one: (one.file, one.row.line))
+
+
+def pick_lines(source: Source, numbers: Container[int], paths: dict[str, str], scratch: Path) -> Iterator[Line]:
+    """The lines of a file that have one of the numbers, without holding the others."""
+    if source.key.endswith(".parquet"):
+        rows = enumerate(parquet_rows(str(source.path), paths), start=1)
+        yield from (Line(source.key, number, row) for number, row in rows if number in numbers)
+        return
+    lines = _text_lines(_unzipped(source, scratch))
+    yield from (Line(source.key, number, line) for number, line in lines if number in numbers)
+
+
+@dataclass(slots=True)
+class _Scan(Generic[Row]):
+    """A day in the making: the table `slim` and the bad rows found so far."""
+
+    database: DuckDBPyConnection
+    kind: Kind[Row]
+    day: date
+    mapping: LogMapping
+    bad: list[Bad] = field(default_factory=list)
+
+    def read(self, number: int, source: Source, scratch: Path) -> None:
+        """Take in one file: SQL first; a file that SQL cannot read, or cannot read as Python would, row by row."""
+        import duckdb
+
+        try:
+            if source.key.endswith(".parquet"):
+                plain = self._parquet(number, source, scratch)
+            elif source.key.endswith((".jsonl", ".jsonl.gz")):
+                plain = self._json(number, _text_lines(_unzipped(source, scratch)), source.key)
+            else:
+                plain = False
+        except (OSError, EOFError, zlib.error, duckdb.Error, RejectedError):  # damaged, or not UTF-8
+            plain = False
+        if not plain:
+            self._forget(number)
+            self._judge(number, file_lines(source.key, source.path.read_bytes(), self._paths))
+
+    @property
+    def _paths(self) -> dict[str, str]:
+        return self.kind.paths(self.mapping.of(self.kind))
+
+    def _parquet(self, number: int, source: Source, scratch: Path) -> bool:
+        relation = f"read_parquet({quoted(str(source.path))}, file_row_number = true, hive_partitioning = false)"
+        described = self.database.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
+        types = {name: type for name, type, *_ in described if name != "file_row_number"}
+        query = from_parquet(self.kind, self.mapping, self.day, types)
+        if query is None:
+            return False
+        self._insert(number, f"WITH file AS (SELECT *, file_row_number + 1 AS line FROM {relation}) {query}")
+        doubted = self._doubted(number)
+        if doubted:
+            self._judge(number, pick_lines(source, doubted, self._paths, scratch))
+        return True
+
+    def _json(self, number: int, lines: Iterator[tuple[int, bytes]], key: str) -> bool:
+        import pyarrow as pa
+
+        query = from_json(self.kind, self.mapping, self.day)
+        if query is None:
+            return False
+        while batch := list(islice(lines, BATCH)):
+            texts = [_text(line) for _, line in batch]
+            places = [place for place, _ in batch]
+            self.database.register("batch", pa.table({"line": places, "content": pa.array(texts, pa.string())}))
+            self._insert(number, query)
+            doubted = self._doubted(number)
+            self._judge(number, (Line(key, place, line) for place, line in batch if place in doubted))
+        return True
+
+    def _insert(self, number: int, query: str) -> None:
+        names = ", ".join(("line", *columns(self.kind), "fine"))
+        self.database.execute(
+            f"INSERT INTO slim (day, file, {names}) SELECT {self.day.toordinal()}, {number}, {names} FROM ({query})"
+        )
+
+    def _forget(self, number: int) -> None:
+        self.database.execute(f"DELETE FROM slim WHERE file = {number}")
+        self.bad = [one for one in self.bad if one.file != number]
+
+    def _doubted(self, number: int) -> set[int]:
+        found = self.database.execute(f"SELECT line FROM slim WHERE file = {number} AND NOT fine").fetchall()
+        if found:
+            self.database.execute(f"DELETE FROM slim WHERE file = {number} AND NOT fine")
+        return {line for (line,) in found}
+
+    def _judge(self, number: int, lines: Iterable[Line]) -> None:
+        """Let Python judge lines, and keep the good ones."""
+        remaining = iter(lines)
+        while batch := list(islice(remaining, BATCH)):
+            found = [judge_line(line, self.day, self.kind, self._paths, self.mapping.values) for line in batch]
+            self.bad += [Bad(one.line.quarantined(one.reason), number, one.at) for one in found if one.row is None]
+            self._keep(number, [(one.line.number, one.row) for one in found if one.row is not None])
+
+    def _keep(self, number: int, rows: Sequence[tuple[int, Row]]) -> None:
+        import pyarrow as pa
+
+        if not rows:
+            return
+        kept: dict[str, list[object]] = {
+            name: [micros(row.at) if name == "moment" else getattr(row, name) for _, row in rows]
+            for name in columns(self.kind)
+        }
+        table = pa.table({"line": [line for line, _ in rows], **kept, "fine": [True] * len(rows)})
+        self.database.register("judged", table)
+        self._insert(number, "SELECT * FROM judged")
+
+
+def _unzipped(source: Source, scratch: Path) -> Path:
+    """The file itself, or what its archive holds as a file: a damaged archive shows only at its end."""
+    if not source.key.endswith(".gz"):
+        return source.path
+    target = scratch / "unzipped"
+    with gzip.open(source.path) as packed, target.open("wb") as file:
+        shutil.copyfileobj(packed, file)
+    return target
+
+
+def _text_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Number and bytes of every line that is not blank."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            text = line.removesuffix(b"\n")
+            text = text.removeprefix(BOM) if number == 1 else text
+            if text and not text.isspace():
+                yield number, text
+
+
+def _text(line: bytes) -> str | None:
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        return None

@@ -1,0 +1,110 @@
+"""What is there to count in a window's log, before anything is judged?"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import NamedTuple
+
+from upkeep.log import LogWindow, Outcome, OutcomeSource, Prediction, Quarantined
+
+SCALE = 10**12
+"""Confidences are added up as whole numbers of this part: such sums do not depend on the order."""
+CONFIDENCE_BINS = 10
+LATENCY_STEPS = 8
+"""Latency is counted in so many steps for every doubling: a step is 9 % wide."""
+
+
+class Opinion(NamedTuple):
+    """What was said about an answer, without when."""
+
+    source: OutcomeSource
+    answer: str | None
+    correct: bool | None
+
+
+class Cell(NamedTuple):
+    """What a request has to share with others to be counted with them; `said` is in time order."""
+
+    model_version: str
+    output: str | None
+    automatic: bool
+    confidence_bin: int
+    said: tuple[Opinion, ...]
+
+
+class Count(NamedTuple):
+    """How many requests, and what their confidences add up to, times SCALE."""
+
+    requests: int
+    confidence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """A window in counts.
+
+    `newest` is the version that answered last, `latency` counts requests by `latency_bin`, `delay` labelled requests
+    by the whole days until something was said.
+    """
+
+    newest: str | None
+    cells: dict[Cell, Count]
+    latency: dict[int, int]
+    delay: dict[int, int]
+    quarantined: list[Quarantined]
+    orphan_outcomes: int
+
+
+def tally(window: LogWindow) -> Tally:
+    """Count a window that was read row by row."""
+    said = window.outcomes
+    return Tally(
+        newest=window.predictions[-1].model_version if window.predictions else None,
+        cells=add_up((_cell(row, said.get(row.id, [])), confidence(row.confidence)) for row in window.predictions),
+        latency=dict(Counter(latency_bin(row.latency_ms) for row in window.predictions if row.latency_ms is not None)),
+        delay=dict(Counter(_delay(row, said[row.id]) for row in window.predictions if row.id in said)),
+        quarantined=window.quarantined,
+        orphan_outcomes=window.orphan_outcomes,
+    )
+
+
+def add_up(rows: Iterable[tuple[Cell, Count]]) -> dict[Cell, Count]:
+    """One count for each cell."""
+    found: dict[Cell, Count] = {}
+    for cell, more in rows:
+        so_far = found.get(cell, Count(0, 0))
+        found[cell] = Count(so_far.requests + more.requests, so_far.confidence + more.confidence)
+    return found
+
+
+def confidence(value: float) -> Count:
+    """One request with this confidence."""
+    return Count(1, round(value * SCALE))
+
+
+def confidence_bin(value: float) -> int:
+    """The tenth that a confidence lies in; 1 belongs to the last."""
+    return min(int(value * CONFIDENCE_BINS), CONFIDENCE_BINS - 1)
+
+
+def latency_bin(milliseconds: float) -> int:
+    """The step of a latency on a logarithmic scale; all below a microsecond is one."""
+    return math.floor(LATENCY_STEPS * math.log2(max(milliseconds, 0.001)))
+
+
+def latency_of(step: int) -> float:
+    """The milliseconds in the middle of a step."""
+    return float(2 ** ((step + 0.5) / LATENCY_STEPS))
+
+
+def _cell(row: Prediction, said: Iterable[Outcome]) -> Cell:
+    opinions = tuple(Opinion(one.source, one.answer, one.correct) for one in said)
+    return Cell(row.model_version, row.output, row.automatic, confidence_bin(row.confidence), opinions)
+
+
+def _delay(row: Prediction, said: Iterable[Outcome]) -> int:
+    return max(min(one.at for one in said) - row.at, timedelta(0)).days

@@ -1,0 +1,154 @@
+"""What does a window of the log come to, when its days are kept and its raw rows are not read again?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from itertools import groupby
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from upkeep.daily import Kept, kept_days
+from upkeep.log import OUTCOMES, PREDICTIONS, Kind, LogMapping, OutcomeSource, Quarantined, Row, as_utc, utc_days
+from upkeep.periods import Window
+from upkeep.plain import columns, micros, quoted
+from upkeep.scan import Source, database, pick_lines
+from upkeep.store import Store
+from upkeep.tally import CONFIDENCE_BINS, LATENCY_STEPS, SCALE, Cell, Count, Opinion, Tally, add_up
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+DAY = 86_400_000_000
+PLACE = "day, file, line"
+"""Rows count as read in this order."""
+
+
+class _Placed(NamedTuple):
+    """A row that cannot be used, with its place in the order of reading."""
+
+    day: int
+    file: int
+    line: int
+    row: Quarantined
+
+
+def tally_window(store: Store, window: Window, *, mapping: LogMapping, outcomes_until: datetime) -> Tally:
+    """Count what `upkeep.log.read_window` would read; days that are not kept are read and kept.
+
+    Raises StoreError when the store fails.
+    """
+    start, end, until = as_utc(window.start), as_utc(window.end), as_utc(outcomes_until)
+    with TemporaryDirectory() as name:
+        scratch = Path(name)
+        asked = list(kept_days(store, PREDICTIONS, utc_days(start, end), mapping=mapping, scratch=scratch))
+        said = list(kept_days(store, OUTCOMES, utc_days(start, until), mapping=mapping, scratch=scratch))
+        with database(scratch) as made:
+            _prepare(made, asked, said, start=micros(start), end=micros(end), until=micros(until))
+            bad = [
+                _Placed(kept.day.day.toordinal(), one.file, one.row.line, one.row)
+                for kept in asked
+                for one in kept.day.bad
+                if one.at is None or start <= one.at < end
+            ]
+            bad += _doubled(made, store, asked, mapping, scratch)
+            in_window = set(utc_days(start, end))
+            bad_outcomes = [
+                one.row
+                for kept in said
+                for one in kept.day.bad
+                if (kept.day.day in in_window if one.at is None else one.at < until and start <= one.at < end)
+            ]
+            return Tally(
+                newest=_newest(made),
+                cells=_cells(made),
+                latency=_counts(made, LATENCY),
+                delay=_counts(made, DELAY),
+                quarantined=[one.row for one in sorted(bad, key=lambda one: one[:3])] + bad_outcomes,
+                orphan_outcomes=_orphans(made, micros(start), micros(end)),
+            )
+
+
+LATENCY = f"""
+    SELECT floor({LATENCY_STEPS} * log2(greatest(latency_ms, 0.001)))::INTEGER, count(*)
+    FROM predictions WHERE latency_ms IS NOT NULL GROUP BY 1"""
+DELAY = f"""
+    SELECT greatest(first_said - moment, 0) // {DAY}, count(*) FROM predictions JOIN said USING (id) GROUP BY 1"""
+CELLS = f"""
+    SELECT model_version, output, automatic,
+        least(floor(confidence * {CONFIDENCE_BINS})::INTEGER, {CONFIDENCE_BINS} - 1) AS bin,
+        opinions, count(*), sum(round(confidence * {SCALE})::BIGINT)
+    FROM predictions LEFT JOIN said USING (id) GROUP BY ALL"""
+
+
+def _prepare(
+    made: DuckDBPyConnection, asked: Sequence[Kept], told: Sequence[Kept], *, start: int, end: int, until: int
+) -> None:
+    """Lay out `predictions`, `outcomes`, `doubled` (places of rows whose id was read before) and `said` by prediction.
+
+    Only the hashes of ids are grouped, and only of what shares one the ids: a window's ids need not fit into memory.
+    """
+    made.execute(f"""
+        CREATE VIEW read AS SELECT * FROM {_relation(PREDICTIONS, asked)} WHERE moment >= {start} AND moment < {end};
+        CREATE VIEW outcomes AS SELECT * FROM {_relation(OUTCOMES, told)} WHERE moment < {until};
+        CREATE TABLE alike AS SELECT hash(id) AS h FROM read GROUP BY 1 HAVING count(*) > 1;
+        CREATE TABLE doubled AS SELECT {PLACE} FROM (
+            SELECT {PLACE}, row_number() OVER (PARTITION BY id ORDER BY {PLACE}) AS nth
+            FROM read WHERE hash(id) IN (FROM alike)
+        ) WHERE nth > 1;
+        CREATE VIEW predictions AS SELECT * FROM read ANTI JOIN doubled USING ({PLACE});
+        CREATE TABLE said AS
+            SELECT prediction_id AS id, min(moment) AS first_said,
+                list({{'source': source, 'answer': answer, 'correct': correct}} ORDER BY moment, {PLACE}) AS opinions
+            FROM outcomes SEMI JOIN predictions ON prediction_id = id GROUP BY 1;
+    """)
+
+
+def _relation(kind: Kind[Row], days: Sequence[Kept]) -> str:
+    if days:
+        return f"read_parquet([{', '.join(quoted(str(kept.path)) for kept in days)}])"
+    empty = {"day": "INTEGER", "file": "INTEGER", "line": "BIGINT"} | columns(kind)
+    return f"(SELECT {', '.join(f'NULL::{type} AS {name}' for name, type in empty.items())} WHERE false)"
+
+
+def _doubled(
+    made: DuckDBPyConnection, store: Store, days: Sequence[Kept], mapping: LogMapping, scratch: Path
+) -> Iterator[_Placed]:
+    """The rows whose id was read before, as they stand in their raw files."""
+    files = {kept.day.day.toordinal(): list(kept.day.files) for kept in days}
+    places = made.execute(f"SELECT {PLACE} FROM doubled ORDER BY {PLACE}").fetchall()
+    for (day, file), rows in groupby(places, key=lambda one: one[:2]):
+        key = files[day][file]
+        source = Source(key, store.fetch(key, scratch))
+        numbers = {line for *_, line in rows}
+        for line in pick_lines(source, numbers, PREDICTIONS.paths(mapping.predictions), scratch):
+            yield _Placed(day, file, line.number, line.quarantined("duplicate id"))
+
+
+def _newest(made: DuckDBPyConnection) -> str | None:
+    last = "ORDER BY moment DESC, day DESC, file DESC, line DESC LIMIT 1"
+    found = made.execute(f"SELECT model_version FROM predictions {last}").fetchone()
+    return None if found is None else str(found[0])
+
+
+def _cells(made: DuckDBPyConnection) -> dict[Cell, Count]:
+    rows = made.execute(CELLS).fetchall()
+    return add_up(
+        (Cell(version, output, automatic, bin, _opinions(said)), Count(n, int(total)))
+        for version, output, automatic, bin, said, n, total in rows
+    )
+
+
+def _opinions(said: Sequence[dict[str, Any]] | None) -> tuple[Opinion, ...]:
+    return tuple(Opinion(OutcomeSource(one["source"]), one["answer"], one["correct"]) for one in said or ())
+
+
+def _counts(made: DuckDBPyConnection, query: str) -> dict[int, int]:
+    return {int(key): int(n) for key, n in made.execute(query).fetchall()}
+
+
+def _orphans(made: DuckDBPyConnection, start: int, end: int) -> int:
+    query = "SELECT count(*) FROM outcomes ANTI JOIN predictions ON prediction_id = id"
+    found = made.execute(f"{query} WHERE outcomes.moment >= {start} AND outcomes.moment < {end}").fetchone()
+    return int(found[0]) if found else 0

@@ -24,6 +24,7 @@ from tests.test_log import (
     ZENDESK,
     mangled,
 )
+from upkeep import scan
 from upkeep.adapters.store import open_store
 from upkeep.log import LogMapping, read_window
 from upkeep.periods import Window
@@ -57,6 +58,13 @@ class Counting:
         """What was read since the last time this was asked."""
         found, self.raw = self.raw, []
         return found
+
+
+@pytest.fixture(scope="module", autouse=True, params=[0, scan.SMALL], ids=["duckdb", "small days"])
+def way_of_reading(request):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scan, "SMALL", request.param)
+        yield
 
 
 @pytest.fixture

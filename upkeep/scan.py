@@ -1,7 +1,7 @@
 """What do the raw files of one UTC day hold? They are read once, by DuckDB, and never lie in memory as a whole.
 
 SQL keeps the rows that are plainly fine (`upkeep.plain`); every other row goes to `upkeep.log.judge_line`, which alone
-decides what a row means and why it is quarantined.
+decides what a row means and why it is quarantined. A small day goes there whole: a database takes longer to open.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 BATCH = 20_000
 """So many lines of a file are in memory at a time."""
+SMALL = 1 << 18
+"""Bytes of raw files below which a day is read without DuckDB."""
 MEMORY = "128MB"
 THREADS = 2
 BOM = b"\xef\xbb\xbf"
@@ -67,6 +69,9 @@ def scan_day(
     The Parquet file has, besides the kept columns, `day` (of the folder, as a number), `file` (place in `sources`) and
     `line`: in this order rows count as read.
     """
+    sources = list(sources)
+    if sum(source.path.stat().st_size for source in sources) < SMALL:
+        return _scan_small(sources, target, kind, day, mapping=mapping)
     kept = {"day": "INTEGER", "file": "INTEGER", "line": "BIGINT"} | columns(kind)
     with database(scratch) as made:
         made.execute(f"CREATE TABLE slim ({', '.join(map(' '.join, kept.items()))}, fine BOOLEAN)")
@@ -75,6 +80,34 @@ def scan_day(
             scan.read(number, source, scratch)
         made.execute(f"COPY (SELECT {', '.join(kept)} FROM slim WHERE fine) TO {quoted(str(target))} (FORMAT parquet)")
     return sorted(scan.bad, key=lambda one: (one.file, one.row.line))
+
+
+def _scan_small(
+    sources: Sequence[Source], target: Path, kind: Kind[Row], day: date, *, mapping: LogMapping
+) -> list[Bad]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    paths = kind.paths(mapping.of(kind))
+    bad: list[Bad] = []
+    rows: list[dict[str, object]] = []
+    for number, source in enumerate(sources):
+        for line in file_lines(source.key, source.path.read_bytes(), paths):
+            found = judge_line(line, day, kind, paths, mapping.values)
+            if found.row is None:
+                bad.append(Bad(line.quarantined(found.reason), number, found.at))
+                continue
+            place = {"day": day.toordinal(), "file": number, "line": line.number}
+            rows.append(place | _kept(found.row, kind))
+    types = {"INTEGER": pa.int32(), "BIGINT": pa.int64(), "VARCHAR": pa.string(), "DOUBLE": pa.float64()}
+    schema = [("day", pa.int32()), ("file", pa.int32()), ("line", pa.int64())]
+    schema += [(name, types.get(type, pa.bool_())) for name, type in columns(kind).items()]
+    pq.write_table(pa.Table.from_pylist(rows, pa.schema(schema)), target)
+    return sorted(bad, key=lambda one: (one.file, one.row.line))
+
+
+def _kept(row: Row, kind: Kind[Row]) -> dict[str, object]:
+    return {name: micros(row.at) if name == "moment" else getattr(row, name) for name in columns(kind)}
 
 
 def pick_lines(source: Source, numbers: Container[int], paths: dict[str, str], scratch: Path) -> Iterator[Line]:

@@ -2,32 +2,45 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
 import tempfile
-from datetime import datetime
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.s3 import new_bucket, s3_endpoint  # noqa: F401 -- fixtures are found by name
 from tests.test_log import (
     FIRST_DAY,
     FIRST_OUTCOMES,
     GOOD_LINES,
+    MONDAY,
+    NEXT_WEEK,
     OUTCOME,
     PREDICTION,
     SAID,
     THEIRS,
     WEEK,
     ZENDESK,
+    jsonl,
     mangled,
+    outcome,
+    parquet,
+    prediction,
 )
 from upkeep import scan
 from upkeep.adapters.store import open_store
-from upkeep.log import LogMapping, read_window
-from upkeep.periods import Window
+from upkeep.log import LogMapping, Outcome, OutcomeSource, Prediction, read_window, write_outcomes, write_predictions
+from upkeep.periods import Cadence, Window, period
 from upkeep.store import Store
 from upkeep.tally import Tally, tally
 from upkeep.windows import tally_window
@@ -92,7 +105,7 @@ def labelled(found: Tally) -> int:
     return sum(count.requests for cell, count in found.cells.items() if cell.said)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     lines=st.lists(mangled() | st.sampled_from(GOOD_LINES), max_size=8),
     mapping=st.sampled_from([LogMapping(), ZENDESK]),
@@ -138,3 +151,224 @@ def test_what_duckdb_would_read_otherwise_is_read_as_python_reads_it(store, good
         store.write(f"{FIRST_DAY}/{number:03}.jsonl", line)
         store.write(f"{FIRST_OUTCOMES}/{number:03}.jsonl", line)
     assert counted(store, mapping=mapping) == row_by_row(store, mapping=mapping)
+
+
+ZONES = [ZoneInfo(name) for name in ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata")]
+minutes = st.integers(-2 * 24 * 60, 9 * 24 * 60)
+ids = st.integers(0, 12).map("p{}".format)  # few, so that many are doubled
+answers = st.sampled_from(["a", "b", "oos", None])
+predicted = st.builds(
+    lambda id, at, version, output, automatic, sure, latency: prediction(
+        id,
+        MONDAY + timedelta(minutes=at),
+        model_version=version,
+        output=output,
+        automatic=automatic and output is not None,
+        confidence=sure,
+        latency_ms=latency,
+    ),
+    ids, minutes, st.sampled_from(["v1", "v2"]), answers, st.booleans(), st.floats(0, 1),
+    st.none() | st.floats(0, 1e6),
+)  # fmt: skip
+told = st.builds(
+    lambda id, at, source, answer, correct: outcome(
+        id, MONDAY + timedelta(minutes=at), source=source, answer=answer, correct=correct or (None if answer else False)
+    ),
+    ids, minutes, st.sampled_from(OutcomeSource), answers, st.none() | st.booleans(),
+)  # fmt: skip
+
+
+@st.composite
+def files(draw: Callable[..., Any]) -> dict[str, bytes]:
+    """A few files of good and bad rows in all three formats, by key."""
+    found: dict[str, bytes] = {}
+    for number in range(draw(st.integers(1, 3))):
+        name = draw(st.sampled_from(["a", "b", "part/c", "_d"])) + str(number)
+        kind = draw(st.sampled_from([".jsonl", ".jsonl.gz", ".parquet", ".csv"]))
+        rows: list[Prediction | Outcome] = draw(st.lists(predicted | told, max_size=10))
+        keys = {f"{_half(row)}/{row.at.date()}" for row in rows}
+        for folder in keys:
+            mine = [row for row in rows if f"{_half(row)}/{row.at.date()}" == folder]
+            found[f"log/{folder}/{name}{kind}"] = _packed(kind, mine, draw(st.lists(mangled(), max_size=2)))
+    return found
+
+
+def _half(row: Prediction | Outcome) -> str:
+    return "predictions" if isinstance(row, Prediction) else "outcomes"
+
+
+def _packed(kind: str, rows: list[Any], bad: list[bytes]) -> bytes:
+    if kind == ".parquet":
+        buffer = io.BytesIO()
+        pq.write_table(pa.Table.from_pylist([_fields(row) for row in rows]), buffer)
+        return buffer.getvalue()
+    plain = jsonl(*(_fields(row) | {"timestamp": row.at.isoformat()} for row in rows), *bad)
+    return gzip.compress(plain) if kind.endswith(".gz") else plain
+
+
+def _fields(row: Prediction | Outcome) -> dict[str, Any]:
+    named = {name: getattr(row, name) for name in row.__slots__ if name not in ("at", "metadata")}
+    return named | {"timestamp": row.at}
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    written=st.lists(files(), min_size=1, max_size=3),
+    zone=st.sampled_from(ZONES),
+    waits=st.lists(st.integers(-3, 12), min_size=1, max_size=2),
+)
+def test_whatever_comes_when_the_kept_days_say_what_the_rows_say(written, zone, waits):
+    week = period(MONDAY + timedelta(days=3), Cadence.WEEKLY, zone)
+    with tempfile.TemporaryDirectory() as folder:
+        store = open_store(folder)
+        for more in written:
+            for key, data in more.items():
+                store.write(key, data)
+            for days in waits:
+                until = week.end + timedelta(days=days)
+                assert counted(store, week, until=until) == row_by_row(store, week, until=until)
+
+
+def fill(store: Store, days: int = 7) -> None:
+    """Ten predictions a day, all audited a day later."""
+    for day in range(days):
+        rows = [prediction(f"{day}-{n}", MONDAY + timedelta(days=day, hours=n)) for n in range(10)]
+        write_predictions(store, rows, name="api")
+        write_outcomes(store, [outcome(row.id, row.at + timedelta(days=1)) for row in rows], name="desk")
+
+
+def test_raw_files_are_read_once(store):
+    fill(store)
+    first = counted(store)
+    read = store.since()
+    assert (
+        sorted(read)
+        == sorted(set(read))
+        == [f"log/outcomes/2026-11-{day}/desk.jsonl" for day in range(24, 30)]
+        + [f"log/predictions/2026-11-{day}/api.jsonl" for day in range(23, 30)]
+    )
+    assert requests(first) == 70
+    assert counted(store) == first
+    assert store.since() == []
+
+
+def test_a_week_later_only_the_new_days_are_read(store):
+    fill(store, days=14)
+    counted(store)
+    store.since()
+    counted(store, NEXT_WEEK, until=NEXT_WEEK.end + timedelta(days=2))
+    assert {key.split("/")[2] for key in store.since()} == {f"2026-11-{30}", *(f"2026-12-0{n}" for n in range(1, 8))}
+
+
+def test_a_late_outcome_is_counted_with_its_prediction_and_only_its_own_file_is_read(store):
+    write_predictions(store, [prediction("p1"), prediction("p2")], name="api")
+    until = WEEK.end + timedelta(days=3)
+    assert labelled(counted(store, until=until)) == 0
+    store.since()
+    write_outcomes(store, [outcome("p1", WEEK.end + timedelta(days=2, hours=1))], name="late")
+    found = counted(store, until=until)
+    assert labelled(found) == 1
+    assert found.delay == {9: 1}  # Monday 00:00 to Wednesday of the next week, 01:00
+    assert store.since() == ["log/outcomes/2026-12-02/late.jsonl"]
+
+
+def test_an_earlier_until_is_told_what_was_known_then(store):
+    fill(store)
+    late = counted(store, until=NEXT_WEEK.end)
+    early = counted(store, until=MONDAY + timedelta(days=2))
+    assert (labelled(late), labelled(early)) == (70, 10)  # only Monday's ten were audited by Wednesday
+    assert early == row_by_row(store, until=MONDAY + timedelta(days=2))
+    assert counted(store, until=NEXT_WEEK.end) == late
+
+
+def test_a_day_whose_files_have_changed_is_read_again(store):
+    fill(store)
+    counted(store)
+    store.since()
+    write_predictions(store, [prediction("late")], name="more")
+    assert requests(counted(store)) == 71
+    write_predictions(store, [prediction("late"), prediction("later")], name="more")
+    assert requests(counted(store)) == 72
+    store.delete(f"{FIRST_DAY}/more.jsonl")
+    assert requests(counted(store)) == 70
+    monday = [f"{FIRST_DAY}/api.jsonl", f"{FIRST_DAY}/more.jsonl"]
+    assert store.since() == [*monday, *monday, monday[0]]
+
+
+def test_what_is_kept_can_be_deleted_and_is_made_again(store):
+    fill(store)
+    first = counted(store)
+    for key in list(store.keys("daily/")):
+        store.delete(key)
+    assert counted(store) == first
+
+
+@pytest.mark.parametrize("data", [b"", b'{"day": ', b'{"day": "2026-11-23", "of": "somebody else"}', b"PAR1"])
+@pytest.mark.parametrize("name", ["predictions.json", "predictions.parquet"])
+def test_what_is_half_written_or_foreign_is_made_again(store, name, data):
+    fill(store)
+    first = counted(store)
+    store.write(f"daily/2026-11-23/{name}", data)
+    assert counted(store) == first
+
+
+def test_another_mapping_reads_the_days_again(store):
+    store.write(f"{FIRST_DAY}/a.jsonl", jsonl(THEIRS))
+    assert [requests(counted(store)), requests(counted(store, mapping=ZENDESK))] == [0, 1]
+
+
+def test_an_id_doubled_across_days_is_quarantined_as_it_stands_in_its_file(store):
+    again = PREDICTION | {"timestamp": "2026-11-25T10:00:00Z", "input": "again"}
+    store.write(f"{FIRST_DAY}/a.jsonl", jsonl(PREDICTION))
+    store.write("log/predictions/2026-11-25/b.jsonl", jsonl(b"", again, PREDICTION | {"id": "p2"}))
+    store.write("log/predictions/2026-11-26/c.parquet", parquet([again | {"timestamp": "2026-11-26T10:00:00Z"}]))
+    found = counted(store)
+    assert [(row.file[16:], row.line, row.subject) for row in found.quarantined] == [
+        ("2026-11-25/b.jsonl", 2, "duplicate id"),
+        ("2026-11-25/b.jsonl", 3, "timestamp"),
+        ("2026-11-26/c.parquet", 1, "duplicate id"),
+    ]
+    assert found == row_by_row(store)
+
+
+def test_a_doubled_id_whose_first_row_is_in_the_week_before_is_none(store):
+    sunday, berlin = "log/predictions/2026-11-22", Window(*(MONDAY + timedelta(days=n, hours=-1) for n in (0, 7)), "W")
+    rows = [PREDICTION | {"timestamp": f"2026-11-22T{hour}:30:00Z"} for hour in (22, 23)]
+    store.write(f"{sunday}/a.jsonl", jsonl(*rows))
+    assert requests(counted(store, berlin)) == 1
+    assert counted(store, berlin).quarantined == []
+
+
+@pytest.mark.parametrize("mapping", [LogMapping(), ZENDESK], ids=["plain", "mapped"])
+def test_odd_parquet_columns_are_read_as_python_reads_them(store, mapping):
+    good = PREDICTION | {"timestamp": datetime(2026, 11, 23, 9, tzinfo=UTC), "metadata": {"channel": "email"}}
+    theirs = THEIRS | {"ticket.id": "p1", "created": good["timestamp"]}
+    changes = [
+        {},
+        {"timestamp": "2026-11-23T10:00:00Z"},
+        {"confidence": 1},
+        {"confidence": "1"},
+        {"id": b"p1"},
+        {"automatic": 1},
+        {"ID": "other"},
+        {"line": 7},
+        {"metadata": {"at": good["timestamp"]}},
+        {"id": " "},
+    ]
+    for number, change in enumerate(changes):
+        for name, row in (("ours", good | change), ("theirs", theirs | change)):
+            buffer = io.BytesIO()
+            pq.write_table(pa.Table.from_pylist([row]), buffer)
+            store.write(f"{FIRST_DAY}/{number}{name}.parquet", buffer.getvalue())
+    assert counted(store, mapping=mapping) == row_by_row(store, mapping=mapping)
+
+
+def test_it_works_on_s3(s3_endpoint):  # noqa: F811
+    store = Counting(open_store(f"s3://{new_bucket(s3_endpoint)}/acme", endpoint=s3_endpoint))
+    fill(store)
+    store.write(f"{FIRST_DAY}/b.parquet", parquet([PREDICTION, PREDICTION]))
+    first = counted(store)
+    assert first == row_by_row(store)
+    store.since()
+    assert counted(store) == first
+    assert set(store.since()) == {f"{FIRST_DAY}/b.parquet"}  # for what stands in the row that is doubled

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -12,9 +12,9 @@ from upkeep import alarms
 from upkeep.alarms import Against, Standing, State
 from upkeep.config import Client, Thresholds
 from upkeep.log import LogWindow, OutcomeSource
+from upkeep.quality import Calibrated, Confusion, Group, calibration, confusion
 from upkeep.rates import Rate
-from upkeep.tally import SCALE, Cell, Count, Tally, tally
-from upkeep.truth import Truth, settle
+from upkeep.tally import SCALE, Tally, latency_at, tally
 
 POOLED_WEEKS = 4
 """So many weeks together must have the client's minimum of labels, else a metric is not judged."""
@@ -47,7 +47,11 @@ class Metric(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """A week in figures. Quality is counted on `basis` and for `model_version`, the model in service at its end."""
+    """A week in figures. Quality is counted on `basis` and for `model_version`, the model in service at its end.
+
+    So are `calibration` and `confusion`. Latency is of all requests, within 5 %; `label_delay` counts labelled requests
+    by the whole days until something was said. Records written before these were counted have none of them.
+    """
 
     requests: int
     model_version: str | None
@@ -62,6 +66,11 @@ class Figures:
     unknown_labels: dict[str, int]
     quarantined: dict[str, int]
     orphan_outcomes: int
+    latency_p50_ms: float | None = None
+    latency_p95_ms: float | None = None
+    label_delay: dict[int, int] = field(default_factory=dict)
+    calibration: tuple[Calibrated, ...] = ()
+    confusion: tuple[Confusion, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +115,7 @@ def figures_of(counted: Tally, client: Client) -> Figures:
     Quality comes from the random audit sample, or from all requests where at least nine in ten are labelled; never
     from escalations and complaints alone, which are mostly the errors.
     """
-    groups = [Group(cell, count, _truth(cell, client)) for cell, count in counted.cells.items()]
+    groups = [Group.of(cell, count, out_of_scope=client.out_of_scope_label) for cell, count in counted.cells.items()]
     current = [group for group in groups if group.cell.model_version == counted.newest]
     requests = sum(group.count.requests for group in current)
     coverage = _rate((group, bool(group.cell.said)) for group in current)
@@ -126,6 +135,11 @@ def figures_of(counted: Tally, client: Client) -> Figures:
         unknown_labels=_mix((group.answer, group) for group in groups if group.answer and group.answer not in known),
         quarantined=dict(Counter(row.subject for row in counted.quarantined).most_common()),
         orphan_outcomes=counted.orphan_outcomes,
+        latency_p50_ms=latency_at(counted, 0.5),
+        latency_p95_ms=latency_at(counted, 0.95),
+        label_delay=dict(sorted(counted.delay.items())),
+        calibration=calibration(sample),
+        confusion=confusion(sample),
     )
 
 
@@ -139,29 +153,6 @@ def review(client: Client, *, week: str, as_of: datetime, figures: Figures, earl
     findings = tuple(_judge(metric, floor, run, client) for metric, floor in _floors(client.thresholds))
     reasons = tuple(finding.text for finding in findings if finding.status is Status.ALERT)
     return Review(client.client, week, as_of, figures, findings, bool(reasons), reasons)
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Requests that are counted together, and what was said about them comes to."""
-
-    cell: Cell
-    count: Count
-    truth: Truth | None
-
-    @property
-    def right(self) -> bool:
-        """Was the right thing done? Asked of labelled requests only."""
-        return self.truth is not None and self.truth.right
-
-    @property
-    def answer(self) -> str | None:
-        """The right answer, where somebody named it."""
-        return self.truth.answer if self.truth else None
-
-
-def _truth(cell: Cell, client: Client) -> Truth | None:
-    return settle(cell, cell.said, out_of_scope=client.out_of_scope_label) if cell.said else None
 
 
 def _sample(current: Sequence[Group], coverage: Rate) -> tuple[Basis, list[Group]]:

@@ -107,11 +107,11 @@ def from_json(kind: Kind[Row], mapping: LogMapping, day: date) -> str | None:
         WITH parsed AS (SELECT line, content, try_cast(content AS JSON) AS j FROM batch),
         dug AS (SELECT line, json_extract(j, [{listed}])::VARCHAR[] AS v, {" AND ".join(sound)} AS sound FROM parsed),
         raw AS (SELECT line, sound, {", ".join(raws)} FROM dug)
-        {_judged(kind, found, "raw", "sound")}"""
+        {_judged(kind, found, "raw", line="line", sound="sound")}"""
 
 
 def from_parquet(kind: Kind[Row], mapping: LogMapping, day: date, types: Mapping[str, str]) -> str | None:
-    """The query of (line, kept columns, fine) over a relation `file` with columns of these types, or None."""
+    """The query of (line, kept columns, fine) over a relation `file` with these columns, or None."""
     theirs: dict[str, str] = kind.paths(mapping.of(kind))
     found: dict[str, _Field] = {}
     for field, shape in SHAPES[kind.folder].items():
@@ -123,7 +123,7 @@ def from_parquet(kind: Kind[Row], mapping: LogMapping, day: date, types: Mapping
         if one is None:
             return None
         found[field] = one
-    return _judged(kind, found, "file", "true")
+    return _judged(kind, found, "file", line="file_row_number + 1")
 
 
 def _pointer(parts: Sequence[str]) -> str:
@@ -145,14 +145,14 @@ class _Field(NamedTuple):
     fine: str
 
 
-def _judged(kind: Kind[Row], found: Mapping[str, _Field], source: str, sound: str) -> str:
+def _judged(kind: Kind[Row], found: Mapping[str, _Field], source: str, *, line: str, sound: str = "true") -> str:
     kept = {_name(field): found[field].value for field, shape in SHAPES[kind.folder].items() if shape in TYPES}
     values = ", ".join(f"{value} AS {name}" for name, value in kept.items())
     fine = " AND ".join(f"({one.fine})" for one in found.values())
     names = ", ".join(kept)
     return f"""
         SELECT line, {names}, coalesce(fine AND {ALSO[kind.folder]}, false) AS fine
-        FROM (SELECT line, {values}, {sound} AND {fine} AS fine FROM {source})"""
+        FROM (SELECT {line} AS line, {values}, {sound} AND {fine} AS fine FROM {source})"""
 
 
 def _from_raw(shape: Shape, field: str, tables: Mapping[str, Mapping[str, object]], day: date) -> _Field:

@@ -158,7 +158,7 @@ class _Scan(Generic[Row]):
         query = from_parquet(self.kind, self.mapping, self.day, types)
         if query is None:
             return False
-        self._insert(number, f"WITH file AS (SELECT *, file_row_number + 1 AS line FROM {relation}) {query}")
+        self._insert(number, f"WITH file AS (SELECT * FROM {relation}) {query}")
         doubted = self._doubted(number)
         if doubted:
             self._judge(number, pick_lines(source, doubted, self._paths, scratch))

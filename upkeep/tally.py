@@ -101,6 +101,16 @@ def latency_of(step: int) -> float:
     return float(2 ** ((step + 0.5) / LATENCY_STEPS))
 
 
+def latency_at(counted: Tally, share: float) -> float | None:
+    """The milliseconds within which this share of the requests was answered; None where no latency is known."""
+    wanted, so_far = share * sum(counted.latency.values()), 0
+    for step, requests in sorted(counted.latency.items()):
+        so_far += requests
+        if so_far >= wanted:
+            return latency_of(step)
+    return None
+
+
 def _cell(row: Prediction, said: Iterable[Outcome]) -> Cell:
     opinions = tuple(Opinion(one.source, one.answer, one.correct) for one in said)
     return Cell(row.model_version, row.output, row.automatic, confidence_bin(row.confidence), opinions)

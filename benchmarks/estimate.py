@@ -16,9 +16,9 @@ import numpy as np
 
 from upkeep.audit import SOURCES, draw
 from upkeep.config import Client, load_client
+from upkeep.figures import figures
 from upkeep.home import configs
 from upkeep.log import LogWindow, Outcome, OutcomeSource, Prediction
-from upkeep.monitoring import figures
 from upkeep.progress import OnTerminal
 from upkeep.rates import Rate
 

@@ -25,6 +25,8 @@ def review_last_week(client: str, as_of: datetime) -> Review:
     log = get_run_logger()
     for finding in found.findings:
         log.info("%s %s: %s: %s", client, found.week, finding.status.value, finding.text)
+    for change in found.changes:
+        log.info("%s %s: %s: %s", client, found.week, change.kind.value, change.text)
     quarantined = sum(found.figures.quarantined.values())
     if quarantined:
         log.warning("%s %s: %d log rows quarantined: %s", client, found.week, quarantined, found.figures.quarantined)
@@ -41,6 +43,7 @@ def chart(client: str, found: Review) -> None:
 def _summary(found: Review) -> str:
     lines = [f"# {found.client} {found.week}", "", f"{found.figures.requests:,} requests.", ""]
     lines += [f"- **{finding.status.value}**: {finding.text}" for finding in found.findings]
+    lines += [f"- **{change.kind.value}**: {change.text}. {change.action}" for change in found.changes]
     if found.retrain_recommended:
         lines += ["", "**We recommend a retrain.**"]
     return "\n".join(lines)

@@ -124,7 +124,8 @@ def test_the_spread_is_learned_from_large_weeks_and_assumed_for_small_ones():
     restless = [Rate(round(10_000 * share), 10_000) for share in (0.82, 0.92) * 13]  # sd 5 points, almost no noise
     calm = [Rate(8_700, 10_000)] * 26
     small = [Rate(17, 20)] * 26
-    assert learn(restless, assumed_spread=0.02).spread == pytest.approx(math.sqrt((26 * 0.0026 + 52 * 0.0004) / 78), rel=0.05)
+    between = math.sqrt((26 * 0.0026 + 52 * 0.0004) / 78)  # variance 26/25 * 0.0025 of the weeks, 0.0004 assumed
+    assert learn(restless, assumed_spread=0.02).spread == pytest.approx(between, rel=0.05)
     assert learn(calm, assumed_spread=0.02).spread < 0.0175
     assert learn(small, assumed_spread=0.02).spread == pytest.approx(0.02, rel=0.1)
 

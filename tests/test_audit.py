@@ -14,8 +14,8 @@ from upkeep.audit import Why, draw, read_sheet, understand, write_sheet
 from upkeep.auditing import draw_audit, return_audit, sheet_key
 from upkeep.config import Task
 from upkeep.errors import SheetError
+from upkeep.figures import Basis
 from upkeep.log import OutcomeSource, Prediction
-from upkeep.monitoring import Basis
 from upkeep.stages import review_week
 
 NOW = FIRST + timedelta(weeks=1, hours=3)

@@ -12,7 +12,8 @@ from upkeep.comparison import Verdict
 from upkeep.desk import open_desk
 from upkeep.entitlement import ChangeOrder
 from upkeep.errors import BaseModelError, DecisionError, NoChampionError, NotFoundError
-from upkeep.monitoring import Basis, Status
+from upkeep.figures import Basis
+from upkeep.monitoring import Status
 from upkeep.replay import by_month, play
 from upkeep.stages import (
     Decision,

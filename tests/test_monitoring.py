@@ -8,8 +8,9 @@ from pathlib import Path
 from upkeep.collection import collect
 from upkeep.config import Thresholds, load_client
 from upkeep.entitlement import ChangeOrder, Claim, Included, entitled
+from upkeep.figures import Basis, figures
 from upkeep.log import LogWindow, Outcome, OutcomeSource, Prediction
-from upkeep.monitoring import Basis, Metric, Status, figures, review
+from upkeep.monitoring import Metric, Status, review
 from upkeep.rates import Rate
 
 CONFIGS = Path(__file__).parents[1] / "configs"

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from tests.test_monitoring import CLIENT, START, outcome, prediction, window
+from upkeep.figures import figures
 from upkeep.log import Prediction
-from upkeep.monitoring import figures
 from upkeep.quality import Calibrated, Confusion, by_label, calibration_error, macro_f1
 from upkeep.rates import Rate
 from upkeep.tally import latency_at, latency_bin, latency_of, tally

@@ -12,7 +12,8 @@ import pytest
 from upkeep.comparison import Verdict
 from upkeep.config import Thresholds, load_client
 from upkeep.entitlement import ChangeOrder
-from upkeep.monitoring import Basis, Figures, Finding, Metric, Review, Status
+from upkeep.figures import Basis, Figures
+from upkeep.monitoring import Finding, Metric, Review, Status
 from upkeep.rates import Rate
 from upkeep.reporting import Health, Report, assess, draw_chart, render_html, render_markdown, share
 from upkeep.stages import Decision

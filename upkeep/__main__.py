@@ -235,6 +235,8 @@ def _review(options: argparse.Namespace) -> None:
     print(f"{options.client} {found.week}: {found.figures.requests:,} requests")
     for finding in found.findings:
         print(f"  {finding.status.value}: {finding.text}")
+    for change in found.changes:
+        print(f"  {change.kind.value}: {change.text}\n    {change.action}")
     if order:
         print(f"  change order {order.period}: {order.why_extra}")
 

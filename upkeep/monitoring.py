@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from upkeep import alarms
 from upkeep.alarms import Against, Standing, State
+from upkeep.changes import Change, find_changes
 from upkeep.config import Client, Thresholds
-from upkeep.log import LogWindow, OutcomeSource
-from upkeep.quality import Calibrated, Confusion, Group, calibration, confusion
+from upkeep.figures import Figures
 from upkeep.rates import Rate
-from upkeep.tally import SCALE, Tally, latency_at, tally
 
 POOLED_WEEKS = 4
 """So many weeks together must have the client's minimum of labels, else a metric is not judged."""
-FULL_COVERAGE = 0.9
 
 
 class Status(StrEnum):
@@ -29,48 +26,12 @@ class Status(StrEnum):
     ALERT = "alert"
 
 
-class Basis(StrEnum):
-    """Which labelled requests a rate was counted on."""
-
-    AUDIT = "random audit sample"
-    ALL = "all requests, nearly all labelled"
-    NONE = "no unbiased labels"
-
-
 class Metric(StrEnum):
     """The rates that can have an agreed floor."""
 
     ACCURACY = "accuracy"
     AUTO_RESOLUTION = "auto_resolution"
     PRECISION = "precision"
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """A week in figures. Quality is counted on `basis` and for `model_version`, the model in service at its end.
-
-    So are `calibration` and `confusion`. Latency is of all requests, within 5 %; `label_delay` counts labelled requests
-    by the whole days until something was said. Records written before these were counted have none of them.
-    """
-
-    requests: int
-    model_version: str | None
-    basis: Basis
-    accuracy: Rate
-    auto_resolution: Rate
-    precision: Rate
-    escalation: Rate
-    labelled: Rate
-    mean_confidence: float | None
-    label_mix: dict[str, int]
-    unknown_labels: dict[str, int]
-    quarantined: dict[str, int]
-    orphan_outcomes: int
-    latency_p50_ms: float | None = None
-    latency_p95_ms: float | None = None
-    label_delay: dict[int, int] = field(default_factory=dict)
-    calibration: tuple[Calibrated, ...] = ()
-    confusion: tuple[Confusion, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +49,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """What one weekly review found and recommends."""
+    """What one weekly review found and recommends.
+
+    `recounted` are the weeks before it as they are known now: labels come in late.
+    """
 
     client: str
     week: str
@@ -97,6 +61,8 @@ class Review:
     findings: tuple[Finding, ...]
     retrain_recommended: bool
     reasons: tuple[str, ...]
+    changes: tuple[Change, ...] = ()
+    recounted: dict[str, Figures] = field(default_factory=dict)
 
     @property
     def alerts(self) -> list[Finding]:
@@ -104,89 +70,48 @@ class Review:
         return [finding for finding in self.findings if finding.status is Status.ALERT]
 
 
-def figures(window: LogWindow, client: Client) -> Figures:
-    """Count a week's log that was read row by row."""
-    return figures_of(tally(window), client)
-
-
-def figures_of(counted: Tally, client: Client) -> Figures:
-    """What a window's counts say.
-
-    Quality comes from the random audit sample, or from all requests where at least nine in ten are labelled; never
-    from escalations and complaints alone, which are mostly the errors.
-    """
-    groups = [Group.of(cell, count, out_of_scope=client.out_of_scope_label) for cell, count in counted.cells.items()]
-    current = [group for group in groups if group.cell.model_version == counted.newest]
-    requests = sum(group.count.requests for group in current)
-    coverage = _rate((group, bool(group.cell.said)) for group in current)
-    basis, sample = _sample(current, coverage)
-    known = {*client.labels, client.out_of_scope_label}
-    return Figures(
-        requests=sum(group.count.requests for group in groups),
-        model_version=counted.newest,
-        basis=basis,
-        accuracy=_rate((group, group.right) for group in sample),
-        auto_resolution=_rate((group, group.cell.automatic and group.right) for group in sample),
-        precision=_rate((group, group.right) for group in sample if group.cell.automatic),
-        escalation=_rate((group, not group.cell.automatic) for group in current),
-        labelled=coverage,
-        mean_confidence=sum(group.count.confidence for group in current) / SCALE / requests if current else None,
-        label_mix=_mix((group.cell.output or "", group) for group in groups),
-        unknown_labels=_mix((group.answer, group) for group in groups if group.answer and group.answer not in known),
-        quarantined=dict(Counter(row.subject for row in counted.quarantined).most_common()),
-        orphan_outcomes=counted.orphan_outcomes,
-        latency_p50_ms=latency_at(counted, 0.5),
-        latency_p95_ms=latency_at(counted, 0.95),
-        label_delay=dict(sorted(counted.delay.items())),
-        calibration=calibration(sample),
-        confusion=confusion(sample),
-    )
-
-
-def review(client: Client, *, week: str, as_of: datetime, figures: Figures, earlier: Sequence[Review]) -> Review:
+def review(
+    client: Client,
+    *,
+    week: str,
+    as_of: datetime,
+    figures: Figures,
+    earlier: Sequence[Review],
+    recounted: Mapping[str, Figures] | None = None,
+) -> Review:
     """Judge a week's agreed figures against their floors and against the model's own first weeks.
 
-    `earlier` are the reviews of previous weeks, oldest first; only the unbroken run of weeks with the same model
-    counts, because a new model's record starts afresh.
+    `earlier` are the reviews of previous weeks, oldest first, `recounted` some of those weeks as they are known now;
+    only the unbroken run of weeks with the same model counts, because a new model's record starts afresh.
     """
-    run = [(one.week, one.figures) for one in _same_model(earlier, figures)] + [(week, figures)]
+    newest = dict(recounted or {})
+    run = [*_same_model(_as_known_now(earlier, newest), figures.model_version), (week, figures)]
     findings = tuple(_judge(metric, floor, run, client) for metric, floor in _floors(client.thresholds))
     reasons = tuple(finding.text for finding in findings if finding.status is Status.ALERT)
-    return Review(client.client, week, as_of, figures, findings, bool(reasons), reasons)
+    changes = find_changes(figures, [one for _, one in run[:-1]], client)
+    return Review(client.client, week, as_of, figures, findings, bool(reasons), reasons, changes, newest)
 
 
-def _sample(current: Sequence[Group], coverage: Rate) -> tuple[Basis, list[Group]]:
-    labelled = [group for group in current if group.cell.said]
-    if coverage.value is not None and coverage.value >= FULL_COVERAGE:
-        return Basis.ALL, labelled
-    audited = [group for group in labelled if any(opinion.source is OutcomeSource.AUDIT for opinion in group.cell.said)]
-    return (Basis.AUDIT, audited) if audited else (Basis.NONE, [])
+def _as_known_now(earlier: Sequence[Review], newest: Mapping[str, Figures]) -> list[tuple[str, Figures]]:
+    """Every reviewed week with the figures that were counted last."""
+    known: dict[str, Figures] = {}
+    for one in earlier:
+        known |= {one.week: one.figures} | {key: figures for key, figures in one.recounted.items() if key in known}
+    known |= {key: figures for key, figures in newest.items() if key in known}
+    return list(known.items())
 
 
-def _rate(groups: Iterable[tuple[Group, bool]]) -> Rate:
-    counted = [(group.count.requests, hit) for group, hit in groups]
-    return Rate(sum(n for n, hit in counted if hit), sum(n for n, _ in counted))
-
-
-def _mix(groups: Iterable[tuple[str, Group]]) -> dict[str, int]:
-    """Requests by label, the most frequent first."""
-    found: Counter[str] = Counter()
-    for label, group in groups:
-        found[label] += group.count.requests
-    return dict(sorted(found.items(), key=lambda one: (-one[1], one[0])))
+def _same_model(weeks: Sequence[tuple[str, Figures]], version: str | None) -> list[tuple[str, Figures]]:
+    run: list[tuple[str, Figures]] = []
+    for key, figures in reversed(weeks):
+        if figures.model_version != version:
+            break
+        run.insert(0, (key, figures))
+    return run
 
 
 def _floors(thresholds: Thresholds) -> list[tuple[Metric, float]]:
     return [(metric, limit) for metric in Metric if (limit := getattr(thresholds, metric.value)) is not None]
-
-
-def _same_model(earlier: Sequence[Review], figures: Figures) -> list[Review]:
-    run: list[Review] = []
-    for one in reversed(earlier):
-        if one.figures.model_version != figures.model_version:
-            break
-        run.insert(0, one)
-    return run
 
 
 def _judge(metric: Metric, floor: float, run: Sequence[tuple[str, Figures]], client: Client) -> Finding:

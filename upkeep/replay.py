@@ -105,9 +105,14 @@ def by_month(desk: Desk, played: Sequence[Played]) -> list[dict[str, Any]]:
     for one in played:
         months[f"{one.at:%Y-%m}"].append(one)
     alerts: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    changed: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for review in reviews(desk):
         alerts[_month(review.as_of, desk)] += [
             {"week": review.week, "metric": finding.metric.value, "text": finding.text} for finding in review.alerts
+        ]
+        changed[_month(review.as_of, desk)] += [
+            {"week": review.week, "kind": one.kind.value, "text": one.text, "old": one.old, "new": one.new}
+            for one in review.changes
         ]
     decided: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for one_decision in decisions(desk):
@@ -122,7 +127,7 @@ def by_month(desk: Desk, played: Sequence[Played]) -> list[dict[str, Any]]:
             }
         )
     return [
-        _summary(month, rows) | {"alerts": alerts[month], "decisions": decided[month]}
+        _summary(month, rows) | {"alerts": alerts[month], "changes": changed[month], "decisions": decided[month]}
         for month, rows in sorted(months.items())
     ]
 

@@ -12,7 +12,8 @@ from upkeep import records
 from upkeep.config import Client
 from upkeep.desk import Desk
 from upkeep.entitlement import ChangeOrder
-from upkeep.monitoring import Basis, Figures, Review, Status, figures_of
+from upkeep.figures import Basis, Figures, figures_of
+from upkeep.monitoring import Review, Status
 from upkeep.periods import Cadence, Window, last_full, week
 from upkeep.rates import Rate
 from upkeep.stages import Decision, change_orders, decisions, reviews

@@ -40,13 +40,16 @@ from upkeep.desk import GOLDEN, LAUNCH_CASES, Desk
 from upkeep.entitlement import ChangeOrder, Claim, Included, entitled
 from upkeep.errors import AlreadyExistsError, DecisionError, NotEnoughDataError
 from upkeep.evaluation import Scores, evaluate_model
+from upkeep.figures import Figures, figures_of
 from upkeep.finetuning import Trained, finetune
-from upkeep.monitoring import Review, figures_of, review
-from upkeep.periods import Cadence, Window, last_full, starts_on
+from upkeep.monitoring import Review, review
+from upkeep.periods import Cadence, Window, last_full, starts_on, week
 from upkeep.progress import Progress, silent
 
 RECENT = timedelta(days=92)
 """How far back the recent holdout reaches."""
+RECOUNTED = 4
+"""So many weeks before the reviewed one are counted again: labels come in late."""
 PROOF_TEXTS = 20
 LAUNCH = "launch"
 
@@ -110,23 +113,31 @@ def due(desk: Desk, as_of: datetime) -> list[Work]:
 
 def review_week(desk: Desk, as_of: datetime) -> Review:
     """Review the last full week before `as_of`."""
-    week = last_full(as_of, Cadence.WEEKLY, desk.zone)
-    key = f"reviews/{week.key}.json"
+    last = last_full(as_of, Cadence.WEEKLY, desk.zone)
+    key = f"reviews/{last.key}.json"
     done = records.load_if_there(desk.store, key, Review)
     if done:
         return done
-    counted = desk.count_log(week, until=desk.local(as_of))
+    moment = desk.local(as_of)
+    counted = desk.count_log(last, until=moment)
     if counted.quarantined:
-        records.save_rows(desk.store, f"quarantine/{week.key}.jsonl", counted.quarantined)
+        records.save_rows(desk.store, f"quarantine/{last.key}.jsonl", counted.quarantined)
+    earlier = [one for one in reviews(desk) if one.week < last.key]
     found = review(
         desk.client,
-        week=week.key,
-        as_of=desk.local(as_of),
+        week=last.key,
+        as_of=moment,
         figures=figures_of(counted, desk.client),
-        earlier=[one for one in reviews(desk) if one.week < week.key],
+        earlier=earlier,
+        recounted={one.week: _recount(desk, one.week, moment) for one in earlier[-RECOUNTED:]},
     )
     records.save(desk.store, key, found)
     return found
+
+
+def _recount(desk: Desk, key: str, moment: datetime) -> Figures:
+    """An earlier week with the labels that have come in since."""
+    return figures_of(desk.count_log(week(key, desk.zone), until=moment), desk.client)
 
 
 def reviews(desk: Desk) -> list[Review]:

@@ -1,0 +1,131 @@
+"""Is each kind of change found when it is there, told from the others, and not found when it is not?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from upkeep.changes import ACTIONS, Kind, find_changes, more_often
+from upkeep.config import load_client
+from upkeep.figures import Basis, Figures
+from upkeep.quality import Confusion
+from upkeep.rates import Rate
+
+CLIENT = load_client(Path(__file__).parents[1] / "configs", "northwind")
+LABELS = ("order_status", "refund_status", "size_advice", "return_item", "cancel_order")
+SHARES = (0.4, 0.25, 0.15, 0.12, 0.08)
+
+
+def week(seed: int, *, requests: int = 500, shares: Sequence[float] = SHARES) -> Figures:
+    """An ordinary week: traffic and mix vary, 60 answers were checked by chance, a few wrong ones came back."""
+    rng = np.random.default_rng(seed)
+    total = int(rng.normal(requests, 0.05 * requests))
+    mix = dict(zip(LABELS, rng.multinomial(total, rng.dirichlet(np.array(shares) * 400)).tolist(), strict=True))
+    named = [Confusion(label, label, int(12 * mix[label] / total) + 1) for label in LABELS]
+    named += [Confusion("order_status", other, int(rng.poisson(1.5))) for other in LABELS[1:]]
+    return Figures(
+        requests=total,
+        model_version="1",
+        basis=Basis.AUDIT,
+        accuracy=Rate(54, 60),
+        auto_resolution=Rate(50, 60),
+        precision=Rate(50, 53),
+        escalation=Rate(int(0.1 * total), total),
+        labelled=Rate(110, total),
+        mean_confidence=0.9,
+        label_mix=mix,
+        unknown_labels={},
+        quarantined={"confidence": int(rng.poisson(1))},
+        orphan_outcomes=0,
+        out_of_scope=Rate(int(rng.binomial(60, 0.03)), 60),
+        answered=mix,
+        named=tuple(one for one in named if one.requests),
+    )
+
+
+def found(*weeks: Figures) -> list[Kind]:
+    return [one.kind for one in find_changes(weeks[-1], weeks[:-1], CLIENT)]
+
+
+ORDINARY = [week(seed) for seed in range(12)]
+
+
+def test_a_hundred_ordinary_client_years_bring_a_few_findings_at_most():
+    rng = np.random.default_rng(0)
+    many = [week(seed) for seed in range(400)]
+    runs = [[many[int(at)] for at in rng.choice(400, 30, replace=False)] for _ in range(180)]
+    kinds = [kind for run in runs for kind in found(*run)]
+    # 180 weeks at 0.01 / 52 for each of six kinds: 0.2 are expected
+    assert len(kinds) <= 2
+
+
+def test_chance_alone_is_told_from_more_often():
+    assert more_often(Rate(5, 1000), Rate(5, 1000)) == pytest.approx(
+        0.623, abs=1e-3
+    )  # P(X >= 5), X ~ Binomial(10, 1/2)
+    assert more_often(Rate(10, 1000), Rate(0, 1000)) == pytest.approx(2**-10)
+    assert more_often(Rate(0, 0), Rate(3, 10)) == 1.0
+
+
+def test_answers_that_people_now_correct_to_one_other_label_are_a_policy_change_with_its_rule():
+    def turned(one: Figures) -> Figures:
+        others = tuple(cell for cell in one.named if cell.given != "return_item")
+        return replace(one, named=(*others, Confusion("return_item", "repair_partner", 9)))
+
+    flipped = [replace(turned(one), unknown_labels={"repair_partner": 9}) for one in ORDINARY[:4]]
+    changes = find_changes(flipped[-1], [*ORDINARY, *flipped[:-1]], CLIENT)
+    assert [(one.kind, one.old, one.new) for one in changes] == [(Kind.POLICY, "return_item", "repair_partner")]
+    assert "36 of 36 'return_item' answers that people looked at should be 'repair_partner'" in changes[0].text
+    assert changes[0].action == ACTIONS[Kind.POLICY]
+
+
+def test_a_right_answer_the_model_does_not_have_is_a_new_category_unless_it_is_learned_by_now():
+    new = [replace(one, unknown_labels={"gift_card": 3}) for one in ORDINARY[:4]]
+    (change,) = find_changes(new[-1], [*ORDINARY, *new[:-1]], CLIENT)
+    assert (change.kind, change.new) == (Kind.NEW_CATEGORY, "gift_card")
+    learned = [replace(one, answered={**one.answered, "gift_card": 3}) for one in new]
+    assert found(*ORDINARY, *learned) == []
+
+
+def test_out_of_scope_growth_is_found_among_the_checked_requests():
+    grown = [replace(one, out_of_scope=Rate(9, 60)) for one in ORDINARY[:4]]
+    assert found(*ORDINARY, *grown) == [Kind.OUT_OF_SCOPE]
+
+
+def test_a_moved_mix_is_found_and_names_the_label_that_moved_most():
+    moved = week(77, shares=(0.2, 0.25, 0.35, 0.12, 0.08))
+    (change,) = find_changes(moved, ORDINARY, CLIENT)
+    assert change.kind is Kind.LABEL_MIX
+    assert change.text.startswith(("'order_status' was", "'size_advice' was"))
+
+
+def test_many_labels_on_few_requests_are_no_moved_mix():
+    rng = np.random.default_rng(5)
+    names = [f"label {number}" for number in range(120)]
+    mixes = [dict(zip(names, rng.multinomial(500, [1 / 120] * 120).tolist(), strict=True)) for _ in range(60)]
+    weeks = [replace(ORDINARY[0], requests=500, label_mix=mix) for mix in mixes]
+    assert [found(*weeks[at : at + 9]) for at in range(50)] == [[]] * 50
+
+
+def test_a_burst_is_a_traffic_incident_that_says_not_to_retrain():
+    burst = week(5, requests=1500)
+    changes = [one for one in find_changes(burst, ORDINARY, CLIENT) if one.kind is Kind.TRAFFIC]
+    assert len(changes) == 1
+    assert "do not retrain" in changes[0].action
+
+
+def test_rows_that_break_the_contract_and_a_log_that_stops_are_data_trouble():
+    spoiled = replace(ORDINARY[0], quarantined={"confidence": 80, "timestamp": 3})
+    (change,) = find_changes(spoiled, ORDINARY, CLIENT)
+    assert change.kind is Kind.DATA
+    assert "most of them for 'confidence'" in change.text
+    silent = replace(ORDINARY[0], requests=0, label_mix={}, answered={}, named=(), quarantined={})
+    assert found(*ORDINARY, silent) == [Kind.DATA]
+
+
+def test_too_few_weeks_say_nothing():
+    assert found(*ORDINARY[:3], week(5, requests=1500)) == []

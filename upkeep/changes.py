@@ -1,0 +1,226 @@
+"""What kind of trouble is it, and what should be done about it?
+
+A week is compared with the model's earlier weeks, four of them at least. Every kind of change has its own evidence and
+its own action: a policy change needs a rule, a burst of traffic needs no retrain at all. Thresholds are chances of a
+false finding, divided among all that was looked at; a share that is certain but small is no finding either.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from upkeep.config import Client
+from upkeep.figures import Figures
+from upkeep.rates import Rate
+
+RECENT = 4
+"""A change of answers is looked for in the newest weeks together."""
+LEAST_EARLIER = 4
+LEAST_CASES = 5
+WEEKLY_BUDGET = 0.01 / 52
+"""Chance of a false finding of a kind in a week: one in a hundred client-years."""
+MOSTLY = 0.5
+"""Share of a label's checked answers that must have become the same other one for it to be a policy."""
+TIMES = 3.0
+"""How many times as often as before a thing must happen."""
+BURST = 1.5
+LEAST_EXPECTED = 5
+LEAST_SPOILED = 0.01
+
+
+class Kind(StrEnum):
+    """What has changed."""
+
+    POLICY = "label or policy change"
+    NEW_CATEGORY = "new category"
+    OUT_OF_SCOPE = "out-of-scope growth"
+    LABEL_MIX = "label-mix shift"
+    TRAFFIC = "traffic incident"
+    DATA = "data trouble"
+
+
+ACTIONS = {
+    Kind.POLICY: "Ask the client since when and add the rule to `relabel`: the next retrain unlearns the old answer.",
+    Kind.NEW_CATEGORY: "Agree on the category with the client; a retrain learns it once it has cases enough.",
+    Kind.OUT_OF_SCOPE: "Have some of them labelled, so that a retrain learns what to hand to a person.",
+    Kind.LABEL_MIX: "No fault in itself: check the precision of the labels that grew, and retrain only if it fell.",
+    Kind.TRAFFIC: "Find out what happened; do not retrain on this week alone.",
+    Kind.DATA: "Have the log repaired before its figures are trusted.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One finding: what was seen, on how many requests, and what to do. `old` and `new` are the labels it is about."""
+
+    kind: Kind
+    text: str
+    action: str
+    n: int
+    old: str | None = None
+    new: str | None = None
+
+
+def find_changes(now: Figures, earlier: Sequence[Figures], client: Client) -> tuple[Change, ...]:
+    """All that has changed in the newest week, given the weeks before it with the same model, oldest first."""
+    weeks = [*earlier, now]
+    recent, before = weeks[-RECENT:], weeks[:-RECENT]
+    found: list[Change] = []
+    if len(before) >= LEAST_EARLIER:
+        policies = list(policy_changes(recent, before))
+        found += policies
+        found += new_categories(recent, before, explained={one.new for one in policies})
+        found += out_of_scope(recent, before, client)
+    if len(earlier) >= LEAST_EARLIER:
+        found += label_mix(now, earlier)
+        found += traffic(now, earlier)
+        found += data_trouble(now, earlier)
+    return tuple(found)
+
+
+def more_often(now: Rate, before: Rate) -> float:
+    """Chance of so many now or more if it happened as often as before (conditional test of two Poisson rates,
+    Przyborowski and Wilenski, 1940); 1 where one of the two says nothing."""
+    from scipy.stats import binom
+
+    if not now.n or not before.n:
+        return 1.0
+    return float(binom.sf(now.hits - 1, now.hits + before.hits, now.n / (now.n + before.n)))
+
+
+def policy_changes(recent: Sequence[Figures], before: Sequence[Figures]) -> Iterator[Change]:
+    """Answers of one label that people now correct to one other label, most of them."""
+    corrected, usual = _corrections(recent), _corrections(before)
+    answered, used_to = _added(one.answered for one in recent), _added(one.answered for one in before)
+    for (old, new), hits in sorted(corrected.items()):
+        if old == new:
+            continue
+        share = Rate(hits, sum(n for (given, _), n in corrected.items() if given == old))
+        if hits < LEAST_CASES or (share.value or 0) < MOSTLY:
+            continue
+        now, then = Rate(hits, answered[old]), Rate(usual[old, new], used_to[old])
+        if more_often(now, then) < WEEKLY_BUDGET / len(corrected) and _times(now, then) >= TIMES:
+            was = f"before, of {then.n:,} such answers {then.hits} were"
+            text = f"{share.hits} of {share.n} {old!r} answers that people looked at should be {new!r}; {was}"
+            yield _change(Kind.POLICY, text, hits, old=old, new=new)
+
+
+def new_categories(
+    recent: Sequence[Figures], before: Sequence[Figures], *, explained: set[str | None]
+) -> Iterator[Change]:
+    """Right answers that the model does not have, more and more of them."""
+    named, usual = _added(one.unknown_labels for one in recent), _added(one.unknown_labels for one in before)
+    labelled, used_to = sum(one.labelled.hits for one in recent), sum(one.labelled.hits for one in before)
+    for label in sorted(set(named) - explained - set(recent[-1].answered)):
+        now, then = Rate(named[label], labelled), Rate(usual[label], used_to)
+        if now.hits >= LEAST_CASES and more_often(now, then) < WEEKLY_BUDGET / len(named):
+            text = f"{now.hits} requests of the last {len(recent)} weeks were {label!r}, which the model does not know"
+            yield _change(Kind.NEW_CATEGORY, text, now.hits, new=label)
+
+
+def out_of_scope(recent: Sequence[Figures], before: Sequence[Figures], client: Client) -> Iterator[Change]:
+    """Requests that no label fits, among those checked by chance."""
+    now, then = (sum((one.out_of_scope for one in weeks), Rate(0, 0)) for weeks in (recent, before))
+    if now.hits >= LEAST_CASES and more_often(now, then) < WEEKLY_BUDGET:
+        text = f"{now} of the checked requests fit no label ({client.out_of_scope_label}); before, it was {then}"
+        yield _change(Kind.OUT_OF_SCOPE, text, now.n)
+
+
+def label_mix(now: Figures, earlier: Sequence[Figures]) -> Iterator[Change]:
+    """Answers distributed otherwise than before.
+
+    A chi-square test of homogeneity whose statistic is divided by what the earlier weeks come to against each other,
+    at least 1: it knows the number of labels, n, and how restless the mix is.
+    """
+    from scipy.stats import chi2
+
+    usual = _added(one.label_mix for one in earlier)
+    statistic, free = _unlike(now.label_mix, usual)
+    restless = [_unlike(one.label_mix, usual - Counter(one.label_mix)) for one in earlier]
+    spread = max(1.0, sum(value for value, _ in restless) / max(sum(freedom for _, freedom in restless), 1))
+    if free and chi2.sf(statistic / spread, free) < WEEKLY_BUDGET:
+        shares = {label: (now.label_mix.get(label, 0) / now.requests, usual[label] / usual.total()) for label in usual}
+        label, (here, there) = max(shares.items(), key=lambda one: abs(one[1][0] - one[1][1]))
+        yield _change(Kind.LABEL_MIX, f"{label!r} was {here:.1%} of the answers, before {there:.1%}", now.requests)
+
+
+def traffic(now: Figures, earlier: Sequence[Figures]) -> Iterator[Change]:
+    """Far more or far fewer requests than the weeks before lead one to expect, for their own spread."""
+    import numpy as np
+    from scipy.stats import t
+
+    counts = np.array([one.requests for one in earlier], dtype=float)
+    usual = float(counts.mean())
+    spread = max(float(counts.std(ddof=1)), usual**0.5) * (1 + 1 / len(counts)) ** 0.5
+    if not usual or not now.requests:
+        return
+    ratio = now.requests / usual
+    if max(ratio, 1 / ratio) >= BURST and t.sf(abs(now.requests - usual) / spread, len(counts) - 1) < WEEKLY_BUDGET / 2:
+        text = f"{now.requests:,} requests, {ratio:.1f} times the usual {usual:,.0f}"
+        yield _change(Kind.TRAFFIC, text, now.requests)
+
+
+def data_trouble(now: Figures, earlier: Sequence[Figures]) -> Iterator[Change]:
+    """No log at all, or more rows that break the contract."""
+    if not now.requests and any(one.requests for one in earlier[-1:]):
+        yield _change(Kind.DATA, "no request was logged", 0)
+    bad, usual = _spoiled(now), sum((_spoiled(one) for one in earlier), Rate(0, 0))
+    if (bad.value or 0) >= LEAST_SPOILED and _times(bad, usual) >= TIMES and more_often(bad, usual) < WEEKLY_BUDGET:
+        worst = max(now.quarantined, key=lambda reason: now.quarantined[reason])
+        was = f"before, it was {usual.hits} of {usual.n:,}"
+        text = f"{bad} of the log's rows cannot be used, most of them for {worst!r}; {was}"
+        yield _change(Kind.DATA, text, bad.n)
+
+
+def _change(kind: Kind, text: str, n: int, *, old: str | None = None, new: str | None = None) -> Change:
+    return Change(kind, text, ACTIONS[kind], n, old, new)
+
+
+def _corrections(weeks: Sequence[Figures]) -> Counter[tuple[str, str]]:
+    found: Counter[tuple[str, str]] = Counter()
+    for one in weeks:
+        for cell in one.named:
+            found[cell.given, cell.answer] += cell.requests
+    return found
+
+
+def _added(counts: Iterator[Mapping[str, int]]) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for one in counts:
+        found.update(one)
+    return found
+
+
+def _times(now: Rate, before: Rate) -> float:
+    """How many times as often; half a case is put to both, so that none before is not infinitely often."""
+    return ((now.hits + 0.5) / (now.n + 1)) / ((before.hits + 0.5) / (before.n + 1))
+
+
+def _spoiled(one: Figures) -> Rate:
+    bad = sum(one.quarantined.values())
+    return Rate(bad, bad + one.requests)
+
+
+def _unlike(here: Mapping[str, int], there: Counter[str]) -> tuple[float, int]:
+    """Chi-square statistic and degrees of freedom of two counts; labels too rare to count are taken together."""
+    n, m = sum(here.values()), there.total()
+    if not n or not m:
+        return 0.0, 0
+    rows: list[tuple[int, int]] = []
+    rest_here = rest_there = 0
+    for label in here.keys() | there.keys():
+        one, other = here.get(label, 0), there[label]
+        if (one + other) * n / (n + m) >= LEAST_EXPECTED:
+            rows.append((one, other))
+        else:
+            rest_here, rest_there = rest_here + one, rest_there + other
+    if rest_here + rest_there:
+        rows.append((rest_here, rest_there))
+    statistic = 0.0
+    for one, other in rows:
+        expected = (one + other) * n / (n + m), (one + other) * m / (n + m)
+        statistic += (one - expected[0]) ** 2 / expected[0] + (other - expected[1]) ** 2 / expected[1]
+    return statistic, len(rows) - 1

@@ -1,0 +1,120 @@
+"""What does a window of the log come to, in figures?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from upkeep.config import Client
+from upkeep.log import LogWindow, OutcomeSource
+from upkeep.quality import Calibrated, Confusion, Group, calibration, confusion
+from upkeep.rates import Rate
+from upkeep.tally import SCALE, Tally, latency_at, tally
+
+FULL_COVERAGE = 0.9
+
+
+class Basis(StrEnum):
+    """Which labelled requests a rate was counted on."""
+
+    AUDIT = "random audit sample"
+    ALL = "all requests, nearly all labelled"
+    NONE = "no unbiased labels"
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """A week in figures. Quality is counted on `basis` and for `model_version`, the model in service at its end.
+
+    So are `calibration` and `confusion`. Latency is of all requests, within 5 %; `label_delay` counts labelled requests
+    by the whole days until something was said. `out_of_scope` is the share of the checked requests that no label fits.
+    `answered` counts the model's answers by label, `named` all answers given and right whoever said so: mostly errors,
+    good for comparing one time with another and for no share. Records written before these were counted have none.
+    """
+
+    requests: int
+    model_version: str | None
+    basis: Basis
+    accuracy: Rate
+    auto_resolution: Rate
+    precision: Rate
+    escalation: Rate
+    labelled: Rate
+    mean_confidence: float | None
+    label_mix: dict[str, int]
+    unknown_labels: dict[str, int]
+    quarantined: dict[str, int]
+    orphan_outcomes: int
+    latency_p50_ms: float | None = None
+    latency_p95_ms: float | None = None
+    label_delay: dict[int, int] = field(default_factory=dict)
+    calibration: tuple[Calibrated, ...] = ()
+    confusion: tuple[Confusion, ...] = ()
+    out_of_scope: Rate = field(default_factory=lambda: Rate(0, 0))
+    answered: dict[str, int] = field(default_factory=dict)
+    named: tuple[Confusion, ...] = ()
+
+
+def figures(window: LogWindow, client: Client) -> Figures:
+    """Count a week's log that was read row by row."""
+    return figures_of(tally(window), client)
+
+
+def figures_of(counted: Tally, client: Client) -> Figures:
+    """What a window's counts say.
+
+    Quality comes from the random audit sample, or from all requests where at least nine in ten are labelled; never
+    from escalations and complaints alone, which are mostly the errors.
+    """
+    groups = [Group.of(cell, count, out_of_scope=client.out_of_scope_label) for cell, count in counted.cells.items()]
+    current = [group for group in groups if group.cell.model_version == counted.newest]
+    requests = sum(group.count.requests for group in current)
+    coverage = _rate((group, bool(group.cell.said)) for group in current)
+    basis, sample = _sample(current, coverage)
+    known = {*client.labels, client.out_of_scope_label}
+    return Figures(
+        requests=sum(group.count.requests for group in groups),
+        model_version=counted.newest,
+        basis=basis,
+        accuracy=_rate((group, group.right) for group in sample),
+        auto_resolution=_rate((group, group.cell.automatic and group.right) for group in sample),
+        precision=_rate((group, group.right) for group in sample if group.cell.automatic),
+        escalation=_rate((group, not group.cell.automatic) for group in current),
+        labelled=coverage,
+        mean_confidence=sum(group.count.confidence for group in current) / SCALE / requests if current else None,
+        label_mix=_mix((group.cell.output or "", group) for group in groups),
+        unknown_labels=_mix((group.answer, group) for group in groups if group.answer and group.answer not in known),
+        quarantined=dict(Counter(row.subject for row in counted.quarantined).most_common()),
+        orphan_outcomes=counted.orphan_outcomes,
+        latency_p50_ms=latency_at(counted, 0.5),
+        latency_p95_ms=latency_at(counted, 0.95),
+        label_delay=dict(sorted(counted.delay.items())),
+        calibration=calibration(sample),
+        confusion=confusion(sample),
+        out_of_scope=_rate((group, group.answer == client.out_of_scope_label) for group in sample),
+        answered=_mix((group.cell.output or "", group) for group in current),
+        named=confusion(current),
+    )
+
+
+def _sample(current: Sequence[Group], coverage: Rate) -> tuple[Basis, list[Group]]:
+    labelled = [group for group in current if group.cell.said]
+    if coverage.value is not None and coverage.value >= FULL_COVERAGE:
+        return Basis.ALL, labelled
+    audited = [group for group in labelled if any(opinion.source is OutcomeSource.AUDIT for opinion in group.cell.said)]
+    return (Basis.AUDIT, audited) if audited else (Basis.NONE, [])
+
+
+def _rate(groups: Iterable[tuple[Group, bool]]) -> Rate:
+    counted = [(group.count.requests, hit) for group, hit in groups]
+    return Rate(sum(n for n, hit in counted if hit), sum(n for n, _ in counted))
+
+
+def _mix(groups: Iterable[tuple[str, Group]]) -> dict[str, int]:
+    """Requests by label, the most frequent first."""
+    found: Counter[str] = Counter()
+    for label, group in groups:
+        found[label] += group.count.requests
+    return dict(sorted(found.items(), key=lambda one: (-one[1], one[0])))

@@ -118,6 +118,8 @@ class Teller:
         version = review.figures.model_version
         for finding in review.alerts:
             self._once(f"{version} {finding.metric}", f"ALARM {finding.text}")
+        for change in review.changes:
+            self._once(f"{version} {change.kind} {change.old} {change.new}", f"{change.kind.value}: {change.text}")
         if self.alarmed and self.alarmed != version and not review.alerts:
             self._once(f"{version} better", f"better with v{version} in {review.week}: {_resolved(review)}")
         self.alarmed = version if review.alerts else self.alarmed

@@ -83,6 +83,22 @@ def test_answers_that_people_now_correct_to_one_other_label_are_a_policy_change_
     assert changes[0].action == ACTIONS[Kind.POLICY]
 
 
+def test_where_a_new_label_comes_from_is_told_by_a_few_cases_once_it_is_certain_that_it_is_new():
+    parts = (Confusion("return_item", "repairs", 1), Confusion("cancel_order", "repairs", 1))
+    given = {"return_item", "cancel_order"}
+    new = [
+        replace(
+            one, named=(*(cell for cell in one.named if cell.given not in given), *parts), unknown_labels={"repairs": 2}
+        )
+        for one in ORDINARY[:4]
+    ]
+    changes = find_changes(new[-1], [*ORDINARY, *new[:-1]], CLIENT)
+    assert [(one.kind, one.old, one.new, one.n) for one in changes] == [
+        (Kind.POLICY, "cancel_order", "repairs", 4),  # 4 cases would be too few by themselves
+        (Kind.POLICY, "return_item", "repairs", 4),
+    ]
+
+
 def test_a_right_answer_the_model_does_not_have_is_a_new_category_unless_it_is_learned_by_now():
     new = [replace(one, unknown_labels={"gift_card": 3}) for one in ORDINARY[:4]]
     (change,) = find_changes(new[-1], [*ORDINARY, *new[:-1]], CLIENT)

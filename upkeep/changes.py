@@ -8,7 +8,7 @@ false finding, divided among all that was looked at; a share that is certain but
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -20,8 +20,10 @@ RECENT = 4
 """A change of answers is looked for in the newest weeks together."""
 LEAST_EARLIER = 4
 LEAST_CASES = 5
+LEAST_CERTAIN = 3
 WEEKLY_BUDGET = 0.01 / 52
 """Chance of a false finding of a kind in a week: one in a hundred client-years."""
+CERTAIN_BUDGET = 0.01
 MOSTLY = 0.5
 """Share of a label's checked answers that must have become the same other one for it to be a policy."""
 TIMES = 3.0
@@ -70,9 +72,11 @@ def find_changes(now: Figures, earlier: Sequence[Figures], client: Client) -> tu
     recent, before = weeks[-RECENT:], weeks[:-RECENT]
     found: list[Change] = []
     if len(before) >= LEAST_EARLIER:
-        policies = list(policy_changes(recent, before))
+        grown = list(new_categories(recent, before))
+        policies = list(policy_changes(recent, before, grown={one.new for one in grown}))
+        explained = {one.new for one in policies}
         found += policies
-        found += new_categories(recent, before, explained={one.new for one in policies})
+        found += [one for one in grown if one.new not in explained]
         found += out_of_scope(recent, before, client)
     if len(earlier) >= LEAST_EARLIER:
         found += label_mix(now, earlier)
@@ -91,30 +95,33 @@ def more_often(now: Rate, before: Rate) -> float:
     return float(binom.sf(now.hits - 1, now.hits + before.hits, now.n / (now.n + before.n)))
 
 
-def policy_changes(recent: Sequence[Figures], before: Sequence[Figures]) -> Iterator[Change]:
-    """Answers of one label that people now correct to one other label, most of them."""
+def policy_changes(
+    recent: Sequence[Figures], before: Sequence[Figures], *, grown: Container[str | None] = ()
+) -> Iterator[Change]:
+    """Answers of one label that people now correct to one other label, most of them.
+
+    Where the other label is one of `grown`, that something has changed is certain already, and fewer cases tell where.
+    """
     corrected, usual = _corrections(recent), _corrections(before)
     answered, used_to = _added(one.answered for one in recent), _added(one.answered for one in before)
     for (old, new), hits in sorted(corrected.items()):
-        if old == new:
-            continue
         share = Rate(hits, sum(n for (given, _), n in corrected.items() if given == old))
-        if hits < LEAST_CASES or (share.value or 0) < MOSTLY:
+        certain = new in grown
+        if old == new or hits < (LEAST_CERTAIN if certain else LEAST_CASES) or (share.value or 0) < MOSTLY:
             continue
         now, then = Rate(hits, answered[old]), Rate(usual[old, new], used_to[old])
-        if more_often(now, then) < WEEKLY_BUDGET / len(corrected) and _times(now, then) >= TIMES:
+        budget = CERTAIN_BUDGET if certain else WEEKLY_BUDGET / len(corrected)
+        if more_often(now, then) < budget and _times(now, then) >= TIMES:
             was = f"before, of {then.n:,} such answers {then.hits} were"
             text = f"{share.hits} of {share.n} {old!r} answers that people looked at should be {new!r}; {was}"
             yield _change(Kind.POLICY, text, hits, old=old, new=new)
 
 
-def new_categories(
-    recent: Sequence[Figures], before: Sequence[Figures], *, explained: set[str | None]
-) -> Iterator[Change]:
+def new_categories(recent: Sequence[Figures], before: Sequence[Figures]) -> Iterator[Change]:
     """Right answers that the model does not have, more and more of them."""
     named, usual = _added(one.unknown_labels for one in recent), _added(one.unknown_labels for one in before)
     labelled, used_to = sum(one.labelled.hits for one in recent), sum(one.labelled.hits for one in before)
-    for label in sorted(set(named) - explained - set(recent[-1].answered)):
+    for label in sorted(set(named) - set(recent[-1].answered)):
         now, then = Rate(named[label], labelled), Rate(usual[label], used_to)
         if now.hits >= LEAST_CASES and more_often(now, then) < WEEKLY_BUDGET / len(named):
             text = f"{now.hits} requests of the last {len(recent)} weeks were {label!r}, which the model does not know"

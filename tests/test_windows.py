@@ -287,6 +287,14 @@ def test_a_day_whose_files_have_changed_is_read_again(store):
     assert store.since() == [*monday, *monday, monday[0]]
 
 
+def test_sums_of_confidences_are_the_same_to_the_last_digit(store):
+    # times 10^12 both end in a half, which Python rounds to the even neighbour and DuckDB up
+    sure = [0.1234567890125, 0.1234567890135]
+    write_predictions(store, [prediction(f"p{n}", confidence=one) for n, one in enumerate(sure)], name="api")
+    assert [count.confidence for count in counted(store).cells.values()] == [123456789013 + 123456789014]
+    assert counted(store) == row_by_row(store)
+
+
 def test_what_is_kept_can_be_deleted_and_is_made_again(store):
     fill(store)
     first = counted(store)

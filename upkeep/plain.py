@@ -72,7 +72,9 @@ _SEEN = r"[\p{L}\p{N}]"  # such a character is never white space
 _MOMENT = (
     r"\d{4}-\d\d-\d\d[T ]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{3}|\.\d{6})?(Z|[+-](0\d|1[0-4]):[0-5]\d)"  # as RE2 has it
 )
-_ODD = r",\s*[}\]]|[:\[,]\s*-?(?i:nan|inf)|[0-9][eE][+-]?[0-9]{3}|[0-9]{300}"
+_ODD = r",\s*[}\]]|[:\[,]\s*-?(?i:nan|inf|infinity)\s*[,}\]]|[0-9][eE][+-]?[0-9]{3}|[0-9]{300}"
+_SHORT = 800
+"""A line of fewer bytes cannot nest so deep that Python gives up, which takes longer to ask of a longer one."""
 _DEEP = 100
 _PATH = re.compile(r"[\w -]+(\.[\w -]+)*")
 _WHOLE = {sign + size for sign in ("", "U") for size in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")}
@@ -91,15 +93,20 @@ def from_json(kind: Kind[Row], mapping: LogMapping, day: date) -> str | None:
     if not all(_PATH.fullmatch(path) for path in theirs.values()):
         return None
     # a key that has the dots itself comes first; it may be null
-    paths = [path for name in theirs.values() for path in (f'$."{name}"', _pointer(name.split(".")))]
-    raws = [f'coalesce(v[{2 * at + 1}], v[{2 * at + 2}]) AS "raw {field}"' for at, field in enumerate(theirs)]
+    found_at = {field: [f'$."{path}"', _pointer(path.split("."))] for field, path in theirs.items()}
+    paths = list(dict.fromkeys(path for both in found_at.values() for path in both))
+    raws = [
+        f'coalesce({", ".join(f"v[{paths.index(path) + 1}]" for path in dict.fromkeys(both))}, NULL) AS "raw {field}"'
+        for field, both in found_at.items()
+    ]
     found: dict[str, _Field] = {
         field: _from_raw(shape, field, mapping.values, day) for field, shape in SHAPES[kind.folder].items()
     }
+    brackets = "length(content) - length(translate(content, '[{', ''))"
     sound = [
         "j IS NOT NULL",
         f"NOT regexp_matches(content, {quoted(_ODD)})",
-        f"length(content) - length(translate(content, '[{{', '')) < {_DEEP}",
+        f"CASE WHEN strlen(content) < {_SHORT} THEN true ELSE {brackets} < {_DEEP} END",
         *_no_doubled_keys(theirs.values()),
     ]
     listed = ", ".join(map(quoted, paths))

@@ -77,7 +77,7 @@ DELAY = f"""
 CELLS = f"""
     SELECT model_version, output, automatic,
         least(floor(confidence * {CONFIDENCE_BINS})::INTEGER, {CONFIDENCE_BINS} - 1) AS bin,
-        opinions, count(*), sum(round(confidence * {SCALE})::BIGINT)
+        opinions, count(*), sum(floor(confidence * {SCALE} + 0.5)::BIGINT)
     FROM predictions LEFT JOIN said USING (id) GROUP BY ALL"""
 
 

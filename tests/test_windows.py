@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -40,6 +41,7 @@ from tests.test_log import (
 from upkeep.adapters.store import open_store
 from upkeep.log import LogMapping, Outcome, OutcomeSource, Prediction, read_window, write_outcomes, write_predictions
 from upkeep.periods import Cadence, Window, period
+from upkeep.plain import VISIBLE
 from upkeep.store import Store
 from upkeep.tally import Tally, tally
 from upkeep.windows import tally_window
@@ -139,10 +141,16 @@ def odd_lines(good: dict[str, Any]) -> list[bytes]:
 @pytest.mark.parametrize("good", [PREDICTION, OUTCOME, THEIRS, SAID], ids=["ours", "said", "theirs", "told"])
 @pytest.mark.parametrize("mapping", [LogMapping(), ZENDESK], ids=["plain", "mapped"])
 def test_what_duckdb_would_read_otherwise_is_read_as_python_reads_it(store, good, mapping):
-    for number, line in enumerate(odd_lines(good)):
-        store.write(f"{FIRST_DAY}/{number:03}.jsonl", line)
-        store.write(f"{FIRST_OUTCOMES}/{number:03}.jsonl", line)
+    for folder in (FIRST_DAY, FIRST_OUTCOMES):
+        store.write(f"{folder}/a.jsonl", b"\n".join(odd_lines(good)))
     assert counted(store, mapping=mapping) == row_by_row(store, mapping=mapping)
+
+
+def test_what_sql_takes_for_visible_is_no_white_space_to_python():
+    blank = [chr(code) for code in range(0x110000) if chr(code).isspace()]
+    with duckdb.connect() as made:
+        found = made.execute("SELECT x FROM unnest(?) t(x) WHERE regexp_matches(x, ?)", [[*blank, "a", "!"], VISIBLE])
+        assert found.fetchall() == [("a",), ("!",)]
 
 
 ZONES = [ZoneInfo(name) for name in ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata")]

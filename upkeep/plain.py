@@ -68,7 +68,8 @@ TYPES = {
 }
 OPTIONAL = {Shape.TEXT_OR_NULL, Shape.LATENCY, Shape.FLAG_OR_NULL, Shape.OBJECT}
 
-_SEEN = r"[\p{L}\p{N}]"  # such a character is never white space
+VISIBLE = r'[^\x00-\x20\x7f-\x{a0}\x{1680}\x{2000}-\x{206f}\x{3000}"\\]'
+"""A character that is no white space to Python, nor a quote or a backslash: these JSON would have to undo."""
 _MOMENT = (
     r"\d{4}-\d\d-\d\d[T ]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{3}|\.\d{6})?(Z|[+-](0\d|1[0-4]):[0-5]\d)"  # as RE2 has it
 )
@@ -179,9 +180,9 @@ def _json_rule(shape: Shape, raw: str, day: date) -> _Field:
     text = f"""CASE WHEN {raw} LIKE '"%' THEN {raw}[2:-2] END"""
     match shape:
         case Shape.TEXT | Shape.TEXT_OR_NULL:
-            return _Field(text, rf"""regexp_full_match({raw}, '"[^\\]*{_SEEN}[^\\]*"')""")
+            return _Field(text, rf"""regexp_full_match({raw}, '"[^\\]*{VISIBLE}[^\\]*"')""")
         case Shape.INPUT:
-            return _Field(text, rf"""regexp_matches({raw}, '^"[^\\]*{_SEEN}')""")
+            return _Field(text, rf"""regexp_matches({raw}, '^"[^\\]*{VISIBLE}')""")
         case Shape.TIME:
             return _moment(text, day)
         case Shape.SHARE | Shape.LATENCY:
@@ -222,7 +223,7 @@ def _column_rule(shape: Shape, column: str, type: str, day: date) -> _Field | No
     elif shape in (Shape.FLAG, Shape.FLAG_OR_NULL) and type == "BOOLEAN":
         rule = _Field(column, f"{column} IS NOT NULL")
     elif shape in (Shape.TEXT, Shape.TEXT_OR_NULL, Shape.INPUT) and type == "VARCHAR":
-        rule = _Field(column, f"regexp_matches({column}, '{_SEEN}')")
+        rule = _Field(column, f"regexp_matches({column}, '{VISIBLE}')")
     elif shape is Shape.OBJECT and type.startswith("STRUCT") and not _READ_DIFFERENTLY.search(type):
         rule = _Field(column, "true")
     return rule

@@ -85,6 +85,28 @@ def test_keys_come_in_order_and_only_with_the_prefix(store):
     assert list(store.keys("a/deeper/")) == []
 
 
+def test_a_mark_is_another_one_when_the_bytes_have_changed_and_only_then(store):
+    for key in ("b/2", "b/1", "c"):
+        store.write(key, b"first")
+    before = store.marks("b/")
+    assert list(before) == ["b/1", "b/2"]
+    store.write("b/1", b"other")  # of the same length
+    after = store.marks("b/")
+    assert after["b/1"] != before["b/1"]
+    assert after["b/2"] == before["b/2"]
+    assert store.marks("nothing/") == {}
+
+
+def test_a_fetched_key_is_a_file_with_its_bytes(store, tmp_path):
+    store.write("log/a.parquet", b"PAR1")
+    store.write("log/b.parquet", b"PAR2")
+    found = [store.fetch(f"log/{name}.parquet", tmp_path) for name in "ab"]
+    assert [path.read_bytes() for path in found] == [b"PAR1", b"PAR2"]
+    for missing in ("log/c.parquet", "log"):
+        with pytest.raises(NotFoundError, match=missing):
+            store.fetch(missing, tmp_path)
+
+
 def test_a_deleted_key_is_gone_and_may_be_deleted_again(store):
     store.write("a/b", b"1")
     store.delete("a/b")

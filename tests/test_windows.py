@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -41,6 +42,7 @@ from upkeep import scan
 from upkeep.adapters.store import open_store
 from upkeep.log import LogMapping, Outcome, OutcomeSource, Prediction, read_window, write_outcomes, write_predictions
 from upkeep.periods import Cadence, Window, period
+from upkeep.plain import VISIBLE
 from upkeep.store import Store
 from upkeep.tally import Tally, tally
 from upkeep.windows import tally_window
@@ -147,10 +149,16 @@ def odd_lines(good: dict[str, Any]) -> list[bytes]:
 @pytest.mark.parametrize("good", [PREDICTION, OUTCOME, THEIRS, SAID], ids=["ours", "said", "theirs", "told"])
 @pytest.mark.parametrize("mapping", [LogMapping(), ZENDESK], ids=["plain", "mapped"])
 def test_what_duckdb_would_read_otherwise_is_read_as_python_reads_it(store, good, mapping):
-    for number, line in enumerate(odd_lines(good)):
-        store.write(f"{FIRST_DAY}/{number:03}.jsonl", line)
-        store.write(f"{FIRST_OUTCOMES}/{number:03}.jsonl", line)
+    for folder in (FIRST_DAY, FIRST_OUTCOMES):
+        store.write(f"{folder}/a.jsonl", b"\n".join(odd_lines(good)))
     assert counted(store, mapping=mapping) == row_by_row(store, mapping=mapping)
+
+
+def test_what_sql_takes_for_visible_is_no_white_space_to_python():
+    blank = [chr(code) for code in range(0x110000) if chr(code).isspace()]
+    with duckdb.connect() as made:
+        found = made.execute("SELECT x FROM unnest(?) t(x) WHERE regexp_matches(x, ?)", [[*blank, "a", "!"], VISIBLE])
+        assert found.fetchall() == [("a",), ("!",)]
 
 
 ZONES = [ZoneInfo(name) for name in ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata")]
@@ -293,6 +301,14 @@ def test_a_day_whose_files_have_changed_is_read_again(store):
     assert requests(counted(store)) == 70
     monday = [f"{FIRST_DAY}/api.jsonl", f"{FIRST_DAY}/more.jsonl"]
     assert store.since() == [*monday, *monday, monday[0]]
+
+
+def test_sums_of_confidences_are_the_same_to_the_last_digit(store):
+    # times 10^12 both end in a half, which Python rounds to the even neighbour and DuckDB up
+    sure = [0.1234567890125, 0.1234567890135]
+    write_predictions(store, [prediction(f"p{n}", confidence=one) for n, one in enumerate(sure)], name="api")
+    assert [count.confidence for count in counted(store).cells.values()] == [123456789013 + 123456789014]
+    assert counted(store) == row_by_row(store)
 
 
 def test_what_is_kept_can_be_deleted_and_is_made_again(store):

@@ -15,13 +15,16 @@ from datetime import date
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Generic, NamedTuple
+from typing import TYPE_CHECKING, Generic, NamedTuple
 
 from upkeep import records
 from upkeep.errors import StoreError
 from upkeep.log import Kind, LogMapping, Row, is_data
 from upkeep.scan import Bad, Source, scan_day
 from upkeep.store import Store
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 VERSION = 1
 """Goes up when the same raw files would be kept in another way."""
@@ -49,10 +52,10 @@ class Kept(NamedTuple):
 
 
 def kept_days(
-    store: Store, kind: Kind[Row], days: Iterable[date], *, mapping: LogMapping, scratch: Path
+    made: DuckDBPyConnection, store: Store, kind: Kind[Row], days: Iterable[date], *, mapping: LogMapping, scratch: Path
 ) -> Iterator[Kept]:
     """Every day that has files; those not yet kept, or whose files have changed, are read from the raw files first."""
-    keeper = _Keeper(store, kind, mapping, scratch)
+    keeper = _Keeper(made, store, kind, mapping, scratch)
     for day in days:
         folder = f"{kind.folder}/{day.isoformat()}/"
         files = {key: mark for key, mark in store.marks(folder).items() if is_data(key, folder)}
@@ -64,6 +67,7 @@ def kept_days(
 class _Keeper(Generic[Row]):
     """Keeps days of one half of a log."""
 
+    made: DuckDBPyConnection
     store: Store
     kind: Kind[Row]
     mapping: LogMapping
@@ -87,8 +91,9 @@ class _Keeper(Generic[Row]):
         with TemporaryDirectory(dir=self.scratch) as name:
             own = Path(name)
             sources = (Source(key, self.store.fetch(key, own)) for key in files)
-            bad = scan_day(sources, own / "slim.parquet", self.kind, day, mapping=self.mapping, scratch=own)
-            self.store.write(f"{base}.parquet", (own / "slim.parquet").read_bytes())
+            slim = own / "slim.parquet"
+            bad = scan_day(self.made, sources, slim, kind=self.kind, day=day, mapping=self.mapping, scratch=own)
+            self.store.write(f"{base}.parquet", slim.read_bytes())
         # the record comes last: who finds it finds the rows
         made = Day(day, self._way(), files, self._mark(base), tuple(bad))
         records.save(self.store, f"{base}.json", made)

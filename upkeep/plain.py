@@ -68,11 +68,14 @@ TYPES = {
 }
 OPTIONAL = {Shape.TEXT_OR_NULL, Shape.LATENCY, Shape.FLAG_OR_NULL, Shape.OBJECT}
 
-_SEEN = r"[\p{L}\p{N}]"  # such a character is never white space
+VISIBLE = r'[^\x00-\x20\x7f-\x{a0}\x{1680}\x{2000}-\x{206f}\x{3000}"\\]'
+"""A character that is no white space to Python, nor a quote or a backslash: these JSON would have to undo."""
 _MOMENT = (
     r"\d{4}-\d\d-\d\d[T ]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{3}|\.\d{6})?(Z|[+-](0\d|1[0-4]):[0-5]\d)"  # as RE2 has it
 )
-_ODD = r",\s*[}\]]|[:\[,]\s*-?(?i:nan|inf)|[0-9][eE][+-]?[0-9]{3}|[0-9]{300}"
+_ODD = r",\s*[}\]]|[:\[,]\s*-?(?i:nan|inf|infinity)\s*[,}\]]|[0-9][eE][+-]?[0-9]{3}|[0-9]{300}"
+_SHORT = 800
+"""A line of fewer bytes cannot nest so deep that Python gives up, which takes longer to ask of a longer one."""
 _DEEP = 100
 _PATH = re.compile(r"[\w -]+(\.[\w -]+)*")
 _WHOLE = {sign + size for sign in ("", "U") for size in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")}
@@ -91,15 +94,20 @@ def from_json(kind: Kind[Row], mapping: LogMapping, day: date) -> str | None:
     if not all(_PATH.fullmatch(path) for path in theirs.values()):
         return None
     # a key that has the dots itself comes first; it may be null
-    paths = [path for name in theirs.values() for path in (f'$."{name}"', _pointer(name.split(".")))]
-    raws = [f'coalesce(v[{2 * at + 1}], v[{2 * at + 2}]) AS "raw {field}"' for at, field in enumerate(theirs)]
+    found_at = {field: [f'$."{path}"', _pointer(path.split("."))] for field, path in theirs.items()}
+    paths = list(dict.fromkeys(path for both in found_at.values() for path in both))
+    raws = [
+        f'coalesce({", ".join(f"v[{paths.index(path) + 1}]" for path in dict.fromkeys(both))}, NULL) AS "raw {field}"'
+        for field, both in found_at.items()
+    ]
     found: dict[str, _Field] = {
         field: _from_raw(shape, field, mapping.values, day) for field, shape in SHAPES[kind.folder].items()
     }
+    brackets = "length(content) - length(translate(content, '[{', ''))"
     sound = [
         "j IS NOT NULL",
         f"NOT regexp_matches(content, {quoted(_ODD)})",
-        f"length(content) - length(translate(content, '[{{', '')) < {_DEEP}",
+        f"CASE WHEN strlen(content) < {_SHORT} THEN true ELSE {brackets} < {_DEEP} END",
         *_no_doubled_keys(theirs.values()),
     ]
     listed = ", ".join(map(quoted, paths))
@@ -172,9 +180,9 @@ def _json_rule(shape: Shape, raw: str, day: date) -> _Field:
     text = f"""CASE WHEN {raw} LIKE '"%' THEN {raw}[2:-2] END"""
     match shape:
         case Shape.TEXT | Shape.TEXT_OR_NULL:
-            return _Field(text, rf"""regexp_full_match({raw}, '"[^\\]*{_SEEN}[^\\]*"')""")
+            return _Field(text, rf"""regexp_full_match({raw}, '"[^\\]*{VISIBLE}[^\\]*"')""")
         case Shape.INPUT:
-            return _Field(text, rf"""regexp_matches({raw}, '^"[^\\]*{_SEEN}')""")
+            return _Field(text, rf"""regexp_matches({raw}, '^"[^\\]*{VISIBLE}')""")
         case Shape.TIME:
             return _moment(text, day)
         case Shape.SHARE | Shape.LATENCY:
@@ -215,7 +223,7 @@ def _column_rule(shape: Shape, column: str, type: str, day: date) -> _Field | No
     elif shape in (Shape.FLAG, Shape.FLAG_OR_NULL) and type == "BOOLEAN":
         rule = _Field(column, f"{column} IS NOT NULL")
     elif shape in (Shape.TEXT, Shape.TEXT_OR_NULL, Shape.INPUT) and type == "VARCHAR":
-        rule = _Field(column, f"regexp_matches({column}, '{_SEEN}')")
+        rule = _Field(column, f"regexp_matches({column}, '{VISIBLE}')")
     elif shape is Shape.OBJECT and type.startswith("STRUCT") and not _READ_DIFFERENTLY.search(type):
         rule = _Field(column, "true")
     return rule

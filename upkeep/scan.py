@@ -50,19 +50,24 @@ class Bad:
 
 @contextmanager
 def database(scratch: Path) -> Iterator[DuckDBPyConnection]:
-    """A DuckDB with little memory whose tables lie in the scratch folder and go with it."""
+    """A DuckDB that takes little memory and spills the rest into the scratch folder."""
     import duckdb
 
-    where = scratch / "scan.duckdb"
-    where.unlink(missing_ok=True)
-    with duckdb.connect(str(where)) as made:
+    with duckdb.connect() as made:
         made.execute(f"SET memory_limit = '{MEMORY}'; SET threads = {THREADS}; SET preserve_insertion_order = false")
         made.execute(f"SET temp_directory = {quoted(str(scratch / 'spill'))}")
         yield made
 
 
 def scan_day(
-    sources: Iterable[Source], target: Path, kind: Kind[Row], day: date, *, mapping: LogMapping, scratch: Path
+    made: DuckDBPyConnection,
+    sources: Iterable[Source],
+    target: Path,
+    *,
+    kind: Kind[Row],
+    day: date,
+    mapping: LogMapping,
+    scratch: Path,
 ) -> list[Bad]:
     """Write what is kept of a day's good rows to the Parquet file `target`; returns the bad rows in reading order.
 
@@ -73,12 +78,12 @@ def scan_day(
     if sum(source.path.stat().st_size for source in sources) < SMALL:
         return _scan_small(sources, target, kind, day, mapping=mapping)
     kept = {"day": "INTEGER", "file": "INTEGER", "line": "BIGINT"} | columns(kind)
-    with database(scratch) as made:
-        made.execute(f"CREATE TABLE slim ({', '.join(map(' '.join, kept.items()))}, fine BOOLEAN)")
-        scan = _Scan(made, kind, day, mapping)
-        for number, source in enumerate(sources):
-            scan.read(number, source, scratch)
-        made.execute(f"COPY (SELECT {', '.join(kept)} FROM slim WHERE fine) TO {quoted(str(target))} (FORMAT parquet)")
+    made.execute(f"CREATE OR REPLACE TABLE slim ({', '.join(map(' '.join, kept.items()))}, fine BOOLEAN)")
+    scan = _Scan(made, kind, day, mapping)
+    for number, source in enumerate(sources):
+        scan.read(number, source, scratch)
+    made.execute(f"COPY (SELECT {', '.join(kept)} FROM slim WHERE fine) TO {quoted(str(target))} (FORMAT parquet)")
+    made.execute("DROP TABLE slim")
     return sorted(scan.bad, key=lambda one: (one.file, one.row.line))
 
 

@@ -2,7 +2,7 @@
 
 Every stage is safe to run again: it writes its record last and, where the record is there, returns it.
 Records stand in the client's store: reviews/2026-W47.json, claims/2026-Q4.json, collections/, challengers/,
-decisions/ by period, change-orders/ by month.
+decisions/ by period, change-orders/ by month. What was read of the log stands in daily/ (`upkeep.daily`).
 """
 
 from __future__ import annotations

@@ -83,7 +83,7 @@ def add_up(rows: Iterable[tuple[Cell, Count]]) -> dict[Cell, Count]:
 
 def confidence(value: float) -> Count:
     """One request with this confidence."""
-    return Count(1, round(value * SCALE))
+    return Count(1, math.floor(value * SCALE + 0.5))
 
 
 def confidence_bin(value: float) -> int:

@@ -40,34 +40,33 @@ def tally_window(store: Store, window: Window, *, mapping: LogMapping, outcomes_
     Raises StoreError when the store fails.
     """
     start, end, until = as_utc(window.start), as_utc(window.end), as_utc(outcomes_until)
-    with TemporaryDirectory() as name:
+    asked, told = utc_days(start, end), utc_days(start, until)
+    with TemporaryDirectory() as name, database(Path(name)) as made:
         scratch = Path(name)
-        asked = list(kept_days(store, PREDICTIONS, utc_days(start, end), mapping=mapping, scratch=scratch))
-        said = list(kept_days(store, OUTCOMES, utc_days(start, until), mapping=mapping, scratch=scratch))
-        with database(scratch) as made:
-            _prepare(made, asked, said, start=micros(start), end=micros(end), until=micros(until))
-            bad = [
-                _Placed(kept.day.day.toordinal(), one.file, one.row.line, one.row)
-                for kept in asked
-                for one in kept.day.bad
-                if one.at is None or start <= one.at < end
-            ]
-            bad += _doubled(made, store, asked, mapping, scratch)
-            in_window = set(utc_days(start, end))
-            bad_outcomes = [
-                one.row
-                for kept in said
-                for one in kept.day.bad
-                if (kept.day.day in in_window if one.at is None else one.at < until and start <= one.at < end)
-            ]
-            return Tally(
-                newest=_newest(made),
-                cells=_cells(made),
-                latency=_counts(made, LATENCY),
-                delay=_counts(made, DELAY),
-                quarantined=[one.row for one in sorted(bad, key=lambda one: one[:3])] + bad_outcomes,
-                orphan_outcomes=_orphans(made, micros(start), micros(end)),
-            )
+        predictions = list(kept_days(made, store, PREDICTIONS, asked, mapping=mapping, scratch=scratch))
+        outcomes = list(kept_days(made, store, OUTCOMES, told, mapping=mapping, scratch=scratch))
+        _prepare(made, predictions, outcomes, start=micros(start), end=micros(end), until=micros(until))
+        bad = [
+            _Placed(kept.day.day.toordinal(), one.file, one.row.line, one.row)
+            for kept in predictions
+            for one in kept.day.bad
+            if one.at is None or start <= one.at < end
+        ]
+        bad += _doubled(made, store, predictions, mapping, scratch)
+        bad_outcomes = [
+            one.row
+            for kept in outcomes
+            for one in kept.day.bad
+            if (kept.day.day in asked if one.at is None else one.at < until and start <= one.at < end)
+        ]
+        return Tally(
+            newest=_newest(made),
+            cells=_cells(made),
+            latency=_counts(made, LATENCY),
+            delay=_counts(made, DELAY),
+            quarantined=[one.row for one in sorted(bad, key=lambda one: one[:3])] + bad_outcomes,
+            orphan_outcomes=_orphans(made, micros(start), micros(end)),
+        )
 
 
 LATENCY = f"""
@@ -78,7 +77,7 @@ DELAY = f"""
 CELLS = f"""
     SELECT model_version, output, automatic,
         least(floor(confidence * {CONFIDENCE_BINS})::INTEGER, {CONFIDENCE_BINS} - 1) AS bin,
-        opinions, count(*), sum(round(confidence * {SCALE})::BIGINT)
+        opinions, count(*), sum(floor(confidence * {SCALE} + 0.5)::BIGINT)
     FROM predictions LEFT JOIN said USING (id) GROUP BY ALL"""
 
 

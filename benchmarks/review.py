@@ -29,7 +29,7 @@ from upkeep.log import LogMapping, read_window
 from upkeep.periods import Window
 from upkeep.progress import OnTerminal
 from upkeep.tally import tally
-from upkeep.windows import tally_window
+from upkeep.windows import tally_windows
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -115,7 +115,7 @@ def _count_here(folder: str, how: str, weeks: str) -> Cost:
         window = Window(START + number * WEEK, START + (number + 1) * WEEK, str(number))
         until = window.end + timedelta(hours=54)
         if how == How.KEPT:
-            tally_window(store, window, mapping=LogMapping(), outcomes_until=until)
+            tally_windows(store, [window], mapping=LogMapping(), outcomes_until=until)
         elif how == How.ROWS:
             tally(read_window(store, window, mapping=LogMapping(), outcomes_until=until))
     return Cost(time.perf_counter() - start, _peak())

@@ -45,7 +45,7 @@ from upkeep.periods import Cadence, Window, period
 from upkeep.plain import VISIBLE
 from upkeep.store import Store
 from upkeep.tally import Tally, tally
-from upkeep.windows import tally_window
+from upkeep.windows import tally_windows
 
 
 class Counting:
@@ -90,7 +90,7 @@ def store(tmp_path: Path) -> Counting:
 def counted(
     store: Any, window: Window = WEEK, *, mapping: LogMapping | None = None, until: datetime | None = None
 ) -> Tally:
-    return tally_window(store, window, mapping=mapping or LogMapping(), outcomes_until=until or window.end)
+    return tally_windows(store, [window], mapping=mapping or LogMapping(), outcomes_until=until or window.end)[0]
 
 
 def row_by_row(

@@ -19,7 +19,7 @@ from upkeep.periods import Window, localise
 from upkeep.records import load, load_rows
 from upkeep.store import Store, address
 from upkeep.tally import Tally
-from upkeep.windows import tally_window
+from upkeep.windows import tally_windows
 
 LAUNCH_CASES = "cases/launch.jsonl"
 GOLDEN = "evaluation/golden.jsonl"
@@ -61,9 +61,9 @@ class Desk:
         """The production log of a window, row by row, with the outcomes known before `until`."""
         return read_window(self.store, window, mapping=self.mapping, outcomes_until=until)
 
-    def count_log(self, window: Window, *, until: datetime) -> Tally:
-        """The same in counts; what was read once is not read again."""
-        return tally_window(self.store, window, mapping=self.mapping, outcomes_until=until)
+    def count_log(self, *windows: Window, until: datetime) -> list[Tally]:
+        """The same in counts, for each of the windows; what was read once is not read again."""
+        return tally_windows(self.store, windows, mapping=self.mapping, outcomes_until=until)
 
     @property
     def mapping(self) -> LogMapping:

@@ -61,7 +61,7 @@ def write_report(desk: Desk, as_of: datetime) -> Report:
 
 def assemble(desk: Desk, month: Window, as_of: datetime) -> Report:
     """Gather a month from the log and the records: the weeks that ended in it, as they were known at `as_of`."""
-    counted = figures_of(desk.count_log(month, until=as_of), desk.client)
+    (counted,) = desk.count_log(month, until=as_of)
     weekly = tuple(
         one for one in reviews(desk) if one.as_of <= as_of and month.start < week(one.week, desk.zone).end <= month.end
     )
@@ -72,7 +72,7 @@ def assemble(desk: Desk, month: Window, as_of: datetime) -> Report:
         month=month.key,
         as_of=as_of,
         health=assess(weekly),
-        figures=counted,
+        figures=figures_of(counted, desk.client),
         reviews=weekly,
         decisions=tuple(one for one in decisions(desk) if month.start <= one.as_of < month.end),
         change_orders=tuple(one for one in change_orders(desk) if month.start <= one.as_of < month.end),

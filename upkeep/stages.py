@@ -40,7 +40,7 @@ from upkeep.desk import GOLDEN, LAUNCH_CASES, Desk
 from upkeep.entitlement import ChangeOrder, Claim, Included, entitled
 from upkeep.errors import AlreadyExistsError, DecisionError, NotEnoughDataError
 from upkeep.evaluation import Scores, evaluate_model
-from upkeep.figures import Figures, figures_of
+from upkeep.figures import figures_of
 from upkeep.finetuning import Trained, finetune
 from upkeep.monitoring import Review, review
 from upkeep.periods import Cadence, Window, last_full, starts_on, week
@@ -119,25 +119,21 @@ def review_week(desk: Desk, as_of: datetime) -> Review:
     if done:
         return done
     moment = desk.local(as_of)
-    counted = desk.count_log(last, until=moment)
+    earlier = [one for one in reviews(desk) if one.week < last.key]
+    again = [week(one.week, desk.zone) for one in earlier[-RECOUNTED:]]
+    counted, *late = desk.count_log(last, *again, until=moment)
     if counted.quarantined:
         records.save_rows(desk.store, f"quarantine/{last.key}.jsonl", counted.quarantined)
-    earlier = [one for one in reviews(desk) if one.week < last.key]
     found = review(
         desk.client,
         week=last.key,
         as_of=moment,
         figures=figures_of(counted, desk.client),
         earlier=earlier,
-        recounted={one.week: _recount(desk, one.week, moment) for one in earlier[-RECOUNTED:]},
+        recounted={one.key: figures_of(tally, desk.client) for one, tally in zip(again, late, strict=True)},
     )
     records.save(desk.store, key, found)
     return found
-
-
-def _recount(desk: Desk, key: str, moment: datetime) -> Figures:
-    """An earlier week with the labels that have come in since."""
-    return figures_of(desk.count_log(week(key, desk.zone), until=moment), desk.client)
 
 
 def reviews(desk: Desk) -> list[Review]:

@@ -34,25 +34,48 @@ class _Placed(NamedTuple):
     row: Quarantined
 
 
-def tally_window(store: Store, window: Window, *, mapping: LogMapping, outcomes_until: datetime) -> Tally:
-    """Count what `upkeep.log.read_window` would read; days that are not kept are read and kept.
+def tally_windows(
+    store: Store, windows: Sequence[Window], *, mapping: LogMapping, outcomes_until: datetime
+) -> list[Tally]:
+    """Count each window as `upkeep.log.read_window` would read it; days that are not kept are read and kept.
 
     Raises StoreError when the store fails.
     """
-    start, end, until = as_utc(window.start), as_utc(window.end), as_utc(outcomes_until)
-    asked, told = utc_days(start, end), utc_days(start, until)
+    if not windows:
+        return []
+    until = as_utc(outcomes_until)
+    asked = sorted({day for one in windows for day in utc_days(as_utc(one.start), as_utc(one.end))})
+    told = utc_days(min(as_utc(one.start) for one in windows), until)
     with TemporaryDirectory() as name, database(Path(name)) as made:
         scratch = Path(name)
         predictions = list(kept_days(made, store, PREDICTIONS, asked, mapping=mapping, scratch=scratch))
         outcomes = list(kept_days(made, store, OUTCOMES, told, mapping=mapping, scratch=scratch))
-        _prepare(made, predictions, outcomes, start=micros(start), end=micros(end), until=micros(until))
+        log = _Log(made, store, mapping, scratch, predictions, outcomes)
+        return [log.tally(as_utc(one.start), as_utc(one.end), until) for one in windows]
+
+
+class _Log(NamedTuple):
+    """The kept days of several windows, and the database in which one after the other is counted."""
+
+    made: DuckDBPyConnection
+    store: Store
+    mapping: LogMapping
+    scratch: Path
+    predictions: Sequence[Kept]
+    outcomes: Sequence[Kept]
+
+    def tally(self, start: datetime, end: datetime, until: datetime) -> Tally:
+        asked, told = set(utc_days(start, end)), set(utc_days(start, until))
+        predictions = [kept for kept in self.predictions if kept.day.day in asked]
+        outcomes = [kept for kept in self.outcomes if kept.day.day in told]
+        _prepare(self.made, predictions, outcomes, start=micros(start), end=micros(end), until=micros(until))
         bad = [
             _Placed(kept.day.day.toordinal(), one.file, one.row.line, one.row)
             for kept in predictions
             for one in kept.day.bad
             if one.at is None or start <= one.at < end
         ]
-        bad += _doubled(made, store, predictions, mapping, scratch)
+        bad += _doubled(self.made, self.store, predictions, self.mapping, self.scratch)
         bad_outcomes = [
             one.row
             for kept in outcomes
@@ -60,12 +83,12 @@ def tally_window(store: Store, window: Window, *, mapping: LogMapping, outcomes_
             if (kept.day.day in asked if one.at is None else one.at < until and start <= one.at < end)
         ]
         return Tally(
-            newest=_newest(made),
-            cells=_cells(made),
-            latency=_counts(made, LATENCY),
-            delay=_counts(made, DELAY),
+            newest=_newest(self.made),
+            cells=_cells(self.made),
+            latency=_counts(self.made, LATENCY),
+            delay=_counts(self.made, DELAY),
             quarantined=[one.row for one in sorted(bad, key=lambda one: one[:3])] + bad_outcomes,
-            orphan_outcomes=_orphans(made, micros(start), micros(end)),
+            orphan_outcomes=_orphans(self.made, micros(start), micros(end)),
         )
 
 
@@ -89,15 +112,16 @@ def _prepare(
     Only the hashes of ids are grouped, and only of what shares one the ids: a window's ids need not fit into memory.
     """
     made.execute(f"""
-        CREATE VIEW read AS SELECT * FROM {_relation(PREDICTIONS, asked)} WHERE moment >= {start} AND moment < {end};
-        CREATE VIEW outcomes AS SELECT * FROM {_relation(OUTCOMES, told)} WHERE moment < {until};
-        CREATE TABLE alike AS SELECT hash(id) AS h FROM read GROUP BY 1 HAVING count(*) > 1;
-        CREATE TABLE doubled AS SELECT {PLACE} FROM (
+        CREATE OR REPLACE VIEW read AS SELECT * FROM {_relation(PREDICTIONS, asked)}
+            WHERE moment >= {start} AND moment < {end};
+        CREATE OR REPLACE VIEW outcomes AS SELECT * FROM {_relation(OUTCOMES, told)} WHERE moment < {until};
+        CREATE OR REPLACE TABLE alike AS SELECT hash(id) AS h FROM read GROUP BY 1 HAVING count(*) > 1;
+        CREATE OR REPLACE TABLE doubled AS SELECT {PLACE} FROM (
             SELECT {PLACE}, row_number() OVER (PARTITION BY id ORDER BY {PLACE}) AS nth
             FROM read WHERE hash(id) IN (FROM alike)
         ) WHERE nth > 1;
-        CREATE VIEW predictions AS SELECT * FROM read ANTI JOIN doubled USING ({PLACE});
-        CREATE TABLE said AS
+        CREATE OR REPLACE VIEW predictions AS SELECT * FROM read ANTI JOIN doubled USING ({PLACE});
+        CREATE OR REPLACE TABLE said AS
             SELECT prediction_id AS id, min(moment) AS first_said,
                 list({{'source': source, 'answer': answer, 'correct': correct}} ORDER BY moment, {PLACE}) AS opinions
             FROM outcomes SEMI JOIN predictions ON prediction_id = id GROUP BY 1;

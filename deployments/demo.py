@@ -33,7 +33,7 @@ from upkeep.store import address  # noqa: E402
 
 START = date(2026, 1, 1)
 MONTHS = 7
-TICKETS_A_MONTH = 320
+TICKETS_A_MONTH = 300
 SEED = 7
 CLIENTS = ("northwind", "brightbill", "clearline")
 FEEDBACK = Feedback(complaints=0.5, audit=50)

@@ -8,7 +8,6 @@ from prefect import flow
 
 from flows.moment import moment
 from tasks.alerting import alert
-from tasks.auditing import draw_audit
 from tasks.monitoring import chart, review_last_week
 from upkeep.monitoring import Review
 
@@ -21,10 +20,8 @@ def review(client: str, as_of: datetime | None = None) -> Review:
         client: a client in configs/clients.
         as_of: act as if it were then; empty: now.
     """
-    at = moment(as_of)
-    found = review_last_week(client, at)
+    found = review_last_week(client, moment(as_of))
     # a channel or an MLflow that is down is seen on the run's page and fails no review
     alert(client, return_state=True)
     chart(client, found, return_state=True)
-    draw_audit(client, at)
     return found

@@ -1,4 +1,4 @@
-"""The weekly review as a task: counted, judged, logged, shown."""
+"""The weekly review as a task: counted, judged, logged, shown, and the next audit drawn."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from prefect import get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 
 from tasks.retrying import only
+from upkeep.auditing import Drawn, draw_audit, sheet_key
 from upkeep.charts import chart_review
-from upkeep.desk import open_desk
+from upkeep.desk import Desk, open_desk
 from upkeep.errors import StoreError
 from upkeep.incidents import note_incidents
 from upkeep.monitoring import Review
 from upkeep.stages import review_week
+from upkeep.store import address
 
 
 @task(task_run_name="review {client}", retries=2, retry_delay_seconds=10, retry_condition_fn=only(StoreError))
@@ -22,6 +24,7 @@ def review_last_week(client: str, as_of: datetime) -> Review:
     desk = open_desk(client)
     found = review_week(desk, as_of)
     note_incidents(desk, found)
+    drawn = draw_audit(desk, as_of)
     log = get_run_logger()
     for finding in found.findings:
         log.info("%s %s: %s: %s", client, found.week, finding.status.value, finding.text)
@@ -30,7 +33,9 @@ def review_last_week(client: str, as_of: datetime) -> Review:
     quarantined = sum(found.figures.quarantined.values())
     if quarantined:
         log.warning("%s %s: %d log rows quarantined: %s", client, found.week, quarantined, found.figures.quarantined)
-    create_markdown_artifact(key=f"review-{client}", markdown=_summary(found), description=f"{client} {found.week}")
+    create_markdown_artifact(
+        key=f"review-{client}", markdown=_summary(found, desk, drawn), description=f"{client} {found.week}"
+    )
     return found
 
 
@@ -40,10 +45,14 @@ def chart(client: str, found: Review) -> None:
     chart_review(open_desk(client), found)
 
 
-def _summary(found: Review) -> str:
+def _summary(found: Review, desk: Desk, drawn: Drawn) -> str:
     lines = [f"# {found.client} {found.week}", "", f"{found.figures.requests:,} requests.", ""]
     lines += [f"- **{finding.status.value}**: {finding.text}" for finding in found.findings]
     lines += [f"- **{change.kind.value}**: {change.text}. {change.action}" for change in found.changes]
     if found.retrain_recommended:
         lines += ["", "**We recommend a retrain.**"]
+    if drawn.asked:
+        where = address(desk.store, sheet_key(drawn.week))
+        lines += ["", f"Audit: {len(drawn.asked)} of {drawn.requests:,} requests to answer in `{where}`;"]
+        lines += [f"fill it in, all or part, then `upkeep audited {found.client} FILE`."]
     return "\n".join(lines)

@@ -25,6 +25,8 @@ from upkeep.errors import ConfigError
 from upkeep.log import LogMapping
 from upkeep.periods import Cadence
 
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""libyaml's where it is there: every task of a flow reads the configs anew."""
 Share = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="lower case, digits and dashes")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -326,7 +328,7 @@ def _load(path: Path, kind: type[Model]) -> Model:
         there = sorted(other.stem for other in path.parent.glob("*.yaml"))
         raise ConfigError(f"{path}: no such file, expected one of {there}")
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=LOADER)
     except (yaml.YAMLError, UnicodeDecodeError) as exc:
         raise ConfigError(f"{path}: not YAML: {exc}") from exc
     if not isinstance(raw, dict):

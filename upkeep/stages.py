@@ -48,7 +48,7 @@ from upkeep.progress import Progress, silent
 
 RECENT = timedelta(days=92)
 """How far back the recent holdout reaches."""
-RECOUNTED = 4
+RECOUNTED = 3
 """So many weeks before the reviewed one are counted again: labels come in late."""
 PROOF_TEXTS = 20
 LAUNCH = "launch"

@@ -260,6 +260,16 @@ def test_raw_files_are_read_once(store):
     assert store.since() == []
 
 
+def test_several_weeks_counted_in_one_go_are_what_each_is_by_itself(store):
+    fill(store, days=14)
+    until = NEXT_WEEK.end
+    found = tally_windows(store, [NEXT_WEEK, WEEK], mapping=LogMapping(), outcomes_until=until)
+    assert found == [counted(store, NEXT_WEEK), counted(store, WEEK, until=until)]
+    assert [requests(one) for one in found] == [70, 70]
+    assert labelled(found[1]) > labelled(counted(store))  # what was said in the week after is in it
+    assert tally_windows(store, [], mapping=LogMapping(), outcomes_until=until) == []
+
+
 def test_a_week_later_only_the_new_days_are_read(store):
     fill(store, days=14)
     counted(store)

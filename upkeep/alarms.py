@@ -1,9 +1,10 @@
 """Is a weekly rate worse than agreed, or worse than the model's own earlier weeks, beyond what chance explains?
 
 Each week gets a score against the agreed floor and one against the model's reference weeks: the normal quantile of its
-count under a beta-binomial, because the rate of real weeks varies more than a binomial allows. Three rules read the
-scores: one week far out, three of the last four weeks out, and a CUSUM that sums small losses over many weeks. Their
-limits share one budget of false alarms. What opens is one incident; it continues until two weeks in a row are fine.
+count under a binomial whose rate is itself normal from week to week, because real weeks vary more than a binomial.
+Three rules read the scores: one week far out, three of the last four weeks out, and a CUSUM that sums small losses over
+many weeks. Their limits share one budget of false alarms. What opens is one incident; it continues until two weeks in a
+row are fine.
 """
 
 from __future__ import annotations
@@ -33,8 +34,10 @@ FINE = -1.0
 CLOSED_AFTER = 2
 """So many weeks in a row with scores above `FINE` close an incident."""
 FURTHEST = 8.0
+"""Scores are cut here: beyond it a tail is too small to be told from nothing."""
 GRID = np.linspace(-6, 6, 73)
 GRID_WEIGHTS = np.exp(-(GRID**2) / 2) / np.exp(-(GRID**2) / 2).sum()
+"""Standard deviations from the expected rate, and the normal weight of each: the grid the rate is averaged over."""
 
 
 class Rule(StrEnum):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from upkeep.changes import Change, Kind
 from upkeep.comparison import Verdict
 from upkeep.config import Thresholds, load_client
 from upkeep.entitlement import ChangeOrder
@@ -109,14 +110,14 @@ def test_every_week_has_a_line_and_an_alert_names_its_figure_there_and_below():
     lines = said(reviews=(week("2026-W46"), week("2026-W47", alert=True)), health=Health.NEEDS_ATTENTION)
     quiet, loud = (line for line in lines if line.startswith("| 2026-W"))
     assert quiet == "| 2026-W46 | 1,000 | 80.0 % (49-94 %, of 10) | 87.0 % (79-92 %, of 100) | - |"
-    assert loud.endswith("| accuracy below agreed |")
+    assert loud.endswith("| accuracy worse |")
     assert "**Model health: needs attention.**" in lines
     assert any(line.startswith("- accuracy 70.0%") and line.endswith("beyond doubt.") for line in lines)
 
 
 def test_a_quiet_month_says_so():
     lines = said(reviews=(week("2026-W47"),))
-    assert "Nothing fell below an agreed limit." in lines
+    assert "No agreed figure got worse." in lines
     assert "No retrain was due and none was needed." in lines
 
 
@@ -173,3 +174,15 @@ def test_a_chart_is_drawn_for_weeks_with_and_without_data_and_for_none():
     pictures = [draw_chart(weeks, CLIENT) for weeks in ([], [blank], [blank, week("2026-W47")])]
     assert all(picture.startswith(b"\x89PNG\r\n") for picture in pictures)
     assert len(set(pictures)) == 3
+
+
+def test_what_goes_on_for_weeks_is_told_once_as_it_was_said_last():
+    change = Change(Kind.POLICY, "9 of 9 'a' answers should be 'b'", "Add the rule.", 9, "a", "b")
+    weeks = [replace(week(f"2026-W{n}", alert=True), changes=(replace(change, n=n),)) for n in (46, 47)]
+    weeks[0] = replace(weeks[0], findings=(replace(weeks[0].findings[0], text="as it began"),))
+    lines = said(reviews=tuple(weeks))
+    assert sum(line.startswith("- accuracy 70.0%") for line in lines) == 1
+    assert "- as it began." not in lines
+    assert [line for line in lines if "label or policy change" in line] == [
+        "- label or policy change: 9 of 9 'a' answers should be 'b'. Add the rule."
+    ]

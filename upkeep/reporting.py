@@ -9,11 +9,12 @@ from enum import StrEnum
 from io import BytesIO
 
 from upkeep import records
+from upkeep.changes import Change
 from upkeep.config import Client
 from upkeep.desk import Desk
 from upkeep.entitlement import ChangeOrder
 from upkeep.figures import Basis, Figures, figures_of
-from upkeep.monitoring import Review, Status
+from upkeep.monitoring import Finding, Review, Status
 from upkeep.periods import Cadence, Window, last_full, week
 from upkeep.rates import Rate
 from upkeep.stages import Decision, change_orders, decisions, reviews
@@ -41,6 +42,17 @@ class Report:
     reviews: tuple[Review, ...]
     decisions: tuple[Decision, ...]
     change_orders: tuple[ChangeOrder, ...]
+
+    @property
+    def newest_alerts(self) -> list[Finding]:
+        """For each figure that got worse, what was said last."""
+        return list({finding.metric: finding for one in self.reviews for finding in one.alerts}.values())
+
+    @property
+    def newest_changes(self) -> list[Change]:
+        """For each change that was seen, what was said last."""
+        found = {(change.kind, change.old, change.new): change for one in self.reviews for change in one.changes}
+        return list(found.values())
 
 
 def write_report(desk: Desk, as_of: datetime) -> Report:

@@ -25,6 +25,11 @@ def test_each_week_is_one_run_whose_metrics_stand_at_that_week(desk):
     assert [run.info.run_name for run in runs] == ["review 2026-W06", "review 2026-W07"]
     points = [client.get_metric_history(run.info.run_id, "accuracy")[0] for run in runs]
     assert [(point.step, round(point.value, 3)) for point in points] == [(202606, 0.9), (202607, 0.333)]
+    # all 60 were as sure as 0.9: 54 right is no error, 20 right are 57 points less
+    assert [round(run.data.metrics["calibration_error"], 3) for run in runs] == [0.0, 0.567]
+    # order_status: 2 * 54 / (60 + 54); refund_status was never given: their mean
+    assert round(runs[0].data.metrics["macro_f1"], 3) == 0.474
+    assert "latency_p50_ms" not in runs[0].data.metrics
     assert [run.data.metrics["accuracy/n"] for run in runs] == [60, 60]
     assert [run.data.metrics["alarms"] for run in runs] == [0, 1]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from upkeep.desk import Desk
 from upkeep.monitoring import Metric, Review, Status
+from upkeep.quality import calibration_error, macro_f1
 
 PART = "reviews"
 TAG = "upkeep.week"
@@ -32,8 +33,15 @@ def _metrics(found: Review) -> dict[str, float]:
         "quarantined": sum(found.figures.quarantined.values()),
         "alarms": sum(finding.status is Status.ALERT for finding in found.findings),
     }
-    if found.figures.mean_confidence is not None:
-        counted["mean_confidence"] = found.figures.mean_confidence
+    seen = found.figures
+    single = {
+        "mean_confidence": seen.mean_confidence,
+        "calibration_error": calibration_error(seen.calibration),
+        "macro_f1": macro_f1(seen.confusion),
+        "latency_p50_ms": seen.latency_p50_ms,
+        "latency_p95_ms": seen.latency_p95_ms,
+    }
+    counted |= {name: value for name, value in single.items() if value is not None}
     for name in RATES:
         rate = getattr(found.figures, name)
         if rate.value is not None:

@@ -54,7 +54,7 @@ def found(*weeks: Figures) -> list[Kind]:
 ORDINARY = [week(seed) for seed in range(12)]
 
 
-def test_a_hundred_ordinary_client_years_bring_a_few_findings_at_most():
+def test_ordinary_weeks_bring_next_to_no_findings():
     rng = np.random.default_rng(0)
     many = [week(seed) for seed in range(400)]
     runs = [[many[int(at)] for at in rng.choice(400, 30, replace=False)] for _ in range(180)]

@@ -7,8 +7,30 @@ from datetime import timedelta
 from tests.audited import FIRST, agreed, serve
 from tests.test_audit import fill
 from upkeep.auditing import draw_audit, return_audit, sheet_key
+from upkeep.changes import Kind
 from upkeep.incidents import incidents, note_incidents
+from upkeep.monitoring import Status
+from upkeep.rates import Rate
 from upkeep.stages import review_week
+
+
+def test_a_week_in_which_nothing_was_logged_is_data_trouble_and_breaks_no_record(tmp_path, monkeypatch):
+    desk = agreed(tmp_path, monkeypatch)
+    for number in range(6):
+        if number != 4:
+            serve(desk, number, wrong=4)
+        found = review_week(desk, FIRST + timedelta(weeks=number + 1))
+        if number == 4:
+            assert [(one.kind, one.text) for one in found.changes] == [(Kind.DATA, "no request was logged")]
+            assert found.findings[0].status is Status.OK
+            assert found.findings[0].observed == Rate(3 * 56, 3 * 60)  # of the weeks before it, three of four
+    serve(desk, 6, wrong=30)
+    serve(desk, 7, wrong=30)
+    review_week(desk, FIRST + timedelta(weeks=7))
+    serve(desk, 9, wrong=30)
+    review_week(desk, FIRST + timedelta(weeks=8))
+    silent = review_week(desk, FIRST + timedelta(weeks=9))
+    assert "accuracy not known yet in 2026-W14, below the agreed 90.0% since 2026-W12" in silent.alerts[0].text
 
 
 def test_a_sheet_that_comes_back_in_the_next_week_is_judged_in_the_next_review(tmp_path, monkeypatch):

@@ -67,8 +67,8 @@ class Answers:
 def draw(predictions: Sequence[Prediction], *, random: int, unsure: int, seed: str) -> dict[str, Why]:
     """Choose `random` predictions by chance and, of the others, the `unsure` least confident; by prediction id.
 
-    The draw depends on the ids and the seed alone: every subset of its size is as likely, and doing it again gives the
-    same.
+    The random part depends on the ids and the seed alone: every subset of its size is as likely, and doing it again
+    gives the same.
     """
     shuffled = sorted(predictions, key=lambda one: (fraction(f"{seed} {one.id}"), one.id))
     others = sorted(shuffled[random:], key=lambda one: (one.confidence, one.id))

@@ -109,7 +109,7 @@ def compose(desk: Desk, incident: Incident, event: Event) -> Alert:
         lines += ["", f"{incident.end}."]
     else:
         lines += ["", f"Since {incident.week}; model version {incident.model_version}."]
-        lines += ["", "Answered wrong in that week, among others:", ""] if incident.examples else []
+        lines += ["", "Answered wrong in the reviewed week, among others:", ""] if incident.examples else []
         lines += [f"- {one}" for one in incident.examples]
         lines += ["", f"We recommend a retrain. {_included(desk, incident.opened)}"]
     return Alert(desk.client.client, incident.key, event, title, "\n".join(lines) + "\n")

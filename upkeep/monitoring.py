@@ -102,9 +102,11 @@ def _as_known_now(earlier: Sequence[Review], newest: Mapping[str, Figures]) -> l
 
 
 def _same_model(weeks: Sequence[tuple[str, Figures]], version: str | None) -> list[tuple[str, Figures]]:
+    """The newest weeks of one model; a week in which nothing was logged is nobody's and breaks no run."""
     run: list[tuple[str, Figures]] = []
     for key, figures in reversed(weeks):
-        if figures.model_version != version:
+        version = version or figures.model_version
+        if figures.model_version not in (None, version):
             break
         run.insert(0, (key, figures))
     return run
@@ -130,9 +132,10 @@ def _judge(metric: Metric, floor: float, run: Sequence[tuple[str, Figures]], cli
     )[-1]
     if standing.state in (State.OPENED, State.CONTINUING):
         return _alert(metric, name, floor, weeks, standing)
+    observed = newest.rate if newest.rate.n else together
     back = f"; the trouble since {standing.since} is over" if standing.state is State.CLOSED else ""
-    text = f"{name} {newest.rate}, agreed at least {floor:.1%}{back}"
-    return Finding(Status.OK, metric, newest.rate, floor, (newest.key,), text, standing)
+    text = f"{name} {observed}, agreed at least {floor:.1%}{back}"
+    return Finding(Status.OK, metric, observed, floor, (newest.key,), text, standing)
 
 
 def _alert(metric: Metric, name: str, floor: float, weeks: Sequence[alarms.Week], standing: Standing) -> Finding:
@@ -146,5 +149,6 @@ def _alert(metric: Metric, name: str, floor: float, weeks: Sequence[alarms.Week]
         text = f"{name} {observed} in {when} is below {wanted} beyond chance ({standing.rule})"
     else:
         observed = weeks[-1].rate
-        text = f"{name} {observed} in {over[-1]}, below {wanted} since {over[0]} ({standing.rule})"
+        seen = f"{observed} in {over[-1]}" if observed.n else f"not known yet in {over[-1]}"
+        text = f"{name} {seen}, below {wanted} since {over[0]} ({standing.rule})"
     return Finding(Status.ALERT, metric, observed, floor, over, text, standing)

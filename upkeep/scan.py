@@ -213,10 +213,8 @@ class _Scan(Generic[Row]):
 
         if not rows:
             return
-        kept: dict[str, list[object]] = {
-            name: [micros(row.at) if name == "moment" else getattr(row, name) for _, row in rows]
-            for name in columns(self.kind)
-        }
+        values = [_kept(row, self.kind) for _, row in rows]
+        kept = {name: [one[name] for one in values] for name in columns(self.kind)}
         table = pa.table({"line": [line for line, _ in rows], **kept, "fine": [True] * len(rows)})
         self.database.register("judged", table)
         self._insert(number, "SELECT * FROM judged")

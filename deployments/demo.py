@@ -1,4 +1,4 @@
-"""Three clients, one per tier, live through seven months: `python -m deployments.demo`, or `make demo`.
+"""Three clients, one per tier, live through five months: `python -m deployments.demo`, or `make demo`.
 
 Every week's review, every report and every retrain is a run of the tier's own Prefect flow, on a real server with real
 model weights; only the tickets are made up. State goes to `<UPKEEP_HOME>/demo`, which is emptied first.
@@ -22,7 +22,7 @@ from upkeep.home import home, prepare_process
 prepare_process()
 
 from deployments.schema import ROOT  # noqa: E402 -- the environment is read at import
-from deployments.servers import environment, free_port, prefect_service, serving  # noqa: E402
+from deployments.servers import Child, await_ready, environment, free_port, prefect_service, running  # noqa: E402
 from upkeep.desk import Desk, open_desk  # noqa: E402
 from upkeep.errors import UpkeepError  # noqa: E402
 from upkeep.monitoring import Review  # noqa: E402
@@ -31,8 +31,8 @@ from upkeep.replay import Feedback, by_month, go_live, play  # noqa: E402
 from upkeep.stages import change_orders, decisions, reviews  # noqa: E402
 from upkeep.store import address  # noqa: E402
 
-START = date(2026, 1, 1)
-MONTHS = 7
+START = date(2026, 2, 1)
+MONTHS = 5
 TICKETS_A_MONTH = 300
 SEED = 7
 CLIENTS = ("northwind", "brightbill", "clearline")
@@ -55,9 +55,9 @@ def main() -> int:
     settings = environment(folder, prefect_api=f"http://127.0.0.1:{port}/api", mlflow_uri="")
     settings = {key: value for key, value in settings.items() if key != "MLFLOW_TRACKING_URI"}
     try:
-        with serving(prefect_service(port), folder, settings):
+        with running(prefect_service(port), folder, settings) as server:
             os.environ |= settings | {"PREFECT_LOGGING_LEVEL": "WARNING"}
-            months = {client: _live(client, began, options) for client in CLIENTS}
+            months = {client: _live(client, began, options, server) for client in CLIENTS}
     except UpkeepError as exc:
         print(f"demo: {exc}", file=sys.stderr)
         return 1
@@ -66,10 +66,8 @@ def main() -> int:
     return 0
 
 
-def _live(client: str, began: float, options: argparse.Namespace) -> list[dict[str, Any]]:
+def _live(client: str, began: float, options: argparse.Namespace, server: Child) -> list[dict[str, Any]]:
     """Launch a client, play its months through its tier's flow, and say what happened as it happens."""
-    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-
     from upkeep.demo.tickets import history
     from upkeep.timeline import arrange
 
@@ -78,7 +76,10 @@ def _live(client: str, began: float, options: argparse.Namespace) -> list[dict[s
     rows = history(client, seed=SEED, start=START, months=options.months, per_month=options.tickets)
     timeline = arrange(rows)
     progress = OnTerminal()
-    go_live(desk, timeline, seed=SEED, progress=progress)
+    go_live(desk, timeline, seed=SEED, progress=progress)  # the server may come up meanwhile
+    await_ready(server)
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
     flow = _tier_flow(desk.client.tier)
     teller = Teller(desk, began)
 

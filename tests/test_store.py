@@ -97,6 +97,14 @@ def test_a_mark_is_another_one_when_the_bytes_have_changed_and_only_then(store):
     assert store.marks("nothing/") == {}
 
 
+def test_the_size_of_a_folder_is_the_bytes_of_its_keys(store):
+    for key, data in {"b/1": b"12", "b/2/x": b"345", "bb": b"6"}.items():
+        store.write(key, data)
+    assert store.size("b/") == 5
+    assert store.size("") == 6
+    assert store.size("nothing/") == 0
+
+
 def test_a_fetched_key_is_a_file_with_its_bytes(store, tmp_path):
     store.write("log/a.parquet", b"PAR1")
     store.write("log/b.parquet", b"PAR2")

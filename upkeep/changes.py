@@ -16,13 +16,14 @@ from upkeep.config import Client
 from upkeep.figures import Figures
 from upkeep.rates import Rate
 
-RECENT = 4
-"""A change of answers is looked for in the newest weeks together."""
+SPANS = (4, 8)
+"""A change of answers is looked for in so many newest weeks together: the longer span sees what is rare."""
 LEAST_EARLIER = 4
 LEAST_CASES = 5
 LEAST_CERTAIN = 3
 WEEKLY_BUDGET = 0.01 / 52
 """Chance of a false finding of a kind in a week: one in a hundred client-years."""
+SPAN_BUDGET = WEEKLY_BUDGET / len(SPANS)
 CERTAIN_BUDGET = 0.01
 MOSTLY = 0.5
 """Share of a label's checked answers that must have become the same other one for it to be a policy."""
@@ -69,20 +70,23 @@ class Change:
 def find_changes(now: Figures, earlier: Sequence[Figures], client: Client) -> tuple[Change, ...]:
     """All that has changed in the newest week, given the weeks before it with the same model, oldest first."""
     weeks = [*earlier, now]
-    recent, before = weeks[-RECENT:], weeks[:-RECENT]
     found: list[Change] = []
-    if len(before) >= LEAST_EARLIER:
-        grown = list(new_categories(recent, before))
-        policies = list(policy_changes(recent, before, grown={one.new for one in grown}))
-        explained = {one.new for one in policies}
-        found += policies
-        found += [one for one in grown if one.new not in explained]
-        found += out_of_scope(recent, before, client)
+    for span in SPANS:
+        if len(weeks) - span >= LEAST_EARLIER:
+            found += answers_changed(weeks[-span:], weeks[:-span], client)
+    found = list(_told_once(found))
     if len(earlier) >= LEAST_EARLIER:
         found += label_mix(now, earlier)
         found += traffic(now, earlier)
         found += data_trouble(now, earlier)
     return tuple(found)
+
+
+def answers_changed(recent: Sequence[Figures], before: Sequence[Figures], client: Client) -> list[Change]:
+    """What people say is right now and was not before."""
+    grown = list(new_categories(recent, before))
+    policies = policy_changes(recent, before, grown={one.new for one in grown})
+    return [*policies, *grown, *out_of_scope(recent, before, client)]
 
 
 def more_often(now: Rate, before: Rate) -> float:
@@ -110,7 +114,7 @@ def policy_changes(
         if old == new or hits < (LEAST_CERTAIN if certain else LEAST_CASES) or (share.value or 0) < MOSTLY:
             continue
         now, then = Rate(hits, answered[old]), Rate(usual[old, new], used_to[old])
-        budget = CERTAIN_BUDGET if certain else WEEKLY_BUDGET / len(corrected)
+        budget = CERTAIN_BUDGET if certain else SPAN_BUDGET / len(corrected)
         if more_often(now, then) < budget and _times(now, then) >= TIMES:
             was = f"before, of {then.n:,} such answers {then.hits} were"
             text = f"{share.hits} of {share.n} {old!r} answers that people looked at should be {new!r}; {was}"
@@ -123,7 +127,7 @@ def new_categories(recent: Sequence[Figures], before: Sequence[Figures]) -> Iter
     labelled, used_to = sum(one.labelled.hits for one in recent), sum(one.labelled.hits for one in before)
     for label in sorted(set(named) - set(recent[-1].answered)):
         now, then = Rate(named[label], labelled), Rate(usual[label], used_to)
-        if now.hits >= LEAST_CASES and more_often(now, then) < WEEKLY_BUDGET / len(named):
+        if now.hits >= LEAST_CASES and more_often(now, then) < SPAN_BUDGET / len(named):
             text = f"{now.hits} requests of the last {len(recent)} weeks were {label!r}, which the model does not know"
             yield _change(Kind.NEW_CATEGORY, text, now.hits, new=label)
 
@@ -131,7 +135,7 @@ def new_categories(recent: Sequence[Figures], before: Sequence[Figures]) -> Iter
 def out_of_scope(recent: Sequence[Figures], before: Sequence[Figures], client: Client) -> Iterator[Change]:
     """Requests that no label fits, among those checked by chance."""
     now, then = (sum((one.out_of_scope for one in weeks), Rate(0, 0)) for weeks in (recent, before))
-    if now.hits >= LEAST_CASES and more_often(now, then) < WEEKLY_BUDGET:
+    if now.hits >= LEAST_CASES and more_often(now, then) < SPAN_BUDGET:
         text = f"{now} of the checked requests fit no label ({client.out_of_scope_label}); before, it was {then}"
         yield _change(Kind.OUT_OF_SCOPE, text, now.n)
 
@@ -184,6 +188,17 @@ def data_trouble(now: Figures, earlier: Sequence[Figures]) -> Iterator[Change]:
 
 def _change(kind: Kind, text: str, n: int, *, old: str | None = None, new: str | None = None) -> Change:
     return Change(kind, text, ACTIONS[kind], n, old, new)
+
+
+def _told_once(found: Sequence[Change]) -> Iterator[Change]:
+    """Each change once, whatever the span; a new label that a policy explains is no category of its own."""
+    told: set[tuple[Kind, str | None, str | None]] = set()
+    explained = {one.new for one in found if one.kind is Kind.POLICY}
+    for one in found:
+        key = (one.kind, one.old, one.new)
+        if key not in told and not (one.kind is Kind.NEW_CATEGORY and one.new in explained):
+            told.add(key)
+            yield one
 
 
 def _corrections(weeks: Sequence[Figures]) -> Counter[tuple[str, str]]:

@@ -14,11 +14,12 @@ from upkeep.config import Agreement, Client, Recipe, Tier, load_agreement
 from upkeep.entitlement import Claim
 from upkeep.errors import NotFoundError
 from upkeep.home import configs, home
-from upkeep.log import LogMapping, LogWindow, read_window
+from upkeep.log import LogMapping, LogWindow, log_size, read_window
 from upkeep.periods import Window, localise
 from upkeep.records import load, load_rows
+from upkeep.scan import SMALL
 from upkeep.store import Store, address
-from upkeep.tally import Tally
+from upkeep.tally import Tally, tally
 from upkeep.windows import tally_windows
 
 LAUNCH_CASES = "cases/launch.jsonl"
@@ -62,7 +63,9 @@ class Desk:
         return read_window(self.store, window, mapping=self.mapping, outcomes_until=until)
 
     def count_log(self, *windows: Window, until: datetime) -> list[Tally]:
-        """The same in counts, for each of the windows; what was read once is not read again."""
+        """The same in counts, for each of the windows; of all but a small log, what was read once is not read again."""
+        if log_size(self.store, windows, outcomes_until=until) < SMALL:  # before a database is open, it is counted
+            return [tally(self.read_log(one, until=until)) for one in windows]
         return tally_windows(self.store, windows, mapping=self.mapping, outcomes_until=until)
 
     @property

@@ -166,7 +166,7 @@ def _train(
         taught=train,
         kept=held,
     )
-    head = _starting_head(view, recipe)
+    head, loss = _start(view, recipe)
     lora = LoraConfig(
         r=recipe.lora_rank,
         lora_alpha=recipe.lora_alpha,
@@ -177,7 +177,8 @@ def _train(
     torch.manual_seed(seed)
     encoder.model = get_peft_model(encoder.model, lora)
     classifier = Classifier(encoder, head, manifest)
-    losses = _passes(classifier, train, held, recipe=recipe, seed=seed, progress=progress)
+    losses = [loss]
+    losses += _passes(classifier, train, held, start=loss, recipe=recipe, seed=seed, progress=progress)
     return classifier, view, losses
 
 
@@ -203,8 +204,11 @@ def _frozen(encoder: Encoder, texts: Sequence[str], progress: Progress) -> NDArr
     return found
 
 
-def _starting_head(view: FrozenView, recipe: Recipe) -> torch.nn.Linear:
-    """A linear layer with the weights of a logistic regression, regularised as the held-out cases like it best."""
+def _start(view: FrozenView, recipe: Recipe) -> tuple[torch.nn.Linear, float]:
+    """A linear layer with the weights of a logistic regression, regularised as the held-out cases like it best.
+
+    With it their mean negative log likelihood, 0 where there are none.
+    """
     import torch
     from sklearn.linear_model import LogisticRegression
 
@@ -224,18 +228,28 @@ def _starting_head(view: FrozenView, recipe: Recipe) -> torch.nn.Linear:
     with torch.no_grad():
         head.weight.copy_(torch.from_numpy(weight))
         head.bias.copy_(torch.from_numpy(bias))
-    return head
+    return head, lowest
 
 
 def _passes(
-    classifier: Classifier, train: Labelled, held: Labelled, *, recipe: Recipe, seed: int, progress: Progress
+    classifier: Classifier,
+    train: Labelled,
+    held: Labelled,
+    *,
+    start: float,
+    recipe: Recipe,
+    seed: int,
+    progress: Progress,
 ) -> list[float]:
-    """Train adapter and head together with one-cycle learning rates and keep the best pass by held-out loss."""
+    """Train adapter and head together with one-cycle learning rates and keep the best pass by held-out loss.
+
+    Returns the loss after each; `start` is the loss before the first, when the adapter does nothing yet.
+    """
     import torch
 
     weights = [weight for weight in classifier.encoder.model.parameters() if weight.requires_grad]
     head = list(classifier.head.parameters())
-    losses = [_held_out_loss(classifier, held)]
+    losses: list[float] = []
     steps = recipe.epochs * math.ceil(len(train.texts) / recipe.batch_size)
     if not steps:
         return losses
@@ -259,7 +273,7 @@ def _passes(
             done += 1
             progress("fine-tuning, steps", done, steps)
         losses.append(_held_out_loss(classifier, held))
-        if losses[-1] <= min(losses):
+        if losses[-1] <= min(start, *losses):
             best = _copies(weights + head)
     with torch.no_grad():
         for weight, kept in zip(weights + head, best, strict=True):

@@ -14,7 +14,7 @@ import reprlib
 import sys
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
@@ -189,6 +189,16 @@ def read_window(store: Store, window: Window, *, mapping: LogMapping, outcomes_u
     outcomes, bad, orphans = _read_outcomes(store, mapping, known=predictions, start=start, end=end, until=until)
     in_order = sorted(predictions.values(), key=lambda row: row.at)
     return LogWindow(in_order, outcomes, quarantined + bad, orphans)
+
+
+def log_size(store: Store, windows: Sequence[Window], *, outcomes_until: datetime) -> int:
+    """Bytes of the raw files that reading these windows would touch, each file once."""
+    asked = {day for one in windows for day in utc_days(as_utc(one.start), as_utc(one.end))}
+    told = utc_days(min(as_utc(one.start) for one in windows), as_utc(outcomes_until)) if windows else []
+    folders = [
+        f"{kind.folder}/{day.isoformat()}/" for kind, days in ((PREDICTIONS, asked), (OUTCOMES, told)) for day in days
+    ]
+    return sum(map(store.size, folders))
 
 
 def write_predictions(store: Store, rows: Iterable[Prediction], *, name: str) -> None:

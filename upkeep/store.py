@@ -52,6 +52,10 @@ class Store(Protocol):
         """The keys as `keys` gives them, each with a mark that is another one when its bytes have changed."""
         ...
 
+    def size(self, prefix: str) -> int:
+        """How many bytes all keys that begin with the prefix have together."""
+        ...
+
     def fetch(self, key: str, folder: Path) -> Path:
         """A file with the key's bytes, to be read only: in place, or put into the folder. Raises NotFoundError."""
         ...

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 from uuid import uuid4
 
@@ -83,12 +83,11 @@ class FolderStore:
         yield from sorted(key for key in found if key.startswith(prefix) and not is_reserved(key))
 
     def marks(self, prefix: str) -> dict[str, str]:
-        found = {}
-        for key in self.keys(prefix):
-            with _disk(self._where(key)), suppress(FileNotFoundError):  # taken away meanwhile
-                stat = self._path(key).stat()
-                found[key] = f"{stat.st_size}-{stat.st_mtime_ns}-{stat.st_ino}"
-        return found
+        found = self._stats(prefix)
+        return {key: f"{stat.st_size}-{stat.st_mtime_ns}-{stat.st_ino}" for key, stat in found.items()}
+
+    def size(self, prefix: str) -> int:
+        return sum(stat.st_size for stat in self._stats(prefix).values())
 
     def fetch(self, key: str, folder: Path) -> Path:  # noqa: ARG002 the file is on this machine already
         if not self.exists(key):
@@ -98,6 +97,13 @@ class FolderStore:
     def delete(self, key: str) -> None:
         with _disk(self._where(key)), suppress(FileNotFoundError, IsADirectoryError, NotADirectoryError):
             self._path(key).unlink()
+
+    def _stats(self, prefix: str) -> dict[str, os.stat_result]:
+        found = {}
+        for key in self.keys(prefix):
+            with _disk(self._where(key)), suppress(FileNotFoundError):  # taken away meanwhile
+                found[key] = self._path(key).stat()
+        return found
 
     def _path(self, key: str) -> Path:
         return self.folder / check_key(key)
@@ -151,14 +157,10 @@ class S3Store:
         yield from self.marks(prefix)
 
     def marks(self, prefix: str) -> dict[str, str]:
-        base = f"{self.prefix}/" if self.prefix else ""
-        pages = self.client.get_paginator("list_objects_v2")
-        with self._errors(prefix):
-            listed = pages.paginate(Bucket=self.bucket, Prefix=base + check_prefix(prefix))
-            entries = [entry for page in listed for entry in page.get("Contents", [])]
-        found = {entry["Key"].removeprefix(base): f"{entry['Size']}-{entry['ETag']}" for entry in entries}
-        # consoles make empty objects whose name ends in a slash to show a folder
-        return {key: found[key] for key in sorted(found) if not key.endswith("/") and not is_reserved(key)}
+        return {key: f"{entry['Size']}-{entry['ETag']}" for key, entry in self._entries(prefix).items()}
+
+    def size(self, prefix: str) -> int:
+        return sum(entry["Size"] for entry in self._entries(prefix).values())
 
     def fetch(self, key: str, folder: Path) -> Path:
         target = folder / uuid4().hex
@@ -169,6 +171,15 @@ class S3Store:
     def delete(self, key: str) -> None:
         with self._errors(key):
             self.client.delete_object(Bucket=self.bucket, Key=self._object(key))
+
+    def _entries(self, prefix: str) -> dict[str, Any]:
+        base = f"{self.prefix}/" if self.prefix else ""
+        pages = self.client.get_paginator("list_objects_v2")
+        with self._errors(prefix):
+            listed = pages.paginate(Bucket=self.bucket, Prefix=base + check_prefix(prefix))
+            found = {entry["Key"].removeprefix(base): entry for page in listed for entry in page.get("Contents", [])}
+        # consoles make empty objects whose name ends in a slash to show a folder
+        return {key: found[key] for key in sorted(found) if not key.endswith("/") and not is_reserved(key)}
 
     def _create(self, key: str, data: bytes) -> None:
         name, writer = self._name(key), uuid4().hex

@@ -1,10 +1,10 @@
 """What would three companies' tickets have looked like, from launch until their classifiers have gone stale?
 
 The words are in `themes/*.yaml`; this file tells the story, by month from the start:
-* months 1 and 2: the same mix of requests as at launch, 2 % of it out of scope;
-* from the 15th of month 3: a policy change, three kinds of request get another right answer;
-* from month 4: a new product line, three kinds of request that the launch labels do not know, in full swing by month 6;
-* months 4 to 7: requests that nobody could answer automatically grow from 2 % to 6 %.
+* month 1: the same mix of requests as at launch, 2 % of it out of scope;
+* from the 15th of month 2: a policy change, three kinds of request get another right answer;
+* from month 3: a new product line, three kinds of request that the launch labels do not know, in full swing by month 5;
+* from month 3: requests that nobody could answer automatically grow from 2 % to 6 % in month 6.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from upkeep.timeline import OUT_OF_SCOPE, Split, TimelineRow
 
 THEMES = ("northwind", "brightbill", "clearline")
 
-POLICY_MONTH, POLICY_DAY = 3, 15
-ARRIVAL_MONTH = 4
-ARRIVAL_SHARES = {4: 0.02, 5: 0.05, 6: 0.08}  # of a month's tickets; the last one holds from then on
-OUT_OF_SCOPE_SHARES = {1: 0.02, 4: 0.03, 5: 0.04, 6: 0.05, 7: 0.06}
+POLICY_MONTH, POLICY_DAY = 2, 15
+ARRIVAL_MONTH = 3
+ARRIVAL_SHARES = {3: 0.02, 4: 0.05, 5: 0.08}  # of a month's tickets; the last one holds from then on
+OUT_OF_SCOPE_SHARES = {1: 0.02, 3: 0.03, 4: 0.04, 5: 0.05, 6: 0.06}
 
 LAUNCH_PER_CATEGORY = (60, 70)
 GOLDEN_PER_CATEGORY = (22, 25)

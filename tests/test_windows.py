@@ -38,14 +38,25 @@ from tests.test_log import (
     parquet,
     prediction,
 )
-from upkeep import scan
+from upkeep import log, scan, windows
 from upkeep.adapters.store import open_store
-from upkeep.log import LogMapping, Outcome, OutcomeSource, Prediction, read_window, write_outcomes, write_predictions
+from upkeep.log import (
+    LogMapping,
+    Outcome,
+    OutcomeSource,
+    Prediction,
+    Sample,
+    lot,
+    read_window,
+    sample,
+    write_outcomes,
+    write_predictions,
+)
 from upkeep.periods import Cadence, Window, period
 from upkeep.plain import VISIBLE
 from upkeep.store import Store
 from upkeep.tally import Tally, tally
-from upkeep.windows import tally_windows
+from upkeep.windows import sample_window, tally_windows
 
 
 class Counting:
@@ -99,6 +110,18 @@ def row_by_row(
     return tally(read_window(store, window, mapping=mapping or LogMapping(), outcomes_until=until or window.end))
 
 
+def sampled(
+    store: Any, window: Window = WEEK, *, mapping: LogMapping | None = None, until: datetime | None = None
+) -> Sample:
+    return sample_window(store, window, mapping=mapping or LogMapping(), outcomes_until=until or window.end)
+
+
+def sampled_rows(
+    store: Any, window: Window = WEEK, *, mapping: LogMapping | None = None, until: datetime | None = None
+) -> Sample:
+    return sample(read_window(store, window, mapping=mapping or LogMapping(), outcomes_until=until or window.end))
+
+
 def requests(found: Tally) -> int:
     return sum(count.requests for count in found.cells.values())
 
@@ -118,6 +141,7 @@ def test_whatever_is_in_a_line_the_kept_days_say_what_the_rows_say(lines: list[b
         store.write(f"{FIRST_DAY}/a.jsonl", data)
         store.write(f"{FIRST_OUTCOMES}/a.jsonl", data)
         assert counted(store, mapping=mapping) == row_by_row(store, mapping=mapping)
+        assert sampled(store, mapping=mapping) == sampled_rows(store, mapping=mapping)
 
 
 ODD = [
@@ -152,6 +176,7 @@ def test_what_duckdb_would_read_otherwise_is_read_as_python_reads_it(store, good
     for folder in (FIRST_DAY, FIRST_OUTCOMES):
         store.write(f"{folder}/a.jsonl", b"\n".join(odd_lines(good)))
     assert counted(store, mapping=mapping) == row_by_row(store, mapping=mapping)
+    assert sampled(store, mapping=mapping) == sampled_rows(store, mapping=mapping)
 
 
 def test_what_sql_takes_for_visible_is_no_white_space_to_python():
@@ -235,6 +260,7 @@ def test_whatever_comes_when_the_kept_days_say_what_the_rows_say(written, zone, 
             for days in waits:
                 until = week.end + timedelta(days=days)
                 assert counted(store, week, until=until) == row_by_row(store, week, until=until)
+                assert sampled(store, week, until=until) == sampled_rows(store, week, until=until)
 
 
 def fill(store: Store, days: int = 7) -> None:
@@ -311,6 +337,30 @@ def test_a_day_whose_files_have_changed_is_read_again(store):
     assert requests(counted(store)) == 70
     monday = [f"{FIRST_DAY}/api.jsonl", f"{FIRST_DAY}/more.jsonl"]
     assert store.since() == [*monday, *monday, monday[0]]
+
+
+@pytest.mark.parametrize("name", ["api.jsonl", "api.parquet"])
+def test_of_a_large_day_the_texts_of_some_requests_are_kept_as_by_chance(store, name, monkeypatch):
+    monkeypatch.setattr(scan, "SMALL", 0)
+    rows = [PREDICTION | {"id": f"p{n}", "input": f"Text {n}"} for n in range(1000)]
+    data = jsonl(*rows) if name.endswith("jsonl") else parquet(rows)
+    store.write(f"{FIRST_DAY}/{name}", data)
+    monkeypatch.setattr(scan, "TEXTS", len(data) // 10)
+    found = sampled(store)
+    assert found.requests == 1000
+    assert 70 < len(found.predictions) < 130  # a tenth; the standard deviation is 9.5
+    lots = sorted(lot(f"p{n}") for n in range(1000))
+    assert sorted(lot(one.id) for one in found.predictions) == lots[: len(found.predictions)]
+    assert all(one.input == f"Text {one.id[1:]}" for one in found.predictions)
+
+
+def test_no_more_requests_are_looked_at_than_the_limit(store, monkeypatch):
+    for module in (windows, log):
+        monkeypatch.setattr(module, "SAMPLED", 20)
+    fill(store)
+    assert sampled(store, until=NEXT_WEEK.end) == sampled_rows(store, until=NEXT_WEEK.end)
+    found = sampled(store, until=NEXT_WEEK.end)
+    assert (found.requests, len(found.predictions), len(found.outcomes)) == (70, 20, 20)
 
 
 def test_sums_of_confidences_are_the_same_to_the_last_digit(store):

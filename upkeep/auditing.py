@@ -51,13 +51,13 @@ def draw_audit(desk: Desk, as_of: datetime) -> Drawn:
     done = records.load_if_there(desk.store, key, Drawn)
     if done:
         return done
-    predictions = desk.read_log(week, until=desk.local(as_of)).predictions
+    requests, predictions, _ = desk.sample_log(week, until=desk.local(as_of))
     wanted = desk.client.audit
     asked = draw(predictions, random=wanted.random, unsure=wanted.unsure, seed=f"{desk.client.client} {week.key} audit")
     if asked:
         rows = [one for one in predictions if one.id in asked]
         desk.store.write(sheet_key(week.key), write_sheet(rows, week=week.key, client=desk.client))
-    drawn = Drawn(week.key, desk.local(as_of), len(predictions), asked)
+    drawn = Drawn(week.key, desk.local(as_of), requests, asked)
     records.save(desk.store, key, drawn)
     return drawn
 

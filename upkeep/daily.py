@@ -26,7 +26,7 @@ from upkeep.store import Store
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-VERSION = 1
+VERSION = 2
 """Goes up when the same raw files would be kept in another way."""
 
 

@@ -14,13 +14,13 @@ from upkeep.config import Agreement, Client, Recipe, Tier, load_agreement
 from upkeep.entitlement import Claim
 from upkeep.errors import NotFoundError
 from upkeep.home import configs, home
-from upkeep.log import LogMapping, LogWindow, log_size, read_window
+from upkeep.log import LogMapping, LogWindow, Sample, log_size, read_window, sample
 from upkeep.periods import Window, localise
 from upkeep.records import load, load_rows
 from upkeep.scan import SMALL
 from upkeep.store import Store, address
 from upkeep.tally import Tally, tally
-from upkeep.windows import tally_windows
+from upkeep.windows import sample_window, tally_windows
 
 LAUNCH_CASES = "cases/launch.jsonl"
 GOLDEN = "evaluation/golden.jsonl"
@@ -67,6 +67,12 @@ class Desk:
         if log_size(self.store, windows, outcomes_until=until) < SMALL:  # before a database is open, it is counted
             return [tally(self.read_log(one, until=until)) for one in windows]
         return tally_windows(self.store, windows, mapping=self.mapping, outcomes_until=until)
+
+    def sample_log(self, window: Window, *, until: datetime) -> Sample:
+        """Some of its requests, chosen by chance, with their texts; all where there are few."""
+        if log_size(self.store, [window], outcomes_until=until) < SMALL:
+            return sample(self.read_log(window, until=until))
+        return sample_window(self.store, window, mapping=self.mapping, outcomes_until=until)
 
     @property
     def mapping(self) -> LogMapping:

@@ -150,7 +150,7 @@ def _save(desk: Desk, incident: Incident) -> Incident:
 
 def _examples(desk: Desk, found: Review) -> tuple[str, ...]:
     """A few requests of the week that were answered wrong, redacted, each with the answer and the right one."""
-    log = desk.read_log(week(found.week, desk.zone), until=found.as_of)
+    log = desk.sample_log(week(found.week, desk.zone), until=found.as_of)
     shown: list[str] = []
     for prediction in log.predictions:
         said = log.outcomes.get(prediction.id)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import hashlib
 import json
 import math
 import reprlib
@@ -15,7 +16,7 @@ import sys
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from io import BytesIO
@@ -27,6 +28,8 @@ from upkeep.store import Store, write_jsonl
 
 RAW_LIMIT = 500
 """Characters of a quarantined row that are kept."""
+SAMPLED = 2000
+"""So many requests of a window are looked at one by one at most."""
 
 
 class OutcomeSource(StrEnum):
@@ -122,6 +125,18 @@ class LogWindow(NamedTuple):
     orphan_outcomes: int
 
 
+class Sample(NamedTuple):
+    """Requests of a window to look at one by one, in time order, with what was said about each.
+
+    All of a small log; of a large one some by chance: which, depends on their ids alone. `requests` is how many there
+    were. Their metadata are left out.
+    """
+
+    requests: int
+    predictions: list[Prediction]
+    outcomes: dict[str, list[Outcome]]
+
+
 class RejectedError(UpkeepError):
     """Why a row or a file is quarantined; never leaves what reads the log."""
 
@@ -189,6 +204,19 @@ def read_window(store: Store, window: Window, *, mapping: LogMapping, outcomes_u
     outcomes, bad, orphans = _read_outcomes(store, mapping, known=predictions, start=start, end=end, until=until)
     in_order = sorted(predictions.values(), key=lambda row: row.at)
     return LogWindow(in_order, outcomes, quarantined + bad, orphans)
+
+
+def sample(window: LogWindow) -> Sample:
+    """What to look at of a window that was read row by row."""
+    chosen = sorted(window.predictions, key=lambda row: (lot(row.id), row.id))[:SAMPLED]
+    ids = {row.id for row in chosen}
+    rows = [replace(row, metadata={}) for row in window.predictions if row.id in ids]
+    return Sample(len(window.predictions), rows, {key: said for key, said in window.outcomes.items() if key in ids})
+
+
+def lot(id: str) -> str:
+    """What decides whether a request is looked at: those with the lowest lots are, as by chance."""
+    return hashlib.md5(id.encode(), usedforsecurity=False).hexdigest()
 
 
 def log_size(store: Store, windows: Sequence[Window], *, outcomes_until: datetime) -> int:

@@ -23,7 +23,7 @@ class Shape(StrEnum):
 
     TEXT = "text"
     TEXT_OR_NULL = "text or null"
-    INPUT = "text that is not kept"
+    INPUT = "text that is kept of some"
     TIME = "time"
     SHARE = "0..1"
     LATENCY = "milliseconds or null"
@@ -60,12 +60,15 @@ ALSO = {
 TYPES = {
     Shape.TEXT: "VARCHAR",
     Shape.TEXT_OR_NULL: "VARCHAR",
+    Shape.INPUT: "VARCHAR",
     Shape.TIME: "BIGINT",
     Shape.SHARE: "DOUBLE",
     Shape.LATENCY: "DOUBLE",
     Shape.FLAG: "BOOLEAN",
     Shape.FLAG_OR_NULL: "BOOLEAN",
 }
+ALL = "f" * 32
+"""No lot is higher."""
 OPTIONAL = {Shape.TEXT_OR_NULL, Shape.LATENCY, Shape.FLAG_OR_NULL, Shape.OBJECT}
 
 VISIBLE = r'[^\x00-\x20\x7f-\x{a0}\x{1680}\x{2000}-\x{206f}\x{3000}"\\]'
@@ -88,8 +91,11 @@ def columns(kind: Kind[Row]) -> dict[str, str]:
     return {_name(field): TYPES[shape] for field, shape in SHAPES[kind.folder].items() if shape in TYPES}
 
 
-def from_json(kind: Kind[Row], mapping: LogMapping, day: date) -> str | None:
-    """The query of (line, kept columns, fine) over a table `batch` of (line, content); None where SQL cannot tell."""
+def from_json(kind: Kind[Row], mapping: LogMapping, day: date, texts: str) -> str | None:
+    """The query of (line, kept columns, fine) over a table `batch` of (line, content); None where SQL cannot tell.
+
+    The texts are kept of rows whose lot is below `texts`.
+    """
     theirs: dict[str, str] = kind.paths(mapping.of(kind))
     if not all(_PATH.fullmatch(path) for path in theirs.values()):
         return None
@@ -115,10 +121,10 @@ def from_json(kind: Kind[Row], mapping: LogMapping, day: date) -> str | None:
         WITH parsed AS (SELECT line, content, try_cast(content AS JSON) AS j FROM batch),
         dug AS (SELECT line, json_extract(j, [{listed}])::VARCHAR[] AS v, {" AND ".join(sound)} AS sound FROM parsed),
         raw AS (SELECT line, sound, {", ".join(raws)} FROM dug)
-        {_judged(kind, found, "raw", line="line", sound="sound")}"""
+        {_judged(kind, found, "raw", texts, line="line", sound="sound", escaped=True)}"""
 
 
-def from_parquet(kind: Kind[Row], mapping: LogMapping, day: date, types: Mapping[str, str]) -> str | None:
+def from_parquet(kind: Kind[Row], mapping: LogMapping, day: date, texts: str, types: Mapping[str, str]) -> str | None:
     """The query of (line, kept columns, fine) over a relation `file` with these columns, or None."""
     theirs: dict[str, str] = kind.paths(mapping.of(kind))
     found: dict[str, _Field] = {}
@@ -131,7 +137,7 @@ def from_parquet(kind: Kind[Row], mapping: LogMapping, day: date, types: Mapping
         if one is None:
             return None
         found[field] = one
-    return _judged(kind, found, "file", line="file_row_number + 1")
+    return _judged(kind, found, "file", texts, line="file_row_number + 1")
 
 
 def _pointer(parts: Sequence[str]) -> str:
@@ -153,14 +159,33 @@ class _Field(NamedTuple):
     fine: str
 
 
-def _judged(kind: Kind[Row], found: Mapping[str, _Field], source: str, *, line: str, sound: str = "true") -> str:
+def _judged(
+    kind: Kind[Row],
+    found: Mapping[str, _Field],
+    source: str,
+    texts: str,
+    *,
+    line: str,
+    sound: str = "true",
+    escaped: bool = False,
+) -> str:
     kept = {_name(field): found[field].value for field, shape in SHAPES[kind.folder].items() if shape in TYPES}
     values = ", ".join(f"{value} AS {name}" for name, value in kept.items())
     fine = " AND ".join(f"({one.fine})" for one in found.values())
-    names = ", ".join(kept)
+    shown, also = dict.fromkeys(kept, ""), ALSO[kind.folder]
+    if "input" in kept:
+        shown["input"] = f"CASE WHEN {chosen(texts)} THEN input END AS "
+        if escaped:  # whose backslashes have to be undone
+            also += f" AND NOT ({chosen(texts)} AND contains(input, '\\'))"
+    names = ", ".join(f"{value}{name}" for name, value in shown.items())
     return f"""
-        SELECT line, {names}, coalesce(fine AND {ALSO[kind.folder]}, false) AS fine
+        SELECT line, {names}, coalesce(fine AND {also}, false) AS fine
         FROM (SELECT {line} AS line, {values}, {sound} AND {fine} AS fine FROM {source})"""
+
+
+def chosen(texts: str) -> str:
+    """Is a row's lot (`upkeep.log.lot`) below `texts`, in SQL?"""
+    return "true" if texts > ALL else f"md5(id) < {quoted(texts)}"
 
 
 def _from_raw(shape: Shape, field: str, tables: Mapping[str, Mapping[str, object]], day: date) -> _Field:

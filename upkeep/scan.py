@@ -17,8 +17,19 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, NamedTuple
 
-from upkeep.log import Kind, Line, LogMapping, Quarantined, RejectedError, Row, file_lines, judge_line, parquet_rows
-from upkeep.plain import columns, from_json, from_parquet, micros, quoted
+from upkeep.log import (
+    Kind,
+    Line,
+    LogMapping,
+    Quarantined,
+    RejectedError,
+    Row,
+    file_lines,
+    judge_line,
+    lot,
+    parquet_rows,
+)
+from upkeep.plain import ALL, columns, from_json, from_parquet, micros, quoted
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -27,6 +38,8 @@ BATCH = 20_000
 """So many lines of a file are in memory at a time."""
 SMALL = 1 << 18
 """Bytes of raw files below which a day is read without DuckDB."""
+TEXTS = 1 << 18
+"""Bytes of raw files of a day of whose rows the texts are kept; of a larger day the texts of this share of its rows."""
 MEMORY = "128MB"
 THREADS = 2
 BOM = b"\xef\xbb\xbf"
@@ -75,11 +88,12 @@ def scan_day(
     `line`: in this order rows count as read.
     """
     sources = list(sources)
-    if sum(source.path.stat().st_size for source in sources) < SMALL:
+    size = sum(source.path.stat().st_size for source in sources)
+    if size < SMALL:
         return _scan_small(sources, target, kind, day, mapping=mapping)
     kept = {"day": "INTEGER", "file": "INTEGER", "line": "BIGINT"} | columns(kind)
     made.execute(f"CREATE OR REPLACE TABLE slim ({', '.join(map(' '.join, kept.items()))}, fine BOOLEAN)")
-    scan = _Scan(made, kind, day, mapping)
+    scan = _Scan(made, kind, day, mapping, texts=ALL + "f" if size <= TEXTS else f"{TEXTS * 16**8 // size:08x}")
     for number, source in enumerate(sources):
         scan.read(number, source, scratch)
     made.execute(f"COPY (SELECT {', '.join(kept)} FROM slim WHERE fine) TO {quoted(str(target))} (FORMAT parquet)")
@@ -133,6 +147,7 @@ class _Scan(Generic[Row]):
     kind: Kind[Row]
     day: date
     mapping: LogMapping
+    texts: str
     bad: list[Bad] = field(default_factory=list)
 
     def read(self, number: int, source: Source, scratch: Path) -> None:
@@ -160,7 +175,7 @@ class _Scan(Generic[Row]):
         relation = f"read_parquet({quoted(str(source.path))}, file_row_number = true, hive_partitioning = false)"
         described = self.database.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
         types = {name: type for name, type, *_ in described if name != "file_row_number"}
-        query = from_parquet(self.kind, self.mapping, self.day, types)
+        query = from_parquet(self.kind, self.mapping, self.day, self.texts, types)
         if query is None:
             return False
         self._insert(number, f"WITH file AS (SELECT * FROM {relation}) {query}")
@@ -172,7 +187,7 @@ class _Scan(Generic[Row]):
     def _json(self, number: int, lines: Iterator[tuple[int, bytes]], key: str) -> bool:
         import pyarrow as pa
 
-        query = from_json(self.kind, self.mapping, self.day)
+        query = from_json(self.kind, self.mapping, self.day, self.texts)
         if query is None:
             return False
         while batch := list(islice(lines, BATCH)):
@@ -214,6 +229,9 @@ class _Scan(Generic[Row]):
         if not rows:
             return
         values = [_kept(row, self.kind) for _, row in rows]
+        for one in values:
+            if "input" in one and lot(str(one["id"])) >= self.texts:
+                one["input"] = None
         kept = {name: [one[name] for one in values] for name in columns(self.kind)}
         table = pa.table({"line": [line for line, _ in rows], **kept, "fine": [True] * len(rows)})
         self.database.register("judged", table)

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from upkeep.daily import Kept, kept_days
-from upkeep.log import OUTCOMES, PREDICTIONS, Kind, LogMapping, OutcomeSource, Quarantined, Row, as_utc, utc_days
+from upkeep.log import (
+    OUTCOMES,
+    PREDICTIONS,
+    SAMPLED,
+    Kind,
+    LogMapping,
+    Outcome,
+    OutcomeSource,
+    Prediction,
+    Quarantined,
+    Row,
+    Sample,
+    as_utc,
+    utc_days,
+)
 from upkeep.periods import Window
 from upkeep.plain import columns, micros, quoted
 from upkeep.scan import Source, database, pick_lines
@@ -44,14 +60,29 @@ def tally_windows(
     if not windows:
         return []
     until = as_utc(outcomes_until)
+    with _kept_log(store, windows, mapping, until) as log:
+        return [log.tally(as_utc(one.start), as_utc(one.end), until) for one in windows]
+
+
+def sample_window(store: Store, window: Window, *, mapping: LogMapping, outcomes_until: datetime) -> Sample:
+    """What `upkeep.log.sample` would give for the window, from the kept days.
+
+    Of a day of more than `upkeep.scan.TEXTS` bytes only a share can be in it. Raises StoreError when the store fails.
+    """
+    until = as_utc(outcomes_until)
+    with _kept_log(store, [window], mapping, until) as log:
+        return log.sample(as_utc(window.start), as_utc(window.end), until)
+
+
+@contextmanager
+def _kept_log(store: Store, windows: Sequence[Window], mapping: LogMapping, until: datetime) -> Iterator[_Log]:
     asked = sorted({day for one in windows for day in utc_days(as_utc(one.start), as_utc(one.end))})
     told = utc_days(min(as_utc(one.start) for one in windows), until)
     with TemporaryDirectory() as name, database(Path(name)) as made:
         scratch = Path(name)
         predictions = list(kept_days(made, store, PREDICTIONS, asked, mapping=mapping, scratch=scratch))
         outcomes = list(kept_days(made, store, OUTCOMES, told, mapping=mapping, scratch=scratch))
-        log = _Log(made, store, mapping, scratch, predictions, outcomes)
-        return [log.tally(as_utc(one.start), as_utc(one.end), until) for one in windows]
+        yield _Log(made, store, mapping, scratch, predictions, outcomes)
 
 
 class _Log(NamedTuple):
@@ -63,6 +94,25 @@ class _Log(NamedTuple):
     scratch: Path
     predictions: Sequence[Kept]
     outcomes: Sequence[Kept]
+
+    def sample(self, start: datetime, end: datetime, until: datetime) -> Sample:
+        _prepare(self.made, self.predictions, self.outcomes, start=micros(start), end=micros(end), until=micros(until))
+        self.made.execute(f"""
+            CREATE TABLE chosen AS SELECT * FROM predictions WHERE input IS NOT NULL ORDER BY md5(id), id
+            LIMIT {SAMPLED}""")
+        counted = self.made.execute("SELECT count(*) FROM predictions").fetchone()
+        names = ", ".join(columns(PREDICTIONS))
+        rows = self.made.execute(f"SELECT {names} FROM chosen ORDER BY moment, {PLACE}").fetchall()
+        names = ", ".join(columns(OUTCOMES))
+        said = self.made.execute(f"""
+            SELECT {names} FROM outcomes SEMI JOIN chosen ON prediction_id = id ORDER BY moment, {PLACE}""").fetchall()
+        outcomes: dict[str, list[Outcome]] = defaultdict(list)
+        for row in said:
+            found = dict(zip(columns(OUTCOMES), row, strict=True))
+            source = OutcomeSource(found.pop("source"))
+            one = Outcome(at=_time(found.pop("moment")), source=source, **found)
+            outcomes[one.prediction_id].append(one)
+        return Sample(int(counted[0]) if counted else 0, [_prediction(row) for row in rows], dict(outcomes))
 
     def tally(self, start: datetime, end: datetime, until: datetime) -> Tally:
         asked, told = set(utc_days(start, end)), set(utc_days(start, until))
@@ -147,6 +197,15 @@ def _doubled(
         numbers = {line for *_, line in rows}
         for line in pick_lines(source, numbers, PREDICTIONS.paths(mapping.predictions), scratch):
             yield _Placed(day, file, line.number, line.quarantined("duplicate id"))
+
+
+def _prediction(row: Sequence[Any]) -> Prediction:
+    found = dict(zip(columns(PREDICTIONS), row, strict=True))
+    return Prediction(at=_time(found.pop("moment")), metadata={}, **found)
+
+
+def _time(microseconds: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
 
 
 def _newest(made: DuckDBPyConnection) -> str | None:

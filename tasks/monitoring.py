@@ -12,6 +12,7 @@ from upkeep.auditing import Drawn, draw_audit, sheet_key
 from upkeep.charts import chart_review
 from upkeep.desk import Desk, open_desk
 from upkeep.errors import StoreError
+from upkeep.estimate import ONLY_AN_ESTIMATE
 from upkeep.incidents import note_incidents
 from upkeep.monitoring import Review
 from upkeep.stages import review_week
@@ -49,6 +50,8 @@ def _summary(found: Review, desk: Desk, drawn: Drawn) -> str:
     lines = [f"# {found.client} {found.week}", "", f"{found.figures.requests:,} requests.", ""]
     lines += [f"- **{finding.status.value}**: {finding.text}" for finding in found.findings]
     lines += [f"- **{change.kind.value}**: {change.text}. {change.action}" for change in found.changes]
+    if found.estimate:
+        lines += [f"- accuracy by the model's own confidence: {found.estimate}. {ONLY_AN_ESTIMATE}"]
     if found.retrain_recommended:
         lines += ["", "**We recommend a retrain.**"]
     if drawn.asked:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from upkeep.changes import ACTIONS, Kind, find_changes, more_often
+from upkeep.changes import ACTIONS, Change, Kind, Seen, find_changes, more_often
 from upkeep.config import load_client
 from upkeep.figures import Basis, Figures
-from upkeep.quality import Confusion
+from upkeep.quality import Calibrated, Confusion
 from upkeep.rates import Rate
 
 CLIENT = load_client(Path(__file__).parents[1] / "configs", "northwind")
@@ -44,11 +45,19 @@ def week(seed: int, *, requests: int = 500, shares: Sequence[float] = SHARES) ->
         out_of_scope=Rate(int(rng.binomial(60, 0.03)), 60),
         answered=mix,
         named=tuple(one for one in named if one.requests),
+        calibration=(Calibrated(0.9, 0.92, Rate(int(rng.binomial(60, 0.9)), 60)),),
+        days={date(2026, 2, 2) + timedelta(days=day): total // 7 for day in range(7)},
+        versions={"1": total},
     )
 
 
+def changes_in(*weeks: Figures, versions: Sequence[str] = ()) -> tuple[Change, ...]:
+    history = [Seen(one) for one in weeks[:-1]]
+    return find_changes(Seen(weeks[-1]), weeks[:-1], CLIENT, history=history, versions=versions)
+
+
 def found(*weeks: Figures) -> list[Kind]:
-    return [one.kind for one in find_changes(weeks[-1], weeks[:-1], CLIENT)]
+    return [one.kind for one in changes_in(*weeks)]
 
 
 ORDINARY = [week(seed) for seed in range(12)]
@@ -59,7 +68,7 @@ def test_ordinary_weeks_bring_next_to_no_findings():
     many = [week(seed) for seed in range(400)]
     runs = [[many[int(at)] for at in rng.choice(400, 30, replace=False)] for _ in range(180)]
     kinds = [kind for run in runs for kind in found(*run)]
-    # 180 weeks at 0.01 / 52 for each of six kinds: 0.2 are expected
+    # 180 weeks at 0.01 / 52 for each of seven kinds: 0.24 are expected
     assert len(kinds) <= 2
 
 
@@ -77,7 +86,7 @@ def test_answers_that_people_now_correct_to_one_other_label_are_a_policy_change_
         return replace(one, named=(*others, Confusion("return_item", "repair_partner", 9)))
 
     flipped = [replace(turned(one), unknown_labels={"repair_partner": 9}) for one in ORDINARY[:4]]
-    changes = find_changes(flipped[-1], [*ORDINARY, *flipped[:-1]], CLIENT)
+    changes = changes_in(*ORDINARY, *flipped)
     assert [(one.kind, one.old, one.new) for one in changes] == [(Kind.POLICY, "return_item", "repair_partner")]
     assert "36 of 36 'return_item' answers that people looked at should be 'repair_partner'" in changes[0].text
     assert changes[0].action == ACTIONS[Kind.POLICY]
@@ -92,7 +101,7 @@ def test_where_a_new_label_comes_from_is_told_by_a_few_cases_once_it_is_certain_
         )
         for one in ORDINARY[:4]
     ]
-    changes = find_changes(new[-1], [*ORDINARY, *new[:-1]], CLIENT)
+    changes = changes_in(*ORDINARY, *new)
     assert [(one.kind, one.old, one.new, one.n) for one in changes] == [
         (Kind.POLICY, "cancel_order", "repairs", 4),  # 4 cases would be too few by themselves
         (Kind.POLICY, "return_item", "repairs", 4),
@@ -101,7 +110,7 @@ def test_where_a_new_label_comes_from_is_told_by_a_few_cases_once_it_is_certain_
 
 def test_a_right_answer_the_model_does_not_have_is_a_new_category_unless_it_is_learned_by_now():
     new = [replace(one, unknown_labels={"gift_card": 3}) for one in ORDINARY[:4]]
-    (change,) = find_changes(new[-1], [*ORDINARY, *new[:-1]], CLIENT)
+    (change,) = changes_in(*ORDINARY, *new)
     assert (change.kind, change.new) == (Kind.NEW_CATEGORY, "gift_card")
     learned = [replace(one, answered={**one.answered, "gift_card": 3}) for one in new]
     assert found(*ORDINARY, *learned) == []
@@ -114,7 +123,7 @@ def test_out_of_scope_growth_is_found_among_the_checked_requests():
 
 def test_a_moved_mix_is_found_and_names_the_label_that_moved_most():
     moved = week(77, shares=(0.2, 0.25, 0.35, 0.12, 0.08))
-    (change,) = find_changes(moved, ORDINARY, CLIENT)
+    (change,) = changes_in(*ORDINARY, moved)
     assert change.kind is Kind.LABEL_MIX
     assert change.text.startswith(("'order_status' was", "'size_advice' was"))
 
@@ -129,14 +138,14 @@ def test_many_labels_on_few_requests_are_no_moved_mix():
 
 def test_a_burst_is_a_traffic_incident_that_says_not_to_retrain():
     burst = week(5, requests=1500)
-    changes = [one for one in find_changes(burst, ORDINARY, CLIENT) if one.kind is Kind.TRAFFIC]
+    changes = [one for one in changes_in(*ORDINARY, burst) if one.kind is Kind.TRAFFIC]
     assert len(changes) == 1
     assert "do not retrain" in changes[0].action
 
 
 def test_rows_that_break_the_contract_and_a_log_that_stops_are_data_trouble():
     spoiled = replace(ORDINARY[0], quarantined={"confidence": 80, "timestamp": 3})
-    (change,) = find_changes(spoiled, ORDINARY, CLIENT)
+    (change,) = changes_in(*ORDINARY, spoiled)
     assert change.kind is Kind.DATA
     assert "most of them for 'confidence'" in change.text
     silent = replace(ORDINARY[0], requests=0, label_mix={}, answered={}, named=(), quarantined={})
@@ -145,3 +154,40 @@ def test_rows_that_break_the_contract_and_a_log_that_stops_are_data_trouble():
 
 def test_too_few_weeks_say_nothing():
     assert found(*ORDINARY[:3], week(5, requests=1500)) == []
+
+
+def test_a_model_that_is_surer_than_it_is_right_has_lost_its_calibration():
+    worse = [replace(one, calibration=(Calibrated(0.9, 0.92, Rate(42, 60)),)) for one in ORDINARY[:4]]
+    (change,) = changes_in(*ORDINARY, *worse)
+    assert change.kind is Kind.CALIBRATION
+    assert change.text.startswith("the model was 92% sure and right in 70.0% (95% CI 63.9%..75.4%, n=240); before, 92%")
+
+
+def test_a_model_that_gets_less_sure_as_it_gets_worse_is_calibrated():
+    honest = [replace(one, calibration=(Calibrated(0.7, 0.72, Rate(42, 60)),)) for one in ORDINARY[:4]]
+    assert found(*ORDINARY, *honest) == []
+
+
+def test_a_day_without_a_request_is_data_trouble_where_there_usually_are_some():
+    days = {day: n for day, n in ORDINARY[0].days.items() if day.isoweekday() != 2}
+    (change,) = changes_in(*ORDINARY, replace(ORDINARY[0], days=days))
+    assert (change.kind, change.old) == (Kind.DATA, "Tuesday")
+    assert change.text.startswith("no request was logged on Tuesday; usually there are 7")
+    few = [
+        replace(one, days={day: 11 if day.isoweekday() == 2 else n for day, n in one.days.items()}) for one in ORDINARY
+    ]
+    assert found(*few, replace(ORDINARY[0], days=days)) == []  # eleven usually: none may be chance
+
+
+def test_a_model_that_nobody_released_is_data_trouble():
+    odd = replace(ORDINARY[0], versions={"1": 480, "v7-hotfix": 20})
+    (change,) = changes_in(*ORDINARY, odd, versions=["1", "2"])
+    assert (change.kind, change.n) == (Kind.DATA, 20)
+    assert "'v7-hotfix' answered 20 requests, but released were only ['1', '2']" in change.text
+    assert changes_in(*ORDINARY, odd) == ()  # a client whose models were not released here
+
+
+def test_what_is_not_the_models_doing_is_compared_with_weeks_of_any_model():
+    burst, other = week(5, requests=1500), [replace(one, model_version="0") for one in ORDINARY]
+    kinds = [one.kind for one in find_changes(Seen(burst), [], CLIENT, history=[Seen(one) for one in other])]
+    assert kinds == [Kind.TRAFFIC]

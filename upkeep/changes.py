@@ -8,12 +8,14 @@ false finding, divided among all that was looked at; a share that is certain but
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from upkeep.config import Client
 from upkeep.figures import Figures
+from upkeep.inputs import REFERENCE, Inputs, signs_of_shift
 from upkeep.rates import Rate
 
 SPANS = (4, 8)
@@ -32,6 +34,10 @@ TIMES = 3.0
 BURST = 1.5
 LEAST_EXPECTED = 5
 LEAST_SPOILED = 0.01
+LEAST_A_DAY = 12
+"""Requests on such a day usually: none has a chance of 6e-6 then (Poisson)."""
+LEAST_GAP = 0.05
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
 class Kind(StrEnum):
@@ -41,6 +47,8 @@ class Kind(StrEnum):
     NEW_CATEGORY = "new category"
     OUT_OF_SCOPE = "out-of-scope growth"
     LABEL_MIX = "label-mix shift"
+    INPUTS = "input shift"
+    CALIBRATION = "calibration loss"
     TRAFFIC = "traffic incident"
     DATA = "data trouble"
 
@@ -50,6 +58,8 @@ ACTIONS = {
     Kind.NEW_CATEGORY: "Agree on the category with the client; a retrain learns it once it has cases enough.",
     Kind.OUT_OF_SCOPE: "Have some of them labelled, so that a retrain learns what to hand to a person.",
     Kind.LABEL_MIX: "No fault in itself: check the precision of the labels that grew, and retrain only if it fell.",
+    Kind.INPUTS: "Read the week's requests, have some of the new sort labelled, retrain if they are answered wrong.",
+    Kind.CALIBRATION: "Do not trust the share of automatic answers: a retrain fits the threshold again.",
     Kind.TRAFFIC: "Find out what happened; do not retrain on this week alone.",
     Kind.DATA: "Have the log repaired before its figures are trusted.",
 }
@@ -67,18 +77,38 @@ class Change:
     new: str | None = None
 
 
-def find_changes(now: Figures, earlier: Sequence[Figures], client: Client) -> tuple[Change, ...]:
-    """All that has changed in the newest week, given the weeks before it with the same model, oldest first."""
-    weeks = [*earlier, now]
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A week as it can be compared with others: its figures, and what its requests looked like where that is known."""
+
+    figures: Figures
+    inputs: Inputs | None = None
+
+
+def find_changes(
+    now: Seen, earlier: Sequence[Figures], client: Client, *, history: Sequence[Seen], versions: Collection[str] = ()
+) -> tuple[Change, ...]:
+    """All that has changed in the newest week.
+
+    `earlier` are the weeks before it with the same model, `history` those whatever the model, both oldest first;
+    `versions` are the models that may be in service, empty where nobody knows.
+    """
+    weeks = [*earlier, now.figures]
     found: list[Change] = []
     for span in SPANS:
         if len(weeks) - span >= LEAST_EARLIER:
             found += answers_changed(weeks[-span:], weeks[:-span], client)
     found = list(_told_once(found))
     if len(earlier) >= LEAST_EARLIER:
-        found += label_mix(now, earlier)
-        found += traffic(now, earlier)
-        found += data_trouble(now, earlier)
+        found += label_mix(now.figures, earlier)
+    before = [one.figures for one in history[-REFERENCE:]]
+    if len(before) >= LEAST_EARLIER:
+        found += traffic(now.figures, before)
+        found += data_trouble(now.figures, before)
+        found += missing_days(now.figures, before)
+    found += unknown_versions(now.figures, versions)
+    if now.inputs:
+        found += input_shift(now.inputs, [one.inputs for one in history if one.inputs])
     return tuple(found)
 
 
@@ -86,7 +116,8 @@ def answers_changed(recent: Sequence[Figures], before: Sequence[Figures], client
     """What people say is right now and was not before."""
     grown = list(new_categories(recent, before))
     policies = policy_changes(recent, before, grown={one.new for one in grown})
-    return [*policies, *grown, *out_of_scope(recent, before, client)]
+    calibrated = calibration_loss(recent, before, weekly_spread=client.alarms.weekly_spread_pp / 100)
+    return [*policies, *grown, *out_of_scope(recent, before, client), *calibrated]
 
 
 def more_often(now: Rate, before: Rate) -> float:
@@ -140,6 +171,53 @@ def out_of_scope(recent: Sequence[Figures], before: Sequence[Figures], client: C
         yield _change(Kind.OUT_OF_SCOPE, text, now.n)
 
 
+def calibration_loss(recent: Sequence[Figures], before: Sequence[Figures], *, weekly_spread: float) -> Iterator[Change]:
+    """Answers checked by chance that are less often right than the model was sure of, by more than before."""
+    from scipy.stats import norm
+
+    now, then = _overconfidence(recent, weekly_spread), _overconfidence(before, weekly_spread)
+    if now is None or then is None:
+        return
+    grown = now.gap - then.gap
+    if grown >= LEAST_GAP and norm.sf(grown / (now.variance + then.variance) ** 0.5) < SPAN_BUDGET:
+        text = (
+            f"the model was {now.sure:.0%} sure and right in {now.right}; "
+            f"before, {then.sure:.0%} sure and right in {then.right}"
+        )
+        yield _change(Kind.CALIBRATION, text, now.right.n)
+
+
+class _Confident(NamedTuple):
+    """Mean confidence of the checked answers, how many were right, and the variance of the difference."""
+
+    sure: float
+    right: Rate
+    variance: float
+
+    @property
+    def gap(self) -> float:
+        return self.sure - (self.right.value or 0.0)
+
+
+def _overconfidence(weeks: Sequence[Figures], weekly_spread: float) -> _Confident | None:
+    tenths = [tenth for one in weeks for tenth in one.calibration]
+    right = sum((tenth.right for tenth in tenths), Rate(0, 0))
+    if not right.n:
+        return None
+    sure = sum(tenth.confidence * tenth.right.n for tenth in tenths) / right.n
+    share = (right.hits + 1) / (right.n + 2)
+    checked = sum(bool(one.calibration) for one in weeks)
+    return _Confident(sure, right, share * (1 - share) / right.n + weekly_spread**2 / checked)
+
+
+def input_shift(now: Inputs, earlier: Sequence[Inputs]) -> Iterator[Change]:
+    """Requests that look unlike those of the weeks before; one finding, whatever shows it."""
+    signs = signs_of_shift(now, earlier, budget=WEEKLY_BUDGET)
+    if signs:
+        text = f"of {now.n:,} requests looked at, " + "; ".join(sign.text for sign in signs)
+        yield _change(Kind.INPUTS, text, now.n)
+
+
 def label_mix(now: Figures, earlier: Sequence[Figures]) -> Iterator[Change]:
     """Answers distributed otherwise than before.
 
@@ -184,6 +262,35 @@ def data_trouble(now: Figures, earlier: Sequence[Figures]) -> Iterator[Change]:
         was = f"before, it was {usual.hits} of {usual.n:,}"
         text = f"{bad} of the log's rows cannot be used, most of them for {worst!r}; {was}"
         yield _change(Kind.DATA, text, bad.n)
+
+
+def missing_days(now: Figures, earlier: Sequence[Figures]) -> Iterator[Change]:
+    """Days of the week without a request on which there usually are so many that chance does not explain it."""
+    counted = [one for one in earlier if one.days]
+    if not now.days or not counted:
+        return
+    today = _by_weekday(now)
+    for day, name in enumerate(WEEKDAYS):
+        usual = sum(_by_weekday(one)[day] for one in counted) / len(counted)
+        if not today[day] and usual >= LEAST_A_DAY:
+            yield _change(Kind.DATA, f"no request was logged on {name}; usually there are {usual:,.0f}", 0, old=name)
+
+
+def unknown_versions(now: Figures, versions: Collection[str]) -> Iterator[Change]:
+    """Models that answered and that nobody released here."""
+    for version, requests in now.versions.items():
+        if versions and version not in versions:
+            text = (
+                f"model version {version!r} answered {requests:,} requests, but released were only {sorted(versions)}"
+            )
+            yield _change(Kind.DATA, text, requests, old=version)
+
+
+def _by_weekday(one: Figures) -> list[int]:
+    found = [0] * len(WEEKDAYS)
+    for day, requests in one.days.items():
+        found[day.weekday()] += requests
+    return found
 
 
 def _change(kind: Kind, text: str, n: int, *, old: str | None = None, new: str | None = None) -> Change:

@@ -38,6 +38,8 @@ def _metrics(found: Review) -> dict[str, float]:
         "mean_confidence": seen.mean_confidence,
         "calibration_error": calibration_error(seen.calibration),
         "macro_f1": macro_f1(seen.confusion),
+        "estimated_accuracy": found.estimate.value if found.estimate else None,
+        "unknown_words": found.inputs.words.value if found.inputs else None,
         "latency_p50_ms": seen.latency_p50_ms,
         "latency_p95_ms": seen.latency_p95_ms,
     }

@@ -18,14 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upkeep.base_model import Base, file_digest
-from upkeep.encoder import Encoder, by_length, load_encoder
+from upkeep.encoder import SCORING_BATCH, Encoder, by_length, load_encoder
 from upkeep.errors import ReleaseError
 from upkeep.progress import Progress, silent
 
 if TYPE_CHECKING:
     import torch
 
-SCORING_BATCH = 128
 SCHEMA_VERSION = 1
 
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from upkeep.frozen import FrozenLayers
 
 
+SCORING_BATCH = 128
+
+
 @dataclass(slots=True)
 class Encoder:
     """A pretrained encoder, with or without an adapter, and its tokenizer; `precision` is bf16 or fp32."""
@@ -82,6 +85,17 @@ def by_length(
     for start in range(0, len(order), size):
         yield order[start : start + size]
         progress(what, min(start + size, len(order)), len(order))
+
+
+def embed_all(encoder: Encoder, texts: Sequence[str], *, progress: Progress = silent) -> NDArray[np.float32]:
+    """The embeddings of any number of texts, shape (len(texts), width)."""
+    import torch
+
+    found = np.zeros((len(texts), encoder.width), dtype=np.float32)
+    with torch.no_grad():
+        for rows in by_length(texts, SCORING_BATCH, progress=progress, what="embedding"):
+            found[rows] = encoder.embed([texts[row] for row in rows]).numpy()
+    return found
 
 
 def hardware_precision(wanted: str) -> str:

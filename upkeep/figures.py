@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 
 from upkeep.config import Client
@@ -30,6 +31,8 @@ class Figures:
 
     So are `calibration` and `confusion`. Latency is of all requests, within 5 %; `label_delay` counts labelled requests
     by the whole days until something was said. `out_of_scope` is the share of the checked requests that no label fits.
+    `confidences` counts requests of that model by the tenth of their confidence (0..9), `treated` those checked and
+    rightly treated. `days` counts all requests by UTC day, `versions` by the model that answered.
     `answered` counts the model's answers by label, `named` all answers given and right whoever said so: mostly errors,
     good for comparing one time with another and for no share. Records written before these were counted have none.
     """
@@ -55,6 +58,10 @@ class Figures:
     out_of_scope: Rate = field(default_factory=lambda: Rate(0, 0))
     answered: dict[str, int] = field(default_factory=dict)
     named: tuple[Confusion, ...] = ()
+    confidences: dict[int, int] = field(default_factory=dict)
+    treated: dict[int, Rate] = field(default_factory=dict)
+    days: dict[date, int] = field(default_factory=dict)
+    versions: dict[str, int] = field(default_factory=dict)
 
 
 def figures(window: LogWindow, client: Client) -> Figures:
@@ -96,6 +103,13 @@ def figures_of(counted: Tally, client: Client) -> Figures:
         out_of_scope=_rate((group, group.answer == client.out_of_scope_label) for group in sample),
         answered=_mix((group.cell.output or "", group) for group in current),
         named=confusion(current),
+        confidences=_by_tenth(current),
+        treated={
+            tenth: _rate((group, group.right) for group in sample if group.cell.confidence_bin == tenth)
+            for tenth in sorted({group.cell.confidence_bin for group in sample})
+        },
+        days={date.fromordinal(day): n for day, n in sorted(counted.days.items())},
+        versions=_mix((group.cell.model_version, group) for group in groups),
     )
 
 
@@ -105,6 +119,13 @@ def _sample(current: Sequence[Group], coverage: Rate) -> tuple[Basis, list[Group
         return Basis.ALL, labelled
     audited = [group for group in labelled if any(opinion.source is OutcomeSource.AUDIT for opinion in group.cell.said)]
     return (Basis.AUDIT, audited) if audited else (Basis.NONE, [])
+
+
+def _by_tenth(groups: Iterable[Group]) -> dict[int, int]:
+    found: Counter[int] = Counter()
+    for group in groups:
+        found[group.cell.confidence_bin] += group.count.requests
+    return dict(sorted(found.items()))
 
 
 def _rate(groups: Iterable[tuple[Group, bool]]) -> Rate:

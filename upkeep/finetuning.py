@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from upkeep.base_model import Base
 from upkeep.cases import Case, TrainingSet
-from upkeep.classifier import SCORING_BATCH, Classifier, Manifest
+from upkeep.classifier import Classifier, Manifest
 from upkeep.config import Client, Recipe, Task
-from upkeep.encoder import Encoder, by_length, hardware_precision, load_encoder
+from upkeep.encoder import Encoder, embed_all, hardware_precision, load_encoder
 from upkeep.errors import NotEnoughDataError, UnsupportedTaskError
 from upkeep.progress import Progress, silent
 from upkeep.threshold import NOTHING_AUTOMATIC, Fit, fit_threshold
@@ -161,8 +161,8 @@ def _train(
         encoder.frozen = FrozenLayers(encoder.model, trained_layers[0])
     train, held = _labelled(data.train, data.labels), _labelled(data.calibration, data.labels)
     view = FrozenView(
-        train=_frozen(encoder, train.texts, progress),
-        held=_frozen(encoder, held.texts, progress),
+        train=embed_all(encoder, train.texts, progress=progress),
+        held=embed_all(encoder, held.texts, progress=progress),
         taught=train,
         kept=held,
     )
@@ -191,17 +191,6 @@ def _labelled(cases: Sequence[Case], labels: Sequence[str]) -> Labelled:
 def _last_layers(encoder: Encoder, count: int | None) -> list[int] | None:
     layers = int(encoder.model.config.num_hidden_layers)
     return None if count is None or count >= layers else list(range(layers - count, layers))
-
-
-def _frozen(encoder: Encoder, texts: Sequence[str], progress: Progress) -> NDArray[np.float32]:
-    """Embeddings of the base model as it is, shape (len(texts), width)."""
-    import torch
-
-    found = np.zeros((len(texts), encoder.width), dtype=np.float32)
-    with torch.no_grad():
-        for rows in by_length(texts, SCORING_BATCH, progress=progress, what="embedding"):
-            found[rows] = encoder.embed([texts[row] for row in rows]).numpy()
-    return found
 
 
 def _start(view: FrozenView, recipe: Recipe) -> tuple[torch.nn.Linear, float]:

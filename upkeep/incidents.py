@@ -1,26 +1,33 @@
-"""Which alarms are open, and what must people be told of them, once?
+"""What has gone wrong and is not over, and what must people be told of it, once?
 
-An incident is one alarm of one agreed figure, from the week that opened it until it closes: `incidents/<week>-<metric>`
-in the client's store. It is recorded before anybody is told, and says whom it has been told to.
+An incident is one trouble from the week that opened it until it closes: an alarm of an agreed figure, or a change of
+another kind. It is recorded as `incidents/<week>-<subject>` in the client's store before anybody is told, and says whom
+it has been told to.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from upkeep import records
+from upkeep.changes import Change, Kind
 from upkeep.desk import Desk
 from upkeep.entitlement import ChangeOrder, entitled
-from upkeep.monitoring import Finding, Metric, Review, Status
+from upkeep.log import Prediction
+from upkeep.monitoring import Metric, Review, Status
 from upkeep.periods import week
 from upkeep.redaction import redact
-from upkeep.truth import settle
+from upkeep.truth import Truth, settle
 
 EXAMPLES = 3
 LONGEST = 160
+RETRAIN = "We recommend a retrain."
+QUIET = timedelta(weeks=4)
+"""A change that no review has seen for so long is over."""
 
 
 class Event(StrEnum):
@@ -32,13 +39,18 @@ class Event(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """One alarm from its first week to its end; `told` lists `<event> <where>` for all that has been delivered."""
+    """One trouble from its first week to its end; `told` lists `<event> <where>` for all that has been delivered.
 
-    metric: Metric
+    `subject` is the agreed figure or what has changed, `seen` when a review last found it.
+    """
+
+    subject: str
     week: str
     model_version: str | None
     opened: datetime
+    seen: datetime
     text: str
+    action: str
     examples: tuple[str, ...] = ()
     closed: datetime | None = None
     end: str | None = None
@@ -47,7 +59,7 @@ class Incident:
     @property
     def key(self) -> str:
         """Its name in the store."""
-        return f"{self.week}-{self.metric.value}"
+        return f"{self.week}-{re.sub(r'[^a-z0-9]+', '-', self.subject.lower()).strip('-')}"
 
     @property
     def events(self) -> tuple[Event, ...]:
@@ -75,12 +87,16 @@ def note_incidents(desk: Desk, found: Review) -> list[Incident]:
     """Record what a review opened and closed; returns the incidents it touched. Safe to run again."""
     known = incidents(desk)
     still_open = [one for one in known if one.closed is None and one.opened <= found.as_of]
-    ended = [_end(one, found) for one in still_open if _is_over(one, found)]
-    going_on = {one.metric for one in still_open} - {one.metric for one in ended}
-    begun = [_begin(finding, found) for finding in found.alerts if finding.metric not in going_on]
+    troubles = {one.subject: one for one in _troubles(found)}
+    ends = {one.key: end for one in still_open if (end := _end(one, found))}
+    ended = [replace(one, closed=found.as_of, end=ends[one.key]) for one in still_open if one.key in ends]
+    going_on = {one.subject: one for one in still_open if one.key not in ends}
+    for subject in going_on.keys() & troubles.keys():
+        _save(desk, replace(going_on[subject], seen=max(going_on[subject].seen, found.as_of)))
+    begun = [one for one in troubles.values() if one.subject not in going_on]
     new = [one for one in begun if one.key not in {other.key for other in known}]
-    examples = _examples(desk, found) if new else ()
-    return [_save(desk, one) for one in (*ended, *(replace(one, examples=examples) for one in new))]
+    new = [replace(one, examples=_examples(desk, found, one.subject)) for one in new]
+    return [_save(desk, one) for one in (*ended, *new)]
 
 
 def untold(desk: Desk, channels: Sequence[str]) -> list[tuple[Incident, Event, str]]:
@@ -102,8 +118,9 @@ def mark_told(desk: Desk, key: str, event: Event, channel: str) -> None:
 
 def compose(desk: Desk, incident: Incident, event: Event) -> Alert:
     """Put an event into words: what, since when, how sure, examples, what we recommend and what the tier includes."""
-    name = incident.metric.value.replace("_", "-")
-    title = f"{desk.client.name}: {name} alarm {event.value}"
+    alarm = incident.subject in set(Metric)
+    name = f"{incident.subject.replace('_', '-')} alarm" if alarm else f"{incident.subject}:"
+    title = f"{desk.client.name}: {name} {event.value}"
     lines = [f"{incident.text}."]
     if event is Event.CLOSED:
         lines += ["", f"{incident.end}."]
@@ -111,36 +128,40 @@ def compose(desk: Desk, incident: Incident, event: Event) -> Alert:
         lines += ["", f"Since {incident.week}; model version {incident.model_version}."]
         lines += ["", "Answered wrong in the reviewed week, among others:", ""] if incident.examples else []
         lines += [f"- {one}" for one in incident.examples]
-        lines += ["", f"We recommend a retrain. {_included(desk, incident.opened)}"]
+        included = f" {_included(desk, incident.opened)}" if alarm else ""
+        lines += ["", f"{incident.action}{included}"]
     return Alert(desk.client.client, incident.key, event, title, "\n".join(lines) + "\n")
 
 
-def _is_over(incident: Incident, found: Review) -> bool:
-    if found.figures.model_version not in (None, incident.model_version):
-        return True
-    mine = next((one for one in found.findings if one.metric is incident.metric), None)
-    return mine is None or mine.status is Status.OK
-
-
-def _end(incident: Incident, found: Review) -> Incident:
+def _troubles(found: Review) -> list[Incident]:
+    """Each trouble that a review has found, as the incident that it would begin."""
     version = found.figures.model_version
+    alarms = [(one.metric.value, one.weeks[0], one.text, RETRAIN) for one in found.alerts]
+    changes = [(_subject(one), found.week, one.text, one.action) for one in found.changes]
+    return [
+        Incident(subject, week, version, found.as_of, found.as_of, text, action)
+        for subject, week, text, action in alarms + changes
+    ]
+
+
+def _subject(change: Change) -> str:
+    """What a change is about; the same one is found again under the same name."""
+    labels = " to ".join(label for label in (change.old, change.new) if label)
+    return f"{change.kind.value} {labels}".strip()
+
+
+def _end(incident: Incident, found: Review) -> str | None:
+    """Why an incident is over, or None while it goes on."""
+    version = found.figures.model_version
+    if incident.subject not in set(Metric):
+        quiet = found.as_of - incident.seen >= QUIET
+        return f"Not seen again since the review of {incident.seen:%Y-%m-%d}" if quiet else None
     if version not in (None, incident.model_version):
-        why = f"Version {version} is in service now"
-    else:
-        why = next(
-            (one.text for one in found.findings if one.metric is incident.metric), "It is no longer an agreed figure"
-        )
-    return replace(incident, closed=found.as_of, end=why)
-
-
-def _begin(finding: Finding, found: Review) -> Incident:
-    return Incident(
-        metric=finding.metric,
-        week=finding.weeks[0],
-        model_version=found.figures.model_version,
-        opened=found.as_of,
-        text=finding.text,
-    )
+        return f"Version {version} is in service now"
+    mine = next((one for one in found.findings if one.metric == incident.subject), None)
+    if mine is None:
+        return "It is no longer an agreed figure"
+    return mine.text if mine.status is Status.OK else None
 
 
 def _save(desk: Desk, incident: Incident) -> Incident:
@@ -148,8 +169,11 @@ def _save(desk: Desk, incident: Incident) -> Incident:
     return incident
 
 
-def _examples(desk: Desk, found: Review) -> tuple[str, ...]:
-    """A few requests of the week that were answered wrong, redacted, each with the answer and the right one."""
+def _examples(desk: Desk, found: Review, subject: str) -> tuple[str, ...]:
+    """A few requests of the week that show the trouble, redacted, each with the answer and the right one."""
+    shows = _shows(found, subject, desk.client.out_of_scope_label)
+    if shows is None:
+        return ()
     log = desk.sample_log(week(found.week, desk.zone), until=found.as_of)
     shown: list[str] = []
     for prediction in log.predictions:
@@ -157,12 +181,25 @@ def _examples(desk: Desk, found: Review) -> tuple[str, ...]:
         if not said or len(shown) == EXAMPLES:
             continue
         truth = settle(prediction, said, out_of_scope=desk.client.out_of_scope_label)
-        if not truth.right:
+        if not truth.right and shows(prediction, truth):
             text = redact(" ".join(prediction.input.split()))
             cut = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
             right = f"; right: {truth.answer}" if truth.answer else ""
             shown.append(f"“{cut}” was answered {prediction.output}{right}")
     return tuple(shown)
+
+
+def _shows(found: Review, subject: str, out_of_scope: str) -> Callable[[Prediction, Truth], bool] | None:
+    """Does a wrong answer belong to the trouble? None where no single answer shows it."""
+    change = next((one for one in found.changes if _subject(one) == subject), None)
+    if change is None:
+        return lambda *_: True
+    right = {Kind.POLICY: change.new, Kind.NEW_CATEGORY: change.new, Kind.OUT_OF_SCOPE: out_of_scope}.get(change.kind)
+    return (
+        None
+        if right is None
+        else lambda prediction, truth: truth.answer == right and change.old in (None, prediction.output)
+    )
 
 
 def _included(desk: Desk, as_of: datetime) -> str:

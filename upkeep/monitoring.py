@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from upkeep import alarms
 from upkeep.alarms import Against, Standing, State
-from upkeep.changes import Change, find_changes
+from upkeep.changes import Change, Seen, find_changes
 from upkeep.config import Client, Thresholds
+from upkeep.estimate import Estimate, estimate_accuracy
 from upkeep.figures import Figures
+from upkeep.inputs import Inputs
 from upkeep.rates import Rate
 
 POOLED_WEEKS = 4
@@ -51,7 +53,8 @@ class Finding:
 class Review:
     """What one weekly review found and recommends.
 
-    `recounted` are the weeks before it as they are known now: labels come in late.
+    `recounted` are the weeks before it as they are known now: labels come in late. `estimate` is the accuracy that the
+    model's confidence suggests; nobody has counted it.
     """
 
     client: str
@@ -62,6 +65,8 @@ class Review:
     retrain_recommended: bool
     reasons: tuple[str, ...]
     changes: tuple[Change, ...] = ()
+    inputs: Inputs | None = None
+    estimate: Estimate | None = None
     recounted: dict[str, Figures] = field(default_factory=dict)
 
     @property
@@ -78,18 +83,37 @@ def review(
     figures: Figures,
     earlier: Sequence[Review],
     recounted: Mapping[str, Figures] | None = None,
+    inputs: Inputs | None = None,
+    versions: Collection[str] = (),
 ) -> Review:
     """Judge a week's agreed figures against their floors and against the model's own first weeks.
 
-    `earlier` are the reviews of previous weeks, oldest first, `recounted` some of those weeks as they are known now;
-    only the unbroken run of weeks with the same model counts, because a new model's record starts afresh.
+    `earlier` are the reviews of previous weeks, oldest first, `recounted` some of those weeks as they are known now.
+    Figures are compared within the unbroken run of weeks with the same model, because a new model's record starts
+    afresh. `inputs` is what the week's requests looked like, `versions` the models that may be in service, empty where
+    nobody knows.
     """
     newest = dict(recounted or {})
-    run = [*_same_model(_as_known_now(earlier, newest), figures.model_version), (week, figures)]
+    known = _as_known_now(earlier, newest)
+    run = [*_same_model(known, figures.model_version), (week, figures)]
     findings = tuple(_judge(metric, floor, run, client) for metric, floor in _floors(client.thresholds))
     reasons = tuple(finding.text for finding in findings if finding.status is Status.ALERT)
-    changes = find_changes(figures, [one for _, one in run[:-1]], client)
-    return Review(client.client, week, as_of, figures, findings, bool(reasons), reasons, changes, newest)
+    before = [one for _, one in run[:-1]]
+    looks = {one.week: one.inputs for one in earlier}
+    history = [Seen(one, looks[key]) for key, one in known]
+    return Review(
+        client=client.client,
+        week=week,
+        as_of=as_of,
+        figures=figures,
+        findings=findings,
+        retrain_recommended=bool(reasons),
+        reasons=reasons,
+        changes=find_changes(Seen(figures, inputs), before, client, history=history, versions=versions),
+        inputs=inputs,
+        estimate=estimate_accuracy(figures, before, minimum=client.minimum_labels),
+        recounted=newest,
+    )
 
 
 def _as_known_now(earlier: Sequence[Review], newest: Mapping[str, Figures]) -> list[tuple[str, Figures]]:

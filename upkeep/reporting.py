@@ -13,6 +13,7 @@ from upkeep.changes import Change
 from upkeep.config import Client
 from upkeep.desk import Desk
 from upkeep.entitlement import ChangeOrder
+from upkeep.estimate import ONLY_AN_ESTIMATE, Estimate
 from upkeep.figures import Basis, Figures, figures_of
 from upkeep.monitoring import Finding, Review, Status
 from upkeep.periods import Cadence, Window, last_full, week
@@ -47,6 +48,11 @@ class Report:
     def newest_alerts(self) -> list[Finding]:
         """For each figure that got worse, what was said last."""
         return list({finding.metric: finding for one in self.reviews for finding in one.alerts}.values())
+
+    @property
+    def estimate(self) -> Estimate | None:
+        """The accuracy of the newest week as the model's confidence suggests it, where that can be said."""
+        return self.reviews[-1].estimate if self.reviews else None
 
     @property
     def newest_changes(self) -> list[Change]:
@@ -110,6 +116,7 @@ def render_markdown(report: Report, client: Client) -> str:
     environment = Environment(loader=PackageLoader("upkeep", "templates"), trim_blocks=True, lstrip_blocks=True)
     environment.filters["share"] = share
     environment.filters["weeks"] = ", ".join
+    environment.globals["only_an_estimate"] = ONLY_AN_ESTIMATE
     agreed = {metric: limit for metric, limit in client.thresholds.model_dump().items() if limit is not None}
     return environment.get_template("report.md.j2").render(report=report, client=client, agreed=agreed)
 

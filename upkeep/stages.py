@@ -42,6 +42,7 @@ from upkeep.errors import AlreadyExistsError, DecisionError, NotEnoughDataError
 from upkeep.evaluation import Scores, evaluate_model
 from upkeep.figures import figures_of
 from upkeep.finetuning import Trained, finetune
+from upkeep.looking import look_at_week
 from upkeep.monitoring import Review, review
 from upkeep.periods import Cadence, Window, last_full, starts_on, week
 from upkeep.progress import Progress, silent
@@ -131,6 +132,8 @@ def review_week(desk: Desk, as_of: datetime) -> Review:
         figures=figures_of(counted, desk.client),
         earlier=earlier,
         recounted={one.key: figures_of(tally, desk.client) for one, tally in zip(again, late, strict=True)},
+        inputs=look_at_week(desk, last, until=moment),
+        versions={one.version for one in challengers(desk)},
     )
     records.save(desk.store, key, found)
     return found
@@ -139,6 +142,11 @@ def review_week(desk: Desk, as_of: datetime) -> Review:
 def reviews(desk: Desk) -> list[Review]:
     """All reviews of the client, oldest first."""
     return [records.load(desk.store, key, Review) for key in desk.store.keys("reviews/")]
+
+
+def challengers(desk: Desk) -> list[Challenger]:
+    """Every version that was trained for the client."""
+    return [records.load(desk.store, key, Challenger) for key in desk.store.keys("challengers/")]
 
 
 def decisions(desk: Desk) -> list[Decision]:

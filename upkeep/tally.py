@@ -48,13 +48,14 @@ class Tally:
     """A window in counts.
 
     `newest` is the version that answered last, `latency` counts requests by `latency_bin`, `delay` labelled requests
-    by the whole days until something was said.
+    by the whole days until something was said, `days` requests by UTC day (proleptic ordinal).
     """
 
     newest: str | None
     cells: dict[Cell, Count]
     latency: dict[int, int]
     delay: dict[int, int]
+    days: dict[int, int]
     quarantined: list[Quarantined]
     orphan_outcomes: int
 
@@ -67,6 +68,7 @@ def tally(window: LogWindow) -> Tally:
         cells=add_up((_cell(row, said.get(row.id, [])), confidence(row.confidence)) for row in window.predictions),
         latency=dict(Counter(latency_bin(row.latency_ms) for row in window.predictions if row.latency_ms is not None)),
         delay=dict(Counter(_delay(row, said[row.id]) for row in window.predictions if row.id in said)),
+        days=dict(Counter(row.at.toordinal() for row in window.predictions)),
         quarantined=window.quarantined,
         orphan_outcomes=window.orphan_outcomes,
     )

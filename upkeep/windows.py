@@ -137,6 +137,7 @@ class _Log(NamedTuple):
             cells=_cells(self.made),
             latency=_counts(self.made, LATENCY),
             delay=_counts(self.made, DELAY),
+            days=_counts(self.made, DAYS),
             quarantined=[one.row for one in sorted(bad, key=lambda one: one[:3])] + bad_outcomes,
             orphan_outcomes=_orphans(self.made, micros(start), micros(end)),
         )
@@ -147,6 +148,7 @@ LATENCY = f"""
     FROM predictions WHERE latency_ms IS NOT NULL GROUP BY 1"""
 DELAY = f"""
     SELECT greatest(first_said - moment, 0) // {DAY}, count(*) FROM predictions JOIN said USING (id) GROUP BY 1"""
+DAYS = "SELECT day, count(*) FROM predictions GROUP BY 1"
 CELLS = f"""
     SELECT model_version, output, automatic,
         least(floor(confidence * {CONFIDENCE_BINS})::INTEGER, {CONFIDENCE_BINS} - 1) AS bin,

@@ -1,0 +1,108 @@
+"""Is it seen when requests come to look otherwise, and not when they do not?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from upkeep.changes import WEEKLY_BUDGET
+from upkeep.inputs import Inputs, distance, language, look, signs_of_shift, together, vocabulary
+from upkeep.rates import Rate
+
+WIDTH = 32
+TOPICS = np.random.default_rng(1).normal(size=(12, WIDTH))
+WORDS = ["where", "parcel", "order", "refund", "money", "late", "please", "help"]
+
+
+def week(seed: int, *, n: int = 150, novel: float = 0.0, text: str = "", share: float = 0.0) -> Inputs:
+    """Requests about ten topics in a mix that is a little restless; `novel` of them are about two others,
+    `share` of them read `text`."""
+    rng = np.random.default_rng(seed)
+    mix = rng.dirichlet(np.full(10, 60.0)) * (1 - novel)
+    topic = rng.choice(12, size=n, p=[*mix, novel / 2, novel / 2])
+    vectors = TOPICS[topic] + rng.normal(size=(n, WIDTH))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    texts = [" ".join(rng.choice(WORDS, size=rng.integers(6, 14))) for _ in range(n)]
+    texts[: int(share * n)] = [text] * int(share * n)
+    return look(texts, vectors.astype(np.float32), known=vocabulary([*texts, *WORDS]) - vocabulary([text]), base="b")
+
+
+USUAL = [week(seed) for seed in range(12)]
+
+
+def texts_of(now: Inputs, earlier: Sequence[Inputs] = USUAL) -> list[str]:
+    return [sign.text for sign in signs_of_shift(now, earlier, budget=WEEKLY_BUDGET)]
+
+
+def test_ordinary_weeks_bring_no_sign():
+    weeks = [week(100 + seed) for seed in range(212)]
+    assert [texts_of(weeks[at], weeks[at - 12 : at]) for at in range(12, 212)] == [[]] * 200
+
+
+def test_a_third_of_new_topics_in_150_requests_is_seen():
+    seen = [texts_of(week(seed, novel=1 / 3)) for seed in range(20, 40)]
+    assert sum(bool(one) for one in seen) >= 18
+    assert all(one[0].startswith("they are about other things") for one in seen if one)
+
+
+def test_words_that_no_training_text_has_are_seen():
+    assert any(
+        "of their words are in no training text" in one for one in texts_of(week(50, text="xylophone " * 9, share=0.2))
+    )
+
+
+def test_requests_that_get_longer_are_seen():
+    # of eight in ten that are ten times as long the mean of the logarithm grows by 0.8 log 10
+    found = texts_of(week(51, text="where order " * 40, share=0.8))
+    assert any(one.startswith("they have ") and "before 5" in one for one in found)
+
+
+def test_another_language_is_seen():
+    german = "Guten Tag, wo bleibt denn meine Bestellung von letzter Woche?"
+    assert language(german) == "de"
+    assert any("of them are in 'de', before 0.0%" in one for one in texts_of(week(52, text=german, share=0.1)))
+
+
+def test_a_handful_of_requests_or_of_weeks_says_nothing():
+    assert texts_of(week(53, n=29, novel=1.0)) == []
+    assert texts_of(week(53, novel=1.0), USUAL[:3]) == []
+    assert texts_of(week(53, novel=1.0), [replace(one, base="another model") for one in USUAL]) == []
+
+
+def test_the_distance_of_weeks_that_differ_by_chance_alone_is_1_on_average():
+    rng = np.random.default_rng(3)
+
+    def drawn() -> Inputs:
+        vectors = rng.normal(size=(100, WIDTH)) + 1
+        return look(["text"] * 100, vectors / np.linalg.norm(vectors, axis=1, keepdims=True), known=(), base="b")
+
+    apart = [distance(drawn(), drawn()) for _ in range(400)]
+    # with d dimensions a distance has a variance of 2 / d: 400 of them have a mean within 3 * sqrt(2 / 31 / 400) of 1
+    assert np.mean(apart) == pytest.approx(1.0, abs=0.04)
+    assert np.var(apart) == pytest.approx(2 / drawn().dimensions, rel=0.3)
+
+
+@given(sizes=st.lists(st.integers(3, 40), min_size=2, max_size=4), seed=st.integers(0, 99))
+def test_weeks_add_up_to_what_all_their_requests_are_together(sizes, seed):
+    rng = np.random.default_rng(seed)
+    texts = [[f"word{'x' * int(rng.integers(1, 9))} again" for _ in range(n)] for n in sizes]
+    vectors = [rng.normal(size=(n, 8)) for n in sizes]
+    parts = [look(one, many, known={"again"}, base="b") for one, many in zip(texts, vectors, strict=True)]
+    whole = look([text for some in texts for text in some], np.concatenate(vectors), known={"again"}, base="b")
+    added = together(parts)
+    assert (added.n, added.words) == (whole.n, whole.words)
+    assert added.centre == pytest.approx(whole.centre, abs=2e-6)
+    assert added.length == pytest.approx(whole.length)
+
+
+def test_a_look_is_small_and_has_no_words_of_anybody():
+    one = week(60, text="My name is Ada Lovelace and my number is 4711", share=0.5)
+    assert "Ada" not in repr(one)
+    assert len(json.dumps(one.centre)) < 20 * WIDTH
+    assert one.words == Rate(one.words.hits, one.words.n)

@@ -1,0 +1,71 @@
+"""How good would the model be this week if its confidence still meant what it meant?
+
+An estimate without labels: every answer counts with the share of answers of its confidence that were rightly treated
+when people checked (confidence-based performance estimation). It sees requests grow harder; it cannot see that the
+right answer to an old request has changed, which leaves confidence as it was. It never stands in for labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from upkeep.figures import Figures
+from upkeep.rates import Interval, Rate
+from upkeep.tally import CONFIDENCE_BINS
+
+ONLY_AN_ESTIMATE = "An estimate: a changed policy leaves it as it was."
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A share in 0..1 that nobody has counted, its 95 % interval, and the checked answers that it rests on."""
+
+    value: float
+    low: float
+    high: float
+    checked: int
+
+    def __str__(self) -> str:
+        return f"about {self.value:.0%} ({self.low:.0%}..{self.high:.0%}, from {self.checked:,} answers checked before)"
+
+
+def estimate_accuracy(now: Figures, earlier: Sequence[Figures], *, minimum: int) -> Estimate | None:
+    """The accuracy to be expected of a week's answers; None where fewer than `minimum` earlier ones were checked.
+
+    `earlier` are weeks of the same model. Shares right by tenth of confidence are made to rise with it (isotonic
+    regression); the interval is that of their sampling error alone.
+    """
+    known = [
+        sum((one.treated.get(tenth, Rate(0, 0)) for one in earlier), Rate(0, 0)) for tenth in range(CONFIDENCE_BINS)
+    ]
+    checked, asked = sum(rate.n for rate in known), sum(now.confidences.values())
+    if checked < minimum or not asked:
+        return None
+    shares = _rising(known)
+    weights = [now.confidences.get(tenth, 0) / asked for tenth in range(CONFIDENCE_BINS)]
+    value = sum(weight * share for weight, share in zip(weights, shares, strict=True))
+    low, high = _interval(value, weights, known, shares)
+    return Estimate(value, low, high, checked)
+
+
+def _rising(known: Sequence[Rate]) -> list[float]:
+    from sklearn.isotonic import IsotonicRegression
+
+    seen = [(tenth, rate) for tenth, rate in enumerate(known) if rate.n]
+    fitted = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(
+        [tenth for tenth, _ in seen],
+        [rate.value or 0.0 for _, rate in seen],
+        sample_weight=[rate.n for _, rate in seen],
+    )
+    return [float(share) for share in fitted.predict(range(len(known)))]
+
+
+def _interval(value: float, weights: Sequence[float], known: Sequence[Rate], shares: Sequence[float]) -> Interval:
+    """A tenth that nobody checked borrows its share; it is taken to be as uncertain as one checked answer."""
+    variance = sum(
+        weight**2 * max(share * (1 - share), 0.25 / max(rate.n, 1)) / max(rate.n, 1)
+        for weight, share, rate in zip(weights, shares, known, strict=True)
+    )
+    reach = 1.96 * variance**0.5
+    return Interval(max(value - reach, 0.0), min(value + reach, 1.0))

@@ -116,6 +116,13 @@ def test_a_right_answer_the_model_does_not_have_is_a_new_category_unless_it_is_l
     assert found(*ORDINARY, *learned) == []
 
 
+def test_a_label_that_nobody_used_before_is_new_by_a_few_cases():
+    new = [replace(one, unknown_labels={"gift_card": 2}) for one in ORDINARY[:4]]
+    assert found(*ORDINARY, *new) == [Kind.NEW_CATEGORY]
+    before = [replace(one, unknown_labels={"gift_card": 1}) for one in ORDINARY]
+    assert found(*before, *new) == []  # twice as often as before, on eight cases
+
+
 def test_out_of_scope_growth_is_found_among_the_checked_requests():
     grown = [replace(one, out_of_scope=Rate(9, 60)) for one in ORDINARY[:4]]
     assert found(*ORDINARY, *grown) == [Kind.OUT_OF_SCOPE]

@@ -33,6 +33,27 @@ def test_a_week_in_which_nothing_was_logged_is_data_trouble_and_breaks_no_record
     assert "accuracy not known yet in 2026-W14, below the agreed 90.0% since 2026-W12" in silent.alerts[0].text
 
 
+def test_a_base_model_that_is_missing_spoils_no_figures_and_is_told(tmp_path, monkeypatch):
+    desk = agreed(tmp_path, monkeypatch, base_model={"path": "models/nowhere"})
+    serve(desk, 0, wrong=6)
+    found = review_week(desk, FIRST + timedelta(weeks=1))
+    assert str(found.figures.accuracy).startswith("90.0%")
+    assert found.inputs is None
+    (change,) = found.changes
+    assert change.kind is Kind.DATA
+    assert "requests were not compared with those before: " in change.text
+    assert "nowhere" in change.text
+
+
+def test_what_a_weeks_requests_looked_like_is_in_its_review(tmp_path, monkeypatch):
+    desk = agreed(tmp_path, monkeypatch)
+    serve(desk, 0, wrong=6)
+    found = review_week(desk, FIRST + timedelta(weeks=1)).inputs
+    assert found is not None
+    assert (found.n, len(found.centre)) == (60, 384)
+    assert found.languages == {"en": 60}
+
+
 def test_a_sheet_that_comes_back_in_the_next_week_is_judged_in_the_next_review(tmp_path, monkeypatch):
     desk = agreed(tmp_path, monkeypatch, audit={"random": 55, "unsure": 0})
     monday = FIRST + timedelta(weeks=1)

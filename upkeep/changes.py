@@ -79,10 +79,11 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A week as it can be compared with others: its figures, and what its requests looked like where that is known."""
+    """A week as it can be compared with others: its figures, and what its requests looked like, or why nobody knows."""
 
     figures: Figures
     inputs: Inputs | None = None
+    unseen: str | None = None
 
 
 def find_changes(
@@ -107,6 +108,10 @@ def find_changes(
         found += data_trouble(now.figures, before)
         found += missing_days(now.figures, before)
     found += unknown_versions(now.figures, versions)
+    if now.unseen:
+        found.append(
+            _change(Kind.DATA, f"requests were not compared with those before: {now.unseen}", 0, old="requests")
+        )
     if now.inputs:
         found += input_shift(now.inputs, [one.inputs for one in history if one.inputs])
     return tuple(found)
@@ -153,12 +158,16 @@ def policy_changes(
 
 
 def new_categories(recent: Sequence[Figures], before: Sequence[Figures]) -> Iterator[Change]:
-    """Right answers that the model does not have, more and more of them."""
+    """Right answers that the model does not have, more and more of them.
+
+    People who use a label that nobody used before do so by no accident: a few cases are enough to call it new.
+    """
     named, usual = _added(one.unknown_labels for one in recent), _added(one.unknown_labels for one in before)
     labelled, used_to = sum(one.labelled.hits for one in recent), sum(one.labelled.hits for one in before)
     for label in sorted(set(named) - set(recent[-1].answered)):
         now, then = Rate(named[label], labelled), Rate(usual[label], used_to)
-        if now.hits >= LEAST_CASES and more_often(now, then) < SPAN_BUDGET / len(named):
+        budget = SPAN_BUDGET / len(named) if then.hits else CERTAIN_BUDGET
+        if now.hits >= LEAST_CASES and more_often(now, then) < budget:
             text = f"{now.hits} requests of the last {len(recent)} weeks were {label!r}, which the model does not know"
             yield _change(Kind.NEW_CATEGORY, text, now.hits, new=label)
 

@@ -84,14 +84,15 @@ def review(
     earlier: Sequence[Review],
     recounted: Mapping[str, Figures] | None = None,
     inputs: Inputs | None = None,
+    unseen: str | None = None,
     versions: Collection[str] = (),
 ) -> Review:
     """Judge a week's agreed figures against their floors and against the model's own first weeks.
 
     `earlier` are the reviews of previous weeks, oldest first, `recounted` some of those weeks as they are known now.
     Figures are compared within the unbroken run of weeks with the same model, because a new model's record starts
-    afresh. `inputs` is what the week's requests looked like, `versions` the models that may be in service, empty where
-    nobody knows.
+    afresh. `inputs` is what the week's requests looked like, or `unseen` why nobody could look; `versions` are the
+    models that may be in service, empty where nobody knows.
     """
     newest = dict(recounted or {})
     known = _as_known_now(earlier, newest)
@@ -109,7 +110,7 @@ def review(
         findings=findings,
         retrain_recommended=bool(reasons),
         reasons=reasons,
-        changes=find_changes(Seen(figures, inputs), before, client, history=history, versions=versions),
+        changes=find_changes(Seen(figures, inputs, unseen), before, client, history=history, versions=versions),
         inputs=inputs,
         estimate=estimate_accuracy(figures, before, minimum=client.minimum_labels),
         recounted=newest,

@@ -38,7 +38,7 @@ from upkeep.comparison import Judgement, Paired, Verdict, compare, judge
 from upkeep.config import BaseModelConfig, Promotion, Work
 from upkeep.desk import GOLDEN, LAUNCH_CASES, Desk
 from upkeep.entitlement import ChangeOrder, Claim, Included, entitled
-from upkeep.errors import AlreadyExistsError, DecisionError, NotEnoughDataError
+from upkeep.errors import AlreadyExistsError, BaseModelError, DecisionError, NotEnoughDataError
 from upkeep.evaluation import Scores, evaluate_model
 from upkeep.figures import figures_of
 from upkeep.finetuning import Trained, finetune
@@ -125,6 +125,10 @@ def review_week(desk: Desk, as_of: datetime) -> Review:
     counted, *late = desk.count_log(last, *again, until=moment)
     if counted.quarantined:
         records.save_rows(desk.store, f"quarantine/{last.key}.jsonl", counted.quarantined)
+    try:
+        inputs, unseen = look_at_week(desk, last, until=moment), None
+    except BaseModelError as exc:  # the figures need no model
+        inputs, unseen = None, str(exc)
     found = review(
         desk.client,
         week=last.key,
@@ -132,7 +136,8 @@ def review_week(desk: Desk, as_of: datetime) -> Review:
         figures=figures_of(counted, desk.client),
         earlier=earlier,
         recounted={one.key: figures_of(tally, desk.client) for one, tally in zip(again, late, strict=True)},
-        inputs=look_at_week(desk, last, until=moment),
+        inputs=inputs,
+        unseen=unseen,
         versions={one.version for one in challengers(desk)},
     )
     records.save(desk.store, key, found)

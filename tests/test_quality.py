@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from tests.test_monitoring import CLIENT, START, outcome, prediction, window
-from upkeep.figures import figures
+from upkeep.figures import Slice, figures
 from upkeep.log import Prediction
 from upkeep.quality import Calibrated, Confusion, by_label, calibration_error, macro_f1
 from upkeep.rates import Rate
@@ -52,6 +53,25 @@ def test_a_bare_wrong_names_no_answer_and_is_not_in_the_confusion():
     found = figures(window([prediction(0)], [outcome(0, None, correct=False)]), CLIENT)
     assert found.accuracy == Rate(0, 1)
     assert found.confusion == ()
+
+
+def test_figures_are_broken_down_by_the_metadata_that_the_config_names():
+    client = CLIENT.model_copy(update={"review_by": ("channel",)})
+    rows = [replace(prediction(n), metadata={"channel": "email" if n < 3 else "chat"}) for n in range(5)]
+    rows.append(replace(prediction(5, automatic=False), metadata={}))
+    told = [outcome(0), outcome(1, "b"), outcome(3)]
+    found = figures(window(rows, told), client).slices["channel"]
+    assert list(found) == ["email", "chat", "(none)"]
+    assert found["email"] == Slice(3, Rate(1, 2), Rate(1, 2), Rate(1, 2), Rate(0, 3))
+    assert found["(none)"] == Slice(1, Rate(0, 0), Rate(0, 0), Rate(0, 0), Rate(1, 1))
+
+
+def test_rare_values_are_taken_together():
+    client = CLIENT.model_copy(update={"review_by": ("shop",)})
+    rows = [replace(prediction(n), metadata={"shop": n if n < 30 else 0}) for n in range(40)]
+    found = figures(window(rows, []), client).slices["shop"]
+    assert len(found) == 21
+    assert (found["0"].requests, found["(others)"].requests) == (11, 10)
 
 
 def test_latency_is_known_within_five_percent():

@@ -86,6 +86,9 @@ class Counting:
         return found
 
 
+BY_CHANNEL = LogMapping(by=("channel", "vip.since"))
+
+
 @pytest.fixture(scope="module", autouse=True, params=[0, scan.SMALL], ids=["duckdb", "small days"])
 def way_of_reading(request):
     with pytest.MonkeyPatch.context() as patch:
@@ -107,7 +110,8 @@ def counted(
 def row_by_row(
     store: Any, window: Window = WEEK, *, mapping: LogMapping | None = None, until: datetime | None = None
 ) -> Tally:
-    return tally(read_window(store, window, mapping=mapping or LogMapping(), outcomes_until=until or window.end))
+    mapping = mapping or LogMapping()
+    return tally(read_window(store, window, mapping=mapping, outcomes_until=until or window.end), mapping.by)
 
 
 def sampled(
@@ -133,7 +137,7 @@ def labelled(found: Tally) -> int:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     lines=st.lists(mangled() | st.sampled_from(GOOD_LINES), max_size=8),
-    mapping=st.sampled_from([LogMapping(), ZENDESK]),
+    mapping=st.sampled_from([LogMapping(), ZENDESK, BY_CHANNEL]),
 )
 def test_whatever_is_in_a_line_the_kept_days_say_what_the_rows_say(lines: list[bytes], mapping: LogMapping):
     with tempfile.TemporaryDirectory() as folder:
@@ -153,6 +157,14 @@ ODD = [
     b'{"automatic": 1}', b'{"automatic": null}', b'{"automatic": false, "output": null}', b'{"output": null}',
     b'{"latency_ms": 0}', b'{"latency_ms": null}', b'{"latency_ms": 1e308}', b'{"latency_ms": -1}',
     b'{"latency_ms": 123456789012345678901234567890}', b'{"metadata": []}', b'{"metadata": null}',
+    b'{"metadata": {}}', b'{"metadata": {"channel": null}}', b'{"metadata": {"channel": ""}}',
+    b'{"metadata": {"channel": "\\u00e4"}}', b'{"metadata": {"channel": "e\\"mail"}}', b'{"metadata": {"channel": 1}}',
+    b'{"metadata": {"channel": -0}}', b'{"metadata": {"channel": 007}}', b'{"metadata": {"channel": 1.0}}',
+    b'{"metadata": {"channel": 1e2}}', b'{"metadata": {"channel": 12345678901234567890}}',
+    b'{"metadata": {"channel": true}}', b'{"metadata": {"channel": {"name": "email"}}}',
+    b'{"metadata": {"channel": ["email"]}}', b'{"metadata": {"channel": "a", "channel": "b"}}',
+    b'{"metadata": {"channel": "null"}}', b'{"metadata": {"vip.since": "2020"}}',
+    b'{"metadata": {"vip": {"since": 1}}}',
     b'{"timestamp": "2026-11-23T24:00:00Z"}', b'{"timestamp": "20261123T100000Z"}', b'{"timestamp": "2026-11-23"}',
     b'{"timestamp": "2026-11-23T10:00:00.123456789Z"}', b'{"timestamp": "2026-11-23T10:00:00.123Z"}',
     b'{"timestamp": "2026-11-24T10:00:00+23:59"}', b'{"timestamp": "2026-11-23 10:00:00.123456-14:00"}',
@@ -171,7 +183,7 @@ def odd_lines(good: dict[str, Any]) -> list[bytes]:
 
 
 @pytest.mark.parametrize("good", [PREDICTION, OUTCOME, THEIRS, SAID], ids=["ours", "said", "theirs", "told"])
-@pytest.mark.parametrize("mapping", [LogMapping(), ZENDESK], ids=["plain", "mapped"])
+@pytest.mark.parametrize("mapping", [LogMapping(), ZENDESK, BY_CHANNEL], ids=["plain", "mapped", "by channel"])
 def test_what_duckdb_would_read_otherwise_is_read_as_python_reads_it(store, good, mapping):
     for folder in (FIRST_DAY, FIRST_OUTCOMES):
         store.write(f"{folder}/a.jsonl", b"\n".join(odd_lines(good)))
@@ -191,7 +203,7 @@ minutes = st.integers(-2 * 24 * 60, 9 * 24 * 60)
 ids = st.integers(0, 12).map("p{}".format)  # few, so that many are doubled
 answers = st.sampled_from(["a", "b", "oos", None])
 predicted = st.builds(
-    lambda id, at, version, output, automatic, sure, latency: prediction(
+    lambda id, at, version, output, automatic, sure, latency, channel: prediction(
         id,
         MONDAY + timedelta(minutes=at),
         model_version=version,
@@ -199,9 +211,10 @@ predicted = st.builds(
         automatic=automatic and output is not None,
         confidence=sure,
         latency_ms=latency,
+        metadata={"channel": channel},
     ),
     ids, minutes, st.sampled_from(["v1", "v2"]), answers, st.booleans(), st.floats(0, 1),
-    st.none() | st.floats(0, 1e6),
+    st.none() | st.floats(0, 1e6), st.sampled_from(["email", "chat", "", None]),
 )  # fmt: skip
 told = st.builds(
     lambda id, at, source, answer, correct: outcome(
@@ -240,7 +253,7 @@ def _packed(kind: str, rows: list[Any], bad: list[bytes]) -> bytes:
 
 
 def _fields(row: Prediction | Outcome) -> dict[str, Any]:
-    named = {name: getattr(row, name) for name in row.__slots__ if name not in ("at", "metadata")}
+    named = {name: getattr(row, name) for name in row.__slots__ if name != "at"}
     return named | {"timestamp": row.at}
 
 
@@ -259,7 +272,8 @@ def test_whatever_comes_when_the_kept_days_say_what_the_rows_say(written, zone, 
                 store.write(key, data)
             for days in waits:
                 until = week.end + timedelta(days=days)
-                assert counted(store, week, until=until) == row_by_row(store, week, until=until)
+                both = [way(store, week, until=until, mapping=BY_CHANNEL) for way in (counted, row_by_row)]
+                assert both[0] == both[1]
                 assert sampled(store, week, until=until) == sampled_rows(store, week, until=until)
 
 
@@ -363,6 +377,14 @@ def test_no_more_requests_are_looked_at_than_the_limit(store, monkeypatch):
     assert (found.requests, len(found.predictions), len(found.outcomes)) == (70, 20, 20)
 
 
+def test_requests_are_told_apart_by_metadata(store):
+    rows = [prediction(f"p{n}", metadata={"channel": ["email", 7, True, 2.5][n % 4], "other": n}) for n in range(8)]
+    write_predictions(store, rows, name="api")
+    found = counted(store, mapping=BY_CHANNEL)
+    apart = {cell.facets: count.requests for cell, count in found.cells.items()}
+    assert apart == {("email", None): 2, ("7", None): 2, ("true", None): 2, (None, None): 2}
+
+
 def test_sums_of_confidences_are_the_same_to_the_last_digit(store):
     # times 10^12 both end in a half, which Python rounds to the even neighbour and DuckDB up
     sure = [0.1234567890125, 0.1234567890135]
@@ -415,7 +437,7 @@ def test_a_doubled_id_whose_first_row_is_in_the_week_before_is_none(store):
     assert counted(store, berlin).quarantined == []
 
 
-@pytest.mark.parametrize("mapping", [LogMapping(), ZENDESK], ids=["plain", "mapped"])
+@pytest.mark.parametrize("mapping", [LogMapping(), ZENDESK, BY_CHANNEL], ids=["plain", "mapped", "by channel"])
 def test_odd_parquet_columns_are_read_as_python_reads_them(store, mapping):
     good = PREDICTION | {"timestamp": datetime(2026, 11, 23, 9, tzinfo=UTC), "metadata": {"channel": "email"}}
     theirs = THEIRS | {"ticket.id": "p1", "created": good["timestamp"]}
@@ -429,6 +451,14 @@ def test_odd_parquet_columns_are_read_as_python_reads_them(store, mapping):
         {"ID": "other"},
         {"line": 7},
         {"metadata": {"at": good["timestamp"]}},
+        {"metadata": {"channel": 3}},
+        {"metadata": {"channel": 2.5}},
+        {"metadata": {"channel": 2.0}},
+        {"metadata": {"channel": False, "other": "x"}},
+        {"metadata": {"channel": "e\\mail"}},
+        {"metadata": {"channel": {"name": "email"}}},
+        {"metadata": {"channel": None}},
+        {"metadata": "email"},
         {"id": " "},
     ]
     for number, change in enumerate(changes):

@@ -202,6 +202,9 @@ class Client(Strict):
     store: str = Field(min_length=1, description="absolute folder, folder under UPKEEP_HOME, or s3://bucket/prefix")
     store_endpoint: str | None = None
     log: LogMap = LogMap()
+    review_by: tuple[str, ...] = Field(
+        default=(), max_length=3, description="metadata keys with few values by which figures are broken down as well"
+    )
     thresholds: Thresholds = Thresholds()
     audit: Audit = Audit()
     alarms: Alarms = Alarms()

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple
 from upkeep import records
 from upkeep.errors import StoreError
 from upkeep.log import Kind, LogMapping, Row, is_data
+from upkeep.plain import facets
 from upkeep.scan import Bad, Source, scan_day
 from upkeep.store import Store
 
@@ -105,5 +106,5 @@ class _Keeper(Generic[Row]):
     def _way(self) -> str:
         """What stands for how the files are read: another mapping would keep other rows."""
         values = sorted((name, sorted(table.items(), key=str)) for name, table in self.mapping.values.items())
-        said = repr((VERSION, self.kind.paths(self.mapping.of(self.kind)), values))
+        said = repr((VERSION, self.kind.paths(self.mapping.of(self.kind)), values, facets(self.kind, self.mapping.by)))
         return sha256(said.encode()).hexdigest()[:16]

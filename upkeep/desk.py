@@ -65,7 +65,7 @@ class Desk:
     def count_log(self, *windows: Window, until: datetime) -> list[Tally]:
         """The same in counts, for each of the windows; of all but a small log, what was read once is not read again."""
         if log_size(self.store, windows, outcomes_until=until) < SMALL:  # before a database is open, it is counted
-            return [tally(self.read_log(one, until=until)) for one in windows]
+            return [tally(self.read_log(one, until=until), self.client.review_by) for one in windows]
         return tally_windows(self.store, windows, mapping=self.mapping, outcomes_until=until)
 
     def sample_log(self, window: Window, *, until: datetime) -> Sample:
@@ -78,7 +78,7 @@ class Desk:
     def mapping(self) -> LogMapping:
         """Where the client's log differs from the contract."""
         names = self.client.log
-        return LogMapping(predictions=names.predictions, outcomes=names.outcomes, values=names.values)
+        return LogMapping(names.predictions, names.outcomes, names.values, by=self.client.review_by)
 
     def golden(self) -> list[Item]:
         """The agreed acceptance set, whenever its items are valid. Raises NotFoundError when none was agreed."""

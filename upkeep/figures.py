@@ -15,6 +15,9 @@ from upkeep.rates import Rate
 from upkeep.tally import SCALE, Tally, latency_at, tally
 
 FULL_COVERAGE = 0.9
+SLICES = 20
+OTHERS = "(others)"
+NO_VALUE = "(none)"
 
 
 class Basis(StrEnum):
@@ -26,13 +29,25 @@ class Basis(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Slice:
+    """The requests that share a value of a metadata key; quality is counted as in the whole."""
+
+    requests: int
+    accuracy: Rate
+    auto_resolution: Rate
+    precision: Rate
+    escalation: Rate
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
     """A week in figures. Quality is counted on `basis` and for `model_version`, the model in service at its end.
 
     So are `calibration` and `confusion`. Latency is of all requests, within 5 %; `label_delay` counts labelled requests
     by the whole days until something was said. `out_of_scope` is the share of the checked requests that no label fits.
     `confidences` counts requests of that model by the tenth of their confidence (0..9), `treated` those checked and
-    rightly treated. `days` counts all requests by UTC day, `versions` by the model that answered.
+    rightly treated. `days` counts all requests by UTC day, `versions` by the model that answered. `slices` are
+    the figures of that model by metadata key of the config and its values, the SLICES most frequent and OTHERS.
     `answered` counts the model's answers by label, `named` all answers given and right whoever said so: mostly errors,
     good for comparing one time with another and for no share. Records written before these were counted have none.
     """
@@ -62,11 +77,12 @@ class Figures:
     treated: dict[int, Rate] = field(default_factory=dict)
     days: dict[date, int] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
+    slices: dict[str, dict[str, Slice]] = field(default_factory=dict)
 
 
 def figures(window: LogWindow, client: Client) -> Figures:
     """Count a week's log that was read row by row."""
-    return figures_of(tally(window), client)
+    return figures_of(tally(window, client.review_by), client)
 
 
 def figures_of(counted: Tally, client: Client) -> Figures:
@@ -110,6 +126,7 @@ def figures_of(counted: Tally, client: Client) -> Figures:
         },
         days={date.fromordinal(day): n for day, n in sorted(counted.days.items())},
         versions=_mix((group.cell.model_version, group) for group in groups),
+        slices={key: _slices(at, current, sample) for at, key in enumerate(client.review_by)},
     )
 
 
@@ -119,6 +136,34 @@ def _sample(current: Sequence[Group], coverage: Rate) -> tuple[Basis, list[Group
         return Basis.ALL, labelled
     audited = [group for group in labelled if any(opinion.source is OutcomeSource.AUDIT for opinion in group.cell.said)]
     return (Basis.AUDIT, audited) if audited else (Basis.NONE, [])
+
+
+def _slices(at: int, current: Sequence[Group], sample: Sequence[Group]) -> dict[str, Slice]:
+    """The figures by the values of one metadata key, the most frequent first."""
+    values = _mix((_value(at, group), group) for group in current)
+    shown = list(values)[:SLICES]
+    names = {value: value if value in shown else OTHERS for value in values}
+    return {
+        name: _slice(
+            [group for group in current if names[_value(at, group)] == name],
+            [group for group in sample if names[_value(at, group)] == name],
+        )
+        for name in dict.fromkeys(names.values())
+    }
+
+
+def _value(at: int, group: Group) -> str:
+    return group.cell.facets[at] or NO_VALUE
+
+
+def _slice(current: Sequence[Group], sample: Sequence[Group]) -> Slice:
+    return Slice(
+        requests=sum(group.count.requests for group in current),
+        accuracy=_rate((group, group.right) for group in sample),
+        auto_resolution=_rate((group, group.cell.automatic and group.right) for group in sample),
+        precision=_rate((group, group.right) for group in sample if group.cell.automatic),
+        escalation=_rate((group, not group.cell.automatic) for group in current),
+    )
 
 
 def _by_tenth(groups: Iterable[Group]) -> dict[int, int]:

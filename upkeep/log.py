@@ -89,13 +89,15 @@ class Quarantined:
 class LogMapping:
     """Where a client's log differs: our field -> theirs (dots reach into objects), and per field their value -> ours.
 
-    Values that are not strings are looked up by their JSON spelling (`true`, `1`, `null`); what is not listed stays.
-    Raises ConfigError for a field that the log does not have.
+    `by` names keys of the metadata that requests are told apart by (`facet`). Values that are not strings are looked up
+    by their JSON spelling (`true`, `1`, `null`); what is not listed stays. Raises ConfigError for a field that the log
+    does not have.
     """
 
     predictions: Mapping[str, str] = field(default_factory=dict)
     outcomes: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    by: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         allowed = {
@@ -212,6 +214,14 @@ def sample(window: LogWindow) -> Sample:
     ids = {row.id for row in chosen}
     rows = [replace(row, metadata={}) for row in window.predictions if row.id in ids]
     return Sample(len(window.predictions), rows, {key: said for key, said in window.outcomes.items() if key in ids})
+
+
+def facet(metadata: Mapping[str, object], key: str) -> str | None:
+    """The value of a metadata key to tell requests apart by: a text, a whole number or a flag; else None."""
+    value = metadata.get(key)
+    if isinstance(value, str):
+        return value
+    return json.dumps(value) if isinstance(value, int) else None
 
 
 def lot(id: str) -> str:

@@ -80,15 +80,23 @@ _ODD = r",\s*[}\]]|[:\[,]\s*-?(?i:nan|inf|infinity)\s*[,}\]]|[0-9][eE][+-]?[0-9]
 _SHORT = 800
 """A line of fewer bytes cannot nest so deep that Python gives up, which takes longer to ask of a longer one."""
 _DEEP = 100
+_SHORT_VALUE = "true|false|0|-?[1-9][0-9]{0,14}"
+"""What has one spelling only."""
 _PATH = re.compile(r"[\w -]+(\.[\w -]+)*")
 _WHOLE = {sign + size for sign in ("", "U") for size in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")}
 _NUMBERS = _WHOLE | {"FLOAT", "DOUBLE"}
 _READ_DIFFERENTLY = re.compile(r"MAP|TIME|DATE|INTERVAL|DECIMAL|BLOB|HUGEINT|UUID|\[")
 
 
-def columns(kind: Kind[Row]) -> dict[str, str]:
-    """The columns that are kept of a row and their types in DuckDB."""
-    return {_name(field): TYPES[shape] for field, shape in SHAPES[kind.folder].items() if shape in TYPES}
+def columns(kind: Kind[Row], by: Sequence[str] = ()) -> dict[str, str]:
+    """The columns that are kept of a row and their types in DuckDB; one more of a prediction for each facet in `by`."""
+    kept = {_name(field): TYPES[shape] for field, shape in SHAPES[kind.folder].items() if shape in TYPES}
+    return kept | {name: "VARCHAR" for name in facets(kind, by)}
+
+
+def facets(kind: Kind[Row], by: Sequence[str]) -> dict[str, str]:
+    """The metadata keys in `by` under the names of their columns."""
+    return {f"facet_{at}": key for at, key in enumerate(by)} if "metadata" in kind.fields else {}
 
 
 def from_json(kind: Kind[Row], mapping: LogMapping, day: date, texts: str) -> str | None:
@@ -97,7 +105,7 @@ def from_json(kind: Kind[Row], mapping: LogMapping, day: date, texts: str) -> st
     The texts are kept of rows whose lot is below `texts`.
     """
     theirs: dict[str, str] = kind.paths(mapping.of(kind))
-    if not all(_PATH.fullmatch(path) for path in theirs.values()):
+    if not all(_PATH.fullmatch(path) for path in (*theirs.values(), *mapping.by)) or _hidden(kind, mapping):
         return None
     # a key that has the dots itself comes first; it may be null
     found_at = {field: [f'$."{path}"', _pointer(path.split("."))] for field, path in theirs.items()}
@@ -109,6 +117,7 @@ def from_json(kind: Kind[Row], mapping: LogMapping, day: date, texts: str) -> st
     found: dict[str, _Field] = {
         field: _from_raw(shape, field, mapping.values, day) for field, shape in SHAPES[kind.folder].items()
     }
+    found |= _facets(kind, mapping, '"raw metadata"')
     brackets = "length(content) - length(translate(content, '[{', ''))"
     sound = [
         "j IS NOT NULL",
@@ -127,17 +136,44 @@ def from_json(kind: Kind[Row], mapping: LogMapping, day: date, texts: str) -> st
 def from_parquet(kind: Kind[Row], mapping: LogMapping, day: date, texts: str, types: Mapping[str, str]) -> str | None:
     """The query of (line, kept columns, fine) over a relation `file` with these columns, or None."""
     theirs: dict[str, str] = kind.paths(mapping.of(kind))
+    if not all(_PATH.fullmatch(key) for key in mapping.by) or _hidden(kind, mapping):
+        return None
     found: dict[str, _Field] = {}
     for field, shape in SHAPES[kind.folder].items():
         path = theirs[field]
         if path not in types and path.partition(".")[0] in types:
             return None
-        column = '"' + path.replace('"', '""') + '"' if path in types else None
+        column = _quoted_name(path) if path in types else None
         one = _from_column(shape, column, types.get(path, ""), field=field, tables=mapping.values, day=day)
         if one is None:
             return None
         found[field] = one
-    return _judged(kind, found, "file", texts, line="file_row_number + 1")
+    column = theirs.get("metadata", "")
+    raw = f"to_json({_quoted_name(column)})::VARCHAR" if column in types else "NULL::VARCHAR"
+    return _judged(kind, found | _facets(kind, mapping, raw), "file", texts, line="file_row_number + 1")
+
+
+def _hidden(kind: Kind[Row], mapping: LogMapping) -> bool:
+    """Are there facets in metadata that would first have to be translated?"""
+    return bool(facets(kind, mapping.by)) and "metadata" in mapping.values
+
+
+def _facets(kind: Kind[Row], mapping: LogMapping, raw: str) -> dict[str, _Field]:
+    """The metadata keys that are kept, as `upkeep.log.facet` has them, from the metadata's JSON text."""
+    found: dict[str, _Field] = {}
+    whole = f"CASE WHEN {raw} LIKE '{{%' THEN {raw} END"
+    single = f"coalesce(len(json_keys({whole})) = len(list_distinct(json_keys({whole}))), true)"
+    for name, key in facets(kind, mapping.by).items():
+        text = f"json_extract({whole}, {quoted(_pointer([key]))})::VARCHAR"
+        short = f"regexp_full_match({text}, {quoted(_SHORT_VALUE)})"
+        value = f"""CASE WHEN {text} LIKE '"%' THEN ({text})[2:-2] WHEN {short} THEN {text} END"""
+        none = f"{text} IS NULL OR {text} = 'null' OR {text}[1] IN ('{{', '[')"
+        found[name] = _Field(value, f"""{single} AND ({none} OR {short} OR regexp_full_match({text}, '"[^\\]*"'))""")
+    return found
+
+
+def _quoted_name(column: str) -> str:
+    return '"' + column.replace('"', '""') + '"'
 
 
 def _pointer(parts: Sequence[str]) -> str:
@@ -169,7 +205,9 @@ def _judged(
     sound: str = "true",
     escaped: bool = False,
 ) -> str:
-    kept = {_name(field): found[field].value for field, shape in SHAPES[kind.folder].items() if shape in TYPES}
+    kept = {
+        _name(field): one.value for field, one in found.items() if SHAPES[kind.folder].get(field, Shape.TEXT) in TYPES
+    }
     values = ", ".join(f"{value} AS {name}" for name, value in kept.items())
     fine = " AND ".join(f"({one.fine})" for one in found.values())
     shown, also = dict.fromkeys(kept, ""), ALSO[kind.folder]

@@ -17,8 +17,11 @@ from upkeep.estimate import ONLY_AN_ESTIMATE, Estimate
 from upkeep.figures import Basis, Figures, figures_of
 from upkeep.monitoring import Finding, Review, Status
 from upkeep.periods import Cadence, Window, last_full, week
+from upkeep.quality import LabelQuality, by_label
 from upkeep.rates import Rate
 from upkeep.stages import Decision, change_orders, decisions, reviews
+
+SHOWN_LABELS = 8
 
 
 class Health(StrEnum):
@@ -53,6 +56,14 @@ class Report:
     def estimate(self) -> Estimate | None:
         """The accuracy of the newest week as the model's confidence suggests it, where that can be said."""
         return self.reviews[-1].estimate if self.reviews else None
+
+    @property
+    def by_label(self) -> dict[str, LabelQuality]:
+        """The labels with the most errors, most first; none where nothing was answered wrong."""
+        labels = by_label(self.figures.confusion)
+        wrong = {name: one.recall.complement.hits + one.precision.complement.hits for name, one in labels.items()}
+        worst = sorted(labels, key=lambda name: (-wrong[name], name))[:SHOWN_LABELS]
+        return {name: labels[name] for name in worst if wrong[name]}
 
     @property
     def newest_changes(self) -> list[Change]:

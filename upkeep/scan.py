@@ -24,12 +24,13 @@ from upkeep.log import (
     Quarantined,
     RejectedError,
     Row,
+    facet,
     file_lines,
     judge_line,
     lot,
     parquet_rows,
 )
-from upkeep.plain import ALL, columns, from_json, from_parquet, micros, quoted
+from upkeep.plain import ALL, columns, facets, from_json, from_parquet, micros, quoted
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -91,7 +92,7 @@ def scan_day(
     size = sum(source.path.stat().st_size for source in sources)
     if size < SMALL:
         return _scan_small(sources, target, kind, day, mapping=mapping)
-    kept = {"day": "INTEGER", "file": "INTEGER", "line": "BIGINT"} | columns(kind)
+    kept = {"day": "INTEGER", "file": "INTEGER", "line": "BIGINT"} | columns(kind, mapping.by)
     made.execute(f"CREATE OR REPLACE TABLE slim ({', '.join(map(' '.join, kept.items()))}, fine BOOLEAN)")
     scan = _Scan(made, kind, day, mapping, texts=ALL + "f" if size <= TEXTS else f"{TEXTS * 16**8 // size:08x}")
     for number, source in enumerate(sources):
@@ -117,16 +118,18 @@ def _scan_small(
                 bad.append(Bad(line.quarantined(found.reason), number, found.at))
                 continue
             place = {"day": day.toordinal(), "file": number, "line": line.number}
-            rows.append(place | _kept(found.row, kind))
+            rows.append(place | _kept(found.row, kind, mapping))
     types = {"INTEGER": pa.int32(), "BIGINT": pa.int64(), "VARCHAR": pa.string(), "DOUBLE": pa.float64()}
     schema = [("day", pa.int32()), ("file", pa.int32()), ("line", pa.int64())]
-    schema += [(name, types.get(type, pa.bool_())) for name, type in columns(kind).items()]
+    schema += [(name, types.get(type, pa.bool_())) for name, type in columns(kind, mapping.by).items()]
     pq.write_table(pa.Table.from_pylist(rows, pa.schema(schema)), target)
     return sorted(bad, key=lambda one: (one.file, one.row.line))
 
 
-def _kept(row: Row, kind: Kind[Row]) -> dict[str, object]:
-    return {name: micros(row.at) if name == "moment" else getattr(row, name) for name in columns(kind)}
+def _kept(row: Row, kind: Kind[Row], mapping: LogMapping) -> dict[str, object]:
+    kept = {name: micros(row.at) if name == "moment" else getattr(row, name) for name in columns(kind)}
+    metadata = getattr(row, "metadata", {})
+    return kept | {name: facet(metadata, key) for name, key in facets(kind, mapping.by).items()}
 
 
 def pick_lines(source: Source, numbers: Container[int], paths: dict[str, str], scratch: Path) -> Iterator[Line]:
@@ -168,6 +171,10 @@ class _Scan(Generic[Row]):
             self._judge(number, file_lines(source.key, source.path.read_bytes(), self._paths))
 
     @property
+    def _columns(self) -> dict[str, str]:
+        return columns(self.kind, self.mapping.by)
+
+    @property
     def _paths(self) -> dict[str, str]:
         return self.kind.paths(self.mapping.of(self.kind))
 
@@ -200,7 +207,7 @@ class _Scan(Generic[Row]):
         return True
 
     def _insert(self, number: int, query: str) -> None:
-        names = ", ".join(("line", *columns(self.kind), "fine"))
+        names = ", ".join(("line", *self._columns, "fine"))
         self.database.execute(
             f"INSERT INTO slim (day, file, {names}) SELECT {self.day.toordinal()}, {number}, {names} FROM ({query})"
         )
@@ -228,11 +235,11 @@ class _Scan(Generic[Row]):
 
         if not rows:
             return
-        values = [_kept(row, self.kind) for _, row in rows]
+        values = [_kept(row, self.kind, self.mapping) for _, row in rows]
         for one in values:
             if "input" in one and lot(str(one["id"])) >= self.texts:
                 one["input"] = None
-        kept = {name: [one[name] for one in values] for name in columns(self.kind)}
+        kept = {name: [one[name] for one in values] for name in self._columns}
         table = pa.table({"line": [line for line, _ in rows], **kept, "fine": [True] * len(rows)})
         self.database.register("judged", table)
         self._insert(number, "SELECT * FROM judged")

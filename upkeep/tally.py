@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple
 
-from upkeep.log import LogWindow, Outcome, OutcomeSource, Prediction, Quarantined
+from upkeep.log import LogWindow, Outcome, OutcomeSource, Prediction, Quarantined, facet
 
 SCALE = 10**12
 """Confidences are added up as whole numbers of this part: such sums do not depend on the order."""
@@ -34,6 +34,7 @@ class Cell(NamedTuple):
     automatic: bool
     confidence_bin: int
     said: tuple[Opinion, ...]
+    facets: tuple[str | None, ...] = ()
 
 
 class Count(NamedTuple):
@@ -60,12 +61,12 @@ class Tally:
     orphan_outcomes: int
 
 
-def tally(window: LogWindow) -> Tally:
-    """Count a window that was read row by row."""
+def tally(window: LogWindow, by: Sequence[str] = ()) -> Tally:
+    """Count a window that was read row by row; `by` names metadata keys that requests are told apart by."""
     said = window.outcomes
     return Tally(
         newest=window.predictions[-1].model_version if window.predictions else None,
-        cells=add_up((_cell(row, said.get(row.id, [])), confidence(row.confidence)) for row in window.predictions),
+        cells=add_up((_cell(row, said.get(row.id, []), by), confidence(row.confidence)) for row in window.predictions),
         latency=dict(Counter(latency_bin(row.latency_ms) for row in window.predictions if row.latency_ms is not None)),
         delay=dict(Counter(_delay(row, said[row.id]) for row in window.predictions if row.id in said)),
         days=dict(Counter(row.at.toordinal() for row in window.predictions)),
@@ -113,9 +114,10 @@ def latency_at(counted: Tally, share: float) -> float | None:
     return None
 
 
-def _cell(row: Prediction, said: Iterable[Outcome]) -> Cell:
+def _cell(row: Prediction, said: Iterable[Outcome], by: Sequence[str]) -> Cell:
     opinions = tuple(Opinion(one.source, one.answer, one.correct) for one in said)
-    return Cell(row.model_version, row.output, row.automatic, confidence_bin(row.confidence), opinions)
+    facets = tuple(facet(row.metadata, key) for key in by)
+    return Cell(row.model_version, row.output, row.automatic, confidence_bin(row.confidence), opinions, facets)
 
 
 def _delay(row: Prediction, said: Iterable[Outcome]) -> int:

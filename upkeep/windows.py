@@ -28,7 +28,7 @@ from upkeep.log import (
     utc_days,
 )
 from upkeep.periods import Window
-from upkeep.plain import columns, micros, quoted
+from upkeep.plain import columns, facets, micros, quoted
 from upkeep.scan import Source, database, pick_lines
 from upkeep.store import Store
 from upkeep.tally import CONFIDENCE_BINS, LATENCY_STEPS, SCALE, Cell, Count, Opinion, Tally, add_up
@@ -96,7 +96,7 @@ class _Log(NamedTuple):
     outcomes: Sequence[Kept]
 
     def sample(self, start: datetime, end: datetime, until: datetime) -> Sample:
-        _prepare(self.made, self.predictions, self.outcomes, start=micros(start), end=micros(end), until=micros(until))
+        self._prepare(self.predictions, self.outcomes, start=micros(start), end=micros(end), until=micros(until))
         self.made.execute(f"""
             CREATE TABLE chosen AS SELECT * FROM predictions WHERE input IS NOT NULL ORDER BY md5(id), id
             LIMIT {SAMPLED}""")
@@ -118,7 +118,7 @@ class _Log(NamedTuple):
         asked, told = set(utc_days(start, end)), set(utc_days(start, until))
         predictions = [kept for kept in self.predictions if kept.day.day in asked]
         outcomes = [kept for kept in self.outcomes if kept.day.day in told]
-        _prepare(self.made, predictions, outcomes, start=micros(start), end=micros(end), until=micros(until))
+        self._prepare(predictions, outcomes, start=micros(start), end=micros(end), until=micros(until))
         bad = [
             _Placed(kept.day.day.toordinal(), one.file, one.row.line, one.row)
             for kept in predictions
@@ -134,13 +134,35 @@ class _Log(NamedTuple):
         ]
         return Tally(
             newest=_newest(self.made),
-            cells=_cells(self.made),
+            cells=_cells(self.made, list(facets(PREDICTIONS, self.mapping.by))),
             latency=_counts(self.made, LATENCY),
             delay=_counts(self.made, DELAY),
             days=_counts(self.made, DAYS),
             quarantined=[one.row for one in sorted(bad, key=lambda one: one[:3])] + bad_outcomes,
             orphan_outcomes=_orphans(self.made, micros(start), micros(end)),
         )
+
+    def _prepare(self, asked: Sequence[Kept], told: Sequence[Kept], *, start: int, end: int, until: int) -> None:
+        """Lay out `predictions`, `outcomes`, `doubled` (places of rows whose id was read before), `said` by prediction.
+
+        Only the hashes of ids are grouped, and of what shares one the ids: a window's ids need not fit into memory.
+        """
+        self.made.execute(f"""
+            CREATE OR REPLACE VIEW read AS SELECT * FROM {_relation(PREDICTIONS, asked, self.mapping.by)}
+                WHERE moment >= {start} AND moment < {end};
+            CREATE OR REPLACE VIEW outcomes AS SELECT * FROM {_relation(OUTCOMES, told)} WHERE moment < {until};
+            CREATE OR REPLACE TABLE alike AS SELECT hash(id) AS h FROM read GROUP BY 1 HAVING count(*) > 1;
+            CREATE OR REPLACE TABLE doubled AS SELECT {PLACE} FROM (
+                SELECT {PLACE}, row_number() OVER (PARTITION BY id ORDER BY {PLACE}) AS nth
+                FROM read WHERE hash(id) IN (FROM alike)
+            ) WHERE nth > 1;
+            CREATE OR REPLACE VIEW predictions AS SELECT * FROM read ANTI JOIN doubled USING ({PLACE});
+            CREATE OR REPLACE TABLE said AS
+                SELECT prediction_id AS id, min(moment) AS first_said,
+                    list({{'source': source, 'answer': answer, 'correct': correct}}
+                        ORDER BY moment, {PLACE}) AS opinions
+                FROM outcomes SEMI JOIN predictions ON prediction_id = id GROUP BY 1;
+        """)
 
 
 LATENCY = f"""
@@ -152,38 +174,14 @@ DAYS = "SELECT day, count(*) FROM predictions GROUP BY 1"
 CELLS = f"""
     SELECT model_version, output, automatic,
         least(floor(confidence * {CONFIDENCE_BINS})::INTEGER, {CONFIDENCE_BINS} - 1) AS bin,
-        opinions, count(*), sum(floor(confidence * {SCALE} + 0.5)::BIGINT)
+        opinions, [%s]::VARCHAR[] AS facets, count(*), sum(floor(confidence * {SCALE} + 0.5)::BIGINT)
     FROM predictions LEFT JOIN said USING (id) GROUP BY ALL"""
 
 
-def _prepare(
-    made: DuckDBPyConnection, asked: Sequence[Kept], told: Sequence[Kept], *, start: int, end: int, until: int
-) -> None:
-    """Lay out `predictions`, `outcomes`, `doubled` (places of rows whose id was read before) and `said` by prediction.
-
-    Only the hashes of ids are grouped, and only of what shares one the ids: a window's ids need not fit into memory.
-    """
-    made.execute(f"""
-        CREATE OR REPLACE VIEW read AS SELECT * FROM {_relation(PREDICTIONS, asked)}
-            WHERE moment >= {start} AND moment < {end};
-        CREATE OR REPLACE VIEW outcomes AS SELECT * FROM {_relation(OUTCOMES, told)} WHERE moment < {until};
-        CREATE OR REPLACE TABLE alike AS SELECT hash(id) AS h FROM read GROUP BY 1 HAVING count(*) > 1;
-        CREATE OR REPLACE TABLE doubled AS SELECT {PLACE} FROM (
-            SELECT {PLACE}, row_number() OVER (PARTITION BY id ORDER BY {PLACE}) AS nth
-            FROM read WHERE hash(id) IN (FROM alike)
-        ) WHERE nth > 1;
-        CREATE OR REPLACE VIEW predictions AS SELECT * FROM read ANTI JOIN doubled USING ({PLACE});
-        CREATE OR REPLACE TABLE said AS
-            SELECT prediction_id AS id, min(moment) AS first_said,
-                list({{'source': source, 'answer': answer, 'correct': correct}} ORDER BY moment, {PLACE}) AS opinions
-            FROM outcomes SEMI JOIN predictions ON prediction_id = id GROUP BY 1;
-    """)
-
-
-def _relation(kind: Kind[Row], days: Sequence[Kept]) -> str:
+def _relation(kind: Kind[Row], days: Sequence[Kept], by: Sequence[str] = ()) -> str:
     if days:
         return f"read_parquet([{', '.join(quoted(str(kept.path)) for kept in days)}])"
-    empty = {"day": "INTEGER", "file": "INTEGER", "line": "BIGINT"} | columns(kind)
+    empty = {"day": "INTEGER", "file": "INTEGER", "line": "BIGINT"} | columns(kind, by)
     return f"(SELECT {', '.join(f'NULL::{type} AS {name}' for name, type in empty.items())} WHERE false)"
 
 
@@ -216,11 +214,11 @@ def _newest(made: DuckDBPyConnection) -> str | None:
     return None if found is None else str(found[0])
 
 
-def _cells(made: DuckDBPyConnection) -> dict[Cell, Count]:
-    rows = made.execute(CELLS).fetchall()
+def _cells(made: DuckDBPyConnection, facets: Sequence[str]) -> dict[Cell, Count]:
+    rows = made.execute(CELLS % ", ".join(facets)).fetchall()
     return add_up(
-        (Cell(version, output, automatic, bin, _opinions(said)), Count(n, int(total)))
-        for version, output, automatic, bin, said, n, total in rows
+        (Cell(version, output, automatic, bin, _opinions(said), tuple(values)), Count(n, int(total)))
+        for version, output, automatic, bin, said, values, n, total in rows
     )
 
 

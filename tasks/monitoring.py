@@ -13,6 +13,7 @@ from upkeep.charts import chart_review
 from upkeep.desk import Desk, open_desk
 from upkeep.errors import StoreError
 from upkeep.estimate import ONLY_AN_ESTIMATE
+from upkeep.generated import described
 from upkeep.incidents import note_incidents
 from upkeep.monitoring import Review
 from upkeep.stages import review_week
@@ -52,6 +53,8 @@ def _summary(found: Review, desk: Desk, drawn: Drawn) -> str:
     lines += [f"- **{change.kind.value}**: {change.text}. {change.action}" for change in found.changes]
     if found.estimate:
         lines += [f"- accuracy by the model's own confidence: {found.estimate}. {ONLY_AN_ESTIMATE}"]
+    if found.generated:
+        lines += [f"- {name}: {value}" for name, value in described(found.generated).items()]
     if found.retrain_recommended:
         lines += ["", "**We recommend a retrain.**"]
     if drawn.asked:

@@ -102,16 +102,28 @@ def store(tmp_path: Path) -> Counting:
 
 
 def counted(
-    store: Any, window: Window = WEEK, *, mapping: LogMapping | None = None, until: datetime | None = None
+    store: Any,
+    window: Window = WEEK,
+    *,
+    mapping: LogMapping | None = None,
+    until: datetime | None = None,
+    text: bool = False,
 ) -> Tally:
-    return tally_windows(store, [window], mapping=mapping or LogMapping(), outcomes_until=until or window.end)[0]
+    mapping, until = mapping or LogMapping(), until or window.end
+    return tally_windows(store, [window], mapping=mapping, outcomes_until=until, free_text=text)[0]
 
 
 def row_by_row(
-    store: Any, window: Window = WEEK, *, mapping: LogMapping | None = None, until: datetime | None = None
+    store: Any,
+    window: Window = WEEK,
+    *,
+    mapping: LogMapping | None = None,
+    until: datetime | None = None,
+    text: bool = False,
 ) -> Tally:
     mapping = mapping or LogMapping()
-    return tally(read_window(store, window, mapping=mapping, outcomes_until=until or window.end), mapping.by)
+    log = read_window(store, window, mapping=mapping, outcomes_until=until or window.end)
+    return tally(log, mapping.by, free_text=text)
 
 
 def sampled(
@@ -272,8 +284,11 @@ def test_whatever_comes_when_the_kept_days_say_what_the_rows_say(written, zone, 
                 store.write(key, data)
             for days in waits:
                 until = week.end + timedelta(days=days)
-                both = [way(store, week, until=until, mapping=BY_CHANNEL) for way in (counted, row_by_row)]
-                assert both[0] == both[1]
+                for text in (False, True):
+                    both = [
+                        way(store, week, until=until, mapping=BY_CHANNEL, text=text) for way in (counted, row_by_row)
+                    ]
+                    assert both[0] == both[1]
                 assert sampled(store, week, until=until) == sampled_rows(store, week, until=until)
 
 

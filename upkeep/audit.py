@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from zipfile import BadZipFile
 
 from upkeep.cases import fraction
-from upkeep.config import Client, Task
+from upkeep.config import Client
 from upkeep.errors import SheetError
 from upkeep.log import Outcome, OutcomeSource, Prediction
 
@@ -139,8 +139,7 @@ def understand(sheet: Sheet, *, asked: Mapping[str, Why], client: Client, at: da
 
 
 def _columns(client: Client) -> list[str]:
-    free_text = client.task is Task.GENERATION
-    return [ID, WHEN, REQUEST, GIVEN, VERDICT, ANSWER] if free_text else [ID, WHEN, REQUEST, ANSWER]
+    return [ID, WHEN, REQUEST, GIVEN, VERDICT, ANSWER] if client.free_text else [ID, WHEN, REQUEST, ANSWER]
 
 
 def _put(sheet: Worksheet, row: int, column: int, value: str) -> None:

@@ -43,6 +43,10 @@ def _metrics(found: Review) -> dict[str, float]:
         "latency_p50_ms": seen.latency_p50_ms,
         "latency_p95_ms": seen.latency_p95_ms,
     }
+    if found.generated:
+        means = {"token_f1": found.generated.token_f1, "chrf": found.generated.chrf, "words": found.generated.words}
+        single |= {name: mean.value for name, mean in means.items() if mean}
+        single |= {"exact_match": found.generated.exact.value, "refusals": found.generated.refusals.value}
     counted |= {name: value for name, value in single.items() if value is not None}
     for name in RATES:
         rate = getattr(found.figures, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 from enum import StrEnum
@@ -11,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Discriminator,
@@ -179,6 +181,24 @@ class Alarms(Strict):
     )
 
 
+REFUSALS = (
+    r"\bI(?:'m| am) (?:sorry|afraid)\b.{0,40}\b(?:can(?:no|')t|unable|not able)\b",
+    r"\bI (?:can(?:no|')t|am unable to|am not able to|won't) (?:help|assist|answer|provide)\b",
+    r"\bas an AI\b",
+)
+
+
+def _compiles(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as exc:
+        raise ValueError(f"expected a regular expression: {exc}") from exc
+    return value
+
+
+Pattern = Annotated[str, AfterValidator(_compiles)]
+
+
 class Audit(Strict):
     """How many of a week's answers people are asked to check."""
 
@@ -204,6 +224,9 @@ class Client(Strict):
     log: LogMap = LogMap()
     review_by: tuple[str, ...] = Field(
         default=(), max_length=3, description="metadata keys with few values by which figures are broken down as well"
+    )
+    refusals: tuple[Pattern, ...] = Field(
+        default=REFUSALS, description="regular expressions by which a generated answer counts as a refusal"
     )
     thresholds: Thresholds = Thresholds()
     audit: Audit = Audit()
@@ -243,6 +266,11 @@ class Client(Strict):
     def zone(self) -> ZoneInfo:
         """The client's time zone."""
         return ZoneInfo(self.time_zone)
+
+    @property
+    def free_text(self) -> bool:
+        """Are the model's answers texts of its own, and no labels?"""
+        return self.task is Task.GENERATION
 
 
 class Recipe(Strict):

@@ -65,8 +65,10 @@ class Desk:
     def count_log(self, *windows: Window, until: datetime) -> list[Tally]:
         """The same in counts, for each of the windows; of all but a small log, what was read once is not read again."""
         if log_size(self.store, windows, outcomes_until=until) < SMALL:  # before a database is open, it is counted
-            return [tally(self.read_log(one, until=until), self.client.review_by) for one in windows]
-        return tally_windows(self.store, windows, mapping=self.mapping, outcomes_until=until)
+            logs = (self.read_log(one, until=until) for one in windows)
+            return [tally(log, self.client.review_by, free_text=self.client.free_text) for log in logs]
+        mapping, free_text = self.mapping, self.client.free_text
+        return tally_windows(self.store, windows, mapping=mapping, outcomes_until=until, free_text=free_text)
 
     def sample_log(self, window: Window, *, until: datetime) -> Sample:
         """Some of its requests, chosen by chance, with their texts; all where there are few."""

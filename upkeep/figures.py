@@ -82,7 +82,7 @@ class Figures:
 
 def figures(window: LogWindow, client: Client) -> Figures:
     """Count a week's log that was read row by row."""
-    return figures_of(tally(window, client.review_by), client)
+    return figures_of(tally(window, client.review_by, free_text=client.free_text), client)
 
 
 def figures_of(counted: Tally, client: Client) -> Figures:

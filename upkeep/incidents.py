@@ -21,6 +21,7 @@ from upkeep.log import Prediction
 from upkeep.monitoring import Metric, Review, Status
 from upkeep.periods import week
 from upkeep.redaction import redact
+from upkeep.tally import opinions
 from upkeep.truth import Truth, settle
 
 EXAMPLES = 3
@@ -180,7 +181,10 @@ def _examples(desk: Desk, found: Review, subject: str) -> tuple[str, ...]:
         said = log.outcomes.get(prediction.id)
         if not said or len(shown) == EXAMPLES:
             continue
-        truth = settle(prediction, said, out_of_scope=desk.client.out_of_scope_label)
+        counted = opinions(said, desk.client.free_text)
+        if not counted:
+            continue
+        truth = settle(prediction, counted, out_of_scope=desk.client.out_of_scope_label)
         if not truth.right and shows(prediction, truth):
             text = redact(" ".join(prediction.input.split()))
             cut = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

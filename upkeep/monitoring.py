@@ -13,6 +13,7 @@ from upkeep.changes import Change, Seen, find_changes
 from upkeep.config import Client, Thresholds
 from upkeep.estimate import Estimate, estimate_accuracy
 from upkeep.figures import Figures
+from upkeep.generated import Generated
 from upkeep.inputs import Inputs
 from upkeep.rates import Rate
 
@@ -67,6 +68,7 @@ class Review:
     changes: tuple[Change, ...] = ()
     inputs: Inputs | None = None
     estimate: Estimate | None = None
+    generated: Generated | None = None
     recounted: dict[str, Figures] = field(default_factory=dict)
 
     @property
@@ -86,13 +88,14 @@ def review(
     inputs: Inputs | None = None,
     unseen: str | None = None,
     versions: Collection[str] = (),
+    generated: Generated | None = None,
 ) -> Review:
     """Judge a week's agreed figures against their floors and against the model's own first weeks.
 
     `earlier` are the reviews of previous weeks, oldest first, `recounted` some of those weeks as they are known now.
     Figures are compared within the unbroken run of weeks with the same model, because a new model's record starts
     afresh. `inputs` is what the week's requests looked like, or `unseen` why nobody could look; `versions` are the
-    models that may be in service, empty where nobody knows.
+    models that may be in service, empty where nobody knows; `generated` is how the answers read where they are texts.
     """
     newest = dict(recounted or {})
     known = _as_known_now(earlier, newest)
@@ -113,6 +116,7 @@ def review(
         changes=find_changes(Seen(figures, inputs, unseen), before, client, history=history, versions=versions),
         inputs=inputs,
         estimate=estimate_accuracy(figures, before, minimum=client.minimum_labels),
+        generated=generated,
         recounted=newest,
     )
 

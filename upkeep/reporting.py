@@ -15,6 +15,7 @@ from upkeep.desk import Desk
 from upkeep.entitlement import ChangeOrder
 from upkeep.estimate import ONLY_AN_ESTIMATE, Estimate
 from upkeep.figures import Basis, Figures, figures_of
+from upkeep.generated import described
 from upkeep.monitoring import Finding, Review, Status
 from upkeep.periods import Cadence, Window, last_full, week
 from upkeep.quality import LabelQuality, by_label
@@ -56,6 +57,12 @@ class Report:
     def estimate(self) -> Estimate | None:
         """The accuracy of the newest week as the model's confidence suggests it, where that can be said."""
         return self.reviews[-1].estimate if self.reviews else None
+
+    @property
+    def answers(self) -> dict[str, str]:
+        """How generated answers read in the newest week; empty for a classifier."""
+        newest = self.reviews[-1].generated if self.reviews else None
+        return described(newest) if newest else {}
 
     @property
     def by_label(self) -> dict[str, LabelQuality]:

@@ -42,6 +42,7 @@ from upkeep.errors import AlreadyExistsError, BaseModelError, DecisionError, Not
 from upkeep.evaluation import Scores, evaluate_model
 from upkeep.figures import figures_of
 from upkeep.finetuning import Trained, finetune
+from upkeep.generated import look_at_answers
 from upkeep.looking import look_at_week
 from upkeep.monitoring import Review, review
 from upkeep.periods import Cadence, Window, last_full, starts_on, week
@@ -139,6 +140,9 @@ def review_week(desk: Desk, as_of: datetime) -> Review:
         inputs=inputs,
         unseen=unseen,
         versions={one.version for one in challengers(desk)},
+        generated=look_at_answers(desk.sample_log(last, until=moment), refusals=desk.client.refusals)
+        if desk.client.free_text
+        else None,
     )
     records.save(desk.store, key, found)
     return found

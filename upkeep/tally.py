@@ -61,12 +61,18 @@ class Tally:
     orphan_outcomes: int
 
 
-def tally(window: LogWindow, by: Sequence[str] = ()) -> Tally:
-    """Count a window that was read row by row; `by` names metadata keys that requests are told apart by."""
+def tally(window: LogWindow, by: Sequence[str] = (), *, free_text: bool = False) -> Tally:
+    """Count a window that was read row by row; `by` names metadata keys that requests are told apart by.
+
+    Answers in free text are not told apart, and of what was said about them only right or wrong counts: another text
+    than the one somebody named is not a wrong one.
+    """
     said = window.outcomes
     return Tally(
         newest=window.predictions[-1].model_version if window.predictions else None,
-        cells=add_up((_cell(row, said.get(row.id, []), by), confidence(row.confidence)) for row in window.predictions),
+        cells=add_up(
+            (_cell(row, said.get(row.id, []), by, free_text), confidence(row.confidence)) for row in window.predictions
+        ),
         latency=dict(Counter(latency_bin(row.latency_ms) for row in window.predictions if row.latency_ms is not None)),
         delay=dict(Counter(_delay(row, said[row.id]) for row in window.predictions if row.id in said)),
         days=dict(Counter(row.at.toordinal() for row in window.predictions)),
@@ -114,10 +120,19 @@ def latency_at(counted: Tally, share: float) -> float | None:
     return None
 
 
-def _cell(row: Prediction, said: Iterable[Outcome], by: Sequence[str]) -> Cell:
-    opinions = tuple(Opinion(one.source, one.answer, one.correct) for one in said)
+def _cell(row: Prediction, said: Iterable[Outcome], by: Sequence[str], free_text: bool) -> Cell:
     facets = tuple(facet(row.metadata, key) for key in by)
-    return Cell(row.model_version, row.output, row.automatic, confidence_bin(row.confidence), opinions, facets)
+    output = None if free_text else row.output
+    return Cell(
+        row.model_version, output, row.automatic, confidence_bin(row.confidence), opinions(said, free_text), facets
+    )
+
+
+def opinions(said: Iterable[Outcome], free_text: bool) -> tuple[Opinion, ...]:
+    """What was said about an answer, as it counts."""
+    if free_text:
+        return tuple(Opinion(one.source, None, one.correct) for one in said if one.correct is not None)
+    return tuple(Opinion(one.source, one.answer, one.correct) for one in said)
 
 
 def _delay(row: Prediction, said: Iterable[Outcome]) -> int:

@@ -51,9 +51,14 @@ class _Placed(NamedTuple):
 
 
 def tally_windows(
-    store: Store, windows: Sequence[Window], *, mapping: LogMapping, outcomes_until: datetime
+    store: Store,
+    windows: Sequence[Window],
+    *,
+    mapping: LogMapping,
+    outcomes_until: datetime,
+    free_text: bool = False,
 ) -> list[Tally]:
-    """Count each window as `upkeep.log.read_window` would read it; days that are not kept are read and kept.
+    """Count each window as `tally` would count what `read_window` reads; days that are not kept are read and kept.
 
     Raises StoreError when the store fails.
     """
@@ -61,7 +66,7 @@ def tally_windows(
         return []
     until = as_utc(outcomes_until)
     with _kept_log(store, windows, mapping, until) as log:
-        return [log.tally(as_utc(one.start), as_utc(one.end), until) for one in windows]
+        return [log.tally(as_utc(one.start), as_utc(one.end), until, free_text) for one in windows]
 
 
 def sample_window(store: Store, window: Window, *, mapping: LogMapping, outcomes_until: datetime) -> Sample:
@@ -114,7 +119,7 @@ class _Log(NamedTuple):
             outcomes[one.prediction_id].append(one)
         return Sample(int(counted[0]) if counted else 0, [_prediction(row) for row in rows], dict(outcomes))
 
-    def tally(self, start: datetime, end: datetime, until: datetime) -> Tally:
+    def tally(self, start: datetime, end: datetime, until: datetime, free_text: bool) -> Tally:
         asked, told = set(utc_days(start, end)), set(utc_days(start, until))
         predictions = [kept for kept in self.predictions if kept.day.day in asked]
         outcomes = [kept for kept in self.outcomes if kept.day.day in told]
@@ -134,7 +139,7 @@ class _Log(NamedTuple):
         ]
         return Tally(
             newest=_newest(self.made),
-            cells=_cells(self.made, list(facets(PREDICTIONS, self.mapping.by))),
+            cells=_cells(self.made, list(facets(PREDICTIONS, self.mapping.by)), free_text),
             latency=_counts(self.made, LATENCY),
             delay=_counts(self.made, DELAY),
             days=_counts(self.made, DAYS),
@@ -160,7 +165,9 @@ class _Log(NamedTuple):
             CREATE OR REPLACE TABLE said AS
                 SELECT prediction_id AS id, min(moment) AS first_said,
                     list({{'source': source, 'answer': answer, 'correct': correct}}
-                        ORDER BY moment, {PLACE}) AS opinions
+                        ORDER BY moment, {PLACE}) AS opinions,
+                    list({{'source': source, 'answer': NULL::VARCHAR, 'correct': correct}}
+                        ORDER BY moment, {PLACE}) FILTER (WHERE correct IS NOT NULL) AS verdicts
                 FROM outcomes SEMI JOIN predictions ON prediction_id = id GROUP BY 1;
         """)
 
@@ -172,9 +179,10 @@ DELAY = f"""
     SELECT greatest(first_said - moment, 0) // {DAY}, count(*) FROM predictions JOIN said USING (id) GROUP BY 1"""
 DAYS = "SELECT day, count(*) FROM predictions GROUP BY 1"
 CELLS = f"""
-    SELECT model_version, output, automatic,
+    SELECT model_version, {{output}} AS answer, automatic,
         least(floor(confidence * {CONFIDENCE_BINS})::INTEGER, {CONFIDENCE_BINS} - 1) AS bin,
-        opinions, [%s]::VARCHAR[] AS facets, count(*), sum(floor(confidence * {SCALE} + 0.5)::BIGINT)
+        {{opinions}} AS opinions, [{{facets}}]::VARCHAR[] AS facets,
+        count(*), sum(floor(confidence * {SCALE} + 0.5)::BIGINT)
     FROM predictions LEFT JOIN said USING (id) GROUP BY ALL"""
 
 
@@ -214,8 +222,10 @@ def _newest(made: DuckDBPyConnection) -> str | None:
     return None if found is None else str(found[0])
 
 
-def _cells(made: DuckDBPyConnection, facets: Sequence[str]) -> dict[Cell, Count]:
-    rows = made.execute(CELLS % ", ".join(facets)).fetchall()
+def _cells(made: DuckDBPyConnection, facets: Sequence[str], free_text: bool) -> dict[Cell, Count]:
+    output, opinions = ("NULL", "verdicts") if free_text else ("output", "opinions")
+    query = CELLS.format(output=output, opinions=opinions, facets=", ".join(facets))
+    rows = made.execute(query).fetchall()
     return add_up(
         (Cell(version, output, automatic, bin, _opinions(said), tuple(values)), Count(n, int(total)))
         for version, output, automatic, bin, said, values, n, total in rows

@@ -1,0 +1,123 @@
+"""How good are the texts that a model writes?
+
+Where people only said right or wrong, that is counted as for any model (`upkeep.figures`). Where an audit named a good
+answer, the given one is compared with it: a different text is not a wrong one, so these figures say how close answers
+are and never how many are right. Lengths and refusals need no labels.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from upkeep.log import OutcomeSource, Sample
+from upkeep.rates import Rate
+
+if TYPE_CHECKING:
+    from sacrebleu.metrics.chrf import CHRF
+
+WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """A mean, its 95 % interval (Student's t), and what it was taken over."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Mean | None:
+        """None where there is nothing to take a mean of; the interval of a single value is the value."""
+        from statistics import fmean, stdev
+
+        from scipy.stats import t
+
+        if not values:
+            return None
+        mean, n = fmean(values), len(values)
+        reach = float(t.ppf(0.975, n - 1)) * stdev(values) / n**0.5 if n > 1 else 0.0
+        return cls(mean, mean - reach, mean + reach, n)
+
+    def __str__(self) -> str:
+        return f"{self.value:.3g} (95% CI {self.low:.3g}..{self.high:.3g}, n={self.n:,})"
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """A week's answers, on a sample. `exact`, `token_f1` (0..1) and `chrf` (0..100) compare with audited references;
+    `words` is the length of answers, `refusals` those that say the model will not or cannot help."""
+
+    exact: Rate
+    token_f1: Mean | None
+    chrf: Mean | None
+    words: Mean | None
+    refusals: Rate
+
+
+def look_at_answers(sample: Sample, *, refusals: Sequence[str]) -> Generated:
+    """Compare a sample's answers with the references that audits named; `refusals` are regular expressions."""
+    answers = [one.output for one in sample.predictions if one.output is not None]
+    pairs = [
+        (one.output, reference)
+        for one in sample.predictions
+        if one.output is not None and (reference := _reference(sample, one.id)) is not None
+    ]
+    refuses = [re.compile(pattern, re.IGNORECASE) for pattern in refusals]
+    return Generated(
+        exact=Rate.of(_words(answer) == _words(reference) for answer, reference in pairs),
+        token_f1=Mean.of([token_f1(answer, reference) for answer, reference in pairs]),
+        chrf=Mean.of([chrf(answer, reference) for answer, reference in pairs]),
+        words=Mean.of([float(len(_words(answer))) for answer in answers]),
+        refusals=Rate.of(any(pattern.search(answer) for pattern in refuses) for answer in answers),
+    )
+
+
+def described(found: Generated) -> dict[str, str]:
+    """The figures that there are, for people."""
+    named = {
+        "answers equal to the audited reference": found.exact if found.exact.n else None,
+        "words in common with it (token F1, 0..1)": found.token_f1,
+        "characters in common with it (chrF, 0..100)": found.chrf,
+        "words in an answer": found.words,
+        "answers that refuse": found.refusals if found.refusals.n else None,
+    }
+    return {name: str(value) for name, value in named.items() if value is not None}
+
+
+def token_f1(answer: str, reference: str) -> float:
+    """Harmonic mean of the shares of words that two texts have in common, in 0..1 (Rajpurkar et al., 2016), without
+    regard to case and punctuation; two texts without a word are alike."""
+    given, wanted = Counter(_words(answer)), Counter(_words(reference))
+    if not given or not wanted:
+        return float(given == wanted)
+    return 2 * (given & wanted).total() / (given.total() + wanted.total())
+
+
+def chrf(answer: str, reference: str) -> float:
+    """Character n-gram F-score, 0..100 (Popovic, 2015): any script, no word list. ROUGE's usual implementation finds
+    nothing in common between equal Cyrillic texts."""
+    return float(_chrf().sentence_score(answer, [reference]).score)
+
+
+@lru_cache(maxsize=1)
+def _chrf() -> CHRF:
+    from sacrebleu.metrics.chrf import CHRF
+
+    return CHRF()
+
+
+def _words(text: str) -> list[str]:
+    return WORD.findall(text.casefold())
+
+
+def _reference(sample: Sample, id: str) -> str | None:
+    said = sample.outcomes.get(id, [])
+    named = [one.answer for one in said if one.source is OutcomeSource.AUDIT and one.answer is not None]
+    return named[-1] if named else None

@@ -13,16 +13,21 @@ from upkeep.changes import Change
 from upkeep.config import Client
 from upkeep.desk import Desk
 from upkeep.entitlement import ChangeOrder
+from upkeep.errors import BaseModelError
 from upkeep.estimate import ONLY_AN_ESTIMATE, Estimate
 from upkeep.figures import Basis, Figures, figures_of
 from upkeep.generated import described
+from upkeep.looking import themes_of
 from upkeep.monitoring import Finding, Review, Status
 from upkeep.periods import Cadence, Window, last_full, week
 from upkeep.quality import LabelQuality, by_label
 from upkeep.rates import Rate
 from upkeep.stages import Decision, change_orders, decisions, reviews
+from upkeep.themes import Theme
 
 SHOWN_LABELS = 8
+SHOWN_THEMES = 6
+THEME_WEEKS = 8
 
 
 class Health(StrEnum):
@@ -47,6 +52,7 @@ class Report:
     reviews: tuple[Review, ...]
     decisions: tuple[Decision, ...]
     change_orders: tuple[ChangeOrder, ...]
+    themes: tuple[Theme, ...] = ()
 
     @property
     def newest_alerts(self) -> list[Finding]:
@@ -112,7 +118,17 @@ def assemble(desk: Desk, month: Window, as_of: datetime) -> Report:
         reviews=weekly,
         decisions=tuple(one for one in decisions(desk) if month.start <= one.as_of < month.end),
         change_orders=tuple(one for one in change_orders(desk) if month.start <= one.as_of < month.end),
+        themes=_themes(desk, as_of, weekly),
     )
+
+
+def _themes(desk: Desk, as_of: datetime, weekly: Sequence[Review]) -> tuple[Theme, ...]:
+    """What went wrong in the newest weeks of the month and some before it, by theme."""
+    upto = [one.week for one in reviews(desk) if weekly and one.week <= weekly[-1].week]
+    try:
+        return themes_of(desk, [week(key, desk.zone) for key in upto[-THEME_WEEKS:]], until=as_of)[:SHOWN_THEMES]
+    except BaseModelError:  # the weekly reviews have said so
+        return ()
 
 
 def assess(weekly: Sequence[Review]) -> Health:

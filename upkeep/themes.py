@@ -1,0 +1,130 @@
+"""Which kinds of request keep going wrong, and are they becoming more?
+
+Requests that were answered wrong or handed to a person are grouped by what they mean: average-linkage clustering of
+their embeddings by the untrained base model, so that a theme is the same thing whatever model answers. A theme is told
+by the words it uses more than the other requests do, by its most typical requests, and by its count in each week.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from upkeep.inputs import WORD
+from upkeep.redaction import redact
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+HIDDEN = re.compile(r"\[[a-z-]+\]")
+"""What stands for personal data in a redacted text."""
+APART = 0.62
+"""Mean cosine distance from which two groups are two themes; requests of one intent are mostly nearer."""
+LEAST = 4
+"""Requests that make a theme."""
+MOST = 1000
+"""Requests that are grouped at most, the newest."""
+WORDS, EXAMPLES, LONGEST = 4, 3, 160
+
+
+class Trouble(NamedTuple):
+    """A request that was answered wrong or handed to a person, in the week it was made."""
+
+    week: str
+    text: str
+    wrong: bool
+    given: str | None
+    right: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Theme:
+    """Requests that are about the same thing: how many in each week, and how many of all were answered wrong.
+
+    `given` and `right` are the most frequent answer of the model and right answer among them, where there are any.
+    """
+
+    words: tuple[str, ...]
+    requests: int
+    wrong: int
+    by_week: dict[str, int]
+    given: str | None
+    right: str | None
+    examples: tuple[str, ...]
+
+    @property
+    def trend(self) -> str:
+        """The newer half of the weeks against the older half, in a word."""
+        counts = list(self.by_week.values())
+        half = len(counts) // 2
+        before, now = sum(counts[:half]), sum(counts[len(counts) - half :])
+        if half and now >= 2 * before + 2:
+            return "growing"
+        return "shrinking" if half and before >= 2 * now + 2 else "steady"
+
+
+def find_themes(
+    troubles: Sequence[Trouble], embeddings: NDArray[np.float32], *, weeks: Sequence[str], others: Sequence[str]
+) -> list[Theme]:
+    """The themes among some requests, the most frequent first; what fits none is left out.
+
+    `embeddings` has shape (len(troubles), width), each row of length 1; `others` are ordinary requests, against whose
+    words those of a theme stand out; `weeks` are all weeks looked at, also those without a request.
+    """
+    if len(troubles) < LEAST:
+        return []
+    from sklearn.cluster import AgglomerativeClustering
+
+    grouping = AgglomerativeClustering(n_clusters=None, distance_threshold=APART, metric="cosine", linkage="average")
+    group_of = grouping.fit_predict(embeddings)
+    usual = Counter(word for text in others for word in set(WORD.findall(text.lower())))
+    found = []
+    for group, size in Counter(group_of.tolist()).most_common():
+        if size >= LEAST:
+            members = [at for at, one in enumerate(group_of) if one == group]
+            found.append(_theme([troubles[at] for at in members], embeddings[members], weeks, usual, len(others)))
+    return found
+
+
+def _theme(
+    members: Sequence[Trouble], embeddings: NDArray[np.float32], weeks: Sequence[str], usual: Counter[str], n: int
+) -> Theme:
+    nearest = (embeddings @ embeddings.mean(axis=0)).argsort()[::-1][:EXAMPLES]
+    counted = Counter(one.week for one in members)
+    return Theme(
+        words=_words([one.text for one in members], usual, n),
+        requests=len(members),
+        wrong=sum(one.wrong for one in members),
+        by_week={week: counted[week] for week in weeks},
+        given=_most([one.given for one in members if one.wrong]),
+        right=_most([one.right for one in members]),
+        examples=tuple(_shown(members[int(at)].text) for at in nearest),
+    )
+
+
+def _words(texts: Sequence[str], usual: Counter[str], n: int) -> tuple[str, ...]:
+    """The words in most of the texts and in few others: share of texts times log of how much more often."""
+    plain = (HIDDEN.sub(" ", redact(text)).lower() for text in texts)
+    here = Counter(word for text in plain for word in set(WORD.findall(text)))
+
+    def standing_out(word: str) -> float:
+        share = here[word] / len(texts)
+        return share * math.log((share + 0.01) / ((usual[word] + 0.5) / (n + 1) + 0.01))
+
+    told = [word for word in here if here[word] >= 2 and standing_out(word) > 0]
+    return tuple(sorted(told, key=lambda word: (-standing_out(word), word))[:WORDS])
+
+
+def _most(answers: Sequence[str | None]) -> str | None:
+    named = Counter(answer for answer in answers if answer is not None)
+    return named.most_common(1)[0][0] if named else None
+
+
+def _shown(text: str) -> str:
+    line = redact(" ".join(text.split()))
+    return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"

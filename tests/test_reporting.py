@@ -13,11 +13,15 @@ from upkeep.changes import Change, Kind
 from upkeep.comparison import Verdict
 from upkeep.config import Thresholds, load_client
 from upkeep.entitlement import ChangeOrder
-from upkeep.figures import Basis, Figures
+from upkeep.estimate import Estimate
+from upkeep.figures import Basis, Figures, Slice
+from upkeep.generated import Generated, Mean
 from upkeep.monitoring import Finding, Metric, Review, Status
+from upkeep.quality import Confusion
 from upkeep.rates import Rate
 from upkeep.reporting import Health, Report, assess, draw_chart, render_html, render_markdown, share
 from upkeep.stages import Decision
+from upkeep.themes import Theme
 
 MONDAY = datetime(2026, 11, 23, 6, tzinfo=UTC)
 CLIENT = load_client(Path(__file__).parents[1] / "configs", "northwind").model_copy(
@@ -186,3 +190,38 @@ def test_what_goes_on_for_weeks_is_told_once_as_it_was_said_last():
     assert [line for line in lines if "label or policy change" in line] == [
         "- label or policy change: 9 of 9 'a' answers should be 'b'. Add the rule."
     ]
+
+
+def test_errors_are_shown_by_kind_of_request_and_by_channel():
+    figures = replace(
+        FIGURES,
+        confusion=(Confusion("refund", "refund", 6), Confusion("refund", "delay", 4), Confusion("size", "size", 9)),
+        slices={"channel": {"email": Slice(90, Rate(80, 90), Rate(60, 90), Rate(60, 62), Rate(20, 90))}},
+    )
+    lines = said(figures=figures)
+    # 4 of 4 `delay` were missed; of 10 `refund` answers 6 were right, and all 6 found
+    assert "| delay | 0.0 % (0-49 %, of 4) | no data |" in lines
+    assert "| refund | 100.0 % (61-100 %, of 6) | 60.0 % (31-83 %, of 10) |" in lines
+    assert not any(line.startswith("| size ") for line in lines)
+    assert any(line.startswith("| email | 90 | 88.9 % ") for line in lines)
+
+
+def test_what_keeps_going_wrong_is_told_with_examples_and_trend():
+    theme = Theme(("tent", "rent"), 6, 5, {"2026-W46": 1, "2026-W47": 5}, "stock", "rental", ("Can I rent a tent?",))
+    lines = said(themes=(theme,))
+    assert "| tent, rent | 6 | 5 | stock | rental | 1 5 | growing |" in lines
+    assert "- tent, rent, for example: “Can I rent a tent?”" in lines
+
+
+def test_an_estimate_is_never_told_without_saying_what_it_is():
+    reviewed = replace(week("2026-W47"), estimate=Estimate(0.84, 0.81, 0.87, 300))
+    text = " ".join(said(reviews=(reviewed,)))
+    assert "about 84% (81%..87%, from 300 answers checked before)" in text
+    assert "An estimate: a changed policy leaves it as it was." in text
+
+
+def test_generated_answers_are_told_by_what_is_known_of_them():
+    answers = Generated(Rate(0, 0), None, None, Mean(12.5, 11.0, 14.0, 300), Rate(3, 300))
+    lines = said(reviews=(replace(week("2026-W47"), generated=answers),))
+    assert "- words in an answer: 12.5 (95% CI 11..14, n=300)" in lines
+    assert not any("token F1" in line for line in lines)

@@ -198,3 +198,13 @@ def test_what_is_not_the_models_doing_is_compared_with_weeks_of_any_model():
     burst, other = week(5, requests=1500), [replace(one, model_version="0") for one in ORDINARY]
     kinds = [one.kind for one in find_changes(Seen(burst), [], CLIENT, history=[Seen(one) for one in other])]
     assert kinds == [Kind.TRAFFIC]
+
+
+def test_a_label_that_goes_on_being_right_has_lost_requests_to_a_new_category_and_is_no_policy():
+    def split(one: Figures) -> Figures:
+        others = tuple(cell for cell in one.named if cell.given != "return_item")
+        kept, lost = Confusion("return_item", "return_item", 6), Confusion("return_item", "rental", 7)
+        return replace(one, named=(*others, kept, lost), unknown_labels={"rental": 7})
+
+    (change,) = changes_in(*ORDINARY, *(split(one) for one in ORDINARY[:4]))
+    assert (change.kind, change.new) == (Kind.NEW_CATEGORY, "rental")

@@ -29,6 +29,9 @@ SPAN_BUDGET = WEEKLY_BUDGET / len(SPANS)
 CERTAIN_BUDGET = 0.01
 MOSTLY = 0.5
 """Share of a label's checked answers that must have become the same other one for it to be a policy."""
+GIVEN_UP = 0.75
+"""Share of it among the answers that are that other one or still the label: a label that goes on being right has lost a
+part of its requests to a new category."""
 TIMES = 3.0
 """How many times as often as before a thing must happen."""
 BURST = 1.5
@@ -146,8 +149,11 @@ def policy_changes(
     answered, used_to = _added(one.answered for one in recent), _added(one.answered for one in before)
     for (old, new), hits in sorted(corrected.items()):
         share = Rate(hits, sum(n for (given, _), n in corrected.items() if given == old))
+        given_up = hits / (hits + corrected[old, old])
         certain = new in grown
-        if old == new or hits < (LEAST_CERTAIN if certain else LEAST_CASES) or (share.value or 0) < MOSTLY:
+        if old == new or hits < (LEAST_CERTAIN if certain else LEAST_CASES):
+            continue
+        if (share.value or 0) < MOSTLY or given_up < GIVEN_UP:
             continue
         now, then = Rate(hits, answered[old]), Rate(usual[old, new], used_to[old])
         budget = CERTAIN_BUDGET if certain else SPAN_BUDGET / len(corrected)

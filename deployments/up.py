@@ -261,7 +261,8 @@ def main() -> int:
         if state is not None:
             print(f"already up\n{describe(state, folder)}")
         elif background:
-            print(f"{describe(up_in_background(folder), folder)}\nStop with  python -m deployments.down")
+            stop = f"UPKEEP_HOME={folder} {sys.executable} -m deployments.down"
+            print(f"{describe(up_in_background(folder), folder)}\nStop with   {stop}")
         else:
             up(folder)
     except UpkeepError as exc:

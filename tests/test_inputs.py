@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from upkeep.changes import WEEKLY_BUDGET
 from upkeep.inputs import Inputs, distance, language, look, signs_of_shift, together, vocabulary
-from upkeep.rates import Rate
 
 WIDTH = 32
 TOPICS = np.random.default_rng(1).normal(size=(12, WIDTH))
@@ -105,4 +104,3 @@ def test_a_look_is_small_and_has_no_words_of_anybody():
     one = week(60, text="My name is Ada Lovelace and my number is 4711", share=0.5)
     assert "Ada" not in repr(one)
     assert len(json.dumps(one.centre)) < 20 * WIDTH
-    assert one.words == Rate(one.words.hits, one.words.n)

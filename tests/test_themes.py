@@ -70,7 +70,7 @@ def test_its_examples_are_the_most_typical_and_show_nobodys_data():
     many = [trouble(f"Please mail ada{n}@example.com about the tent") for n in range(5)]
     (found,) = themes(many)
     assert found.examples == ("Please mail [e-mail] about the tent",) * 3
-    assert not {"ada", "example", "mail"} & set(found.words) - {"mail"}
+    assert not {"ada", "example"} & set(found.words)
 
 
 def test_a_few_requests_make_no_theme():

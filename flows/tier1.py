@@ -26,7 +26,7 @@ def tier1(client: str, as_of: datetime | None = None, only: list[Work] | None = 
     work = due_work(client, at, tier=1, only=only)
     if Work.REVIEW in work:
         health = review(client, at)
-        if health.retrain_recommended:
-            book(client, at, "; ".join(health.reasons))
+        if health.opened:  # one change order for one cause
+            book(client, at, "; ".join(one.text for one in health.opened))
     if Work.REPORT in work:
         report(client, at)

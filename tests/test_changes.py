@@ -4,51 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, timedelta
-from pathlib import Path
+from datetime import date
 
 import numpy as np
 import pytest
 
+from tests.weeks import CLIENT, ORDINARY, turned, week
 from upkeep.changes import ACTIONS, Change, Kind, Seen, find_changes, more_often
-from upkeep.config import load_client
-from upkeep.figures import Basis, Figures
+from upkeep.config import Relabel
+from upkeep.figures import Figures
 from upkeep.quality import Calibrated, Confusion
 from upkeep.rates import Rate
-
-CLIENT = load_client(Path(__file__).parents[1] / "configs", "northwind")
-LABELS = ("order_status", "refund_status", "size_advice", "return_item", "cancel_order")
-SHARES = (0.4, 0.25, 0.15, 0.12, 0.08)
-
-
-def week(seed: int, *, requests: int = 500, shares: Sequence[float] = SHARES) -> Figures:
-    """An ordinary week: traffic and mix vary, 60 answers were checked by chance, a few wrong ones came back."""
-    rng = np.random.default_rng(seed)
-    total = int(rng.normal(requests, 0.05 * requests))
-    mix = dict(zip(LABELS, rng.multinomial(total, rng.dirichlet(np.array(shares) * 400)).tolist(), strict=True))
-    named = [Confusion(label, label, int(12 * mix[label] / total) + 1) for label in LABELS]
-    named += [Confusion("order_status", other, int(rng.poisson(1.5))) for other in LABELS[1:]]
-    return Figures(
-        requests=total,
-        model_version="1",
-        basis=Basis.AUDIT,
-        accuracy=Rate(54, 60),
-        auto_resolution=Rate(50, 60),
-        precision=Rate(50, 53),
-        escalation=Rate(int(0.1 * total), total),
-        labelled=Rate(110, total),
-        mean_confidence=0.9,
-        label_mix=mix,
-        unknown_labels={},
-        quarantined={"confidence": int(rng.poisson(1))},
-        orphan_outcomes=0,
-        out_of_scope=Rate(int(rng.binomial(60, 0.03)), 60),
-        answered=mix,
-        named=tuple(one for one in named if one.requests),
-        calibration=(Calibrated(0.9, 0.92, Rate(int(rng.binomial(60, 0.9)), 60)),),
-        days={date(2026, 2, 2) + timedelta(days=day): total // 7 for day in range(7)},
-        versions={"1": total},
-    )
 
 
 def changes_in(*weeks: Figures, versions: Sequence[str] = ()) -> tuple[Change, ...]:
@@ -58,9 +24,6 @@ def changes_in(*weeks: Figures, versions: Sequence[str] = ()) -> tuple[Change, .
 
 def found(*weeks: Figures) -> list[Kind]:
     return [one.kind for one in changes_in(*weeks)]
-
-
-ORDINARY = [week(seed) for seed in range(12)]
 
 
 def test_ordinary_weeks_bring_next_to_no_findings():
@@ -208,3 +171,19 @@ def test_a_label_that_goes_on_being_right_has_lost_requests_to_a_new_category_an
 
     (change,) = changes_in(*ORDINARY, *(split(one) for one in ORDINARY[:4]))
     assert (change.kind, change.new) == (Kind.NEW_CATEGORY, "rental")
+
+
+def test_a_policy_change_whose_rule_is_there_asks_for_no_other():
+    ruled = CLIENT.model_copy(update={"relabel": (Relabel(old="return_item", new="repairs", since=date(2026, 3, 15)),)})
+    weeks = [*ORDINARY, *turned("return_item", "repairs", weeks=4)]
+    history = [Seen(one) for one in weeks[:-1]]
+    (change,) = find_changes(Seen(weeks[-1]), weeks[:-1], ruled, history=history)
+    assert change.action == "`relabel` has the rule, from 2026-03-15: the next retrain unlearns the old answer."
+
+
+def test_a_policy_change_is_found_across_models_and_not_where_the_newest_has_unlearned_the_old_answer():
+    flipped = turned("return_item", "repairs", weeks=4)
+    two_models = [replace(one, model_version=version) for one, version in zip(flipped, "2233", strict=True)]
+    assert found(*ORDINARY, *two_models) == [Kind.POLICY]
+    mended = [replace(one, model_version="2") for one in ORDINARY[:3]]
+    assert found(*ORDINARY, *flipped, *mended) == []

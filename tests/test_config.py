@@ -82,7 +82,7 @@ def test_the_tiers_include_what_the_contract_says():
             ["base_model.revison: unknown key", "['hub', 'revision']"],
         ),
         ({"base_model": {"name": "bert"}}, ["base_model: found {'name'", "one of ['package', 'path', 'hub']"]),
-        ({"thresholds": {"acuracy": 0.9}}, ["thresholds.acuracy: unknown key", "['accuracy', 'auto_resolution', 'pre"]),
+        ({"thresholds": {"acuracy": 0.9}}, ["thresholds.acuracy: unknown key", "['accuracy', 'auto_resolution', 'esc"]),
         (
             {"relabel": [{"old": "a", "now": "b"}]},
             ["relabel.0.now: unknown key, expected one of ['new', 'old', 'since']"],

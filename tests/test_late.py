@@ -22,8 +22,9 @@ def test_a_week_in_which_nothing_was_logged_is_data_trouble_and_breaks_no_record
         found = review_week(desk, FIRST + timedelta(weeks=number + 1))
         if number == 4:
             assert [(one.kind, one.text) for one in found.changes] == [(Kind.DATA, "no request was logged")]
-            assert found.findings[0].status is Status.OK
-            assert found.findings[0].observed == Rate(3 * 56, 3 * 60)  # of the weeks before it, three of four
+            assert found.findings[0].status is Status.NOT_ENOUGH_DATA
+            assert found.findings[0].text == "accuracy: no request in 2026-W10"
+            assert not found.retrain_recommended
     serve(desk, 6, wrong=30)
     serve(desk, 7, wrong=30)
     review_week(desk, FIRST + timedelta(weeks=7))
@@ -31,6 +32,31 @@ def test_a_week_in_which_nothing_was_logged_is_data_trouble_and_breaks_no_record
     review_week(desk, FIRST + timedelta(weeks=8))
     silent = review_week(desk, FIRST + timedelta(weeks=9))
     assert "accuracy not known yet in 2026-W14, below the agreed 90.0% since 2026-W12" in silent.alerts[0].text
+    assert not silent.retrain_recommended  # the alarm goes on; nothing new was seen
+
+
+def test_a_week_whose_labels_are_not_back_yet_is_judged_on_those_before_it_and_says_so(tmp_path, monkeypatch):
+    desk = agreed(tmp_path, monkeypatch)
+    for number in range(3):
+        serve(desk, number, wrong=4, audited=number != 2)
+        found = review_week(desk, FIRST + timedelta(weeks=number + 1))
+    assert found.findings[0].observed == Rate(2 * 56, 2 * 60)
+    assert "in 2026-W06..2026-W08, not known yet in 2026-W08, agreed at least 90.0%" in found.findings[0].text
+
+
+def test_a_policy_change_is_one_incident_for_as_long_as_no_model_has_learned_it(tmp_path, monkeypatch):
+    desk = agreed(tmp_path, monkeypatch)
+    for number in range(26):
+        serve(desk, number, wrong=60 if number >= 5 else 0)
+        note_incidents(desk, review_week(desk, FIRST + timedelta(weeks=number + 1)))
+    (policy,) = [one for one in incidents(desk) if one.subject.startswith(Kind.POLICY)]
+    assert policy.subject == "label or policy change order_status to refund_status"
+    assert policy.closed is None
+    serve(desk, 26, wrong=0, version="2")
+    note_incidents(desk, review_week(desk, FIRST + timedelta(weeks=27)))
+    (policy,) = [one for one in incidents(desk) if one.subject.startswith(Kind.POLICY)]
+    assert policy.end is not None
+    assert policy.end.startswith("0 of 60 labelled requests in 2026-W32; when it was found, ")
 
 
 def test_a_base_model_that_is_missing_spoils_no_figures_and_is_told(tmp_path, monkeypatch):

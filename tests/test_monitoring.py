@@ -201,3 +201,23 @@ def test_every_agreed_figure_is_judged_by_itself_and_nothing_else_is():
         (Metric.PRECISION, Status.OK),
     ]
     assert [one.metric for one in seen.alerts] == [Metric.AUTO_RESOLUTION]
+
+
+def test_what_is_worse_when_it_rises_has_a_highest_agreed_share():
+    client = CLIENT.model_copy(update={"thresholds": Thresholds(escalation=0.2)})
+
+    def escalated(people: int):
+        rows = [prediction(number, automatic=number >= people) for number in range(100)]
+        return review(client, week="2026-W09", as_of=START, figures=figures(window(rows, []), client), earlier=[])
+
+    few, many = escalated(10).findings[0], escalated(60).findings[0]
+    assert (few.status, many.status) == (Status.OK, Status.ALERT)
+    assert few.text == "escalation 10.0% (95% CI 5.5%..17.4%, n=100), agreed at most 20.0%"
+    assert many.text.endswith("n=100) in 2026-W09 is above the agreed 20.0% beyond chance (one week far out)")
+
+
+def test_an_alarm_asks_for_one_change_order_and_goes_on_without_another():
+    assert judged(week(70, 30)).opened
+    going_on = judged(week(70, 30), week(70, 30))
+    assert going_on.alerts
+    assert not going_on.opened

@@ -54,9 +54,9 @@ def watch(desk: Desk, as_of: datetime) -> ChangeOrder | None:
     note_incidents(desk, found)
     chart_review(desk, found)
     draw_audit(desk, as_of)
-    if not found.retrain_recommended or desk.tier.retrain is not None:
+    if not found.opened or desk.tier.retrain is not None:
         return None
-    order = book_retrain(desk, as_of, reason="; ".join(found.reasons))
+    order = book_retrain(desk, as_of, reason="; ".join(one.text for one in found.opened))
     return order if isinstance(order, ChangeOrder) else None
 
 

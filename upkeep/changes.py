@@ -1,15 +1,16 @@
 """What kind of trouble is it, and what should be done about it?
 
-A week is compared with the model's earlier weeks, four of them at least. Every kind of change has its own evidence and
-its own action: a policy change needs a rule, a burst of traffic needs no retrain at all. Thresholds are chances of a
-false finding, divided among all that was looked at; a share that is certain but small is no finding either.
+A week is compared with earlier weeks, four of them at least: what people say is right with weeks of any model, the
+model's own doing with weeks of the same. Every kind of change has its own evidence and its own action: a policy change
+needs a rule, a burst of traffic needs no retrain at all. Thresholds are chances of a false finding, divided among all
+that was looked at; a share that is certain but small is no finding either. When it is over, `upkeep.lasting` says.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -21,6 +22,8 @@ from upkeep.rates import Rate
 SPANS = (4, 8)
 """A change of answers is looked for in so many newest weeks together: the longer span sees what is rare."""
 LEAST_EARLIER = 4
+YEAR = 52
+"""Answers are compared with so many weeks at most."""
 LEAST_CASES = 5
 LEAST_CERTAIN = 3
 WEEKLY_BUDGET = 0.01 / 52
@@ -40,6 +43,8 @@ LEAST_SPOILED = 0.01
 LEAST_A_DAY = 12
 """Requests on such a day usually: none has a chance of 6e-6 then (Poisson)."""
 LEAST_GAP = 0.05
+UNSEEN = "requests"
+"""What data trouble is about where nobody could look at the requests."""
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
@@ -70,7 +75,10 @@ ACTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One finding: what was seen, on how many requests, and what to do. `old` and `new` are the labels it is about."""
+    """One finding: what was seen, on how many requests, and what to do.
+
+    `old` and `new` are the labels it is about, `weeks` how many newest weeks together showed it.
+    """
 
     kind: Kind
     text: str
@@ -78,6 +86,7 @@ class Change:
     n: int
     old: str | None = None
     new: str | None = None
+    weeks: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,35 +106,64 @@ def find_changes(
     `earlier` are the weeks before it with the same model, `history` those whatever the model, both oldest first;
     `versions` are the models that may be in service, empty where nobody knows.
     """
-    weeks = [*earlier, now.figures]
-    found: list[Change] = []
-    for span in SPANS:
-        if len(weeks) - span >= LEAST_EARLIER:
-            found += answers_changed(weeks[-span:], weeks[:-span], client)
-    found = list(_told_once(found))
+    before = [one.figures for one in history]
+    found = list(
+        _told_once([*_answers_changed([*before, now.figures], client), *_calibration([*earlier, now.figures], client)])
+    )
     if len(earlier) >= LEAST_EARLIER:
-        found += label_mix(now.figures, earlier)
-    before = [one.figures for one in history[-REFERENCE:]]
+        found += label_mix(now.figures, earlier[-REFERENCE:])
+    before = before[-REFERENCE:]
     if len(before) >= LEAST_EARLIER:
         found += traffic(now.figures, before)
         found += data_trouble(now.figures, before)
         found += missing_days(now.figures, before)
     found += unknown_versions(now.figures, versions)
     if now.unseen:
-        found.append(
-            _change(Kind.DATA, f"requests were not compared with those before: {now.unseen}", 0, old="requests")
-        )
+        found.append(_change(Kind.DATA, f"requests were not compared with those before: {now.unseen}", 0, old=UNSEEN))
     if now.inputs:
         found += input_shift(now.inputs, [one.inputs for one in history if one.inputs])
     return tuple(found)
 
 
-def answers_changed(recent: Sequence[Figures], before: Sequence[Figures], client: Client) -> list[Change]:
-    """What people say is right now and was not before."""
-    grown = list(new_categories(recent, before))
-    policies = policy_changes(recent, before, grown={one.new for one in grown})
-    calibrated = calibration_loss(recent, before, weekly_spread=client.alarms.weekly_spread_pp / 100)
-    return [*policies, *grown, *out_of_scope(recent, before, client), *calibrated]
+def _spans(weeks: Sequence[Figures]) -> Iterator[tuple[int, Sequence[Figures], Sequence[Figures]]]:
+    """The newest weeks by span, and those before them."""
+    for span in SPANS:
+        if len(weeks) - span >= LEAST_EARLIER:
+            yield span, weeks[-span:], weeks[:-span][-YEAR:]
+
+
+def _answers_changed(weeks: Sequence[Figures], client: Client) -> Iterator[Change]:
+    """What people say is right and was not before, whatever model they said it of."""
+    for span, recent, before in _spans(weeks):
+        grown = list(new_categories(recent, before))
+        policies = policy_changes(recent, before, grown={one.new for one in grown})
+        for one in [*policies, *grown, *out_of_scope(recent, before, client)]:
+            if not _fading(one, recent):
+                yield replace(_with_rule(one, client), weeks=span)
+
+
+def _calibration(weeks: Sequence[Figures], client: Client) -> Iterator[Change]:
+    for span, recent, before in _spans(weeks):
+        for one in calibration_loss(recent, before, weekly_spread=client.alarms.weekly_spread_pp / 100):
+            yield replace(one, weeks=span)
+
+
+def _fading(change: Change, recent: Sequence[Figures]) -> bool:
+    """Is it over already: seldom in the newest weeks, or with the newest model, and often in the weeks before those?"""
+    version = recent[-1].model_version
+    newest = [one for one in recent if one.model_version == version][-SPANS[0] :]
+    others = recent[: len(recent) - len(newest)]
+    return fewer(counted(change, newest), counted(change, others)) < CERTAIN_BUDGET
+
+
+def _with_rule(change: Change, client: Client) -> Change:
+    """A policy change whose rule is there already needs no other."""
+    rule = next((one for one in client.relabel if (one.old, one.new) == (change.old, change.new)), None)
+    if rule is None:
+        return change
+    return replace(
+        change, action=f"`relabel` has the rule, from {rule.since}: the next retrain unlearns the old answer."
+    )
 
 
 def more_often(now: Rate, before: Rate) -> float:
@@ -138,6 +176,27 @@ def more_often(now: Rate, before: Rate) -> float:
     return float(binom.sf(now.hits - 1, now.hits + before.hits, now.n / (now.n + before.n)))
 
 
+def fewer(now: Rate, before: Rate) -> float:
+    """Chance of so few now or fewer if it happened as often as before; 1 where one of the two says nothing."""
+    from scipy.stats import binom
+
+    if not now.n or not before.n:
+        return 1.0
+    return float(binom.cdf(now.hits, now.hits + before.hits, now.n / (now.n + before.n)))
+
+
+def counted(change: Change, weeks: Sequence[Figures]) -> Rate:
+    """How many of the labelled requests of some weeks show a change of answers, and out of how many."""
+    if change.kind is Kind.OUT_OF_SCOPE:
+        return _fits_none(weeks)
+    if change.kind is Kind.NEW_CATEGORY:
+        return _named_as(weeks, change.new or "")
+    hits = sum(
+        cell.requests for one in weeks for cell in one.named if (cell.given, cell.answer) == (change.old, change.new)
+    )
+    return Rate(hits, sum(one.labelled.hits for one in weeks))
+
+
 def policy_changes(
     recent: Sequence[Figures], before: Sequence[Figures], *, grown: Container[str | None] = ()
 ) -> Iterator[Change]:
@@ -145,18 +204,18 @@ def policy_changes(
 
     Where the other label is one of `grown`, that something has changed is certain already, and fewer cases tell where.
     """
-    corrected, usual = _corrections(recent), _corrections(before)
+    found, usual = _corrections(recent), _corrections(before)
     answered, used_to = _added(one.answered for one in recent), _added(one.answered for one in before)
-    for (old, new), hits in sorted(corrected.items()):
-        share = Rate(hits, sum(n for (given, _), n in corrected.items() if given == old))
-        given_up = hits / (hits + corrected[old, old])
+    for (old, new), hits in sorted(found.items()):
+        share = Rate(hits, sum(n for (given, _), n in found.items() if given == old))
+        given_up = hits / (hits + found[old, old])
         certain = new in grown
         if old == new or hits < (LEAST_CERTAIN if certain else LEAST_CASES):
             continue
         if (share.value or 0) < MOSTLY or given_up < GIVEN_UP:
             continue
         now, then = Rate(hits, answered[old]), Rate(usual[old, new], used_to[old])
-        budget = CERTAIN_BUDGET if certain else SPAN_BUDGET / len(corrected)
+        budget = CERTAIN_BUDGET if certain else SPAN_BUDGET / len(found)
         if more_often(now, then) < budget and _times(now, then) >= TIMES:
             was = f"before, of {then.n:,} such answers {then.hits} were"
             text = f"{share.hits} of {share.n} {old!r} answers that people looked at should be {new!r}; {was}"
@@ -168,10 +227,10 @@ def new_categories(recent: Sequence[Figures], before: Sequence[Figures]) -> Iter
 
     People who use a label that nobody used before do so by no accident: a few cases are enough to call it new.
     """
-    named, usual = _added(one.unknown_labels for one in recent), _added(one.unknown_labels for one in before)
-    labelled, used_to = sum(one.labelled.hits for one in recent), sum(one.labelled.hits for one in before)
-    for label in sorted(set(named) - set(recent[-1].answered)):
-        now, then = Rate(named[label], labelled), Rate(usual[label], used_to)
+    named = _added(one.unknown_labels for one in recent)
+    learned = {label for one in (*before, *recent) for label in one.answered}
+    for label in sorted(set(named) - learned):
+        now, then = _named_as(recent, label), _named_as(before, label)
         budget = SPAN_BUDGET / len(named) if then.hits else CERTAIN_BUDGET
         if now.hits >= LEAST_CASES and more_often(now, then) < budget:
             text = f"{now.hits} requests of the last {len(recent)} weeks were {label!r}, which the model does not know"
@@ -180,7 +239,7 @@ def new_categories(recent: Sequence[Figures], before: Sequence[Figures]) -> Iter
 
 def out_of_scope(recent: Sequence[Figures], before: Sequence[Figures], client: Client) -> Iterator[Change]:
     """Requests that no label fits, among those checked by chance."""
-    now, then = (sum((one.out_of_scope for one in weeks), Rate(0, 0)) for weeks in (recent, before))
+    now, then = _fits_none(recent), _fits_none(before)
     if now.hits >= LEAST_CASES and more_often(now, then) < SPAN_BUDGET:
         text = f"{now} of the checked requests fit no label ({client.out_of_scope_label}); before, it was {then}"
         yield _change(Kind.OUT_OF_SCOPE, text, now.n)
@@ -190,7 +249,7 @@ def calibration_loss(recent: Sequence[Figures], before: Sequence[Figures], *, we
     """Answers checked by chance that are less often right than the model was sure of, by more than before."""
     from scipy.stats import norm
 
-    now, then = _overconfidence(recent, weekly_spread), _overconfidence(before, weekly_spread)
+    now, then = overconfidence(recent, weekly_spread=weekly_spread), overconfidence(before, weekly_spread=weekly_spread)
     if now is None or then is None:
         return
     grown = now.gap - then.gap
@@ -202,7 +261,7 @@ def calibration_loss(recent: Sequence[Figures], before: Sequence[Figures], *, we
         yield _change(Kind.CALIBRATION, text, now.right.n)
 
 
-class _Confident(NamedTuple):
+class Confident(NamedTuple):
     """Mean confidence of the checked answers, how many were right, and the variance of the difference."""
 
     sure: float
@@ -211,10 +270,12 @@ class _Confident(NamedTuple):
 
     @property
     def gap(self) -> float:
+        """By how much it was surer than right; a share."""
         return self.sure - (self.right.value or 0.0)
 
 
-def _overconfidence(weeks: Sequence[Figures], weekly_spread: float) -> _Confident | None:
+def overconfidence(weeks: Sequence[Figures], *, weekly_spread: float) -> Confident | None:
+    """How sure the model was of answers that were checked by chance, and how often right; None where none was."""
     tenths = [tenth for one in weeks for tenth in one.calibration]
     right = sum((tenth.right for tenth in tenths), Rate(0, 0))
     if not right.n:
@@ -222,7 +283,7 @@ def _overconfidence(weeks: Sequence[Figures], weekly_spread: float) -> _Confiden
     sure = sum(tenth.confidence * tenth.right.n for tenth in tenths) / right.n
     share = (right.hits + 1) / (right.n + 2)
     checked = sum(bool(one.calibration) for one in weeks)
-    return _Confident(sure, right, share * (1 - share) / right.n + weekly_spread**2 / checked)
+    return Confident(sure, right, share * (1 - share) / right.n + weekly_spread**2 / checked)
 
 
 def input_shift(now: Inputs, earlier: Sequence[Inputs]) -> Iterator[Change]:
@@ -301,6 +362,15 @@ def unknown_versions(now: Figures, versions: Collection[str]) -> Iterator[Change
             yield _change(Kind.DATA, text, requests, old=version)
 
 
+def _named_as(weeks: Sequence[Figures], label: str) -> Rate:
+    return Rate(sum(one.unknown_labels.get(label, 0) for one in weeks), sum(one.labelled.hits for one in weeks))
+
+
+def _fits_none(weeks: Sequence[Figures]) -> Rate:
+    """Of the requests checked by chance."""
+    return sum((one.out_of_scope for one in weeks), Rate(0, 0))
+
+
 def _by_weekday(one: Figures) -> list[int]:
     found = [0] * len(WEEKDAYS)
     for day, requests in one.days.items():
@@ -331,7 +401,7 @@ def _corrections(weeks: Sequence[Figures]) -> Counter[tuple[str, str]]:
     return found
 
 
-def _added(counts: Iterator[Mapping[str, int]]) -> Counter[str]:
+def _added(counts: Iterable[Mapping[str, int]]) -> Counter[str]:
     found: Counter[str] = Counter()
     for one in counts:
         found.update(one)

@@ -12,7 +12,7 @@ from upkeep.quality import calibration_error, macro_f1
 
 PART = "reviews"
 TAG = "upkeep.week"
-RATES = (*(metric.value for metric in Metric), "escalation", "labelled")
+RATES = (*(metric.value for metric in Metric), "labelled")
 
 
 def chart_review(desk: Desk, found: Review) -> None:

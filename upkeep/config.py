@@ -143,11 +143,12 @@ BaseModelConfig: TypeAlias = Annotated[
 
 
 class Thresholds(Strict):
-    """Agreed floors, as shares; a metric without a floor is shown and not judged."""
+    """Agreed limits, as shares; a metric without one is shown and not judged."""
 
     accuracy: Share | None = None
     auto_resolution: Share | None = None
     precision: Share | None = Field(default=None, description="right among automatic answers")
+    escalation: Share | None = Field(default=None, description="handed to a person, at most")
 
 
 class Relabel(Strict):

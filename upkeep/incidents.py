@@ -1,8 +1,8 @@
 """What has gone wrong and is not over, and what must people be told of it, once?
 
-An incident is one trouble from the week that opened it until it closes: an alarm of an agreed figure, or a change of
-another kind. It is recorded as `incidents/<week>-<subject>` in the client's store before anybody is told, and says whom
-it has been told to.
+An incident is one trouble from the week that opened it until there is evidence that it is over: an alarm of an agreed
+figure, or a change of another kind. It is recorded as `incidents/<week>-<subject>` in the client's store before anybody
+is told, and says whom it has been told to.
 """
 
 from __future__ import annotations
@@ -10,25 +10,26 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 from upkeep import records
-from upkeep.changes import Change, Kind
+from upkeep.changes import Change, Kind, Seen
 from upkeep.desk import Desk
 from upkeep.entitlement import ChangeOrder, entitled
+from upkeep.lasting import Week, why_over
 from upkeep.log import Prediction
-from upkeep.monitoring import Metric, Review, Status
+from upkeep.monitoring import Metric, Review, Status, as_known
 from upkeep.periods import week
 from upkeep.redaction import redact
+from upkeep.stages import reviews
 from upkeep.tally import opinions
 from upkeep.truth import Truth, settle
 
 EXAMPLES = 3
 LONGEST = 160
 RETRAIN = "We recommend a retrain."
-QUIET = timedelta(weeks=4)
-"""A change that no review has seen for so long is over."""
+CURED_BY_A_RETRAIN = {Kind.POLICY, Kind.NEW_CATEGORY, Kind.OUT_OF_SCOPE, Kind.CALIBRATION}
 
 
 class Event(StrEnum):
@@ -42,16 +43,16 @@ class Event(StrEnum):
 class Incident:
     """One trouble from its first week to its end; `told` lists `<event> <where>` for all that has been delivered.
 
-    `subject` is the agreed figure or what has changed, `seen` when a review last found it.
+    `subject` is the agreed figure or what has changed, and then `change` is what was found.
     """
 
     subject: str
     week: str
     model_version: str | None
     opened: datetime
-    seen: datetime
     text: str
     action: str
+    change: Change | None = None
     examples: tuple[str, ...] = ()
     closed: datetime | None = None
     end: str | None = None
@@ -84,19 +85,23 @@ def incidents(desk: Desk) -> list[Incident]:
     return [records.load(desk.store, key, Incident) for key in desk.store.keys("incidents/")]
 
 
+def open_incidents(desk: Desk, as_of: datetime) -> list[Incident]:
+    """What was going on at a moment, oldest first."""
+    found = [one for one in incidents(desk) if one.opened <= as_of and (one.closed is None or one.closed > as_of)]
+    return sorted(found, key=lambda one: one.opened)
+
+
 def note_incidents(desk: Desk, found: Review) -> list[Incident]:
     """Record what a review opened and closed; returns the incidents it touched. Safe to run again."""
     known = incidents(desk)
     still_open = [one for one in known if one.closed is None and one.opened <= found.as_of]
-    troubles = {one.subject: one for one in _troubles(found)}
-    ends = {one.key: end for one in still_open if (end := _end(one, found))}
+    weeks = _weeks(desk, found) if any(one.change for one in still_open) else []
+    ends = {one.key: end for one in still_open if (end := _end(one, found, weeks, desk))}
     ended = [replace(one, closed=found.as_of, end=ends[one.key]) for one in still_open if one.key in ends]
-    going_on = {one.subject: one for one in still_open if one.key not in ends}
-    for subject in going_on.keys() & troubles.keys():
-        _save(desk, replace(going_on[subject], seen=max(going_on[subject].seen, found.as_of)))
-    begun = [one for one in troubles.values() if one.subject not in going_on]
-    new = [one for one in begun if one.key not in {other.key for other in known}]
-    new = [replace(one, examples=_examples(desk, found, one.subject)) for one in new]
+    going_on = {one.subject for one in still_open if one.change or one.key not in ends}
+    there = {one.key for one in known}
+    begun = [one for one in _troubles(found) if one.subject not in going_on and one.key not in there]
+    new = [replace(one, examples=_examples(desk, found, one.subject)) for one in begun]
     return [_save(desk, one) for one in (*ended, *new)]
 
 
@@ -120,29 +125,36 @@ def mark_told(desk: Desk, key: str, event: Event, channel: str) -> None:
 def compose(desk: Desk, incident: Incident, event: Event) -> Alert:
     """Put an event into words: what, since when, how sure, examples, what we recommend and what the tier includes."""
     alarm = incident.subject in set(Metric)
-    name = f"{incident.subject.replace('_', '-')} alarm" if alarm else f"{incident.subject}:"
+    name = f"{Metric(incident.subject).words} alarm" if alarm else f"{incident.subject}:"
     title = f"{desk.client.name}: {name} {event.value}"
     lines = [f"{incident.text}."]
     if event is Event.CLOSED:
         lines += ["", f"{incident.end}."]
     else:
-        lines += ["", f"Since {incident.week}; model version {incident.model_version}."]
+        version = f"; model version {incident.model_version}" if incident.model_version else ""
+        lines += ["", f"Since {incident.week}{version}."]
         lines += ["", "Answered wrong in the reviewed week, among others:", ""] if incident.examples else []
         lines += [f"- {one}" for one in incident.examples]
-        included = f" {_included(desk, incident.opened)}" if alarm else ""
+        retrain = alarm or (incident.change and incident.change.kind in CURED_BY_A_RETRAIN)
+        included = f" {_included(desk, incident.opened)}" if retrain else ""
         lines += ["", f"{incident.action}{included}"]
     return Alert(desk.client.client, incident.key, event, title, "\n".join(lines) + "\n")
 
 
 def _troubles(found: Review) -> list[Incident]:
     """Each trouble that a review has found, as the incident that it would begin."""
-    version = found.figures.model_version
-    alarms = [(one.metric.value, one.weeks[0], one.text, RETRAIN) for one in found.alerts]
-    changes = [(_subject(one), found.week, one.text, one.action) for one in found.changes]
-    return [
-        Incident(subject, week, version, found.as_of, found.as_of, text, action)
-        for subject, week, text, action in alarms + changes
-    ]
+    version, at = found.figures.model_version, found.as_of
+    alarms = [Incident(one.metric.value, one.weeks[0], version, at, one.text, RETRAIN) for one in found.alerts]
+    changes = [Incident(_subject(one), found.week, version, at, one.text, one.action, one) for one in found.changes]
+    return alarms + changes
+
+
+def _weeks(desk: Desk, found: Review) -> list[Week]:
+    """All weeks that were reviewed up to this one, as they are known now."""
+    reviewed = [one for one in reviews(desk) if one.week < found.week]
+    looks = {one.week: one.inputs for one in (*reviewed, found)}
+    known = [*as_known(reviewed, found.recounted), (found.week, found.figures)]
+    return [Week(key, Seen(figures, looks[key])) for key, figures in known]
 
 
 def _subject(change: Change) -> str:
@@ -151,12 +163,11 @@ def _subject(change: Change) -> str:
     return f"{change.kind.value} {labels}".strip()
 
 
-def _end(incident: Incident, found: Review) -> str | None:
+def _end(incident: Incident, found: Review, weeks: Sequence[Week], desk: Desk) -> str | None:
     """Why an incident is over, or None while it goes on."""
+    if incident.change:
+        return why_over(incident.change, opened=incident.week, weeks=weeks, client=desk.client)
     version = found.figures.model_version
-    if incident.subject not in set(Metric):
-        quiet = found.as_of - incident.seen >= QUIET
-        return f"Not seen again since the review of {incident.seen:%Y-%m-%d}" if quiet else None
     if version not in (None, incident.model_version):
         return f"Version {version} is in service now"
     mine = next((one for one in found.findings if one.metric == incident.subject), None)

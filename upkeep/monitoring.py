@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from upkeep import alarms
-from upkeep.alarms import Against, Standing, State
+from upkeep.alarms import Against, Direction, Standing, State
 from upkeep.changes import Change, Seen, find_changes
 from upkeep.config import Client, Thresholds
 from upkeep.estimate import Estimate, estimate_accuracy
@@ -30,16 +30,27 @@ class Status(StrEnum):
 
 
 class Metric(StrEnum):
-    """The rates that can have an agreed floor."""
+    """The rates that can have an agreed limit."""
 
     ACCURACY = "accuracy"
     AUTO_RESOLUTION = "auto_resolution"
     PRECISION = "precision"
+    ESCALATION = "escalation"
+
+    @property
+    def worse(self) -> Direction:
+        """Which way it gets worse."""
+        return Direction.HIGHER_IS_WORSE if self is Metric.ESCALATION else Direction.LOWER_IS_WORSE
+
+    @property
+    def words(self) -> str:
+        """Its name as people read it."""
+        return self.value.replace("_", "-")
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One judgement: what was observed over which weeks, the agreed floor, and where the incident stands if any."""
+    """One judgement: what was observed over which weeks, the agreed limit, and where the incident stands if any."""
 
     status: Status
     metric: Metric
@@ -76,6 +87,11 @@ class Review:
         """The agreed figures that have got worse."""
         return [finding for finding in self.findings if finding.status is Status.ALERT]
 
+    @property
+    def opened(self) -> list[Finding]:
+        """Those of them that have got worse just now: one change order for one cause."""
+        return [one for one in self.alerts if one.standing is None or one.standing.state is State.OPENED]
+
 
 def review(
     client: Client,
@@ -90,7 +106,7 @@ def review(
     versions: Collection[str] = (),
     generated: Generated | None = None,
 ) -> Review:
-    """Judge a week's agreed figures against their floors and against the model's own first weeks.
+    """Judge a week's agreed figures against their limits and against the model's own first weeks.
 
     `earlier` are the reviews of previous weeks, oldest first, `recounted` some of those weeks as they are known now.
     Figures are compared within the unbroken run of weeks with the same model, because a new model's record starts
@@ -98,10 +114,10 @@ def review(
     models that may be in service, empty where nobody knows; `generated` is how the answers read where they are texts.
     """
     newest = dict(recounted or {})
-    known = _as_known_now(earlier, newest)
+    known = as_known(earlier, newest)
     run = [*_same_model(known, figures.model_version), (week, figures)]
-    findings = tuple(_judge(metric, floor, run, client) for metric, floor in _floors(client.thresholds))
-    reasons = tuple(finding.text for finding in findings if finding.status is Status.ALERT)
+    findings = tuple(_judge(metric, limit, run, client) for metric, limit in _agreed(client.thresholds))
+    reasons = tuple(one.text for one in findings if one.status is Status.ALERT and figures.requests)
     before = [one for _, one in run[:-1]]
     looks = {one.week: one.inputs for one in earlier}
     history = [Seen(one, looks[key]) for key, one in known]
@@ -121,7 +137,7 @@ def review(
     )
 
 
-def _as_known_now(earlier: Sequence[Review], newest: Mapping[str, Figures]) -> list[tuple[str, Figures]]:
+def as_known(earlier: Sequence[Review], newest: Mapping[str, Figures]) -> list[tuple[str, Figures]]:
     """Every reviewed week with the figures that were counted last."""
     known: dict[str, Figures] = {}
     for one in earlier:
@@ -141,43 +157,59 @@ def _same_model(weeks: Sequence[tuple[str, Figures]], version: str | None) -> li
     return run
 
 
-def _floors(thresholds: Thresholds) -> list[tuple[Metric, float]]:
+def _agreed(thresholds: Thresholds) -> list[tuple[Metric, float]]:
     return [(metric, limit) for metric in Metric if (limit := getattr(thresholds, metric.value)) is not None]
 
 
-def _judge(metric: Metric, floor: float, run: Sequence[tuple[str, Figures]], client: Client) -> Finding:
+def _judge(metric: Metric, limit: float, run: Sequence[tuple[str, Figures]], client: Client) -> Finding:
     weeks = [alarms.Week(key, getattr(figures, metric.value)) for key, figures in run]
-    newest, name = weeks[-1], metric.value.replace("_", "-")
-    together = sum((one.rate for one in weeks[-POOLED_WEEKS:]), Rate(0, 0))
+    lately = weeks[-POOLED_WEEKS:]
+    over, together = tuple(one.key for one in lately), sum((one.rate for one in lately), Rate(0, 0))
     if together.n < client.minimum_labels:
         have = f"have {together.n}, need {client.minimum_labels} labelled requests ({run[-1][1].basis.value})"
-        over = tuple(one.key for one in weeks[-POOLED_WEEKS:])
-        return Finding(Status.NOT_ENOUGH_DATA, metric, together, floor, over, f"{name}: not enough data: {have}")
+        return Finding(
+            Status.NOT_ENOUGH_DATA, metric, together, limit, over, f"{metric.words}: not enough data: {have}"
+        )
     standing = alarms.watch(
         weeks,
-        floor=floor,
+        floor=limit,
         limits=alarms.limits(client.alarms.false_alarms_a_year),
         assumed_spread=client.alarms.weekly_spread_pp / 100,
+        worse=metric.worse,
     )[-1]
     if standing.state in (State.OPENED, State.CONTINUING):
-        return _alert(metric, name, floor, weeks, standing)
-    observed = newest.rate if newest.rate.n else together
+        return _alert(metric, limit, weeks, standing)
+    if not run[-1][1].requests:
+        nothing = f"{metric.words}: no request in {weeks[-1].key}"
+        return Finding(Status.NOT_ENOUGH_DATA, metric, weeks[-1].rate, limit, (weeks[-1].key,), nothing, standing)
+    known = bool(weeks[-1].rate.n)
+    observed, over = (weeks[-1].rate, over[-1:]) if known else (together, over)
+    when = "" if known else f" in {_named(over)}, not known yet in {over[-1]}"
     back = f"; the trouble since {standing.since} is over" if standing.state is State.CLOSED else ""
-    text = f"{name} {observed}, agreed at least {floor:.1%}{back}"
-    return Finding(Status.OK, metric, observed, floor, (newest.key,), text, standing)
+    text = f"{metric.words} {observed}{when}, agreed {_at_least(metric)} {limit:.1%}{back}"
+    return Finding(Status.OK, metric, observed, limit, over, text, standing)
 
 
-def _alert(metric: Metric, name: str, floor: float, weeks: Sequence[alarms.Week], standing: Standing) -> Finding:
+def _alert(metric: Metric, limit: float, weeks: Sequence[alarms.Week], standing: Standing) -> Finding:
     """The alarm in one line: what, when, compared with what, by which rule; while it goes on, the newest week."""
     over = tuple(one.key for one in weeks if standing.since is not None and one.key >= standing.since)
     agreed = standing.against is Against.AGREED
-    wanted = f"the agreed {floor:.1%}" if agreed else f"the {standing.expected:.1%} of the model's first weeks"
+    wanted = f"the agreed {limit:.1%}" if agreed else f"the {standing.expected:.1%} of the model's first weeks"
+    beyond = "above" if metric.worse is Direction.HIGHER_IS_WORSE else "below"
     if standing.state is State.OPENED:
         observed = standing.observed or weeks[-1].rate
-        when = over[0] if len(over) == 1 else f"{over[0]}..{over[-1]}"
-        text = f"{name} {observed} in {when} is below {wanted} beyond chance ({standing.rule})"
+        text = f"{metric.words} {observed} in {_named(over)} is {beyond} {wanted} beyond chance ({standing.rule})"
     else:
         observed = weeks[-1].rate
         seen = f"{observed} in {over[-1]}" if observed.n else f"not known yet in {over[-1]}"
-        text = f"{name} {seen}, below {wanted} since {over[0]} ({standing.rule})"
-    return Finding(Status.ALERT, metric, observed, floor, over, text, standing)
+        text = f"{metric.words} {seen}, {beyond} {wanted} since {over[0]} ({standing.rule})"
+    text += "" if agreed else f"; agreed {_at_least(metric)} {limit:.1%}"
+    return Finding(Status.ALERT, metric, observed, limit, over, text, standing)
+
+
+def _at_least(metric: Metric) -> str:
+    return "at most" if metric.worse is Direction.HIGHER_IS_WORSE else "at least"
+
+
+def _named(weeks: Sequence[str]) -> str:
+    return weeks[0] if len(weeks) == 1 else f"{weeks[0]}..{weeks[-1]}"

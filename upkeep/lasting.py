@@ -1,0 +1,159 @@
+"""Is a change that was found some weeks ago over?
+
+That it is not found again is no evidence: the weeks it is compared with fill up with it. So it is followed against the
+weeks before it began. It is over when what it counts has fallen back beyond chance or a model that answers rightly is
+in service; a change of requests, with which nothing may be wrong, when they are as before or have been otherwise for so
+long that it is the usual.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from upkeep.changes import (
+    CERTAIN_BUDGET,
+    LEAST_EARLIER,
+    LEAST_GAP,
+    SPANS,
+    UNSEEN,
+    Change,
+    Kind,
+    Seen,
+    counted,
+    data_trouble,
+    fewer,
+    input_shift,
+    label_mix,
+    missing_days,
+    overconfidence,
+    traffic,
+)
+from upkeep.config import Client
+from upkeep.figures import Figures
+from upkeep.inputs import REFERENCE
+
+QUIET = 4
+"""So many weeks in a row without it end a change of requests."""
+LASTING = 12
+"""After so many weeks a change of requests is the usual."""
+
+
+class Week(NamedTuple):
+    """A reviewed week and what is known of it now."""
+
+    key: str
+    seen: Seen
+
+
+class _Course(NamedTuple):
+    """The weeks before a change, those that showed it, and those after it in which there were requests."""
+
+    before: list[Week]
+    showed: list[Week]
+    after: list[Week]
+
+    @property
+    def newest(self) -> list[Week]:
+        """The newest of the weeks after it, of one model."""
+        version = self.after[-1].seen.figures.model_version
+        return [one for one in self.after if one.seen.figures.model_version == version][-SPANS[-1] :]
+
+
+def why_over(change: Change, *, opened: str, weeks: Sequence[Week], client: Client) -> str | None:
+    """Why a change that the week `opened` showed first is over; None while it goes on.
+
+    `weeks` are all reviewed weeks up to the newest, oldest first.
+    """
+    at = next((at for at, one in enumerate(weeks) if one.key == opened), None)
+    after = [] if at is None else [one for one in weeks[at + 1 :] if one.seen.figures.requests]
+    if at is None or not after or after[-1].key != weeks[-1].key:
+        return None
+    start = max(at + 1 - change.weeks, 0)
+    course = _Course(list(weeks[:start]), list(weeks[start : at + 1]), after)
+    match change.kind:
+        case Kind.POLICY | Kind.NEW_CATEGORY | Kind.OUT_OF_SCOPE:
+            return _learned(change, course) or _fallen(change, course)
+        case Kind.CALIBRATION:
+            return _calibrated(course, client)
+        case Kind.DATA:
+            return None if _spoilt(change, course) else f"Not so in {course.after[-1].key}"
+        case Kind.LABEL_MIX | Kind.INPUTS | Kind.TRAFFIC:
+            return _usual(change, course)
+
+
+def _learned(change: Change, course: _Course) -> str | None:
+    now = course.after[-1].seen.figures
+    if change.kind is Kind.NEW_CATEGORY and change.new in now.answered:
+        return f"Version {now.model_version} answers {change.new!r}"
+    return None
+
+
+def _fallen(change: Change, course: _Course) -> str | None:
+    """It is nearer to what it was before than to what opened it, and that is no chance."""
+    before, then, now = (counted(change, _figures(part)) for part in (course.before, course.showed, course.newest))
+    halfway = ((before.value or 0.0) + (then.value or 0.0)) / 2
+    if now.value is None or now.value > halfway or fewer(now, then) >= CERTAIN_BUDGET:
+        return None
+    since = _named(course.newest)
+    return f"{now.hits} of {now.n:,} labelled requests in {since}; when it was found, {then.hits} of {then.n:,}"
+
+
+def _calibrated(course: _Course, client: Client) -> str | None:
+    """Another model is judged afresh; the same one must be as sure as before on as many checked answers."""
+    opened, now = course.showed[-1].seen.figures, course.after[-1].seen.figures
+    if now.model_version != opened.model_version:
+        return f"Version {now.model_version} is in service now"
+    spread = client.alarms.weekly_spread_pp / 100
+    same = [one for one in course.before if one.seen.figures.model_version == opened.model_version]
+    before, then, lately = (
+        overconfidence(_figures(part), weekly_spread=spread) for part in (same, course.showed, course.newest)
+    )
+    if before is None or then is None or lately is None or lately.right.n < then.right.n:
+        return None
+    if lately.gap - before.gap >= LEAST_GAP / 2:
+        return None
+    return f"{lately.sure:.0%} sure and right in {lately.right} in {_named(course.newest)}"
+
+
+def _spoilt(change: Change, course: _Course) -> bool:
+    """Does the newest week's log still have the trouble?"""
+    now, usual = course.after[-1].seen, _figures(course.before[-REFERENCE:])
+    unread = change.old == UNSEEN and now.inputs is None
+    found = [*data_trouble(now.figures, usual), *missing_days(now.figures, usual)]
+    return unread or change.old in now.figures.versions or any(one.old == change.old for one in found)
+
+
+def _usual(change: Change, course: _Course) -> str | None:
+    """Requests are as before it, or have been otherwise for long."""
+    if len(course.after) >= LASTING:
+        return f"It has lasted {LASTING} weeks and is the usual from now on"
+    quiet = course.after[-QUIET:]
+    if len(quiet) == QUIET and not any(_shown_by(change, one, course.before) for one in quiet):
+        return f"As before in {_named(quiet)}"
+    return None
+
+
+def _shown_by(change: Change, week: Week, before: Sequence[Week]) -> bool:
+    """Does a week show the change against the weeks before it began?"""
+    return any(one.old == change.old for one in _found(change.kind, week.seen, before[-REFERENCE:]))
+
+
+def _found(kind: Kind, now: Seen, usual: Sequence[Week]) -> Iterator[Change]:
+    figures = _figures(usual)
+    if kind is Kind.INPUTS and now.inputs:
+        yield from input_shift(now.inputs, [one.seen.inputs for one in usual if one.seen.inputs])
+    if len(figures) < LEAST_EARLIER:
+        return
+    if kind is Kind.LABEL_MIX:
+        yield from label_mix(now.figures, figures)
+    elif kind is Kind.TRAFFIC:
+        yield from traffic(now.figures, figures)
+
+
+def _figures(weeks: Iterable[Week]) -> list[Figures]:
+    return [one.seen.figures for one in weeks]
+
+
+def _named(weeks: Sequence[Week]) -> str:
+    return weeks[0].key if len(weeks) == 1 else f"{weeks[0].key}..{weeks[-1].key}"

@@ -14,9 +14,11 @@ from upkeep.desk import Desk, open_desk
 from upkeep.errors import StoreError
 from upkeep.estimate import ONLY_AN_ESTIMATE
 from upkeep.generated import described
-from upkeep.incidents import note_incidents
+from upkeep.incidents import note_incidents, open_incidents
+from upkeep.looking import Tracked
 from upkeep.monitoring import Review
-from upkeep.stages import review_week
+from upkeep.reporting import SHOWN_THEMES
+from upkeep.stages import follow_themes, review_week
 from upkeep.store import address
 
 
@@ -26,6 +28,7 @@ def review_last_week(client: str, as_of: datetime) -> Review:
     desk = open_desk(client)
     found = review_week(desk, as_of)
     note_incidents(desk, found)
+    themes = follow_themes(desk, found)
     drawn = draw_audit(desk, as_of)
     log = get_run_logger()
     for finding in found.findings:
@@ -36,7 +39,7 @@ def review_last_week(client: str, as_of: datetime) -> Review:
     if quarantined:
         log.warning("%s %s: %d log rows quarantined: %s", client, found.week, quarantined, found.figures.quarantined)
     create_markdown_artifact(
-        key=f"review-{client}", markdown=_summary(found, desk, drawn), description=f"{client} {found.week}"
+        key=f"review-{client}", markdown=_summary(found, desk, drawn, themes), description=f"{client} {found.week}"
     )
     return found
 
@@ -47,10 +50,20 @@ def chart(client: str, found: Review) -> None:
     chart_review(open_desk(client), found)
 
 
-def _summary(found: Review, desk: Desk, drawn: Drawn) -> str:
+def _summary(found: Review, desk: Desk, drawn: Drawn, themes: Tracked | None) -> str:
     lines = [f"# {found.client} {found.week}", "", f"{found.figures.requests:,} requests.", ""]
     lines += [f"- **{finding.status.value}**: {finding.text}" for finding in found.findings]
     lines += [f"- **{change.kind.value}**: {change.text}. {change.action}" for change in found.changes]
+    going_on = [one for one in open_incidents(desk, found.as_of) if one.change and one.opened < found.as_of]
+    lines += [f"- **still going on** since {one.week}: {one.text}" for one in going_on]
+    if found.edges:
+        lines += [f"- edge cases: {found.edges}"]
+        lines += [f"    - “{one.text}”: {', '.join(one.reasons)}" for one in found.edges.cases]
+    if themes:
+        lines += [
+            f"- keeps going wrong: {one.name}, {' '.join(map(str, one.lately.values()))} by week, {one.trend}"
+            for one in themes.themes[:SHOWN_THEMES]
+        ]
     if found.estimate:
         lines += [f"- accuracy by the model's own confidence: {found.estimate}. {ONLY_AN_ESTIMATE}"]
     if found.generated:

@@ -12,15 +12,17 @@ import pytest
 from upkeep.changes import Change, Kind
 from upkeep.comparison import Verdict
 from upkeep.config import Thresholds, load_client
+from upkeep.edges import EdgeCase, Edges, Reason
 from upkeep.entitlement import ChangeOrder
 from upkeep.estimate import Estimate
 from upkeep.figures import Basis, Figures, Slice
 from upkeep.generated import Generated, Mean
+from upkeep.incidents import Incident
 from upkeep.monitoring import Finding, Metric, Review, Status
 from upkeep.quality import Confusion
 from upkeep.rates import Rate
 from upkeep.reporting import Health, Report, assess, draw_chart, render_html, render_markdown, share
-from upkeep.stages import Decision
+from upkeep.stages import Decision, OnTheme
 from upkeep.themes import Theme
 
 MONDAY = datetime(2026, 11, 23, 6, tzinfo=UTC)
@@ -207,9 +209,11 @@ def test_errors_are_shown_by_kind_of_request_and_by_channel():
 
 
 def test_what_keeps_going_wrong_is_told_with_examples_and_trend():
-    theme = Theme(("tent", "rent"), 6, 5, {"2026-W46": 1, "2026-W47": 5}, "stock", "rental", ("Can I rent a tent?",))
+    theme = Theme(
+        ("tent", "rent"), 6, 5, {"2026-W46": 1, "2026-W47": 5}, "stock", "rental", ("Can I rent a tent?",), "2026-W41"
+    )
     lines = said(themes=(theme,))
-    assert "| tent, rent | 6 | 5 | stock | rental | 1 5 | growing |" in lines
+    assert "| tent, rent | 2026-W41 | 6 | 5 | stock | rental | 1 5 | growing |" in lines
     assert "- tent, rent, for example: “Can I rent a tent?”" in lines
 
 
@@ -217,7 +221,7 @@ def test_an_estimate_is_never_told_without_saying_what_it_is():
     reviewed = replace(week("2026-W47"), estimate=Estimate(0.84, 0.81, 0.87, 300))
     text = " ".join(said(reviews=(reviewed,)))
     assert "about 84% (81%..87%, from 300 answers checked before)" in text
-    assert "An estimate: a changed policy leaves it as it was." in text
+    assert "An estimate, which does not fall where the right answer to a request has changed." in text
 
 
 def test_generated_answers_are_told_by_what_is_known_of_them():
@@ -225,3 +229,27 @@ def test_generated_answers_are_told_by_what_is_known_of_them():
     lines = said(reviews=(replace(week("2026-W47"), generated=answers),))
     assert "- words in an answer: 12.5 (95% CI 11..14, n=300)" in lines
     assert not any("token F1" in line for line in lines)
+
+
+def test_edge_cases_and_what_is_still_going_on_are_in_the_report():
+    odd = EdgeCase("7", "Do you sell [link]", "order_status", 0.3, None, (Reason.UNSURE, Reason.FAR))
+    newest = replace(week("2026-W47"), edges=Edges(300, {Reason.UNSURE: 4, Reason.FAR: 1}, (odd,)))
+    going_on = Incident("new category tents", "2026-W40", "3", MONDAY, "9 requests were 'tents'", "Agree on it.")
+    lines = said(reviews=(newest,), going_on=(going_on,))
+    assert "- Still going on since 2026-W40: 9 requests were 'tents'. Agree on it." in lines
+    assert (
+        "Edge cases of the newest week: low confidence 4, far from the training data 1 (of 300 requests looked at). "
+        "For example: “Do you sell [link]” (low confidence, far from the training data)."
+    ) in lines
+
+
+def test_a_retrain_says_what_it_did_about_what_kept_going_wrong():
+    themed = replace(DECISION, themes=(OnTheme("tent, rent", "2026-W40", Rate(2, 14), Rate(11, 14)),))
+    assert "    - on what kept going wrong, tent, rent (since 2026-W40): 11 of 14 right, before 2" in said(
+        decisions=(themed,)
+    )
+
+
+def test_the_delay_of_labels_is_told():
+    lines = said(figures=replace(FIGURES, label_delay={0: 60, 3: 30, 9: 10}))
+    assert "| Days until half, nine in ten of those answers were known | 0, 3 | |" in lines

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from tests.audited import FIRST, agreed, serve
-from upkeep.looking import themes_of
+from upkeep.looking import themes_of, track_themes, tracked_themes
 from upkeep.periods import week
-from upkeep.themes import Theme, Trouble, find_themes
+from upkeep.themes import Theme, Trouble, find_themes, follow, nearest
 
 WEEKS = ["2026-W10", "2026-W11", "2026-W12", "2026-W13"]
 ORDINARY = [
@@ -87,6 +87,39 @@ def test_the_themes_of_a_clients_weeks_are_found_in_its_log(tmp_path, monkeypatc
     assert found.by_week == {"2026-W06": 6, "2026-W07": 3}
     assert (found.given, found.right) == ("order_status", "refund_status")
     assert themes_of(desk, windows[:0], until=FIRST) == ()
+
+
+def test_a_theme_is_followed_from_review_to_review_and_keeps_the_weeks_it_has_left_behind():
+    later = [one._replace(week="2026-W14") for one in TENTS]
+    vectors = np.stack([direction(0, seed) for seed in range(90, 96)])
+    (tents,) = find_themes(later, vectors, weeks=[*WEEKS[1:], "2026-W14"], others=ORDINARY)
+    (followed,) = follow([tents], themes(TENTS, COATS))
+    assert (tents.since, followed.since) == ("2026-W14", "2026-W10")
+    assert followed.by_week == {"2026-W10": 1, "2026-W11": 0, "2026-W12": 0, "2026-W13": 0, "2026-W14": 6}
+    assert follow([tents], themes(ODD, COATS)) == follow([tents], []) == [tents]
+
+
+def test_a_text_belongs_to_the_theme_whose_centre_is_near_or_to_none():
+    found = themes(TENTS, COATS)
+    vectors = np.stack([direction(0, 70), direction(1, 71), direction(5, 72)])
+    about = [found[at].right if at is not None else None for at in nearest(found, vectors)]
+    assert about == ["tents", "repairs", None]
+    assert nearest([], vectors) == [None] * 3
+
+
+def test_the_themes_of_a_week_are_recorded_once_and_told_from_those_of_the_week_before(tmp_path, monkeypatch):
+    desk = agreed(tmp_path, monkeypatch)
+    for number, wrong in enumerate((6, 0, 5)):
+        serve(desk, number, wrong=wrong)
+    windows = [week(f"2026-W0{6 + number}", desk.zone) for number in range(3)]
+    track_themes(desk, windows[:1], until=FIRST + timedelta(weeks=1))
+    found = track_themes(desk, windows[1:], until=FIRST + timedelta(weeks=3))
+    assert [(one.since, one.by_week) for one in found.themes] == [
+        ("2026-W06", {"2026-W06": 6, "2026-W07": 0, "2026-W08": 5})
+    ]
+    assert track_themes(desk, windows, until=FIRST + timedelta(weeks=9)) == found
+    assert tracked_themes(desk, FIRST + timedelta(weeks=1)) == tracked_themes(desk, FIRST + timedelta(weeks=2))
+    assert tracked_themes(desk, FIRST) is None
 
 
 @pytest.mark.parametrize("counts", [(0, 0, 1, 0), (2, 2, 2, 3), (1, 0, 1, 1)])

@@ -237,6 +237,8 @@ def _review(options: argparse.Namespace) -> None:
         print(f"  {finding.status.value}: {finding.text}")
     for change in found.changes:
         print(f"  {change.kind.value}: {change.text}\n    {change.action}")
+    if found.edges:
+        print(f"  edge cases: {found.edges}")
     if order:
         print(f"  change order {order.period}: {order.why_extra}")
 

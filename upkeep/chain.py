@@ -23,6 +23,7 @@ from upkeep.stages import (
     collect_cases,
     compare_models,
     due,
+    follow_themes,
     review_week,
     train_challenger,
 )
@@ -52,6 +53,7 @@ def watch(desk: Desk, as_of: datetime) -> ChangeOrder | None:
     """Review the week; where the tier includes no retrain, a recommended one becomes a change order."""
     found = review_week(desk, as_of)
     note_incidents(desk, found)
+    follow_themes(desk, found)
     chart_review(desk, found)
     draw_audit(desk, as_of)
     if not found.opened or desk.tier.retrain is not None:

@@ -1,17 +1,26 @@
 """How do a client's weekly figures become lines in MLflow?
 
-One run per week in the experiment `<client>/reviews`; every metric's step is the week, 202607 for 2026-W07, so that the
-runs' charts, taken together, are the client's history.
+One run per week in the experiment `<client>/reviews`. Each carries the HISTORY weeks up to its own as they were known
+then, labels that came in late included: the charts of any run are the client's history at that review. A metric's step
+is the number of the client's week, 1 for the first that was reviewed, and its time is the end of the week.
 """
 
 from __future__ import annotations
 
+from upkeep.adapters.registry import Point
 from upkeep.desk import Desk
-from upkeep.monitoring import Metric, Review, Status
+from upkeep.edges import Reason
+from upkeep.figures import Figures
+from upkeep.monitoring import Metric, Review, Status, as_known
+from upkeep.periods import week
 from upkeep.quality import calibration_error, macro_f1
+from upkeep.stages import reviews
 
 PART = "reviews"
 TAG = "upkeep.week"
+HISTORY = 26
+BY_CHANCE = (Reason.UNSURE, Reason.WORDS, Reason.FAR)
+"""The kinds of edge case that are known of every request looked at."""
 RATES = (*(metric.value for metric in Metric), "labelled")
 
 
@@ -19,21 +28,27 @@ def chart_review(desk: Desk, found: Review) -> None:
     """Log a review's figures, each rate with its interval and n. A week that is there already is left alone."""
     if desk.registry.has_run(PART, TAG, found.week):
         return
+    weekly = [*(one for one in reviews(desk) if one.week < found.week), found]
+    known = dict(as_known(weekly, found.recounted))
     tags = {TAG: found.week, "upkeep.client": found.client, "upkeep.stage": "review"}
     with desk.registry.run(f"review {found.week}", tags, part=PART) as run:
         run.params({"week": found.week, "model_version": found.figures.model_version, "basis": found.figures.basis})
-        run.metrics(_metrics(found), step=int(found.week.replace("-W", "")))
+        points = [
+            Point(_metrics(one, known[one.week]), number, week(one.week, desk.zone).end)
+            for number, one in enumerate(weekly, start=1)
+        ]
+        run.history(points[-HISTORY:])
         run.text("findings.md", "\n".join(f"- **{one.status.value}**: {one.text}" for one in found.findings) + "\n")
 
 
-def _metrics(found: Review) -> dict[str, float]:
+def _metrics(found: Review, seen: Figures) -> dict[str, float]:
     """What is known of the week; a rate of nothing is left out, it is not zero."""
     counted: dict[str, float] = {
-        "requests": found.figures.requests,
-        "quarantined": sum(found.figures.quarantined.values()),
+        "requests": seen.requests,
+        "quarantined": sum(seen.quarantined.values()),
         "alarms": sum(finding.status is Status.ALERT for finding in found.findings),
+        "changes": len(found.changes),
     }
-    seen = found.figures
     single = {
         "mean_confidence": seen.mean_confidence,
         "calibration_error": calibration_error(seen.calibration),
@@ -42,14 +57,19 @@ def _metrics(found: Review) -> dict[str, float]:
         "unknown_words": found.inputs.words.value if found.inputs else None,
         "latency_p50_ms": seen.latency_p50_ms,
         "latency_p95_ms": seen.latency_p95_ms,
+        "label_delay_p50_days": seen.delay_at(0.5),
+        "label_delay_p90_days": seen.delay_at(0.9),
     }
+    if found.edges and found.edges.looked:
+        shares = {name: found.edges.counts.get(name, 0) / found.edges.looked for name in BY_CHANCE}
+        counted |= {f"edge/{name}": share for name, share in shares.items()}
     if found.generated:
         means = {"token_f1": found.generated.token_f1, "chrf": found.generated.chrf, "words": found.generated.words}
         single |= {name: mean.value for name, mean in means.items() if mean}
         single |= {"exact_match": found.generated.exact.value, "refusals": found.generated.refusals.value}
     counted |= {name: value for name, value in single.items() if value is not None}
     for name in RATES:
-        rate = getattr(found.figures, name)
+        rate = getattr(seen, name)
         if rate.value is not None:
             low, high = rate.interval()
             counted |= {name: rate.value, f"{name}/low": low, f"{name}/high": high, f"{name}/n": rate.n}

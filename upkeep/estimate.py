@@ -14,7 +14,7 @@ from upkeep.figures import Figures
 from upkeep.rates import Interval, Rate
 from upkeep.tally import CONFIDENCE_BINS
 
-ONLY_AN_ESTIMATE = "An estimate: a changed policy leaves it as it was."
+ONLY_AN_ESTIMATE = "An estimate, which does not fall where the right answer to a request has changed."
 
 
 @dataclass(frozen=True, slots=True)

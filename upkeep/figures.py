@@ -79,6 +79,15 @@ class Figures:
     versions: dict[str, int] = field(default_factory=dict)
     slices: dict[str, dict[str, Slice]] = field(default_factory=dict)
 
+    def delay_at(self, share: float) -> int | None:
+        """The whole days within which that share of the labels had come; None where none has."""
+        wanted, known = share * sum(self.label_delay.values()), 0
+        for days, labels in sorted(self.label_delay.items()):
+            known += labels
+            if known >= wanted:
+                return days
+        return None
+
 
 def figures(window: LogWindow, client: Client) -> Figures:
     """Count a week's log that was read row by row."""

@@ -21,13 +21,12 @@ from upkeep.lasting import Week, why_over
 from upkeep.log import Prediction
 from upkeep.monitoring import Metric, Review, Status, as_known
 from upkeep.periods import week
-from upkeep.redaction import redact
+from upkeep.redaction import shown
 from upkeep.stages import reviews
 from upkeep.tally import opinions
 from upkeep.truth import Truth, settle
 
 EXAMPLES = 3
-LONGEST = 160
 RETRAIN = "We recommend a retrain."
 CURED_BY_A_RETRAIN = {Kind.POLICY, Kind.NEW_CATEGORY, Kind.OUT_OF_SCOPE, Kind.CALIBRATION}
 
@@ -187,21 +186,19 @@ def _examples(desk: Desk, found: Review, subject: str) -> tuple[str, ...]:
     if shows is None:
         return ()
     log = desk.sample_log(week(found.week, desk.zone), until=found.as_of)
-    shown: list[str] = []
+    examples: list[str] = []
     for prediction in log.predictions:
         said = log.outcomes.get(prediction.id)
-        if not said or len(shown) == EXAMPLES:
+        if not said or len(examples) == EXAMPLES:
             continue
         counted = opinions(said, desk.client.free_text)
         if not counted:
             continue
         truth = settle(prediction, counted, out_of_scope=desk.client.out_of_scope_label)
         if not truth.right and shows(prediction, truth):
-            text = redact(" ".join(prediction.input.split()))
-            cut = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
             right = f"; right: {truth.answer}" if truth.answer else ""
-            shown.append(f"“{cut}” was answered {prediction.output}{right}")
-    return tuple(shown)
+            examples.append(f"“{shown(prediction.input)}” was answered {prediction.output}{right}")
+    return tuple(examples)
 
 
 def _shows(found: Review, subject: str, out_of_scope: str) -> Callable[[Prediction, Truth], bool] | None:

@@ -2,34 +2,102 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from io import BytesIO
+from typing import TYPE_CHECKING, NamedTuple
 
+from upkeep import records
 from upkeep.base_model import Base, resolve_base
+from upkeep.cases import Case
 from upkeep.config import Client
 from upkeep.desk import Desk
+from upkeep.edges import Edges, Familiar, familiar, find_edges
 from upkeep.encoder import Encoder, embed_all, load_encoder
+from upkeep.errors import NotFoundError
 from upkeep.inputs import Inputs, look, vocabulary
 from upkeep.log import Outcome, Prediction, lot
-from upkeep.periods import Window
+from upkeep.periods import Cadence, Window, period
 from upkeep.tally import opinions
-from upkeep.themes import LEAST, MOST, Theme, Trouble, find_themes
-from upkeep.truth import settle
+from upkeep.themes import LEAST, MOST, Theme, Trouble, find_themes, follow
+from upkeep.truth import Truth, settle
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 LOOKED_AT = 300
 """So many requests of a week are embedded: a new topic with 15 % of the traffic is seen on them."""
+FAMILIAR_TEXTS = 2000
+"""Requests are compared with so many training texts at most, chosen by chance."""
+FAMILIAR = "looks/familiar.npz"
+REMEMBERED = 20_000
+"""Embeddings that one process keeps: a request is looked at again for some weeks."""
 
 
-def look_at_week(desk: Desk, window: Window, *, until: datetime) -> Inputs | None:
+class Look(NamedTuple):
+    """A week's requests: what they look like together, and the odd ones."""
+
+    inputs: Inputs
+    edges: Edges
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """What kept going wrong in the weeks up to a review, by theme, the most frequent first."""
+
+    week: str
+    as_of: datetime
+    themes: tuple[Theme, ...]
+
+
+def look_at_week(desk: Desk, window: Window, *, until: datetime) -> Look | None:
     """What the window's requests look like, on a sample; None where there are none. Raises BaseModelError."""
-    sampled = desk.sample_log(window, until=until).predictions
-    texts = [one.input for one in sorted(sampled, key=lambda one: lot(one.id))[:LOOKED_AT]]
-    if not texts:
+    sampled = desk.sample_log(window, until=until)
+    requests = sorted(sampled.predictions, key=lambda one: lot(one.id))[:LOOKED_AT]
+    if not requests:
         return None
-    encoder, base = _encoder(resolve_base(desk.client.base_model), desk.recipe.max_tokens, desk.recipe.precision)
-    known = vocabulary(case.text for case in desk.cases() if case.valid_from is None or case.valid_from < until)
-    return look(texts, embed_all(encoder, texts), known=known, base=base)
+    cases = [case for case in desk.cases() if case.valid_from is None or case.valid_from < until]
+    texts, words = [one.input for one in requests], vocabulary(case.text for case in cases)
+    eyes = eyes_of(desk)
+    embeddings = eyes.embed(texts)
+    truths = {one.id: _truth(desk.client, one, sampled.outcomes.get(one.id, [])) for one in requests}
+    edges = find_edges(
+        requests,
+        embeddings,
+        truths={id: truth for id, truth in truths.items() if truth},
+        labels=() if desk.client.free_text else desk.client.labels,
+        known_words=words,
+        known=_familiar(desk, cases, eyes),
+    )
+    return Look(look(texts, embeddings, known=words, base=eyes.base.digest), edges)
+
+
+def track_themes(desk: Desk, weeks: Sequence[Window], *, until: datetime) -> Tracked:
+    """What went wrong in some weeks by theme, with its earlier counts; recorded as themes/<newest week>.json.
+
+    Raises BaseModelError.
+    """
+    newest = weeks[-1].key
+    key = f"themes/{newest}.json"
+    done = records.load_if_there(desk.store, key, Tracked)
+    if done:
+        return done
+    before = tracked_themes(desk, weeks[-1].start)
+    found = follow(themes_of(desk, weeks, until=until), before.themes if before else ())
+    tracked = Tracked(newest, until, tuple(found))
+    records.save(desk.store, key, tracked)
+    return tracked
+
+
+def tracked_themes(desk: Desk, moment: datetime) -> Tracked | None:
+    """The newest record of themes of a week that had ended by a moment; None where there is none."""
+    current = period(moment, Cadence.WEEKLY, desk.zone).key
+    keys = [key for key in desk.store.keys("themes/") if key < f"themes/{current}"]
+    return records.load(desk.store, keys[-1], Tracked) if keys else None
 
 
 def themes_of(desk: Desk, weeks: Sequence[Window], *, until: datetime) -> tuple[Theme, ...]:
@@ -47,22 +115,68 @@ def themes_of(desk: Desk, weeks: Sequence[Window], *, until: datetime) -> tuple[
     troubles = troubles[-MOST:]
     if len(troubles) < LEAST:
         return ()
-    encoder, _ = _encoder(resolve_base(desk.client.base_model), desk.recipe.max_tokens, desk.recipe.precision)
-    embeddings = embed_all(encoder, [one.text for one in troubles])
+    embeddings = eyes_of(desk).embed([one.text for one in troubles])
     return tuple(find_themes(troubles, embeddings, weeks=[window.key for window in weeks], others=others))
+
+
+class Eyes:
+    """An untrained base model, which remembers what it has embedded."""
+
+    def __init__(self, base: Base, encoder: Encoder) -> None:
+        self.base = base
+        self.encoder = encoder
+        self.known: dict[str, NDArray[np.float32]] = {}
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """The embeddings of some texts, shape (len(texts), width), each row of length 1."""
+        import numpy as np
+
+        if len(self.known) > REMEMBERED:
+            self.known.clear()
+        new = sorted(set(texts) - self.known.keys())
+        self.known |= zip(new, embed_all(self.encoder, new), strict=True)
+        return np.array([self.known[text] for text in texts]).reshape(len(texts), self.encoder.width)
+
+
+def eyes_of(desk: Desk) -> Eyes:
+    """The client's base model. Raises BaseModelError."""
+    return _eyes(resolve_base(desk.client.base_model), desk.recipe.max_tokens, desk.recipe.precision)
+
+
+@lru_cache(maxsize=1)  # the clients of an agency mostly share one base model
+def _eyes(base: Base, max_tokens: int, precision: str) -> Eyes:
+    return Eyes(base, load_encoder(base, max_tokens=max_tokens, precision=precision))
+
+
+def _familiar(desk: Desk, cases: Sequence[Case], eyes: Eyes) -> Familiar:
+    """The training texts as embeddings, read back where the same were embedded before."""
+    import numpy as np
+
+    texts = sorted({case.text for case in cases}, key=lot)[:FAMILIAR_TEXTS]
+    digest = hashlib.sha256("\n".join([eyes.base.digest, *texts]).encode()).hexdigest()
+    try:
+        with np.load(BytesIO(desk.store.read(FAMILIAR)), allow_pickle=False) as kept:
+            if str(kept["digest"]) == digest:
+                return Familiar(kept["embeddings"].astype(np.float32), float(kept["ordinary"]))
+    except NotFoundError:
+        pass
+    known = familiar(eyes.embed(texts))
+    buffer = BytesIO()
+    np.savez(buffer, digest=digest, embeddings=known.embeddings.astype(np.float16), ordinary=known.ordinary)
+    desk.store.write(FAMILIAR, buffer.getvalue())
+    return Familiar(known.embeddings.astype(np.float16).astype(np.float32), known.ordinary)
+
+
+def _truth(client: Client, one: Prediction, said: Sequence[Outcome]) -> Truth | None:
+    counted = opinions(said, client.free_text)
+    return settle(one, counted, out_of_scope=client.out_of_scope_label) if counted else None
 
 
 def _trouble(client: Client, week: str, one: Prediction, said: Sequence[Outcome]) -> Trouble | None:
     """A request that was answered wrong or handed to a person, else None."""
-    counted = opinions(said, client.free_text)
-    truth = settle(one, counted, out_of_scope=client.out_of_scope_label) if counted else None
+    truth = _truth(client, one, said)
     wrong = truth is not None and not truth.right
     if not wrong and one.automatic:
         return None
     given = None if client.free_text else one.output
     return Trouble(week, one.input, wrong, given, truth.answer if truth and not client.free_text else None)
-
-
-@lru_cache(maxsize=1)  # the clients of an agency mostly share one base model
-def _encoder(base: Base, max_tokens: int, precision: str) -> tuple[Encoder, str]:
-    return load_encoder(base, max_tokens=max_tokens, precision=precision), base.digest

@@ -11,6 +11,7 @@ from upkeep import alarms
 from upkeep.alarms import Against, Direction, Standing, State
 from upkeep.changes import Change, Seen, find_changes
 from upkeep.config import Client, Thresholds
+from upkeep.edges import Edges
 from upkeep.estimate import Estimate, estimate_accuracy
 from upkeep.figures import Figures
 from upkeep.generated import Generated
@@ -80,6 +81,7 @@ class Review:
     inputs: Inputs | None = None
     estimate: Estimate | None = None
     generated: Generated | None = None
+    edges: Edges | None = None
     recounted: dict[str, Figures] = field(default_factory=dict)
 
     @property
@@ -105,13 +107,15 @@ def review(
     unseen: str | None = None,
     versions: Collection[str] = (),
     generated: Generated | None = None,
+    edges: Edges | None = None,
 ) -> Review:
     """Judge a week's agreed figures against their limits and against the model's own first weeks.
 
     `earlier` are the reviews of previous weeks, oldest first, `recounted` some of those weeks as they are known now.
     Figures are compared within the unbroken run of weeks with the same model, because a new model's record starts
     afresh. `inputs` is what the week's requests looked like, or `unseen` why nobody could look; `versions` are the
-    models that may be in service, empty where nobody knows; `generated` is how the answers read where they are texts.
+    models that may be in service, empty where nobody knows; `generated` is how the answers read where they are texts,
+    `edges` are the week's edge cases.
     """
     newest = dict(recounted or {})
     known = as_known(earlier, newest)
@@ -133,6 +137,7 @@ def review(
         inputs=inputs,
         estimate=estimate_accuracy(figures, before, minimum=client.minimum_labels),
         generated=generated,
+        edges=edges,
         recounted=newest,
     )
 

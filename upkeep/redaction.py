@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+LONGEST = 160
 PATTERNS = (
     ("[link]", re.compile(r"\bhttps?://\S+|\bwww\.\S+", re.IGNORECASE)),
     ("[e-mail]", re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")),
@@ -18,3 +19,9 @@ def redact(text: str) -> str:
     for instead, pattern in PATTERNS:
         text = pattern.sub(instead, text)
     return text
+
+
+def shown(text: str) -> str:
+    """A text as others may see it: redacted, on one line, of LONGEST characters at most."""
+    line = redact(" ".join(text.split()))
+    return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"

@@ -12,12 +12,13 @@ from upkeep import records
 from upkeep.changes import Change
 from upkeep.config import Client
 from upkeep.desk import Desk
+from upkeep.edges import Edges
 from upkeep.entitlement import ChangeOrder
-from upkeep.errors import BaseModelError
 from upkeep.estimate import ONLY_AN_ESTIMATE, Estimate
 from upkeep.figures import Basis, Figures, figures_of
 from upkeep.generated import described
-from upkeep.looking import themes_of
+from upkeep.incidents import Incident, open_incidents
+from upkeep.looking import tracked_themes
 from upkeep.monitoring import Finding, Review, Status
 from upkeep.periods import Cadence, Window, last_full, week
 from upkeep.quality import LabelQuality, by_label
@@ -27,7 +28,6 @@ from upkeep.themes import Theme
 
 SHOWN_LABELS = 8
 SHOWN_THEMES = 6
-THEME_WEEKS = 8
 
 
 class Health(StrEnum):
@@ -53,6 +53,7 @@ class Report:
     decisions: tuple[Decision, ...]
     change_orders: tuple[ChangeOrder, ...]
     themes: tuple[Theme, ...] = ()
+    going_on: tuple[Incident, ...] = ()
 
     @property
     def newest_alerts(self) -> list[Finding]:
@@ -63,6 +64,11 @@ class Report:
     def estimate(self) -> Estimate | None:
         """The accuracy of the newest week as the model's confidence suggests it, where that can be said."""
         return self.reviews[-1].estimate if self.reviews else None
+
+    @property
+    def edges(self) -> Edges | None:
+        """The edge cases of the newest week, where somebody could look."""
+        return self.reviews[-1].edges if self.reviews else None
 
     @property
     def answers(self) -> dict[str, str]:
@@ -118,17 +124,17 @@ def assemble(desk: Desk, month: Window, as_of: datetime) -> Report:
         reviews=weekly,
         decisions=tuple(one for one in decisions(desk) if month.start <= one.as_of < month.end),
         change_orders=tuple(one for one in change_orders(desk) if month.start <= one.as_of < month.end),
-        themes=_themes(desk, as_of, weekly),
+        themes=_themes(desk, month),
+        going_on=tuple(one for one in open_incidents(desk, as_of) if one.opened < month.start),
     )
 
 
-def _themes(desk: Desk, as_of: datetime, weekly: Sequence[Review]) -> tuple[Theme, ...]:
-    """What went wrong in the newest weeks of the month and some before it, by theme."""
-    upto = [one.week for one in reviews(desk) if weekly and one.week <= weekly[-1].week]
-    try:
-        return themes_of(desk, [week(key, desk.zone) for key in upto[-THEME_WEEKS:]], until=as_of)[:SHOWN_THEMES]
-    except BaseModelError:  # the weekly reviews have said so
+def _themes(desk: Desk, month: Window) -> tuple[Theme, ...]:
+    """What kept going wrong at the last review of the month."""
+    tracked = tracked_themes(desk, month.end)
+    if tracked is None or week(tracked.week, desk.zone).end <= month.start:
         return ()
+    return tracked.themes[:SHOWN_THEMES]
 
 
 def assess(weekly: Sequence[Review]) -> Health:

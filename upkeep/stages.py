@@ -2,7 +2,8 @@
 
 Every stage is safe to run again: it writes its record last and, where the record is there, returns it.
 Records stand in the client's store: reviews/2026-W47.json, claims/2026-Q4.json, collections/, challengers/,
-decisions/ by period, change-orders/ by month. What was read of the log stands in daily/ (`upkeep.daily`).
+decisions/ by period, change-orders/ by month, edge-cases/ and themes/ by week. What was read of the log stands in
+daily/ (`upkeep.daily`).
 """
 
 from __future__ import annotations
@@ -37,19 +38,24 @@ from upkeep.collection import LATE, Collected, collect, first_day
 from upkeep.comparison import Judgement, Paired, Verdict, compare, judge
 from upkeep.config import BaseModelConfig, Promotion, Work
 from upkeep.desk import GOLDEN, LAUNCH_CASES, Desk
+from upkeep.edges import SHOWN
 from upkeep.entitlement import ChangeOrder, Claim, Included, entitled
 from upkeep.errors import AlreadyExistsError, BaseModelError, DecisionError, NotEnoughDataError
 from upkeep.evaluation import Scores, evaluate_model
 from upkeep.figures import figures_of
 from upkeep.finetuning import Trained, finetune
 from upkeep.generated import look_at_answers
-from upkeep.looking import look_at_week
+from upkeep.looking import Tracked, eyes_of, look_at_week, track_themes, tracked_themes
 from upkeep.monitoring import Review, review
 from upkeep.periods import Cadence, Window, last_full, starts_on, week
 from upkeep.progress import Progress, silent
+from upkeep.rates import Rate
+from upkeep.themes import nearest
 
 RECENT = timedelta(days=92)
 """How far back the recent holdout reaches."""
+THEME_WEEKS = 8
+"""Themes are found in what went wrong in so many newest weeks."""
 RECOUNTED = 3
 """So many weeks before the reviewed one are counted again: labels come in late."""
 PROOF_TEXTS = 20
@@ -91,6 +97,20 @@ class Challenger:
 
 
 @dataclass(frozen=True, slots=True)
+class OnTheme:
+    """Both models on the recent items that are about something that kept going wrong."""
+
+    theme: str
+    since: str
+    champion: Rate
+    challenger: Rate
+
+    def __str__(self) -> str:
+        old, new = self.champion, self.challenger
+        return f"{self.theme} (since {self.since}): {new.hits} of {new.n} right, before {old.hits}"
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What was decided about a challenger, on which evidence, and whether it went into service."""
 
@@ -105,6 +125,7 @@ class Decision:
     metrics: dict[str, dict[str, float]]
     applied: bool = False
     applied_by: str | None = None
+    themes: tuple[OnTheme, ...] = ()
 
 
 def due(desk: Desk, as_of: datetime) -> list[Work]:
@@ -127,9 +148,11 @@ def review_week(desk: Desk, as_of: datetime) -> Review:
     if counted.quarantined:
         records.save_rows(desk.store, f"quarantine/{last.key}.jsonl", counted.quarantined)
     try:
-        inputs, unseen = look_at_week(desk, last, until=moment), None
+        seen, unseen = look_at_week(desk, last, until=moment), None
     except BaseModelError as exc:  # the figures need no model
-        inputs, unseen = None, str(exc)
+        seen, unseen = None, str(exc)
+    if seen:
+        records.save_rows(desk.store, f"edge-cases/{last.key}.jsonl", seen.edges.cases)
     found = review(
         desk.client,
         week=last.key,
@@ -137,15 +160,25 @@ def review_week(desk: Desk, as_of: datetime) -> Review:
         figures=figures_of(counted, desk.client),
         earlier=earlier,
         recounted={one.key: figures_of(tally, desk.client) for one, tally in zip(again, late, strict=True)},
-        inputs=inputs,
+        inputs=seen.inputs if seen else None,
         unseen=unseen,
         versions={one.version for one in challengers(desk)},
         generated=look_at_answers(desk.sample_log(last, until=moment), refusals=desk.client.refusals)
         if desk.client.free_text
         else None,
+        edges=replace(seen.edges, cases=seen.edges.cases[:SHOWN]) if seen else None,
     )
     records.save(desk.store, key, found)
     return found
+
+
+def follow_themes(desk: Desk, found: Review) -> Tracked | None:
+    """Track what keeps going wrong over the weeks up to a review; None where nobody can look."""
+    upto = [one.week for one in reviews(desk) if one.week <= found.week]
+    try:
+        return track_themes(desk, [week(key, desk.zone) for key in upto[-THEME_WEEKS:]], until=found.as_of)
+    except BaseModelError:  # the review has said so
+        return None
 
 
 def reviews(desk: Desk) -> list[Review]:
@@ -325,6 +358,9 @@ def compare_models(desk: Desk, period: str, as_of: datetime, *, reason: str, pro
         reasons=judged.reasons,
         compared=compared,
         metrics={version: _flat(found) for version, found in scores.items()},
+        themes=_on_themes(
+            desk, moment, sets["recent"], champion=scores[champion][1], challenger=scores[made.version][1]
+        ),
     )
     _log_comparison(desk, decision, sets, scores, judged)
     records.save(desk.store, key, decision)
@@ -405,6 +441,26 @@ def _recent(desk: Desk, moment: datetime) -> list[Item]:
     return [item for item in _holdout(desk, moment) if item.valid_from is not None and item.valid_from >= oldest]
 
 
+def _on_themes(
+    desk: Desk, moment: datetime, items: Sequence[Item], *, champion: Scores, challenger: Scores
+) -> tuple[OnTheme, ...]:
+    """How both do on what keeps going wrong, the most frequent first; for people, the verdict does not ask."""
+    tracked = tracked_themes(desk, moment)
+    if tracked is None or not items:
+        return ()
+    at = nearest(tracked.themes, eyes_of(desk).embed([item.text for item in items]))
+    return tuple(
+        OnTheme(
+            theme.name,
+            theme.since,
+            Rate.of(right for one, right in zip(at, champion.right, strict=True) if one == number),
+            Rate.of(right for one, right in zip(at, challenger.right, strict=True) if one == number),
+        )
+        for number, theme in enumerate(tracked.themes)
+        if number in at
+    )
+
+
 def _score_all(desk: Desk, model: Classifier, sets: dict[str, list[Item]], progress: Progress) -> list[Scores]:
     outside = desk.client.out_of_scope_label
     return [
@@ -470,6 +526,7 @@ def _log_comparison(
             run.dataset(dataset)
         lines = [f"# {decision.verdict.value}: v{decision.challenger} against v{decision.champion}", ""]
         lines += [f"- {reason}" for reason in judged.reasons] + ["", *(f"- {one}" for one in decision.compared)]
+        lines += ["", "What kept going wrong:", "", *(f"- {one}" for one in decision.themes)] if decision.themes else []
         run.text("decision.md", "\n".join(lines) + "\n")
 
 

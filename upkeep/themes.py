@@ -2,7 +2,8 @@
 
 Requests that were answered wrong or handed to a person are grouped by what they mean: average-linkage clustering of
 their embeddings by the untrained base model, so that a theme is the same thing whatever model answers. A theme is told
-by the words it uses more than the other requests do, by its most typical requests, and by its count in each week.
+by the words it uses more than the other requests do, by its most typical requests, and by its count in each week. It is
+the theme of an earlier review when the centres of the two lie close together.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from upkeep.inputs import WORD
-from upkeep.redaction import redact
+from upkeep.redaction import redact, shown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,11 +26,15 @@ HIDDEN = re.compile(r"\[[a-z-]+\]")
 """What stands for personal data in a redacted text."""
 APART = 0.62
 """Mean cosine distance from which two groups are two themes; requests of one intent are mostly nearer."""
+SAME = 0.2
+"""Cosine distance of centres below which a theme is one that was there before: reviews share most of their weeks."""
 LEAST = 4
 """Requests that make a theme."""
 MOST = 1000
 """Requests that are grouped at most, the newest."""
-WORDS, EXAMPLES, LONGEST = 4, 3, 160
+WORDS, EXAMPLES = 4, 3
+TREND, FOLLOWED = 8, 26
+"""Weeks that make a trend, and weeks for which counts are kept."""
 
 
 class Trouble(NamedTuple):
@@ -47,6 +52,7 @@ class Theme:
     """Requests that are about the same thing: how many in each week, and how many of all were answered wrong.
 
     `given` and `right` are the most frequent answer of the model and right answer among them, where there are any.
+    `since` is the first week that had one, `centre` the mean of their embeddings at length 1.
     """
 
     words: tuple[str, ...]
@@ -56,11 +62,23 @@ class Theme:
     given: str | None
     right: str | None
     examples: tuple[str, ...]
+    since: str = ""
+    centre: tuple[float, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What it is about, in its words."""
+        return ", ".join(self.words) or "(no word of its own)"
+
+    @property
+    def lately(self) -> dict[str, int]:
+        """Its count in the newest weeks."""
+        return dict(list(self.by_week.items())[-TREND:])
 
     @property
     def trend(self) -> str:
-        """The newer half of the weeks against the older half, in a word."""
-        counts = list(self.by_week.values())
+        """The newer half of the newest weeks against the older half, in a word."""
+        counts = list(self.lately.values())
         half = len(counts) // 2
         before, now = sum(counts[:half]), sum(counts[len(counts) - half :])
         if half and now >= 2 * before + 2:
@@ -96,6 +114,8 @@ def _theme(
 ) -> Theme:
     nearest = (embeddings @ embeddings.mean(axis=0)).argsort()[::-1][:EXAMPLES]
     counted = Counter(one.week for one in members)
+    centre = embeddings.mean(axis=0)
+    centre /= (centre @ centre) ** 0.5
     return Theme(
         words=_words([one.text for one in members], usual, n),
         requests=len(members),
@@ -103,8 +123,50 @@ def _theme(
         by_week={week: counted[week] for week in weeks},
         given=_most([one.given for one in members if one.wrong]),
         right=_most([one.right for one in members]),
-        examples=tuple(_shown(members[int(at)].text) for at in nearest),
+        examples=tuple(shown(members[int(at)].text) for at in nearest),
+        since=next(week for week in weeks if counted[week]),
+        centre=tuple(round(float(part), 4) for part in centre),
     )
+
+
+def follow(found: Sequence[Theme], before: Sequence[Theme]) -> list[Theme]:
+    """The themes found now, those that were there before with their first week and their earlier counts.
+
+    Centres are paired nearest first, each once.
+    """
+    pairs = sorted(
+        (apart, new, old)
+        for new, one in enumerate(found)
+        for old, other in enumerate(before)
+        if (apart := _apart(one, other)) < SAME
+    )
+    known: dict[int, int] = {}
+    for _, new, old in pairs:
+        if new not in known and old not in known.values():
+            known[new] = old
+    return [_continued(one, before[known[at]]) if at in known else one for at, one in enumerate(found)]
+
+
+def nearest(themes: Sequence[Theme], embeddings: NDArray[np.float32]) -> list[int | None]:
+    """For each text the theme whose centre is nearest, None where none is near; `embeddings` as in `find_themes`."""
+    import numpy as np
+
+    if not themes or not len(embeddings):
+        return [None] * len(embeddings)
+    alike = embeddings @ np.array([one.centre for one in themes], dtype=np.float32).T
+    return [int(row.argmax()) if 1 - row.max() < APART / 2 else None for row in alike]
+
+
+def _apart(one: Theme, other: Theme) -> float:
+    if len(one.centre) != len(other.centre):  # another base model's
+        return 1.0
+    return 1 - sum(a * b for a, b in zip(one.centre, other.centre, strict=True))
+
+
+def _continued(now: Theme, before: Theme) -> Theme:
+    by_week = dict(sorted((before.by_week | now.by_week).items()))
+    kept = dict(list(by_week.items())[-FOLLOWED:])
+    return replace(now, by_week=kept, since=min(now.since, before.since))
 
 
 def _words(texts: Sequence[str], usual: Counter[str], n: int) -> tuple[str, ...]:
@@ -123,8 +185,3 @@ def _words(texts: Sequence[str], usual: Counter[str], n: int) -> tuple[str, ...]
 def _most(answers: Sequence[str | None]) -> str | None:
     named = Counter(answer for answer in answers if answer is not None)
     return named.most_common(1)[0][0] if named else None
-
-
-def _shown(text: str) -> str:
-    line = redact(" ".join(text.split()))
-    return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import tempfile
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from upkeep.errors import NoChampionError, StoreError
 from upkeep.home import home
@@ -33,6 +33,14 @@ class Dataset:
     name: str
     digest: str
     use: str
+
+
+class Point(NamedTuple):
+    """Metrics at one step, and the time they are of."""
+
+    values: Mapping[str, float]
+    step: int
+    at: datetime
 
 
 def tracking_uri() -> str:
@@ -55,10 +63,17 @@ class Run:
 
     def metrics(self, values: Mapping[str, float], *, step: int = 0) -> None:
         """Log metrics, all in one call."""
+        self.history([Point(values, step, datetime.now(UTC))])
+
+    def history(self, points: Iterable[Point]) -> None:
+        """Log metrics of several steps, in as few calls as MLflow takes."""
         from mlflow.entities import Metric
 
-        now = int(time.time() * 1000)
-        batch = [Metric(_metric_name(key), float(value), now, step) for key, value in values.items()]
+        batch = [
+            Metric(_metric_name(key), float(value), int(point.at.timestamp() * 1000), point.step)
+            for point in points
+            for key, value in point.values.items()
+        ]
         for start in range(0, len(batch), 500):  # MLflow takes 1,000 a call, all kinds together
             self.client.log_batch(self.run_id, metrics=batch[start : start + 500])
 

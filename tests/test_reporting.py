@@ -253,3 +253,15 @@ def test_a_retrain_says_what_it_did_about_what_kept_going_wrong():
 def test_the_delay_of_labels_is_told():
     lines = said(figures=replace(FIGURES, label_delay={0: 60, 3: 30, 9: 10}))
     assert "| Days until half, nine in ten of those answers were known | 0, 3 | |" in lines
+
+
+def test_a_change_order_that_nobody_has_taken_up_is_told_again():
+    assert "No retrain was due and none was needed." in said()
+    alarmed = week("2026-W47", alert=True)
+    assert "No retrain was done this month." in said(reviews=(alarmed,))
+    assert "No retrain was done: the change order of 2026-11-23 has not been taken up." in said(standing_order=ORDER)
+
+
+def test_a_label_that_a_retrain_has_learned_is_not_unknown():
+    counted = replace(FIGURES, unknown_labels={"tents": 4, "gift_card": 2}, answered={"billing": 90, "tents": 10})
+    assert "Right answers the model was not made for: gift_card (2)." in said(figures=counted)

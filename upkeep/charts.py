@@ -14,7 +14,7 @@ from upkeep.figures import Figures
 from upkeep.monitoring import Metric, Review, Status, as_known
 from upkeep.periods import week
 from upkeep.quality import calibration_error, macro_f1
-from upkeep.stages import reviews
+from upkeep.stages import reviewed_weeks, reviews
 
 PART = "reviews"
 TAG = "upkeep.week"
@@ -28,16 +28,17 @@ def chart_review(desk: Desk, found: Review) -> None:
     """Log a review's figures, each rate with its interval and n. A week that is there already is left alone."""
     if desk.registry.has_run(PART, TAG, found.week):
         return
-    weekly = [*(one for one in reviews(desk) if one.week < found.week), found]
+    first = len(reviewed_weeks(desk, upto=found.week)) - HISTORY + 1
+    weekly = reviews(desk, upto=found.week, newest=HISTORY)
     known = dict(as_known(weekly, found.recounted))
     tags = {TAG: found.week, "upkeep.client": found.client, "upkeep.stage": "review"}
     with desk.registry.run(f"review {found.week}", tags, part=PART) as run:
         run.params({"week": found.week, "model_version": found.figures.model_version, "basis": found.figures.basis})
         points = [
             Point(_metrics(one, known[one.week]), number, week(one.week, desk.zone).end)
-            for number, one in enumerate(weekly, start=1)
+            for number, one in enumerate(weekly, start=max(first, 1))
         ]
-        run.history(points[-HISTORY:])
+        run.history(points)
         run.text("findings.md", "\n".join(f"- **{one.status.value}**: {one.text}" for one in found.findings) + "\n")
 
 

@@ -22,7 +22,7 @@ from upkeep.log import Prediction
 from upkeep.monitoring import Metric, Review, Status, as_known
 from upkeep.periods import week
 from upkeep.redaction import shown
-from upkeep.stages import reviews
+from upkeep.stages import HISTORY, reviews
 from upkeep.tally import opinions
 from upkeep.truth import Truth, settle
 
@@ -144,19 +144,19 @@ def _troubles(found: Review) -> list[Incident]:
     """Each trouble that a review has found, as the incident that it would begin."""
     version, at = found.figures.model_version, found.as_of
     alarms = [Incident(one.metric.value, one.weeks[0], version, at, one.text, RETRAIN) for one in found.alerts]
-    changes = [Incident(_subject(one), found.week, version, at, one.text, one.action, one) for one in found.changes]
+    changes = [Incident(subject_of(one), found.week, version, at, one.text, one.action, one) for one in found.changes]
     return alarms + changes
 
 
 def _weeks(desk: Desk, found: Review) -> list[Week]:
     """All weeks that were reviewed up to this one, as they are known now."""
-    reviewed = [one for one in reviews(desk) if one.week < found.week]
-    looks = {one.week: one.inputs for one in (*reviewed, found)}
-    known = [*as_known(reviewed, found.recounted), (found.week, found.figures)]
+    reviewed = reviews(desk, upto=found.week, newest=HISTORY)
+    looks = {one.week: one.inputs for one in reviewed}
+    known = as_known(reviewed, found.recounted)
     return [Week(key, Seen(figures, looks[key])) for key, figures in known]
 
 
-def _subject(change: Change) -> str:
+def subject_of(change: Change) -> str:
     """What a change is about; the same one is found again under the same name."""
     labels = " to ".join(label for label in (change.old, change.new) if label)
     return f"{change.kind.value} {labels}".strip()
@@ -203,7 +203,7 @@ def _examples(desk: Desk, found: Review, subject: str) -> tuple[str, ...]:
 
 def _shows(found: Review, subject: str, out_of_scope: str) -> Callable[[Prediction, Truth], bool] | None:
     """Does a wrong answer belong to the trouble? None where no single answer shows it."""
-    change = next((one for one in found.changes if _subject(one) == subject), None)
+    change = next((one for one in found.changes if subject_of(one) == subject), None)
     if change is None:
         return lambda *_: True
     right = {Kind.POLICY: change.new, Kind.NEW_CATEGORY: change.new, Kind.OUT_OF_SCOPE: out_of_scope}.get(change.kind)

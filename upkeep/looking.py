@@ -69,7 +69,7 @@ def look_at_week(desk: Desk, window: Window, *, until: datetime) -> Look | None:
         requests,
         embeddings,
         truths={id: truth for id, truth in truths.items() if truth},
-        labels=() if desk.client.free_text else desk.client.labels,
+        labels=_labels(desk.client, sampled.predictions),
         known_words=words,
         known=_familiar(desk, cases, eyes),
     )
@@ -165,6 +165,11 @@ def _familiar(desk: Desk, cases: Sequence[Case], eyes: Eyes) -> Familiar:
     np.savez(buffer, digest=digest, embeddings=known.embeddings.astype(np.float16), ordinary=known.ordinary)
     desk.store.write(FAMILIAR, buffer.getvalue())
     return Familiar(known.embeddings.astype(np.float16).astype(np.float32), known.ordinary)
+
+
+def _labels(client: Client, answered: Sequence[Prediction]) -> set[str]:
+    """The labels that the model has, agreed or learned since; none where its answers are texts."""
+    return set() if client.free_text else {*client.labels, *(one.output for one in answered if one.output)}
 
 
 def _truth(client: Client, one: Prediction, said: Sequence[Outcome]) -> Truth | None:

@@ -17,17 +17,19 @@ from upkeep.entitlement import ChangeOrder
 from upkeep.estimate import ONLY_AN_ESTIMATE, Estimate
 from upkeep.figures import Basis, Figures, figures_of
 from upkeep.generated import described
-from upkeep.incidents import Incident, open_incidents
+from upkeep.incidents import Incident, open_incidents, subject_of
 from upkeep.looking import tracked_themes
 from upkeep.monitoring import Finding, Review, Status
 from upkeep.periods import Cadence, Window, last_full, week
 from upkeep.quality import LabelQuality, by_label
 from upkeep.rates import Rate
-from upkeep.stages import Decision, change_orders, decisions, reviews
+from upkeep.stages import Decision, change_orders, decisions, reviewed_weeks, reviews
 from upkeep.themes import Theme
 
 SHOWN_LABELS = 8
 SHOWN_THEMES = 6
+CHARTED = 52
+"""Weeks in the chart."""
 
 
 class Health(StrEnum):
@@ -54,6 +56,7 @@ class Report:
     change_orders: tuple[ChangeOrder, ...]
     themes: tuple[Theme, ...] = ()
     going_on: tuple[Incident, ...] = ()
+    standing_order: ChangeOrder | None = None
 
     @property
     def newest_alerts(self) -> list[Finding]:
@@ -85,6 +88,12 @@ class Report:
         return {name: labels[name] for name in worst if wrong[name]}
 
     @property
+    def unknown_labels(self) -> dict[str, int]:
+        """Right answers that the model in service does not give."""
+        learned = self.figures.answered
+        return {label: n for label, n in self.figures.unknown_labels.items() if label not in learned}
+
+    @property
     def newest_changes(self) -> list[Change]:
         """For each change that was seen, what was said last."""
         found = {(change.kind, change.old, change.new): change for one in self.reviews for change in one.changes}
@@ -100,7 +109,7 @@ def write_report(desk: Desk, as_of: datetime) -> Report:
         return done
     report = assemble(desk, month, desk.local(as_of))
     markdown = render_markdown(report, desk.client)
-    chart = draw_chart([one for one in reviews(desk) if one.week <= _last_week(report)], desk.client)
+    chart = draw_chart(reviews(desk, upto=_last_week(report), newest=CHARTED), desk.client)
     desk.store.write(f"{key}.md", markdown.encode())
     desk.store.write(f"{key}.html", render_html(report, markdown, chart).encode())
     records.save(desk.store, f"{key}.json", report)
@@ -110,8 +119,13 @@ def write_report(desk: Desk, as_of: datetime) -> Report:
 def assemble(desk: Desk, month: Window, as_of: datetime) -> Report:
     """Gather a month from the log and the records: the weeks that ended in it, as they were known at `as_of`."""
     (counted,) = desk.count_log(month, until=as_of)
+    there = reviewed_weeks(desk)
     weekly = tuple(
-        one for one in reviews(desk) if one.as_of <= as_of and month.start < week(one.week, desk.zone).end <= month.end
+        one
+        for key in there
+        if month.start < week(key, desk.zone).end <= month.end
+        for one in reviews(desk, upto=key, newest=1)
+        if one.as_of <= as_of
     )
     return Report(
         client=desk.client.client,
@@ -125,8 +139,23 @@ def assemble(desk: Desk, month: Window, as_of: datetime) -> Report:
         decisions=tuple(one for one in decisions(desk) if month.start <= one.as_of < month.end),
         change_orders=tuple(one for one in change_orders(desk) if month.start <= one.as_of < month.end),
         themes=_themes(desk, month),
-        going_on=tuple(one for one in open_incidents(desk, as_of) if one.opened < month.start),
+        going_on=_going_on(desk, month, as_of, weekly),
+        standing_order=_standing_order(desk, month),
     )
+
+
+def _going_on(desk: Desk, month: Window, as_of: datetime, weekly: Sequence[Review]) -> tuple[Incident, ...]:
+    """What opened before the month, is not over, and was not found anew in it."""
+    told = {subject_of(change) for one in weekly for change in one.changes}
+    told |= {finding.metric.value for one in weekly for finding in one.alerts}
+    return tuple(one for one in open_incidents(desk, as_of) if one.opened < month.start and one.subject not in told)
+
+
+def _standing_order(desk: Desk, month: Window) -> ChangeOrder | None:
+    """The newest change order from before the month, where no retrain has been decided on since."""
+    orders = [one for one in change_orders(desk) if one.as_of < month.start]
+    since = [one for one in decisions(desk) if orders and orders[-1].as_of <= one.as_of < month.end]
+    return orders[-1] if orders and not since else None
 
 
 def _themes(desk: Desk, month: Window) -> tuple[Theme, ...]:

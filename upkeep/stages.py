@@ -50,12 +50,14 @@ from upkeep.monitoring import Review, review
 from upkeep.periods import Cadence, Window, last_full, starts_on, week
 from upkeep.progress import Progress, silent
 from upkeep.rates import Rate
-from upkeep.themes import nearest
+from upkeep.themes import LEAST, nearest
 
 RECENT = timedelta(days=92)
 """How far back the recent holdout reaches."""
 THEME_WEEKS = 8
 """Themes are found in what went wrong in so many newest weeks."""
+HISTORY = 104
+"""A week is judged by so many before it: what a review costs does not grow with a client's years."""
 RECOUNTED = 3
 """So many weeks before the reviewed one are counted again: labels come in late."""
 PROOF_TEXTS = 20
@@ -137,12 +139,12 @@ def due(desk: Desk, as_of: datetime) -> list[Work]:
 def review_week(desk: Desk, as_of: datetime) -> Review:
     """Review the last full week before `as_of`."""
     last = last_full(as_of, Cadence.WEEKLY, desk.zone)
-    key = f"reviews/{last.key}.json"
+    key = _review_key(last.key)
     done = records.load_if_there(desk.store, key, Review)
     if done:
         return done
     moment = desk.local(as_of)
-    earlier = [one for one in reviews(desk) if one.week < last.key]
+    earlier = reviews(desk, upto=last.key, newest=HISTORY)  # this week's own is not there yet
     again = [week(one.week, desk.zone) for one in earlier[-RECOUNTED:]]
     counted, *late = desk.count_log(last, *again, until=moment)
     if counted.quarantined:
@@ -174,16 +176,23 @@ def review_week(desk: Desk, as_of: datetime) -> Review:
 
 def follow_themes(desk: Desk, found: Review) -> Tracked | None:
     """Track what keeps going wrong over the weeks up to a review; None where nobody can look."""
-    upto = [one.week for one in reviews(desk) if one.week <= found.week]
+    weeks = reviewed_weeks(desk, upto=found.week)[-THEME_WEEKS:]
     try:
-        return track_themes(desk, [week(key, desk.zone) for key in upto[-THEME_WEEKS:]], until=found.as_of)
+        return track_themes(desk, [week(key, desk.zone) for key in weeks], until=found.as_of)
     except BaseModelError:  # the review has said so
         return None
 
 
-def reviews(desk: Desk) -> list[Review]:
-    """All reviews of the client, oldest first."""
-    return [records.load(desk.store, key, Review) for key in desk.store.keys("reviews/")]
+def reviews(desk: Desk, *, upto: str | None = None, newest: int | None = None) -> list[Review]:
+    """The client's reviews, oldest first: all, those up to a week, the newest of them only."""
+    keys = [_review_key(one) for one in reviewed_weeks(desk, upto=upto)]
+    return [records.load(desk.store, key, Review) for key in keys[-newest if newest else 0 :]]
+
+
+def reviewed_weeks(desk: Desk, *, upto: str | None = None) -> list[str]:
+    """The weeks that were reviewed, oldest first."""
+    found = (key.removeprefix("reviews/").removesuffix(".json") for key in desk.store.keys("reviews/"))
+    return [week for week in found if upto is None or week <= upto]
 
 
 def challengers(desk: Desk) -> list[Challenger]:
@@ -416,6 +425,10 @@ def _loaded(uri: str, client: str, version: str, base: BaseModelConfig) -> Class
         return Classifier.load(Registry(client, uri).fetch(version, Path(scratch)), resolve_base(base))
 
 
+def _review_key(week: str) -> str:
+    return f"reviews/{week}.json"
+
+
 def _once(desk: Desk, key: str, record: Record) -> Record:
     """Write a record unless there is one; returns the one that stands."""
     try:
@@ -457,7 +470,7 @@ def _on_themes(
             Rate.of(right for one, right in zip(at, challenger.right, strict=True) if one == number),
         )
         for number, theme in enumerate(tracked.themes)
-        if number in at
+        if at.count(number) >= LEAST
     )
 
 

@@ -35,7 +35,7 @@ def test_each_week_is_one_run_whose_metrics_are_the_history_up_to_it(desk):
     # order_status: 2 * 54 / (60 + 54); refund_status was never given: their mean
     assert round(runs[0].data.metrics["macro_f1"], 3) == 0.474
     assert "latency_p50_ms" not in runs[0].data.metrics
-    assert [run.data.metrics["accuracy/n"] for run in runs] == [60, 60]
+    assert [run.data.metrics["accuracy_n"] for run in runs] == [60, 60]
     assert [run.data.metrics["alarms"] for run in runs] == [0, 1]
     # every answer was looked at an hour later
     assert [run.data.metrics["label_delay_p90_days"] for run in runs] == [0, 0]
@@ -51,7 +51,7 @@ def test_labels_that_came_in_late_are_in_the_history(desk):
         chart_review(desk, one)
     client = desk.registry.client
     runs = client.search_runs([desk.registry.experiment("reviews")], order_by=["tags.`upkeep.week`"])
-    histories = [client.get_metric_history(run.info.run_id, "accuracy/n") for run in runs]
+    histories = [client.get_metric_history(run.info.run_id, "accuracy_n") for run in runs]
     assert [[point.value for point in history] for history in histories] == [[], [60, 60]]
 
 

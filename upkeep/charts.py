@@ -2,7 +2,8 @@
 
 One run per week in the experiment `<client>/reviews`. Each carries the HISTORY weeks up to its own as they were known
 then, labels that came in late included: the charts of any run are the client's history at that review. A metric's step
-is the number of the client's week, 1 for the first that was reviewed, and its time is the end of the week.
+is the number of the client's week, 1 for the first that was reviewed, and its time is the end of the week. No name has a
+prefix: MLflow would show what has one before the figures themselves.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def _metrics(found: Review, seen: Figures) -> dict[str, float]:
     }
     if found.edges and found.edges.looked:
         shares = {name: found.edges.counts.get(name, 0) / found.edges.looked for name in BY_CHANCE}
-        counted |= {f"edge/{name}": share for name, share in shares.items()}
+        counted |= {f"edge_cases_{name.replace(' ', '_')}": share for name, share in shares.items()}
     if found.generated:
         means = {"token_f1": found.generated.token_f1, "chrf": found.generated.chrf, "words": found.generated.words}
         single |= {name: mean.value for name, mean in means.items() if mean}
@@ -73,5 +74,5 @@ def _metrics(found: Review, seen: Figures) -> dict[str, float]:
         rate = getattr(seen, name)
         if rate.value is not None:
             low, high = rate.interval()
-            counted |= {name: rate.value, f"{name}/low": low, f"{name}/high": high, f"{name}/n": rate.n}
+            counted |= {name: rate.value, f"{name}_low": low, f"{name}_high": high, f"{name}_n": rate.n}
     return counted

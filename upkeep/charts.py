@@ -2,8 +2,8 @@
 
 One run per week in the experiment `<client>/reviews`. Each carries the HISTORY weeks up to its own as they were known
 then, labels that came in late included: the charts of any run are the client's history at that review. A metric's step
-is the number of the client's week, 1 for the first that was reviewed, and its time is the end of the week. No name has a
-prefix: MLflow would show what has one before the figures themselves.
+is the number of the client's week, 1 for the first that was reviewed, and its time is the end of the week. No name has
+a prefix: MLflow would show what has one before the figures themselves.
 """
 
 from __future__ import annotations

@@ -126,3 +126,13 @@ def test_the_themes_of_a_week_are_recorded_once_and_told_from_those_of_the_week_
 def test_a_few_more_are_no_trend(counts):
     by_week = dict(zip(WEEKS, counts, strict=True))
     assert Theme((), sum(counts), 0, by_week, None, None, ()).trend == "steady"
+
+
+def test_of_many_errors_as_many_are_looked_at_in_each_week_so_that_counts_tell_a_trend(tmp_path, monkeypatch):
+    monkeypatch.setattr("upkeep.looking.MOST", 20)
+    desk = agreed(tmp_path, monkeypatch)
+    for number, wrong in enumerate((50, 30)):
+        serve(desk, number, wrong=wrong)
+    windows = [week(f"2026-W0{6 + number}", desk.zone) for number in range(2)]
+    (found,) = themes_of(desk, windows, until=FIRST + timedelta(weeks=3))
+    assert found.by_week == {"2026-W06": 10, "2026-W07": 10}

@@ -101,18 +101,21 @@ def tracked_themes(desk: Desk, moment: datetime) -> Tracked | None:
 
 
 def themes_of(desk: Desk, weeks: Sequence[Window], *, until: datetime) -> tuple[Theme, ...]:
-    """What went wrong in some weeks, by theme, on a sample of their requests. Raises BaseModelError."""
+    """What went wrong in some weeks, by theme; of each week as many requests at most, drawn by chance.
+
+    Raises BaseModelError.
+    """
     troubles: list[Trouble] = []
     others: list[str] = []
     for window in weeks:
         sampled = desk.sample_log(window, until=until)
-        for one in sampled.predictions:
-            trouble = _trouble(desk.client, window.key, one, sampled.outcomes.get(one.id, []))
-            if trouble:
-                troubles.append(trouble)
-            else:
-                others.append(one.input)
-    troubles = troubles[-MOST:]
+        told = {
+            one.id: _trouble(desk.client, window.key, one, sampled.outcomes.get(one.id, []))
+            for one in sampled.predictions
+        }
+        others += [one.input for one in sampled.predictions if told[one.id] is None]
+        found = [(lot(id), trouble) for id, trouble in told.items() if trouble]
+        troubles += [trouble for _, trouble in sorted(found, key=lambda one: one[0])[: MOST // len(weeks)]]
     if len(troubles) < LEAST:
         return ()
     embeddings = eyes_of(desk).embed([one.text for one in troubles])

@@ -31,7 +31,7 @@ SAME = 0.2
 LEAST = 4
 """Requests that make a theme."""
 MOST = 1000
-"""Requests that are grouped at most, the newest."""
+"""Requests that are grouped at most, as many of each week."""
 WORDS, EXAMPLES = 4, 3
 TREND, FOLLOWED = 8, 26
 """Weeks that make a trend, and weeks for which counts are kept."""

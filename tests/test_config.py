@@ -10,9 +10,11 @@ import pytest
 import yaml
 
 from deployments.schema import load_project
+from upkeep.__main__ import main
 from upkeep.config import client_names, load_agreement, load_client, load_recipe, load_tiers
 from upkeep.demo.tickets import history
 from upkeep.errors import ConfigError
+from upkeep.home import home
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "configs"
@@ -88,6 +90,10 @@ def test_the_tiers_include_what_the_contract_says():
             ["relabel.0.now: unknown key, expected one of ['new', 'old', 'since']"],
         ),
         ({"relabel": [{"old": "a", "new": "a", "since": "2026-01-01"}]}, ["relabel", "both 'a'"]),
+        (
+            {"new_labels": "hold", "relabel": [{"old": "cancel_order", "new": "cancel", "since": "2026-01-01"}]},
+            ["relabel.0.new: found 'cancel'", "of labels ['order_status'", "or 'oos': new_labels is 'hold'"],
+        ),
     ],
 )
 def test_a_wrong_client_config_says_file_key_found_and_expected(tmp_path, change, says):
@@ -100,6 +106,84 @@ def test_a_wrong_client_config_says_file_key_found_and_expected(tmp_path, change
         assert part in str(caught.value)
     assert "Value error" not in str(caught.value)
     assert "Northwind" not in str(caught.value)  # what is right is not repeated
+
+
+def changed(folder: Path, client: str, **keys) -> Path:
+    """A copy of the configs, made at the first call, in which a client has other values."""
+    if not folder.exists():
+        shutil.copytree(CONFIGS, folder)
+    path = folder / "clients" / f"{client}.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | keys))
+    return folder
+
+
+def test_under_hold_a_rename_may_lead_over_a_label_that_is_renamed_in_turn(tmp_path):
+    rules = [
+        {"old": "a", "new": "b", "since": "2026-01-01"},
+        {"old": "b", "new": "order_status", "since": "2026-02-01"},
+        {"old": "c", "new": "oos", "since": "2026-02-01"},
+    ]
+    folder = changed(tmp_path / "configs", "northwind", new_labels="hold", relabel=rules)
+    assert len(load_client(folder, "northwind").relabel) == 3
+
+
+def test_an_old_label_that_is_nowhere_else_is_pointed_out_and_no_error(tmp_path, monkeypatch, capsys):
+    # `labels` has only the new name after a rename, and cases from before it have the old one
+    rules = [
+        {"old": "cancel_order", "new": "cancellation", "since": "2026-01-01"},
+        {"old": "cancellation", "new": "stop_order", "since": "2026-02-01"},
+        {"old": "track_order", "new": "order_status", "since": "2026-02-01"},
+    ]
+    monkeypatch.setenv("UPKEEP_CONFIGS", str(changed(tmp_path / "configs", "northwind", relabel=rules)))
+    assert main(["check"]) == 0
+    notes = [line for line in capsys.readouterr().out.splitlines() if "look at" in line]
+    assert len(notes) == 1
+    assert "relabel.2.old: found 'track_order', expected one of ['cancel_order', 'cancellation'" in notes[0]
+
+
+@pytest.mark.parametrize(
+    "stores",
+    [
+        ("clients/shared", "clients/shared/"),
+        ("clients/shared", "clients/other/../shared"),
+        ("clients/shared", "{home}/clients/shared"),
+        ("clients/shared", "file://{home}/clients/shared/log"),
+        ("s3://bucket/shared", "s3://bucket/shared/"),
+        ("s3://bucket", "s3://bucket/shared"),
+    ],
+)
+def test_two_clients_whose_stores_hold_each_other_are_an_error_that_names_both(tmp_path, monkeypatch, capsys, stores):
+    folder = changed(tmp_path / "configs", "brightbill", store=stores[0])
+    changed(folder, "clearline", store=stores[1].format(home=home()))
+    monkeypatch.setenv("UPKEEP_CONFIGS", str(folder))
+    assert main(["check"]) == 1
+    said = capsys.readouterr().err
+    assert f"{folder}/clients/clearline.yaml: store is" in said
+    assert f"brightbill.yaml has '{stores[0]}'" in said
+    assert "expected stores of which none is another or lies in another" in said
+
+
+@pytest.mark.parametrize("stores", [("clients/a", "clients/ab"), ("s3://bucket/a", "s3://other/a"), ("a", "s3://a")])
+def test_stores_beside_each_other_are_valid(tmp_path, monkeypatch, stores):
+    folder = changed(tmp_path / "configs", "brightbill", store=stores[0])
+    changed(folder, "clearline", store=stores[1])
+    monkeypatch.setenv("UPKEEP_CONFIGS", str(folder))
+    assert main(["check"]) == 0
+
+
+def test_one_prefix_on_two_servers_is_two_stores(tmp_path, monkeypatch):
+    folder = changed(tmp_path / "configs", "brightbill", store="s3://b/x", store_endpoint="http://127.0.0.1:9")
+    changed(folder, "clearline", store="s3://b/x")
+    monkeypatch.setenv("UPKEEP_CONFIGS", str(folder))
+    assert main(["check"]) == 0
+
+
+def test_nobody_is_onboarded_into_another_clients_store_though_a_third_config_is_broken(tmp_path, monkeypatch, capsys):
+    folder = changed(tmp_path / "configs", "clearline", store="clients/northwind")
+    (folder / "clients" / "brightbill.yaml").write_text("a: [")
+    monkeypatch.setenv("UPKEEP_CONFIGS", str(folder))
+    assert main(["onboard", "clearline", "--cases", "none.jsonl", "--golden", "none.jsonl"]) == 1
+    assert "northwind.yaml has 'clients/northwind'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("text", "says"), [("a: [", "not YAML"), ("- a\n- b\n", "found list"), ("", "found NoneType")])

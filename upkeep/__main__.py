@@ -178,23 +178,32 @@ def _write_client(folder: Path, client: Client) -> None:
 
 
 def _check(options: argparse.Namespace) -> None:  # noqa: ARG001 -- every command takes its options
-    from upkeep.config import client_names, load_agreement
+    from upkeep.apart import check_apart
+    from upkeep.config import client_names, load_agreement, relabel_notes
+    from upkeep.desk import desk_of
 
     folder = configs()
     for path in sorted((folder / "training").glob("*.yaml")):
         load_recipe(folder, path.stem)
     tiers = load_tiers(folder)
     found = [load_agreement(folder, name) for name in client_names(folder)]
+    desks = [desk_of(agreement) for agreement in found]
+    for at, desk in enumerate(desks):
+        check_apart(folder, desk, desks[:at])
     print(f"{folder}: {len(tiers.tiers)} tiers and {len(found)} clients are valid")
     for agreement in found:
         print(f"  {agreement.client.client}: tier {agreement.client.tier}, {agreement.tier.name}; home {home()}")
+        for note in relabel_notes(agreement.client):
+            print(f"    look at {note}")
 
 
 def _onboard(options: argparse.Namespace) -> None:
+    from upkeep.apart import check_apart, neighbours
     from upkeep.cases import Case, Item, Source
     from upkeep.stages import onboard
 
     desk = _desk(options.client)
+    check_apart(configs(), desk, neighbours(configs(), options.client))
     cases = [Case(row["id"], row["text"], row["answer"], Source.LAUNCH) for row in _rows(options.cases)]
     golden = [
         Item(row["id"], row["text"], row["answer"], _time(desk, row, "valid_from"), _time(desk, row, "valid_to"))

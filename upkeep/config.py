@@ -263,6 +263,16 @@ class Client(Strict):
             raise ValueError(f"labels: has {self.out_of_scope_label!r}, which is the out_of_scope_label")
         return self
 
+    @model_validator(mode="after")
+    def _relabel_leads_to_what_is_taught(self) -> Self:
+        held = self.new_labels is NewLabels.HOLD and not self.free_text
+        known = {*self.labels, self.out_of_scope_label, *(rule.old for rule in self.relabel)}
+        for at, rule in enumerate(self.relabel):
+            if held and rule.new not in known:
+                wanted = f"one of labels {list(self.labels)} or {self.out_of_scope_label!r}"
+                raise ValueError(f"relabel.{at}.new: found {rule.new!r}, expected {wanted}: new_labels is 'hold'")
+        return self
+
     @property
     def zone(self) -> ZoneInfo:
         """The client's time zone."""
@@ -347,6 +357,19 @@ def load_agreement(folder: Path, name: str) -> Agreement:
 def client_names(folder: Path) -> list[str]:
     """Every client that has a config, in order."""
     return sorted(path.stem for path in (folder / "clients").glob("*.yaml"))
+
+
+def relabel_notes(client: Client) -> list[str]:
+    """Rules whose old label nothing else in the config names: a typing error, or a label that `labels` had once.
+
+    No error: cases from before a rename keep their answer in the store when `labels` has only the new one.
+    """
+    known = {*client.labels, client.out_of_scope_label, *(rule.new for rule in client.relabel)}
+    return [
+        f"relabel.{at}.old: found {rule.old!r}, expected one of {sorted(known)}, or a label that cases had before"
+        for at, rule in enumerate(client.relabel)
+        if rule.old not in known and not client.free_text
+    ]
 
 
 def _named(path: Path, model: Model, key: str, value: str) -> Model:

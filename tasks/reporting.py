@@ -8,9 +8,10 @@ from prefect import get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 
 from tasks.retrying import only
+from upkeep import chain
 from upkeep.desk import open_desk
 from upkeep.errors import StoreError
-from upkeep.reporting import Report, write_report
+from upkeep.reporting import Report
 from upkeep.store import address
 
 
@@ -18,7 +19,7 @@ from upkeep.store import address
 def report_last_month(client: str, as_of: datetime) -> Report:
     """Write the report of the client's last full month."""
     desk = open_desk(client)
-    report = write_report(desk, as_of)
+    report = chain.report(desk, as_of)
     where = address(desk.store, f"reports/{report.month}.html")
     get_run_logger().info("%s %s: model health %s; %s", client, report.month, report.health.value, where)
     markdown = desk.store.read(f"reports/{report.month}.md").decode()

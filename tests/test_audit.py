@@ -141,8 +141,9 @@ def test_a_file_that_is_no_sheet_of_ours_is_refused_and_nothing_is_written(desk)
 
 
 def test_a_week_without_requests_asks_nobody(desk):
-    assert draw_audit(desk, FIRST + timedelta(weeks=1)).asked == {}
-    assert sheet_key("2026-W06") not in list(desk.store.keys("audits/"))
+    serve(desk, 0, wrong=0)
+    assert draw_audit(desk, FIRST + timedelta(weeks=2)).asked == {}
+    assert sheet_key("2026-W07") not in list(desk.store.keys("audits/"))
 
 
 def test_accuracy_from_a_biased_log_is_within_its_interval_of_the_truth(desk):

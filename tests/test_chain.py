@@ -7,17 +7,19 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.small_client import FEEDBACK, configure, live, timeline
-from upkeep.chain import retrain, run_due, watch
+from upkeep.auditing import draw_audit
+from upkeep.chain import report, retrain, run_due, watch
 from upkeep.comparison import Verdict
-from upkeep.desk import open_desk
-from upkeep.entitlement import ChangeOrder
-from upkeep.errors import BaseModelError, DecisionError, NoChampionError, NotFoundError
+from upkeep.desk import Desk, open_desk
+from upkeep.entitlement import ChangeOrder, Included
+from upkeep.errors import BaseModelError, DecisionError, NoChampionError, NoLogError
 from upkeep.figures import Basis
 from upkeep.monitoring import Status
 from upkeep.replay import by_month, play
 from upkeep.stages import (
     Decision,
     apply_decision,
+    book_retrain,
     change_orders,
     decision,
     decisions,
@@ -80,6 +82,7 @@ def test_a_month_of_retrains_is_compared_logged_promoted_and_taken_back(tmp_path
 def test_a_retrain_under_tier_1_becomes_a_change_order(tmp_path, monkeypatch):
     configure(tmp_path / "configs", monkeypatch)
     desk = open_desk("northwind")
+    log_requests(desk)  # by a model of the client's own
     order = retrain(desk, APRIL, reason="the client asked")
     assert isinstance(order, ChangeOrder)
     assert order.reason == "the client asked"
@@ -91,18 +94,77 @@ def test_a_second_retrain_in_a_quarter_becomes_a_change_order_that_says_when_the
     tmp_path, monkeypatch
 ):
     configure(tmp_path / "configs", monkeypatch, tier=2)
-    desk = open_desk("northwind")
-    with pytest.raises(NotFoundError, match="golden set"):  # booked, but nothing to train on yet
-        retrain(desk, APRIL, reason="scheduled")
+    desk, _ = live(timeline(months=1, per_month=60))
+    assert book_retrain(desk, APRIL, "scheduled") == Included("2026-Q2")
     order = retrain(desk, datetime(2026, 5, 5, 9, tzinfo=UTC), reason="again")
     assert isinstance(order, ChangeOrder)
     assert order.next_included is not None
     assert order.next_included.date().isoformat() == "2026-07-01"
 
 
-def test_an_empty_log_is_a_clear_finding(tmp_path, monkeypatch):
+def log_requests(desk: Desk, day: str = "2026-01-27", n: int = 80) -> None:
+    """A day of requests that nobody has judged."""
+    row = (
+        '{{"id": "{0}", "timestamp": "{1}T09:00:00+01:00", "input": "order {0}?", "output": "order_status", '
+        '"confidence": 0.9, "model_version": "1", "automatic": true, "latency_ms": 12, "metadata": {{}}}}\n'
+    )
+    lines = "".join(row.format(number, day) for number in range(n))
+    desk.store.write(f"log/predictions/{day}/api.jsonl", lines.encode())
+
+
+def test_a_client_without_model_and_log_is_told_how_to_onboard_and_nothing_is_written_or_used_up(tmp_path, monkeypatch):
+    configure(tmp_path / "configs", monkeypatch, tier=2)
+    desk = open_desk("northwind")
+    asked = (
+        lambda: watch(desk, MONDAY),
+        lambda: report(desk, MONDAY),
+        lambda: draw_audit(desk, MONDAY),
+        lambda: retrain(desk, MONDAY, reason="scheduled"),
+        lambda: decision(desk, "2026-Q1"),
+        lambda: roll_back(desk, by="ada", reason="complaints", at=MONDAY),
+    )
+    for ask in asked:
+        with pytest.raises(NoChampionError, match=r"never onboarded.* python -m upkeep onboard northwind --cases"):
+            ask()
+    assert list(desk.store.keys("")) == []
+
+
+def test_under_tier_1_nothing_is_ordered_for_a_client_of_whom_nothing_is_there(tmp_path, monkeypatch):
     configure(tmp_path / "configs", monkeypatch)
-    found = review_week(open_desk("northwind"), MONDAY)
+    desk = open_desk("northwind")
+    with pytest.raises(NoChampionError, match=r"or log what another model answers under .*/log/predictions/"):
+        retrain(desk, APRIL, reason="the client asked")
+    assert not change_orders(desk)
+
+
+def test_a_period_from_before_the_log_is_not_counted_and_leaves_no_record(tmp_path, monkeypatch):
+    configure(tmp_path / "configs", monkeypatch)
+    desk = open_desk("northwind")
+    log_requests(desk, "2026-02-02")  # 09:00 in Berlin on the Monday after 2026-W05
+    before = list(desk.store.keys(""))
+    for ask in (watch, report, draw_audit):
+        with pytest.raises(NoLogError, match=r"has ended and the log begins on 2026-02-02; expected predictions"):
+            ask(desk, MONDAY)
+    assert list(desk.store.keys("")) == before
+    # the same week once rows of it have come in late
+    log_requests(desk, "2026-02-01")
+    assert review_week(desk, MONDAY).figures.requests == 80
+
+
+def test_an_onboarded_client_that_logs_nothing_yet_is_told_so(tmp_path, monkeypatch):
+    configure(tmp_path / "configs", monkeypatch)
+    desk, _ = live(timeline(months=1, per_month=60))
+    with pytest.raises(NoLogError, match="2026-W05 has ended and nothing is logged yet"):
+        review_week(desk, MONDAY)
+    with pytest.raises(DecisionError, match="no decision '2026-01', nor any other; `upkeep retrain` makes one"):
+        decision(desk, "2026-01")
+
+
+def test_a_silent_week_is_a_clear_finding(tmp_path, monkeypatch):
+    configure(tmp_path / "configs", monkeypatch)
+    desk = open_desk("northwind")
+    log_requests(desk, "2026-01-20")
+    found = review_week(desk, MONDAY)
     assert found.figures.requests == 0
     assert {finding.status for finding in found.findings} == {Status.NOT_ENOUGH_DATA}
     assert "have 0, need 50" in found.findings[0].text
@@ -122,11 +184,7 @@ def test_a_log_full_of_malformed_rows_is_quarantined_and_counted(tmp_path, monke
 def test_a_window_without_labels_is_not_judged(tmp_path, monkeypatch):
     configure(tmp_path / "configs", monkeypatch)
     desk = open_desk("northwind")
-    row = (
-        '{{"id": "{0}", "timestamp": "2026-01-27T09:00:00+01:00", "input": "order {0}?", "output": "order_status", '
-        '"confidence": 0.9, "model_version": "1", "automatic": true, "latency_ms": 12, "metadata": {{}}}}\n'
-    )
-    desk.store.write("log/predictions/2026-01-27/api.jsonl", "".join(row.format(n) for n in range(80)).encode())
+    log_requests(desk)
     found = review_week(desk, MONDAY)
     assert found.figures.requests == 80
     assert found.figures.basis is Basis.NONE

@@ -11,6 +11,7 @@ from prefect.testing.utilities import prefect_test_harness
 from flows.retrain import retrain
 from flows.tier1 import tier1
 from flows.tier3 import tier3
+from tests.audited import serve
 from tests.small_client import FEEDBACK, configure, live, timeline
 from upkeep import chain
 from upkeep.config import Work
@@ -56,6 +57,7 @@ def test_a_flow_and_the_replay_decide_the_same(tmp_path, monkeypatch):
 
 def test_a_manual_retrain_under_tier_1_is_refused_with_a_change_order(tmp_path, monkeypatch):
     configure(tmp_path / "configs", monkeypatch)
+    serve(open_desk("northwind"), 0, wrong=0)
     made = retrain("northwind", datetime(2026, 4, 1, tzinfo=UTC), reason="the client asked")
     assert isinstance(made, ChangeOrder)
 

@@ -8,11 +8,14 @@ import re
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
 from tests.small_client import timeline
+from upkeep.adapters.store import open_store
+from upkeep.log import Prediction, write_predictions
 from upkeep.timeline import Timeline, write_timeline
 
 ROOT = Path(__file__).parents[1]
@@ -32,7 +35,16 @@ def prepare(folder: Path, history: Timeline) -> dict[str, str]:
         (folder / f"acme-{name}.jsonl").write_text("\n".join(lines))
     write_timeline(folder / "history.parquet", [*history.launch, *history.stream, *history.golden])
     assert pq.read_metadata(folder / "history.parquet").num_rows
+    log_as_the_application_would(folder / "home")
     return os.environ | {"UPKEEP_HOME": str(folder / "home"), "UPKEEP_CONFIGS": str(folder / "configs")}
+
+
+def log_as_the_application_would(home: Path) -> None:
+    """Requests of last week and of the month that the README reports on, answered by another model."""
+    store = open_store(str(home / "clients" / "acme"))
+    for day in (datetime(2026, 10, 20, 9, tzinfo=UTC), datetime.now(UTC) - timedelta(days=7)):
+        rows = [Prediction(f"{day:%j}-{n}", day, "Where is it?", "order_status", 0.9, "0", True) for n in range(3)]
+        write_predictions(store, rows, name="api")
 
 
 def test_every_command_in_the_readme_runs(tmp_path):

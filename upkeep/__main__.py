@@ -277,14 +277,12 @@ def _audited(options: argparse.Namespace) -> None:
 
 
 def _report(options: argparse.Namespace) -> None:
-    from upkeep.reporting import write_report
+    from upkeep.chain import report
     from upkeep.store import address
 
     desk = _desk(options.client)
-    report = write_report(desk, _as_of(options))
-    print(
-        f"{options.client} {report.month}: {report.health.value}; {address(desk.store, f'reports/{report.month}.html')}"
-    )
+    made = report(desk, _as_of(options))
+    print(f"{options.client} {made.month}: {made.health.value}; {address(desk.store, f'reports/{made.month}.html')}")
 
 
 def _retrain(options: argparse.Namespace) -> None:

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from upkeep import records
 from upkeep.audit import Rejected, Why, draw, read_sheet, understand, write_sheet
+from upkeep.beginning import require_log
 from upkeep.desk import Desk
 from upkeep.errors import SheetError
 from upkeep.log import write_outcomes
@@ -45,12 +46,16 @@ def sheet_key(week: str) -> str:
 
 
 def draw_audit(desk: Desk, as_of: datetime) -> Drawn:
-    """Draw the audit sample of the last full week before `as_of` and write its sheet; once for a week."""
+    """Draw the audit sample of the last full week before `as_of` and write its sheet; once for a week.
+
+    Raises NoLogError where the log began later.
+    """
     week = last_full(as_of, Cadence.WEEKLY, desk.zone)
     key = f"audits/{week.key}.json"
     done = records.load_if_there(desk.store, key, Drawn)
     if done:
         return done
+    require_log(desk, week)
     requests, predictions, _ = desk.sample_log(week, until=desk.local(as_of))
     wanted = desk.client.audit
     asked = draw(predictions, random=wanted.random, unsure=wanted.unsure, seed=f"{desk.client.client} {week.key} audit")

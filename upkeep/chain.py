@@ -9,13 +9,15 @@ from datetime import datetime
 from typing import Protocol
 
 from upkeep.auditing import draw_audit
+from upkeep.beginning import require_log
 from upkeep.charts import chart_review
 from upkeep.config import Work
 from upkeep.desk import Desk, open_desk
 from upkeep.entitlement import ChangeOrder
 from upkeep.incidents import note_incidents
+from upkeep.periods import Cadence, last_full
 from upkeep.progress import Progress, silent
-from upkeep.reporting import write_report
+from upkeep.reporting import Report, write_report
 from upkeep.stages import (
     Decision,
     apply_decision,
@@ -44,7 +46,7 @@ def run_due(client: str, as_of: datetime, *, seed: int = 0, progress: Progress =
         if work is Work.REVIEW:
             watch(desk, as_of)
         elif work is Work.REPORT:
-            write_report(desk, as_of)
+            report(desk, as_of)
         else:
             retrain(desk, as_of, reason="scheduled", seed=seed, progress=progress)
 
@@ -60,6 +62,12 @@ def watch(desk: Desk, as_of: datetime) -> ChangeOrder | None:
         return None
     order = book_retrain(desk, as_of, reason="; ".join(one.text for one in found.opened))
     return order if isinstance(order, ChangeOrder) else None
+
+
+def report(desk: Desk, as_of: datetime) -> Report:
+    """Write the report of the last full month. Where the log began later it raises NoLogError and writes nothing."""
+    require_log(desk, last_full(as_of, Cadence.MONTHLY, desk.zone))
+    return write_report(desk, as_of)
 
 
 def retrain(

@@ -41,6 +41,10 @@ class NotEnoughDataError(UpkeepError):
         self.what, self.have, self.need, self.where = what, have, need, where
 
 
+class NoLogError(UpkeepError):
+    """A period had ended before the client's log began, so there is nothing to count."""
+
+
 class LeakError(UpkeepError):
     """An evaluation item was found among the training cases."""
 

@@ -21,6 +21,7 @@ import numpy as np
 from upkeep import records
 from upkeep.adapters.registry import Dataset, Registry
 from upkeep.base_model import resolve_base
+from upkeep.beginning import log_begins, require_anything, require_log, require_model
 from upkeep.cases import (
     Case,
     Item,
@@ -34,7 +35,7 @@ from upkeep.cases import (
     valid_at,
 )
 from upkeep.classifier import Classifier
-from upkeep.collection import LATE, Collected, collect, first_day
+from upkeep.collection import LATE, Collected, collect
 from upkeep.comparison import Judgement, Paired, Verdict, compare, judge
 from upkeep.config import BaseModelConfig, Promotion, Work
 from upkeep.desk import GOLDEN, LAUNCH_CASES, Desk
@@ -137,12 +138,13 @@ def due(desk: Desk, as_of: datetime) -> list[Work]:
 
 
 def review_week(desk: Desk, as_of: datetime) -> Review:
-    """Review the last full week before `as_of`."""
+    """Review the last full week before `as_of`. Where the log began later it raises NoLogError and writes nothing."""
     last = last_full(as_of, Cadence.WEEKLY, desk.zone)
     key = _review_key(last.key)
     done = records.load_if_there(desk.store, key, Review)
     if done:
         return done
+    require_log(desk, last)
     moment = desk.local(as_of)
     earlier = reviews(desk, upto=last.key, newest=HISTORY)  # this week's own is not there yet
     again = [week(one.week, desk.zone) for one in earlier[-RECOUNTED:]]
@@ -207,11 +209,13 @@ def decisions(desk: Desk) -> list[Decision]:
 
 
 def decision(desk: Desk, period: str) -> Decision:
-    """The decision of a period. Raises DecisionError listing those there are."""
+    """The decision of a period. Raises DecisionError listing those there are, NoChampionError before onboarding."""
     found = records.load_if_there(desk.store, f"decisions/{period}.json", Decision)
     if found is None:
+        require_model(desk)
         there = [one.period for one in decisions(desk)]
-        raise DecisionError(f"client {desk.client.client}: no decision {period!r}, expected one of {there}")
+        wanted = f"expected one of {there}" if there else "nor any other; `upkeep retrain` makes one"
+        raise DecisionError(f"client {desk.client.client}: no decision {period!r}, {wanted}")
     return found
 
 
@@ -221,11 +225,16 @@ def change_orders(desk: Desk) -> list[ChangeOrder]:
 
 
 def book_retrain(desk: Desk, as_of: datetime, reason: str) -> Included | ChangeOrder:
-    """Book a retrain on the contract, or open a change order for it where it is not included."""
+    """Book a retrain on the contract, or open a change order for it where it is not included.
+
+    Raises NoChampionError where there is nothing to retrain; that uses nothing up.
+    """
     moment = desk.local(as_of)
     answer = entitled(desk.tier, as_of=moment, zone=desk.zone, claims=desk.claims(), reason=reason)
     if isinstance(answer, ChangeOrder):
+        require_anything(desk)
         return _once(desk, f"change-orders/{answer.period}.json", answer)
+    require_model(desk)
     _once(desk, f"claims/{answer.period}.json", Claim(answer.period, moment, reason))
     return answer
 
@@ -239,7 +248,7 @@ def collect_cases(desk: Desk, period: str, as_of: datetime) -> Collection:
     moment = desk.local(as_of)
     earlier = [records.load(desk.store, one, Collection) for one in desk.store.keys("collections/")]
     since = max((one.as_of for one in earlier if one.as_of < moment), default=None)
-    start = since - LATE if since else first_day(desk.store.keys("log/predictions/"))
+    start = since - LATE if since else log_begins(desk)
     found, quarantined = Collected((), 0, 0, 0), 0
     if start is not None:
         log = desk.read_log(Window(start, moment, period), until=moment)
@@ -405,6 +414,7 @@ def roll_back(desk: Desk, *, by: str, reason: str, at: datetime) -> str:
 
     Raises DecisionError when the present champion replaced nothing.
     """
+    require_model(desk)
     champion = desk.registry.champion()
     made = next((one for one in reversed(decisions(desk)) if one.challenger == champion and one.applied), None)
     if made is None:

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from tests.small_client import timeline
 from upkeep.adapters.store import open_store
+from upkeep.config import load_client
 from upkeep.log import Prediction, write_predictions
 from upkeep.timeline import Timeline, write_timeline
 
@@ -60,6 +61,8 @@ def test_every_command_in_the_readme_runs(tmp_path):
             assert done.stderr.strip().splitlines()[-1].startswith("upkeep: client acme"), done.stderr
         else:
             assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+    made = load_client(tmp_path / "configs", "acme")
+    assert (made.name, made.tier, made.store) == ("Acme", 3, "clients/acme")
     months = json.loads((tmp_path / "months.json").read_text())["months"]
     assert set(months[0]) >= {
         "month", "n", "accuracy", "automatic", "auto_resolved", "precision", "champion", "alerts", "decisions",

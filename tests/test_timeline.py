@@ -62,7 +62,7 @@ def test_the_stream_is_put_in_time_order_and_ties_in_order_of_their_ids():
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(TimelineError, match=r"gone\.parquet: no such timeline file"):
+    with pytest.raises(TimelineError, match=r"gone\.parquet: no such file, expected a Parquet file"):
         read_timeline(tmp_path / "gone.parquet")
 
 

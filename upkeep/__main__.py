@@ -105,9 +105,17 @@ def _parser() -> argparse.ArgumentParser:
 
 def _moment(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--as-of", type=datetime.fromisoformat, help="as if it were then (ISO 8601; without offset: the client's zone)"
+        "--as-of", type=_time, metavar="TIME", help="as if it were then (ISO 8601; without offset: the client's zone)"
     )
     command.add_argument("--seed", type=int, default=0)
+
+
+def _time(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as exc:
+        wanted = "a day or a time such as 2026-11-23, 2026-11-23T06:00 or 2026-11-23T06:00+01:00"
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected {wanted}") from exc
 
 
 def _as_of(options: argparse.Namespace) -> datetime:
@@ -206,16 +214,22 @@ def _onboard(options: argparse.Namespace) -> None:
     check_apart(configs(), desk, neighbours(configs(), options.client))
     cases = [Case(row["id"], row["text"], row["answer"], Source.LAUNCH) for row in _rows(options.cases)]
     golden = [
-        Item(row["id"], row["text"], row["answer"], _time(desk, row, "valid_from"), _time(desk, row, "valid_to"))
+        Item(
+            row["id"],
+            row["text"],
+            row["answer"],
+            _local(desk, row.get("valid_from")),
+            _local(desk, row.get("valid_to")),
+        )
         for row in _rows(options.golden)
     ]
     made = onboard(desk, cases=cases, golden=golden, as_of=_as_of(options), seed=options.seed, progress=OnTerminal())
     print(f"{options.client}: version {made.version} is in service, trained on {made.trained_on:,} cases")
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
+def _rows(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
-        raise ConfigError(f"{path}: no such file")
+        raise ConfigError(f"{path}: no such file, expected JSON Lines with id, text and answer")
     rows = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         try:
@@ -225,13 +239,22 @@ def _rows(path: Path) -> list[dict[str, str]]:
         for key in ("id", "text", "answer"):
             if not isinstance(row, dict) or not isinstance(row.get(key), str) or not row[key].strip():
                 raise ConfigError(f"{path} line {number}: {key} is missing or empty, expected a string")
+        for key in ("valid_from", "valid_to"):
+            if row.get(key):
+                row[key] = _valid(f"{path} line {number}: {key}", row[key])
         rows.append(row)
     return rows
 
 
-def _time(desk: Desk, row: dict[str, str], key: str) -> datetime | None:
-    value = row.get(key)
-    return desk.local(datetime.fromisoformat(value)) if value else None
+def _valid(where: str, value: object) -> datetime:
+    try:
+        return _time(str(value))
+    except argparse.ArgumentTypeError as exc:
+        raise ConfigError(f"{where}: {exc}") from exc
+
+
+def _local(desk: Desk, moment: datetime | None) -> datetime | None:
+    return desk.local(moment) if moment else None
 
 
 def _review(options: argparse.Namespace) -> None:
@@ -269,7 +292,7 @@ def _audited(options: argparse.Namespace) -> None:
     from upkeep.auditing import return_audit
 
     if not options.sheet.is_file():
-        raise SheetError(f"{options.sheet}: no such file")
+        raise SheetError(f"{options.sheet}: no such file, expected the .xlsx file that `upkeep audit` wrote, filled in")
     back = return_audit(_desk(options.client), options.sheet.read_bytes(), at=_as_of(options))
     print(f"{options.client} {back.week}: {back.answered} answers taken in, {back.blank} rows left blank")
     for one in back.rejected:

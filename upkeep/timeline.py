@@ -67,7 +67,7 @@ def read_timeline(path: Path) -> Timeline:
     import pyarrow.parquet as pq
 
     if not path.is_file():
-        raise TimelineError(f"{path}: no such timeline file")
+        raise TimelineError(f"{path}: no such file, expected a Parquet file with the columns {', '.join(COLUMNS)}")
     try:
         table = pq.read_table(path)
     except (pa.ArrowInvalid, OSError) as exc:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from uuid import UUID
 
 from prefect import get_run_logger, task
 from prefect.artifacts import create_table_artifact
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterIdempotencyKey
 from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
 
@@ -36,21 +39,35 @@ def entitled_clients(work: Work, cadence: Cadence) -> dict[str, int]:
 
 @task
 def start_runs(clients: dict[str, int], work: Work, cadence: Cadence, as_of: datetime) -> None:
-    """Start the tier flow of every client; starting the same period again finds the same runs."""
+    """Start the tier flow of every client; starting the same period again finds the same runs, and says so."""
     rows = []
     for client, tier in clients.items():
         zone = load_agreement(configs(), client).client.zone
         key = period(localise(as_of, zone), cadence, zone).key
+        once = f"{client}:{work.value}:{key}"
+        there = _runs_of(once)
         run: FlowRun = run_deployment(  # type: ignore[assignment]  # in a sync task it returns the run
             f"tier{tier}/tier{tier}",
             parameters={"client": client, "as_of": as_of.isoformat(), "only": [work.value]},
-            idempotency_key=f"{client}:{work.value}:{key}",
+            idempotency_key=once,
             flow_run_name=f"{client} {work.value} {key}",
             tags=[client, work.value],
             work_queue_name="training" if work is Work.RETRAIN else None,
             as_subflow=False,  # a second dispatch would keep pending dummy task runs
             timeout=0,
         )
-        rows.append({"client": client, "tier": tier, "period": key, "run": str(run.id), "state": run.state_name})
+        started = "was there" if run.id in there else "now"
+        row = {"client": client, "tier": tier, "period": key, "run": str(run.id), "started": started}
+        rows.append(row | {"state": run.state_name})
     create_table_artifact(key=f"dispatch-{work.value}", table=rows, description=f"{work.value} runs, {cadence.value}")
-    get_run_logger().info("%s, %s: %d runs started", work.value, cadence.value, len(rows))
+    new = sum(row["started"] == "now" for row in rows)
+    get_run_logger().info(
+        "%s, %s: %d runs started, %d were there already", work.value, cadence.value, new, len(rows) - new
+    )
+
+
+def _runs_of(key: str) -> set[UUID]:
+    """The runs that an idempotency key has started so far; Prefect's answer to a start does not tell."""
+    of_key = FlowRunFilter(idempotency_key=FlowRunFilterIdempotencyKey(any_=[key]))
+    with get_client(sync_client=True) as server:
+        return {run.id for run in server.read_flow_runs(flow_run_filter=of_key)}

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import pytest
+from prefect.artifacts import Artifact
+from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.testing.utilities import prefect_test_harness
 
+from flows.dispatch import dispatch
 from flows.retrain import retrain
 from flows.tier1 import tier1
 from flows.tier3 import tier3
@@ -18,6 +22,7 @@ from upkeep.config import Work
 from upkeep.desk import open_desk
 from upkeep.entitlement import ChangeOrder
 from upkeep.errors import ConfigError
+from upkeep.periods import Cadence
 from upkeep.replay import play
 from upkeep.stages import change_orders, decisions, reviews
 
@@ -70,3 +75,22 @@ def test_a_tier_flow_refuses_a_client_of_another_tier_and_work_the_tier_does_not
     with pytest.raises(ConfigError, match=r"not .*retrain"):
         tier1("northwind", when, only=[Work.RETRAIN])
     assert not list(open_desk("northwind").store.keys("claims/"))
+
+
+def test_a_repeated_dispatch_says_which_runs_were_there_already(tmp_path, monkeypatch):
+    clients = configure(tmp_path / "configs", monkeypatch) / "clients"
+    for other in ("brightbill", "clearline"):
+        (clients / f"{other}.yaml").unlink()
+    with get_client(sync_client=True) as server:
+        server.create_deployment(server.create_flow(tier1), "tier1", enforce_parameter_schema=False)
+    assert dispatched() == {"northwind": "now"}
+    acme = (clients / "northwind.yaml").read_text().replace("northwind", "acme")
+    (clients / "acme.yaml").write_text(acme)
+    assert dispatched() == {"acme": "now", "northwind": "was there"}
+
+
+def dispatched() -> dict[str, str]:
+    """Dispatch one week's reviews; when each client's run was started, as the run page says."""
+    dispatch(Work.REVIEW, Cadence.WEEKLY, datetime(2026, 4, 6, 6, tzinfo=UTC))
+    rows = json.loads(Artifact.get("dispatch-review").data)
+    return {row["client"]: row["started"] for row in rows}

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from deployments.demo import draw
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -25,3 +27,11 @@ def test_the_demo_tells_its_story_and_leaves_a_chart_and_reports(tmp_path):
     for client in ("northwind", "brightbill", "clearline"):
         page = tmp_path / "demo" / "clients" / client / "reports" / "2026-03.html"
         assert "Model health" in page.read_text()
+
+
+def test_equal_shares_of_two_clients_are_two_marks_in_the_chart():
+    month = {"month": "2026-04", "auto_resolved": 0.9, "decisions": [{"applied": True}]}
+    (axes,) = draw({"brightbill": [month], "clearline": [month]}).axes
+    diamonds = [tuple(line.get_xdata()) for line in axes.lines if line.get_marker() == "D" and len(line.get_xdata())]
+    assert len(set(diamonds)) == 2
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["2026-04"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.audited import FIRST, agreed, serve
 from tests.small_client import FEEDBACK, configure, live, timeline
 from upkeep.auditing import draw_audit
 from upkeep.chain import report, retrain, run_due, watch
@@ -88,6 +90,40 @@ def test_a_retrain_under_tier_1_becomes_a_change_order(tmp_path, monkeypatch):
     assert order.reason == "the client asked"
     assert change_orders(desk) == [order]
     assert not list(desk.store.keys("challengers/"))
+
+
+def test_a_second_reason_for_a_change_order_joins_the_first_and_the_same_one_is_told_once(tmp_path, monkeypatch):
+    configure(tmp_path / "configs", monkeypatch)
+    desk = open_desk("northwind")
+    log_requests(desk)
+    for reason in ("the client asked", "new price list", "the client asked"):
+        retrain(desk, APRIL, reason=reason)
+    order = retrain(desk, APRIL, reason="new price list")
+    assert order.reason == "the client asked; new price list"
+    assert change_orders(desk) == [order]
+
+
+def test_of_eight_who_ask_at_once_no_reason_is_lost(tmp_path, monkeypatch):
+    configure(tmp_path / "configs", monkeypatch)
+    desk = open_desk("northwind")
+    log_requests(desk)
+    reasons = [f"reason {number}" for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda reason: book_retrain(desk, APRIL, reason), reasons))
+    (order,) = change_orders(desk)
+    assert sorted(order.reason.split("; ")) == reasons
+
+
+def test_an_alarm_is_one_reason_beside_what_people_asked(tmp_path, monkeypatch):
+    desk = agreed(tmp_path, monkeypatch)
+    for number, wrong in enumerate((2, 2, 2, 2, 30, 30, 30)):
+        serve(desk, number, wrong=wrong)
+        watch(desk, FIRST + timedelta(weeks=number + 1))
+    (alarmed,) = change_orders(desk)
+    assert alarmed.period == "2026-03"  # opened on the 9th, and still open on the 16th and 23rd
+    order = retrain(desk, FIRST + timedelta(weeks=7), reason="the client asked")
+    assert order.reason == f"{alarmed.reason}; the client asked"
+    assert change_orders(desk) == [order]
 
 
 def test_a_second_retrain_in_a_quarter_becomes_a_change_order_that_says_when_the_next_is_included(

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from upkeep.config import Tier, Work
-from upkeep.entitlement import ChangeOrder, Claim, Included, entitled
+from upkeep.entitlement import Asked, ChangeOrder, Claim, Included, entitled, with_reasons
 from upkeep.periods import Cadence
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -60,3 +60,10 @@ def test_the_clients_zone_decides_which_quarter_is_booked(zone, wanted):
     )  # 00:30 on 1 January in Berlin, 18:30 the day before in New York
     found = entitled(tier(Cadence.QUARTERLY), as_of=moment, zone=ZoneInfo(zone), claims={}, reason="x")
     assert found == Included(wanted)
+
+
+def test_a_change_order_tells_every_reason_once_in_the_order_they_came():
+    order = ChangeOrder("2026-11", NOVEMBER, "accuracy fell", "tier 'gold' includes no retrain", None)
+    asked = [Asked(DECEMBER, "new price list"), Asked(NOVEMBER, "accuracy fell"), Asked(DECEMBER, "accuracy fell")]
+    assert with_reasons(order, asked).reason == "accuracy fell; new price list"
+    assert with_reasons(order, []) == order

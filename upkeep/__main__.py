@@ -272,7 +272,7 @@ def _review(options: argparse.Namespace) -> None:
     if found.edges:
         print(f"  edge cases: {found.edges}")
     if order:
-        print(f"  change order {order.period}: {order.why_extra}")
+        print(f"  change order {order.period}: {order.why_extra}; for: {order.reason}")
 
 
 def _audit(options: argparse.Namespace) -> None:
@@ -316,7 +316,7 @@ def _retrain(options: argparse.Namespace) -> None:
         _desk(options.client), _as_of(options), reason=options.reason, seed=options.seed, progress=OnTerminal()
     )
     if isinstance(made, ChangeOrder):
-        print(f"{options.client}: change order {made.period}: {made.why_extra}")
+        print(f"{options.client}: change order {made.period}: {made.why_extra}; for: {made.reason}")
         return
     print(f"{options.client} {made.period}: {made.verdict.value}{' and in service' if made.applied else ''}")
     for reason in made.reasons:

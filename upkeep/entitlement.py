@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -36,6 +36,20 @@ class ChangeOrder:
     reason: str
     why_extra: str
     next_included: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One reason why a retrain that is not part of the contract was asked for."""
+
+    as_of: datetime
+    reason: str
+
+
+def with_reasons(order: ChangeOrder, asked: Iterable[Asked]) -> ChangeOrder:
+    """The order for all the reasons that it was asked for, first come first, the same one once."""
+    later = [one.reason for one in sorted(asked, key=lambda one: one.as_of.timestamp())]
+    return replace(order, reason="; ".join(dict.fromkeys([order.reason, *later])))
 
 
 def entitled(

@@ -2,12 +2,13 @@
 
 Every stage is safe to run again: it writes its record last and, where the record is there, returns it.
 Records stand in the client's store: reviews/2026-W47.json, claims/2026-Q4.json, collections/, challengers/,
-decisions/ by period, change-orders/ by month, edge-cases/ and themes/ by week. What was read of the log stands in
-daily/ (`upkeep.daily`).
+decisions/ by period, change-orders/ by period, each reason for one in change-orders/<period>/, edge-cases/ and themes/
+by week. What was read of the log stands in daily/ (`upkeep.daily`).
 """
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -40,7 +41,7 @@ from upkeep.comparison import Judgement, Paired, Verdict, compare, judge
 from upkeep.config import BaseModelConfig, Promotion, Work
 from upkeep.desk import GOLDEN, LAUNCH_CASES, Desk
 from upkeep.edges import SHOWN
-from upkeep.entitlement import ChangeOrder, Claim, Included, entitled
+from upkeep.entitlement import Asked, ChangeOrder, Claim, Included, entitled, with_reasons
 from upkeep.errors import AlreadyExistsError, BaseModelError, DecisionError, NotEnoughDataError
 from upkeep.evaluation import Scores, evaluate_model
 from upkeep.figures import figures_of
@@ -220,20 +221,26 @@ def decision(desk: Desk, period: str) -> Decision:
 
 
 def change_orders(desk: Desk) -> list[ChangeOrder]:
-    """All change orders opened for the client, oldest first."""
-    return [records.load(desk.store, key, ChangeOrder) for key in desk.store.keys("change-orders/")]
+    """All change orders opened for the client, oldest first, each with every reason it was asked for."""
+    keys = [key for key in desk.store.keys("change-orders/") if key.count("/") == 1]
+    return [_all_reasons(desk, records.load(desk.store, key, ChangeOrder)) for key in keys]
 
 
 def book_retrain(desk: Desk, as_of: datetime, reason: str) -> Included | ChangeOrder:
     """Book a retrain on the contract, or open a change order for it where it is not included.
 
-    Raises NoChampionError where there is nothing to retrain; that uses nothing up.
+    A period has one change order, which a further reason joins. Raises NoChampionError where there is nothing to
+    retrain; that uses nothing up.
     """
     moment = desk.local(as_of)
     answer = entitled(desk.tier, as_of=moment, zone=desk.zone, claims=desk.claims(), reason=reason)
     if isinstance(answer, ChangeOrder):
         require_anything(desk)
-        return _once(desk, f"change-orders/{answer.period}.json", answer)
+        order = _once(desk, f"change-orders/{answer.period}.json", answer)
+        # a record of its own, since no store replaces one on condition: two who ask at once would lose a reason
+        name = hashlib.sha256(reason.encode()).hexdigest()[:12]
+        _once(desk, f"change-orders/{order.period}/{name}.json", Asked(moment, reason))
+        return _all_reasons(desk, order)
     require_model(desk)
     _once(desk, f"claims/{answer.period}.json", Claim(answer.period, moment, reason))
     return answer
@@ -437,6 +444,11 @@ def _loaded(uri: str, client: str, version: str, base: BaseModelConfig) -> Class
 
 def _review_key(week: str) -> str:
     return f"reviews/{week}.json"
+
+
+def _all_reasons(desk: Desk, order: ChangeOrder) -> ChangeOrder:
+    asked = [records.load(desk.store, key, Asked) for key in desk.store.keys(f"change-orders/{order.period}/")]
+    return with_reasons(order, asked)
 
 
 def _once(desk: Desk, key: str, record: Record) -> Record:

@@ -7,12 +7,13 @@ from datetime import datetime
 from prefect import flow
 
 from flows.moment import moment
+from flows.naming import by_day
 from tasks.fanout import entitled_clients, start_runs
 from upkeep.config import Work
 from upkeep.periods import Cadence
 
 
-@flow(flow_run_name="{cadence} {work}")
+@flow(flow_run_name=by_day("{cadence} {work} {day}"))
 def dispatch(work: Work, cadence: Cadence, as_of: datetime | None = None) -> None:
     """Start the work for every client whose tier includes it at this cadence; one failing client fails alone.
 

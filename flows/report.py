@@ -7,11 +7,14 @@ from datetime import datetime
 from prefect import flow
 
 from flows.moment import moment
+from flows.naming import by_period
 from tasks.reporting import report_last_month
+from upkeep.config import Work
+from upkeep.periods import Cadence
 from upkeep.reporting import Report
 
 
-@flow(flow_run_name="report {client}")
+@flow(flow_run_name=by_period(Work.REPORT, Cadence.MONTHLY))
 def report(client: str, as_of: datetime | None = None) -> Report:
     """Write the report of the client's last full month.
 

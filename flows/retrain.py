@@ -7,6 +7,7 @@ from datetime import datetime
 from prefect import flow
 
 from flows.moment import moment
+from flows.naming import by_day
 from tasks.collection import collect
 from tasks.comparison import apply, compare
 from tasks.contract import book
@@ -15,7 +16,7 @@ from upkeep.entitlement import ChangeOrder
 from upkeep.stages import Decision
 
 
-@flow(flow_run_name="retrain {client}: {reason}")
+@flow(flow_run_name=by_day("retrain {client} {day}: {reason}"))
 def retrain(client: str, as_of: datetime | None = None, reason: str = "manual") -> Decision | ChangeOrder:
     """Collect, fine-tune, compare and decide. What the tier does not include becomes a change order instead.
 

@@ -7,12 +7,15 @@ from datetime import datetime
 from prefect import flow
 
 from flows.moment import moment
+from flows.naming import by_period
 from tasks.alerting import alert
 from tasks.monitoring import chart, review_last_week
+from upkeep.config import Work
 from upkeep.monitoring import Review
+from upkeep.periods import Cadence
 
 
-@flow(flow_run_name="review {client}")
+@flow(flow_run_name=by_period(Work.REVIEW, Cadence.WEEKLY))
 def review(client: str, as_of: datetime | None = None) -> Review:
     """Review the client's last full week.
 

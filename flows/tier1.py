@@ -7,13 +7,14 @@ from datetime import datetime
 from prefect import flow
 
 from flows.moment import moment
+from flows.naming import by_day
 from flows.report import report
 from flows.review import review
 from tasks.contract import book, due_work
 from upkeep.config import Work
 
 
-@flow(flow_run_name="tier 1 {client}")
+@flow(flow_run_name=by_day("tier 1 {client} {day}{only}"))
 def tier1(client: str, as_of: datetime | None = None, only: list[Work] | None = None) -> None:
     """Tier 1: monitoring. A retrain is not included; a recommended one becomes a change order.
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from prefect import flow
 
 from flows.moment import moment
+from flows.naming import by_day
 from flows.report import report
 from flows.retrain import retrain
 from flows.review import review
@@ -14,7 +15,7 @@ from tasks.contract import due_work
 from upkeep.config import Work
 
 
-@flow(flow_run_name="tier 2 {client}")
+@flow(flow_run_name=by_day("tier 2 {client} {day}{only}"))
 def tier2(client: str, as_of: datetime | None = None, only: list[Work] | None = None) -> None:
     """Tier 2: monitoring and one full retrain a quarter.
 

@@ -19,7 +19,11 @@ def compare(client: str, period: str, as_of: datetime, *, reason: str) -> Decisi
     """Score both models on the same items and judge."""
     decision = compare_models(open_desk(client), period, as_of, reason=reason, progress=on_run_page())
     get_run_logger().info("%s %s: %s: %s", client, period, decision.verdict.value, "; ".join(decision.reasons))
-    create_markdown_artifact(key=f"decision-{client}", markdown=_summary(client, decision))
+    create_markdown_artifact(
+        key=f"decision-{client}",
+        markdown=_summary(client, decision),
+        description=f"{client} {period}: {decision.verdict.value} v{decision.challenger} against v{decision.champion}",
+    )
     return decision
 
 

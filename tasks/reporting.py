@@ -12,7 +12,7 @@ from upkeep import chain
 from upkeep.desk import open_desk
 from upkeep.errors import StoreError
 from upkeep.reporting import Report
-from upkeep.store import address
+from upkeep.store import link
 
 
 @task(task_run_name="report {client}", retries=2, retry_delay_seconds=10, retry_condition_fn=only(StoreError))
@@ -20,8 +20,9 @@ def report_last_month(client: str, as_of: datetime) -> Report:
     """Write the report of the client's last full month."""
     desk = open_desk(client)
     report = chain.report(desk, as_of)
-    where = address(desk.store, f"reports/{report.month}.html")
-    get_run_logger().info("%s %s: model health %s; %s", client, report.month, report.health.value, where)
+    page = link(desk.store, f"reports/{report.month}.html")
+    get_run_logger().info("%s %s: model health %s; %s", client, report.month, report.health.value, page)
     markdown = desk.store.read(f"reports/{report.month}.md").decode()
-    create_markdown_artifact(key=f"report-{client}", markdown=markdown, description=where)
+    about = f"{client} {report.month}: model health {report.health.value}, page with chart <{page}>"
+    create_markdown_artifact(key=f"report-{client}", markdown=markdown, description=about)
     return report

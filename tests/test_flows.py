@@ -45,6 +45,17 @@ def test_tier_1_reviews_reports_and_turns_a_recommendation_into_a_change_order(t
     assert "includes no retrain" in orders[0].why_extra
     assert "accuracy" in orders[0].reason
     assert not decisions(desk)
+    assert {"tier 1 northwind 2026-01-05", "review northwind 2026-W01", "report northwind 2026-01"} <= run_names()
+    page = (tmp_path / "home" / "clients" / "northwind" / "reports" / "2026-01.html").as_uri()
+    about = Artifact.get("report-northwind").description
+    assert about.startswith("northwind 2026-01: model health ")
+    assert about.endswith(f"page with chart <{page}>")
+
+
+def run_names() -> set[str]:
+    """How all flow runs are called."""
+    with get_client(sync_client=True) as server:
+        return {run.name for run in server.read_flow_runs()}
 
 
 def test_a_flow_and_the_replay_decide_the_same(tmp_path, monkeypatch):
@@ -57,7 +68,9 @@ def test_a_flow_and_the_replay_decide_the_same(tmp_path, monkeypatch):
         play(desk, history, act=act, feedback=FEEDBACK, seed=0)
         found[name] = ([one.figures for one in reviews(desk)], decisions(desk), sorted(desk.store.keys("")))
     assert found["flow"] == found["replay"]
-    assert len(found["flow"][1]) == 1
+    (made,) = found["flow"][1]
+    assert {"tier 3 northwind 2026-02-01", "retrain northwind 2026-02-01: scheduled"} <= run_names()
+    assert Artifact.get("decision-northwind").description == f"northwind 2026-02: {made.verdict} v2 against v1"
 
 
 def test_a_manual_retrain_under_tier_1_is_refused_with_a_change_order(tmp_path, monkeypatch):
@@ -74,6 +87,9 @@ def test_a_tier_flow_refuses_a_client_of_another_tier_and_work_the_tier_does_not
         tier3("northwind", when)
     with pytest.raises(ConfigError, match=r"not .*retrain"):
         tier1("northwind", when, only=[Work.RETRAIN])
+    with pytest.raises(ConfigError, match="no such file"):
+        tier1("nobody", when)
+    assert {"tier 1 northwind 2026-04-01: retrain", "tier 1 nobody 2026-04-01"} <= run_names()
     assert not list(open_desk("northwind").store.keys("claims/"))
 
 
@@ -84,6 +100,7 @@ def test_a_repeated_dispatch_says_which_runs_were_there_already(tmp_path, monkey
     with get_client(sync_client=True) as server:
         server.create_deployment(server.create_flow(tier1), "tier1", enforce_parameter_schema=False)
     assert dispatched() == {"northwind": "now"}
+    assert "weekly review 2026-04-06" in run_names()
     acme = (clients / "northwind.yaml").read_text().replace("northwind", "acme")
     (clients / "acme.yaml").write_text(acme)
     assert dispatched() == {"acme": "now", "northwind": "was there"}

@@ -70,6 +70,12 @@ def address(store: Store, key: str) -> str:
     return f"{store.uri}/{key}"
 
 
+def link(store: Store, key: str) -> str:
+    """The same as a URL: file:///... or s3://..."""
+    where = address(store, key)
+    return where if "://" in where else Path(where).as_uri()
+
+
 def check_key(key: str) -> str:
     """Return the key if it is a relative posix path inside the store, else raise StoreError."""
     parts = key.split("/")

@@ -250,18 +250,19 @@ def _write_state(folder: Path, state: State) -> None:
 
 
 def main() -> int:
-    """Come up, or say that all is up already; 1 and the reason when it cannot be."""
+    """Come up, or say that all is up already; 1 and the reason when it cannot be or is on its way."""
     parser = argparse.ArgumentParser(prog="python -m deployments.up", description="Start everything Upkeep needs.")
     parser.add_argument("--background", action="store_true", help="return when all is healthy")
     background = parser.parse_args().background
     prepare_process()
     folder = home()
     try:
-        state = read_state(folder)
+        state, stop = read_state(folder), f"UPKEEP_HOME={folder} {sys.executable} -m deployments.down"
         if state is not None:
-            print(f"already up\n{describe(state, folder)}")
+            print(f"already up, nothing started\n{describe(state, folder)}\nStop with   {stop}")
+        elif (pid := holder(folder)) is not None:
+            raise ServerError(f"{folder}: up is starting already (process {pid}); wait for it, or stop it with {stop}")
         elif background:
-            stop = f"UPKEEP_HOME={folder} {sys.executable} -m deployments.down"
             print(f"{describe(up_in_background(folder), folder)}\nStop with   {stop}")
         else:
             up(folder)

@@ -3,6 +3,7 @@
 One start for the whole file: about 30 s on two free cores.
 """
 
+import os
 import signal
 import socket
 import subprocess
@@ -17,7 +18,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from deployments.schema import POOL, ROOT, TAG, load_project
 from deployments.servers import Service, await_ready, environment, free_port, running, serving, started
 from deployments.sync import sync
-from deployments.up import SERVICES, State, down, read_state
+from deployments.up import SERVICES, State, down, read_state, sole
 from upkeep.errors import ServerError
 
 CLIENTS = ["acme", "globex"]
@@ -132,8 +133,9 @@ def test_a_second_sync_changes_nothing_but_prunes_our_strays_and_keeps_a_pause(c
 def test_up_when_all_is_up_says_so_and_starts_nothing(everything, folder):
     said = run("deployments.up")
     assert said.returncode == 0
-    assert said.stdout.startswith("already up")
+    assert said.stdout.startswith("already up, nothing started\n")
     assert everything.prefect_ui in said.stdout
+    assert f"Stop with   UPKEEP_HOME={folder} {sys.executable} -m deployments.down\n" in said.stdout
     assert read_state(folder) == everything
 
 
@@ -161,6 +163,18 @@ def test_ctrl_c_while_all_is_coming_up_leaves_nothing(tmp_path, monkeypatch):
         said, _ = coming.communicate(timeout=60)
     assert (coming.returncode, said) == (0, "stopped: worker, servers\n")
     assert [one.pid for name in SERVICES for one in started(name, tmp_path)] == []
+
+
+@pytest.mark.parametrize("options", [(), ("--background",)])
+def test_up_while_another_is_starting_names_it_and_leaves_its_log_alone(tmp_path, monkeypatch, options):
+    monkeypatch.setenv("UPKEEP_HOME", str(tmp_path))
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "up.log").write_text("as it was")
+    with sole(tmp_path):
+        said = run("deployments.up", *options)
+    assert said.returncode == 1
+    assert f"up is starting already (process {os.getpid()}); wait for it, or stop it with" in said.stderr
+    assert (tmp_path / "logs" / "up.log").read_text() == "as it was"
 
 
 def test_a_server_that_is_given_and_does_not_answer_is_an_error_that_names_the_variable(tmp_path, monkeypatch):

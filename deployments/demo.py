@@ -28,7 +28,9 @@ from upkeep.errors import UpkeepError  # noqa: E402
 from upkeep.monitoring import Review  # noqa: E402
 from upkeep.progress import OnTerminal  # noqa: E402
 from upkeep.replay import Feedback, by_month, go_live, play  # noqa: E402
-from upkeep.stages import change_orders, decisions, reviews  # noqa: E402
+from upkeep.stages.comparison import decisions  # noqa: E402
+from upkeep.stages.contract import change_orders  # noqa: E402
+from upkeep.stages.monitoring import reviews  # noqa: E402
 from upkeep.store import address  # noqa: E402
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from tasks.comparison import apply, compare
 from tasks.contract import book
 from tasks.finetuning import finetune
 from upkeep.entitlement import ChangeOrder
-from upkeep.stages import Decision
+from upkeep.stages.comparison import Decision
 
 
 @flow(flow_run_name=by_day("retrain {client} {day}: {reason}"))

@@ -9,7 +9,7 @@ from prefect import get_run_logger, task
 from tasks.retrying import only
 from upkeep.desk import open_desk
 from upkeep.errors import StoreError
-from upkeep.stages import Collection, collect_cases
+from upkeep.stages.collection import Collection, collect_cases
 
 
 @task(task_run_name="collect {client} {period}", retries=2, retry_delay_seconds=10, retry_condition_fn=only(StoreError))

@@ -11,7 +11,7 @@ from tasks.progress import on_run_page
 from tasks.retrying import only
 from upkeep.desk import open_desk
 from upkeep.errors import StoreError
-from upkeep.stages import Decision, apply_decision, compare_models
+from upkeep.stages.comparison import Decision, apply_decision, compare_models
 
 
 @task(task_run_name="compare {client} {period}", retries=1, retry_delay_seconds=10, retry_condition_fn=only(StoreError))

@@ -11,7 +11,7 @@ from upkeep.config import Work
 from upkeep.desk import open_desk
 from upkeep.entitlement import ChangeOrder, Included
 from upkeep.errors import ConfigError
-from upkeep.stages import book_retrain, due
+from upkeep.stages.contract import book_retrain, due
 
 
 @task(task_run_name="contract of {client}")

@@ -18,7 +18,7 @@ from upkeep.incidents import note_incidents, open_incidents
 from upkeep.looking import Tracked
 from upkeep.monitoring import Review
 from upkeep.reporting import SHOWN_THEMES
-from upkeep.stages import follow_themes, review_week
+from upkeep.stages.monitoring import follow_themes, review_week
 from upkeep.store import address
 
 

@@ -16,7 +16,7 @@ from upkeep.config import Task
 from upkeep.errors import SheetError
 from upkeep.figures import Basis
 from upkeep.log import OutcomeSource, Prediction
-from upkeep.stages import review_week
+from upkeep.stages.monitoring import review_week
 
 NOW = FIRST + timedelta(weeks=1, hours=3)
 

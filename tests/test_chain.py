@@ -18,18 +18,10 @@ from upkeep.errors import BaseModelError, DecisionError, NoChampionError, NoLogE
 from upkeep.figures import Basis
 from upkeep.monitoring import Status
 from upkeep.replay import by_month, play
-from upkeep.stages import (
-    Decision,
-    apply_decision,
-    book_retrain,
-    change_orders,
-    decision,
-    decisions,
-    load_model,
-    review_week,
-    reviews,
-    roll_back,
-)
+from upkeep.stages.comparison import Decision, apply_decision, decision, decisions, roll_back
+from upkeep.stages.contract import book_retrain, change_orders
+from upkeep.stages.finetuning import load_model
+from upkeep.stages.monitoring import review_week, reviews
 
 APRIL = datetime(2026, 4, 1, 6, tzinfo=UTC)
 MONDAY = datetime(2026, 2, 2, 6, tzinfo=UTC)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.audited import agreed, reviewed, serve
 from upkeep.charts import chart_review
-from upkeep.stages import reviews
+from upkeep.stages.monitoring import reviews
 
 
 @pytest.fixture

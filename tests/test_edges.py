@@ -14,7 +14,7 @@ from upkeep.edges import EdgeCase, Edges, Familiar, Reason, familiar, find_edges
 from upkeep.log import Prediction
 from upkeep.looking import FAMILIAR, look_at_week
 from upkeep.periods import week
-from upkeep.stages import review_week
+from upkeep.stages.monitoring import review_week
 from upkeep.truth import Truth
 
 KNOWN = {"where", "parcel", "order", "please", "thanks"}

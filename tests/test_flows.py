@@ -24,7 +24,9 @@ from upkeep.entitlement import ChangeOrder
 from upkeep.errors import ConfigError
 from upkeep.periods import Cadence
 from upkeep.replay import play
-from upkeep.stages import change_orders, decisions, reviews
+from upkeep.stages.comparison import decisions
+from upkeep.stages.contract import change_orders
+from upkeep.stages.monitoring import reviews
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -13,7 +13,7 @@ from upkeep.desk import Desk
 from upkeep.generated import Generated, Mean, chrf, look_at_answers, token_f1
 from upkeep.log import Outcome, OutcomeSource, Prediction, Sample, sample, write_outcomes, write_predictions
 from upkeep.rates import Rate
-from upkeep.stages import review_week
+from upkeep.stages.monitoring import review_week
 
 
 def look(*pairs: tuple[str, str | None], source: OutcomeSource = OutcomeSource.AUDIT) -> Generated:

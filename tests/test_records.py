@@ -17,7 +17,7 @@ from upkeep.entitlement import Claim
 from upkeep.errors import NotFoundError, StoreError
 from upkeep.rates import Rate
 from upkeep.records import dump, load, load_if_there, load_rows, save, save_rows
-from upkeep.stages import Decision
+from upkeep.stages.comparison import Decision
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=ZoneInfo("Europe/Berlin"))
 DECISION = Decision(

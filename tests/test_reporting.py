@@ -22,7 +22,7 @@ from upkeep.monitoring import Finding, Metric, Review, Status
 from upkeep.quality import Confusion
 from upkeep.rates import Rate
 from upkeep.reporting import Health, Report, assess, draw_chart, render_html, render_markdown, share
-from upkeep.stages import Decision, OnTheme
+from upkeep.stages.comparison import Decision, OnTheme
 from upkeep.themes import Theme
 
 MONDAY = datetime(2026, 11, 23, 6, tzinfo=UTC)

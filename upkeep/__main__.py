@@ -208,7 +208,7 @@ def _check(options: argparse.Namespace) -> None:  # noqa: ARG001 -- every comman
 def _onboard(options: argparse.Namespace) -> None:
     from upkeep.apart import check_apart, neighbours
     from upkeep.cases import Case, Item, Source
-    from upkeep.stages import onboard
+    from upkeep.stages.finetuning import onboard
 
     desk = _desk(options.client)
     check_apart(configs(), desk, neighbours(configs(), options.client))
@@ -259,7 +259,7 @@ def _local(desk: Desk, moment: datetime | None) -> datetime | None:
 
 def _review(options: argparse.Namespace) -> None:
     from upkeep.chain import watch
-    from upkeep.stages import review_week
+    from upkeep.stages.monitoring import review_week
 
     desk = _desk(options.client)
     order = watch(desk, _as_of(options))
@@ -324,7 +324,7 @@ def _retrain(options: argparse.Namespace) -> None:
 
 
 def _approve(options: argparse.Namespace) -> None:
-    from upkeep.stages import apply_decision, decision
+    from upkeep.stages.comparison import apply_decision, decision
 
     desk = _desk(options.client)
     applied = apply_decision(desk, decision(desk, options.period), by=options.by)
@@ -332,7 +332,7 @@ def _approve(options: argparse.Namespace) -> None:
 
 
 def _rollback(options: argparse.Namespace) -> None:
-    from upkeep.stages import roll_back
+    from upkeep.stages.comparison import roll_back
 
     version = roll_back(_desk(options.client), by=options.by, reason=options.reason, at=datetime.now(UTC))
     print(f"{options.client}: version {version} is back in service")

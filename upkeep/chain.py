@@ -18,17 +18,11 @@ from upkeep.incidents import note_incidents
 from upkeep.periods import Cadence, last_full
 from upkeep.progress import Progress, silent
 from upkeep.reporting import Report, write_report
-from upkeep.stages import (
-    Decision,
-    apply_decision,
-    book_retrain,
-    collect_cases,
-    compare_models,
-    due,
-    follow_themes,
-    review_week,
-    train_challenger,
-)
+from upkeep.stages.collection import collect_cases
+from upkeep.stages.comparison import Decision, apply_decision, compare_models
+from upkeep.stages.contract import book_retrain, due
+from upkeep.stages.finetuning import train_challenger
+from upkeep.stages.monitoring import follow_themes, review_week
 
 
 class Act(Protocol):

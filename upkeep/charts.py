@@ -15,7 +15,7 @@ from upkeep.figures import Figures
 from upkeep.monitoring import Metric, Review, Status, as_known
 from upkeep.periods import week
 from upkeep.quality import calibration_error, macro_f1
-from upkeep.stages import reviewed_weeks, reviews
+from upkeep.stages.monitoring import reviewed_weeks, reviews
 
 PART = "reviews"
 TAG = "upkeep.week"

@@ -22,7 +22,7 @@ from upkeep.log import Prediction
 from upkeep.monitoring import Metric, Review, Status, as_known
 from upkeep.periods import week
 from upkeep.redaction import shown
-from upkeep.stages import HISTORY, reviews
+from upkeep.stages.monitoring import HISTORY, reviews
 from upkeep.tally import opinions
 from upkeep.truth import Truth, settle
 

@@ -22,7 +22,9 @@ from upkeep.log import Outcome, OutcomeSource, Prediction, write_outcomes, write
 from upkeep.periods import Cadence, days, last_full, starts_on
 from upkeep.progress import Progress, silent
 from upkeep.rates import Rate
-from upkeep.stages import decisions, load_model, onboard, reviews
+from upkeep.stages.comparison import decisions
+from upkeep.stages.finetuning import load_model, onboard
+from upkeep.stages.monitoring import reviews
 from upkeep.timeline import OUT_OF_SCOPE, Timeline, TimelineRow
 
 HOUR = 6

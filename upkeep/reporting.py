@@ -23,7 +23,9 @@ from upkeep.monitoring import Finding, Review, Status
 from upkeep.periods import Cadence, Window, last_full, week
 from upkeep.quality import LabelQuality, by_label
 from upkeep.rates import Rate
-from upkeep.stages import Decision, change_orders, decisions, reviewed_weeks, reviews
+from upkeep.stages.comparison import Decision, decisions
+from upkeep.stages.contract import change_orders
+from upkeep.stages.monitoring import reviewed_weeks, reviews
 from upkeep.themes import Theme
 
 SHOWN_LABELS = 8

@@ -1,0 +1,261 @@
+"""Is the challenger better, what was decided, and which model is in service?
+
+In the client's store: decisions/ by period.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from upkeep import records
+from upkeep.adapters.registry import Dataset
+from upkeep.beginning import require_model
+from upkeep.cases import (
+    Case,
+    Item,
+    Source,
+    valid_at,
+)
+from upkeep.classifier import Classifier
+from upkeep.comparison import Judgement, Paired, Verdict, compare, judge
+from upkeep.config import Promotion
+from upkeep.desk import Desk
+from upkeep.errors import DecisionError, NotEnoughDataError
+from upkeep.evaluation import Scores, evaluate_model
+from upkeep.looking import eyes_of, tracked_themes
+from upkeep.progress import Progress, silent
+from upkeep.rates import Rate
+from upkeep.stages.collection import holdout
+from upkeep.stages.finetuning import Challenger, load_model
+from upkeep.themes import LEAST, nearest
+
+RECENT = timedelta(days=92)
+"""How far back the recent holdout reaches."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnTheme:
+    """Both models on the recent items that are about something that kept going wrong."""
+
+    theme: str
+    since: str
+    champion: Rate
+    challenger: Rate
+
+    def __str__(self) -> str:
+        old, new = self.champion, self.challenger
+        return f"{self.theme} (since {self.since}): {new.hits} of {new.n} right, before {old.hits}"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided about a challenger, on which evidence, and whether it went into service."""
+
+    period: str
+    as_of: datetime
+    reason: str
+    champion: str
+    challenger: str
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    compared: tuple[Paired, ...]
+    metrics: dict[str, dict[str, float]]
+    applied: bool = False
+    applied_by: str | None = None
+    themes: tuple[OnTheme, ...] = ()
+
+
+def decisions(desk: Desk) -> list[Decision]:
+    """All decisions about the client's models, oldest first."""
+    found = [records.load(desk.store, key, Decision) for key in desk.store.keys("decisions/")]
+    return sorted(found, key=lambda one: one.as_of)
+
+
+def decision(desk: Desk, period: str) -> Decision:
+    """The decision of a period. Raises DecisionError listing those there are, NoChampionError before onboarding."""
+    found = records.load_if_there(desk.store, f"decisions/{period}.json", Decision)
+    if found is None:
+        require_model(desk)
+        there = [one.period for one in decisions(desk)]
+        wanted = f"expected one of {there}" if there else "nor any other; `upkeep retrain` makes one"
+        raise DecisionError(f"client {desk.client.client}: no decision {period!r}, {wanted}")
+    return found
+
+
+def compare_models(desk: Desk, period: str, as_of: datetime, *, reason: str, progress: Progress = silent) -> Decision:
+    """Score champion and challenger on the same frozen items, judge, and log the comparison."""
+    key = f"decisions/{period}.json"
+    done = records.load_if_there(desk.store, key, Decision)
+    if done:
+        return done
+    moment = desk.local(as_of)
+    made = records.load(desk.store, f"challengers/{period}.json", Challenger)
+    champion = desk.registry.champion()
+    if champion == made.version:
+        raise DecisionError(f"client {desk.client.client}: version {champion} would be compared with itself")
+    sets = {"golden": valid_at(desk.golden(), moment), "recent": _recent(desk, moment)}
+    if not sets["golden"]:
+        where = f"client {desk.client.client} on {moment:%Y-%m-%d}"
+        raise NotEnoughDataError(what="a comparison (golden items valid then)", have=0, need=1, where=where)
+    old, new = load_model(desk, champion), load_model(desk, made.version)
+    scores = {
+        version: _score_all(desk, model, sets, progress) for version, model in ((champion, old), (made.version, new))
+    }
+    compared = tuple(
+        compare(name, champion=before.right, challenger=after.right)
+        for name, before, after in zip(sets, scores[champion], scores[made.version], strict=True)
+        if before.ids
+    )
+    judged = judge(
+        compared,
+        margin=desk.client.margin_pp / 100,
+        minimum_items=desk.client.minimum_items,
+        same_weights=old.manifest.weights_digest == new.manifest.weights_digest,
+        reload_exact=made.reload_exact,
+    )
+    decision = Decision(
+        period=period,
+        as_of=moment,
+        reason=reason,
+        champion=champion,
+        challenger=made.version,
+        verdict=judged.verdict,
+        reasons=judged.reasons,
+        compared=compared,
+        metrics={version: _flat(found) for version, found in scores.items()},
+        themes=_on_themes(
+            desk, moment, sets["recent"], champion=scores[champion][1], challenger=scores[made.version][1]
+        ),
+    )
+    _log_comparison(desk, decision, sets, scores, judged)
+    records.save(desk.store, key, decision)
+    return decision
+
+
+def apply_decision(desk: Desk, decision: Decision, *, by: str | None = None) -> Decision:
+    """Put a challenger that won into service: at once where promotion is automatic, else when a person (`by`) says so.
+
+    Raises DecisionError when somebody asks to promote what did not win or what the champion has since overtaken.
+    """
+    if decision.applied:
+        return decision
+    if by is None and (decision.verdict is not Verdict.PROMOTE or desk.client.promotion is not Promotion.AUTOMATIC):
+        return decision
+    champion = desk.registry.champion()
+    where = f"client {desk.client.client}, decision {decision.period}"
+    if decision.verdict is not Verdict.PROMOTE:
+        raise DecisionError(f"{where}: the verdict is {decision.verdict.value}, expected promote")
+    if champion not in (decision.champion, decision.challenger):
+        raise DecisionError(f"{where}: it compared with version {decision.champion}, but {champion} is in service now")
+    desk.registry.promote(decision.challenger)
+    desk.registry.tag(
+        decision.challenger, {"upkeep.promoted_from": decision.champion, "upkeep.promoted_by": by or "gate"}
+    )
+    applied = replace(decision, applied=True, applied_by=by or "gate")
+    records.save(desk.store, f"decisions/{decision.period}.json", applied)
+    return applied
+
+
+def roll_back(desk: Desk, *, by: str, reason: str, at: datetime) -> str:
+    """Put the champion before the present one back into service; returns its version.
+
+    Raises DecisionError when the present champion replaced nothing.
+    """
+    require_model(desk)
+    champion = desk.registry.champion()
+    made = next((one for one in reversed(decisions(desk)) if one.challenger == champion and one.applied), None)
+    if made is None:
+        raise DecisionError(f"client {desk.client.client}: version {champion} replaced no other, nothing to go back to")
+    desk.registry.promote(made.champion)
+    desk.registry.tag(champion, {"upkeep.rolled_back": f"{at.isoformat()} by {by}: {reason}"})
+    return made.champion
+
+
+def _recent(desk: Desk, moment: datetime) -> list[Item]:
+    oldest = moment.astimezone(UTC) - RECENT
+    return [item for item in holdout(desk, moment) if item.valid_from is not None and item.valid_from >= oldest]
+
+
+def _on_themes(
+    desk: Desk, moment: datetime, items: Sequence[Item], *, champion: Scores, challenger: Scores
+) -> tuple[OnTheme, ...]:
+    """How both do on what keeps going wrong, the most frequent first; for people, the verdict does not ask."""
+    tracked = tracked_themes(desk, moment)
+    if tracked is None or not items:
+        return ()
+    at = nearest(tracked.themes, eyes_of(desk).embed([item.text for item in items]))
+    return tuple(
+        OnTheme(
+            theme.name,
+            theme.since,
+            Rate.of(right for one, right in zip(at, champion.right, strict=True) if one == number),
+            Rate.of(right for one, right in zip(at, challenger.right, strict=True) if one == number),
+        )
+        for number, theme in enumerate(tracked.themes)
+        if at.count(number) >= LEAST
+    )
+
+
+def _score_all(desk: Desk, model: Classifier, sets: dict[str, list[Item]], progress: Progress) -> list[Scores]:
+    outside = desk.client.out_of_scope_label
+    return [
+        evaluate_model(model, items, name=name, out_of_scope=outside, progress=progress) for name, items in sets.items()
+    ]
+
+
+def _flat(scores: Sequence[Scores]) -> dict[str, float]:
+    """The figures of all sets under prefixed names: golden/accuracy, recent/accuracy, golden/f1/billing."""
+    return {f"{one.items}/{name}": value for one in scores for name, value in one.metrics.items()}
+
+
+def _log_comparison(
+    desk: Desk, decision: Decision, sets: dict[str, list[Item]], scores: dict[str, list[Scores]], judged: Judgement
+) -> None:
+    """Three flat runs with the same metric names: champion, challenger, and both in one with the verdict."""
+    roles = {decision.champion: "champion", decision.challenger: "challenger"}
+    tags = {"upkeep.period": decision.period, "upkeep.client": desk.client.client}
+    used = [Dataset(f"{desk.client.client}/{name}", _items_digest(items), "evaluation") for name, items in sets.items()]
+    for version, role in roles.items():
+        stage = {"upkeep.stage": f"{role} score", "upkeep.version": version}
+        with desk.registry.run(f"{decision.period} {role} v{version}", {**tags, **stage}) as run:
+            run.params({"role": role, "version": version, "period": decision.period})
+            run.metrics(decision.metrics[version])
+            for dataset in used:
+                run.dataset(dataset)
+            run.table("items.json", _item_table(sets, scores[version]))
+    with desk.registry.run(
+        f"{decision.period} comparison: {decision.verdict.value}",
+        {**tags, "upkeep.stage": "comparison", "upkeep.verdict": decision.verdict.value},
+    ) as run:
+        run.params(
+            {"champion": decision.champion, "challenger": decision.challenger, "verdict": decision.verdict.value}
+        )
+        for version, role in roles.items():
+            run.metrics({f"{role}/{name}": value for name, value in decision.metrics[version].items()})
+        run.metrics({f"difference/{one.items}/accuracy": one.difference for one in decision.compared})
+        run.metrics({f"fixed/{one.items}": one.fixed for one in decision.compared})
+        run.metrics({f"introduced/{one.items}": one.introduced for one in decision.compared})
+        for dataset in used:
+            run.dataset(dataset)
+        lines = [f"# {decision.verdict.value}: v{decision.challenger} against v{decision.champion}", ""]
+        lines += [f"- {reason}" for reason in judged.reasons] + ["", *(f"- {one}" for one in decision.compared)]
+        lines += ["", "What kept going wrong:", "", *(f"- {one}" for one in decision.themes)] if decision.themes else []
+        run.text("decision.md", "\n".join(lines) + "\n")
+
+
+def _item_table(sets: dict[str, list[Item]], scores: Sequence[Scores]) -> dict[str, list[object]]:
+    rows = [
+        (name, item.id, item.text, item.answer, answer.output, answer.confidence, answer.automatic, right)
+        for (name, items), one in zip(sets.items(), scores, strict=True)
+        for item, answer, right in zip(items, one.answers, one.right, strict=True)
+    ]
+    names = ("set", "id", "text", "right_answer", "answer", "confidence", "automatic", "right")
+    return {name: [row[index] for row in rows] for index, name in enumerate(names)}
+
+
+def _items_digest(items: Sequence[Item]) -> str:
+    from upkeep.cases import digest
+
+    return digest(Case(item.id, item.text, item.answer, Source.AUDIT) for item in items)

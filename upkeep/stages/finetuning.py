@@ -1,0 +1,168 @@
+"""How is a challenger trained, and how does a client begin?
+
+In the client's store: challengers/ by period, cases/launch.jsonl and evaluation/golden.jsonl.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from upkeep import records
+from upkeep.adapters.registry import Dataset, Registry
+from upkeep.base_model import resolve_base
+from upkeep.cases import (
+    Case,
+    Item,
+    TrainingSet,
+    prove_no_leak,
+    supersede,
+    training_set,
+)
+from upkeep.classifier import Classifier
+from upkeep.config import BaseModelConfig
+from upkeep.desk import GOLDEN, LAUNCH_CASES, Desk
+from upkeep.errors import NotEnoughDataError
+from upkeep.finetuning import Trained, finetune
+from upkeep.progress import Progress, silent
+from upkeep.stages.collection import holdout
+
+PROOF_TEXTS = 20
+LAUNCH = "launch"
+
+
+@dataclass(frozen=True, slots=True)
+class Challenger:
+    """A trained version: what it was taught, how sure its threshold is, and that it reads back the same."""
+
+    period: str
+    as_of: datetime
+    version: str
+    labels: tuple[str, ...]
+    new_labels: tuple[str, ...]
+    waiting_labels: dict[str, int]
+    trained_on: int
+    superseded: int
+    training_digest: str
+    weights_digest: str
+    threshold: float
+    expected_automatic: float
+    reload_exact: bool
+
+
+def challengers(desk: Desk) -> list[Challenger]:
+    """Every version that was trained for the client."""
+    return [records.load(desk.store, key, Challenger) for key in desk.store.keys("challengers/")]
+
+
+def onboard(
+    desk: Desk,
+    *,
+    cases: Sequence[Case],
+    golden: Sequence[Item],
+    as_of: datetime,
+    seed: int,
+    progress: Progress = silent,
+) -> Challenger:
+    """Store a client's first cases and golden set, train the first model and put it into service."""
+    if not golden:
+        raise NotEnoughDataError(what="a golden set", have=0, need=1, where=f"client {desk.client.client}")
+    records.save_rows(desk.store, LAUNCH_CASES, cases)
+    records.save_rows(desk.store, GOLDEN, golden)
+    first = train_challenger(desk, LAUNCH, as_of, seed=seed, progress=progress)
+    if desk.registry.version("champion") is None:
+        desk.registry.promote(first.version)
+    return first
+
+
+def train_challenger(desk: Desk, period: str, as_of: datetime, *, seed: int, progress: Progress = silent) -> Challenger:
+    """Train on all that is known by `as_of`, register the adapter, and prove that it reads back the same."""
+    key = f"challengers/{period}.json"
+    done = records.load_if_there(desk.store, key, Challenger)
+    if done:
+        return done
+    moment = desk.local(as_of)
+    data = prepare_training(desk, moment)
+    base = resolve_base(desk.client.base_model)
+    trained = finetune(base, data, client=desk.client, recipe=desk.recipe, seed=seed, progress=progress)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "release"
+        trained.classifier.save(folder)
+        version = _register(desk, period, data, trained, folder=folder, seed=seed)
+        back = Classifier.load(desk.registry.fetch(version, Path(scratch) / "back"), base)
+        texts = [case.text for case in data.calibration[:PROOF_TEXTS]]
+        exact = np.allclose(trained.classifier.probabilities(texts), back.probabilities(texts), rtol=0, atol=1e-6)
+    manifest = trained.classifier.manifest
+    made = Challenger(
+        period=period,
+        as_of=moment,
+        version=version,
+        labels=manifest.labels,
+        new_labels=tuple(label for label in manifest.labels if label not in desk.client.labels),
+        waiting_labels=data.waiting,
+        trained_on=len(data.train),
+        superseded=data.superseded,
+        training_digest=data.digest,
+        weights_digest=manifest.weights_digest,
+        threshold=manifest.threshold,
+        expected_automatic=trained.fit.automatic,
+        reload_exact=bool(exact),
+    )
+    records.save(desk.store, key, made)
+    return made
+
+
+def prepare_training(desk: Desk, moment: datetime) -> TrainingSet:
+    """All cases known by the moment, outdated answers superseded, without any evaluation item."""
+    known = [case for case in desk.cases() if case.valid_from is None or case.valid_from < moment]
+    current = supersede(known, desk.client.relabel, moment, desk.zone)
+    golden = desk.golden()
+    data = training_set(
+        current,
+        locked=golden,
+        known=desk.client.labels,
+        out_of_scope=desk.client.out_of_scope_label,
+        new_labels=desk.client.new_labels,
+        recipe=desk.recipe,
+    )
+    prove_no_leak(data, [*golden, *holdout(desk, moment)])
+    return data
+
+
+def load_model(desk: Desk, version: str) -> Classifier:
+    """A registered version, ready to answer."""
+    return _loaded(desk.registry.uri, desk.client.client, version, desk.client.base_model)
+
+
+@lru_cache(maxsize=2)  # a version never changes, and a retrain needs two
+def _loaded(uri: str, client: str, version: str, base: BaseModelConfig) -> Classifier:
+    with tempfile.TemporaryDirectory() as scratch:
+        return Classifier.load(Registry(client, uri).fetch(version, Path(scratch)), resolve_base(base))
+
+
+def _register(desk: Desk, period: str, data: TrainingSet, trained: Trained, *, folder: Path, seed: int) -> str:
+    tags = {"upkeep.period": period, "upkeep.stage": "training", "upkeep.client": desk.client.client}
+    about = (
+        f"{period}: trained on {len(data.train):,} cases with {len(data.labels)} labels, "
+        f"{data.superseded} answers superseded"
+    )
+    with desk.registry.run(f"{period} training", tags) as run:
+        run.params({**desk.recipe.model_dump(), "seed": seed, "cases": len(data.train), "labels": len(data.labels)})
+        run.params({"base": trained.classifier.manifest.base, "base_digest": trained.classifier.manifest.base_digest})
+        run.dataset(Dataset(f"{desk.client.client}/cases", data.digest, "training"))
+        for step, loss in enumerate(trained.losses):
+            run.metrics({"held_out_loss": loss}, step=step)
+        run.metrics({"threshold": trained.fit.threshold, "expected_automatic_share": trained.fit.automatic})
+        return desk.registry.register(
+            run,
+            folder,
+            base_model=desk.client.base_model.model_dump(),
+            about=about,
+            tags={**tags, "upkeep.digest": data.digest},
+        )

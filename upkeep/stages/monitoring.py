@@ -1,0 +1,93 @@
+"""How is a week reviewed, and what do reviews leave behind?
+
+In the client's store: reviews/2026-W47.json, edge-cases/ and themes/ by week, and the rows that could not be used in
+quarantine/. What was read of the log stands in daily/ (`upkeep.daily`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from upkeep import records
+from upkeep.beginning import require_log
+from upkeep.desk import Desk
+from upkeep.edges import SHOWN
+from upkeep.errors import BaseModelError
+from upkeep.figures import figures_of
+from upkeep.generated import look_at_answers
+from upkeep.looking import Tracked, look_at_week, track_themes
+from upkeep.monitoring import Review, review
+from upkeep.periods import Cadence, last_full, week
+from upkeep.stages.finetuning import challengers
+
+THEME_WEEKS = 8
+"""Themes are found in what went wrong in so many newest weeks."""
+HISTORY = 104
+"""A week is judged by so many before it: what a review costs does not grow with a client's years."""
+RECOUNTED = 3
+"""So many weeks before the reviewed one are counted again: labels come in late."""
+
+
+def review_week(desk: Desk, as_of: datetime) -> Review:
+    """Review the last full week before `as_of`. Where the log began later it raises NoLogError and writes nothing."""
+    last = last_full(as_of, Cadence.WEEKLY, desk.zone)
+    key = _review_key(last.key)
+    done = records.load_if_there(desk.store, key, Review)
+    if done:
+        return done
+    require_log(desk, last)
+    moment = desk.local(as_of)
+    earlier = reviews(desk, upto=last.key, newest=HISTORY)  # this week's own is not there yet
+    again = [week(one.week, desk.zone) for one in earlier[-RECOUNTED:]]
+    counted, *late = desk.count_log(last, *again, until=moment)
+    if counted.quarantined:
+        records.save_rows(desk.store, f"quarantine/{last.key}.jsonl", counted.quarantined)
+    try:
+        seen, unseen = look_at_week(desk, last, until=moment), None
+    except BaseModelError as exc:  # the figures need no model
+        seen, unseen = None, str(exc)
+    if seen:
+        records.save_rows(desk.store, f"edge-cases/{last.key}.jsonl", seen.edges.cases)
+    found = review(
+        desk.client,
+        week=last.key,
+        as_of=moment,
+        figures=figures_of(counted, desk.client),
+        earlier=earlier,
+        recounted={one.key: figures_of(tally, desk.client) for one, tally in zip(again, late, strict=True)},
+        inputs=seen.inputs if seen else None,
+        unseen=unseen,
+        versions={one.version for one in challengers(desk)},
+        generated=look_at_answers(desk.sample_log(last, until=moment), refusals=desk.client.refusals)
+        if desk.client.free_text
+        else None,
+        edges=replace(seen.edges, cases=seen.edges.cases[:SHOWN]) if seen else None,
+    )
+    records.save(desk.store, key, found)
+    return found
+
+
+def follow_themes(desk: Desk, found: Review) -> Tracked | None:
+    """Track what keeps going wrong over the weeks up to a review; None where nobody can look."""
+    weeks = reviewed_weeks(desk, upto=found.week)[-THEME_WEEKS:]
+    try:
+        return track_themes(desk, [week(key, desk.zone) for key in weeks], until=found.as_of)
+    except BaseModelError:  # the review has said so
+        return None
+
+
+def reviews(desk: Desk, *, upto: str | None = None, newest: int | None = None) -> list[Review]:
+    """The client's reviews, oldest first: all, those up to a week, the newest of them only."""
+    keys = [_review_key(one) for one in reviewed_weeks(desk, upto=upto)]
+    return [records.load(desk.store, key, Review) for key in keys[-newest if newest else 0 :]]
+
+
+def reviewed_weeks(desk: Desk, *, upto: str | None = None) -> list[str]:
+    """The weeks that were reviewed, oldest first."""
+    found = (key.removeprefix("reviews/").removesuffix(".json") for key in desk.store.keys("reviews/"))
+    return [week for week in found if upto is None or week <= upto]
+
+
+def _review_key(week: str) -> str:
+    return f"reviews/{week}.json"

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from upkeep.adapters.store import open_store
@@ -598,6 +598,7 @@ def test_whatever_is_in_a_line_it_is_understood_or_quarantined(lines: list[bytes
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.binary(max_size=80), at=st.integers(0, 2_000), kind=st.sampled_from(["parquet", "jsonl.gz"]))
+@example(data=b"\x00\x01", at=1179, kind="parquet")  # a column says that it has no value
 def test_whatever_is_wrong_in_a_file_nothing_is_lost_in_silence(data: bytes, at: int, kind: str):
     good = parquet([PREDICTION]) if kind == "parquet" else gzip.compress(jsonl(PREDICTION))
     store = MemoryStore()

@@ -347,11 +347,14 @@ def parquet_rows(source: str | BinaryIO, paths: Mapping[str, str]) -> Iterator[d
 
     tops = {*paths.values(), *(path.partition(".")[0] for path in paths.values())}
     try:
-        file = pq.ParquetFile(source)
+        file, read = pq.ParquetFile(source), 0
         for batch in file.iter_batches(columns=[name for name in file.schema_arrow.names if name in tops]):
             yield from _cut(pa.Table.from_batches([batch])).to_pylist(maps_as_pydicts="strict")
+            read += batch.num_rows
     except (pa.ArrowException, OSError, ValueError, OverflowError, LookupError) as exc:
         raise RejectedError(f"file: not readable as Parquet: {exc}") from exc
+    if read != file.metadata.num_rows:  # a damaged column ends early, and no error says so
+        raise RejectedError(f"file: not readable as Parquet: {read} rows found, expected {file.metadata.num_rows}")
 
 
 def _cut(table: Any) -> Any:

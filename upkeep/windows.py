@@ -31,7 +31,7 @@ from upkeep.periods import Window
 from upkeep.plain import columns, facets, micros, quoted
 from upkeep.scan import Source, database, pick_lines
 from upkeep.store import Store
-from upkeep.tally import CONFIDENCE_BINS, LATENCY_STEPS, SCALE, Cell, Count, Opinion, Tally, add_up
+from upkeep.tally import CONFIDENCE_BINS, LATENCY_STEPS, SCALE, Cell, Count, Opinion, Tally
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -105,7 +105,7 @@ class _Log(NamedTuple):
         self.made.execute(f"""
             CREATE TABLE chosen AS SELECT * FROM predictions WHERE input IS NOT NULL ORDER BY md5(id), id
             LIMIT {SAMPLED}""")
-        counted = self.made.execute("SELECT count(*) FROM predictions").fetchone()
+        counted = _number(self.made, "SELECT count(*) FROM predictions")
         names = ", ".join(columns(PREDICTIONS))
         rows = self.made.execute(f"SELECT {names} FROM chosen ORDER BY moment, {PLACE}").fetchall()
         names = ", ".join(columns(OUTCOMES))
@@ -117,7 +117,7 @@ class _Log(NamedTuple):
             source = OutcomeSource(found.pop("source"))
             one = Outcome(at=_time(found.pop("moment")), source=source, **found)
             outcomes[one.prediction_id].append(one)
-        return Sample(int(counted[0]) if counted else 0, [_prediction(row) for row in rows], dict(outcomes))
+        return Sample(counted, [_prediction(row) for row in rows], dict(outcomes))
 
     def tally(self, start: datetime, end: datetime, until: datetime, free_text: bool) -> Tally:
         asked, told = set(utc_days(start, end)), set(utc_days(start, until))
@@ -137,18 +137,30 @@ class _Log(NamedTuple):
             for one in kept.day.bad
             if (kept.day.day in asked if one.at is None else one.at < until and start <= one.at < end)
         ]
+        self._count(free_text)
         return Tally(
             newest=_newest(self.made),
-            cells=_cells(self.made, list(facets(PREDICTIONS, self.mapping.by)), free_text),
-            latency=_counts(self.made, LATENCY),
-            delay=_counts(self.made, DELAY),
-            days=_counts(self.made, DAYS),
+            cells=_cells(self.made),
+            latency=_counts(self.made, "SELECT step, n FROM counted WHERE by_step AND step IS NOT NULL"),
+            delay=_counts(self.made, f"SELECT greatest(first_said - moment, 0) // {DAY}, count(*) FROM said GROUP BY 1"),
+            days=_counts(self.made, "SELECT day, n FROM counted WHERE by_day"),
             quarantined=[one.row for one in sorted(bad, key=lambda one: one[:3])] + bad_outcomes,
             orphan_outcomes=_orphans(self.made, micros(start), micros(end)),
         )
 
+    def _count(self, free_text: bool) -> None:
+        """Lay out `counted` and `said`."""
+        names = {
+            "output": "NULL::VARCHAR" if free_text else "output",
+            "named": "NULL::VARCHAR" if free_text else "o.answer",
+            "verdicts": "FILTER (WHERE correct IS NOT NULL)" if free_text else "",
+            "facets": ", ".join(facets(PREDICTIONS, self.mapping.by)),
+        }
+        self.made.execute(COUNTED.format(**names))
+        self.made.execute(SAID.format(**names))
+
     def _prepare(self, asked: Sequence[Kept], told: Sequence[Kept], *, start: int, end: int, until: int) -> None:
-        """Lay out `predictions`, `outcomes`, `doubled` (places of rows whose id was read before), `said` by prediction.
+        """Lay out `predictions`, `outcomes` and `doubled` (places of rows whose id was read before).
 
         Only the hashes of ids are grouped, and of what shares one the ids: a window's ids need not fit into memory.
         """
@@ -161,29 +173,35 @@ class _Log(NamedTuple):
                 SELECT {PLACE}, row_number() OVER (PARTITION BY id ORDER BY {PLACE}) AS nth
                 FROM read WHERE hash(id) IN (FROM alike)
             ) WHERE nth > 1;
-            CREATE OR REPLACE VIEW predictions AS SELECT * FROM read ANTI JOIN doubled USING ({PLACE});
-            CREATE OR REPLACE TABLE said AS
-                SELECT prediction_id AS id, min(moment) AS first_said,
-                    list({{'source': source, 'answer': answer, 'correct': correct}}
-                        ORDER BY moment, {PLACE}) AS opinions,
-                    list({{'source': source, 'answer': NULL::VARCHAR, 'correct': correct}}
-                        ORDER BY moment, {PLACE}) FILTER (WHERE correct IS NOT NULL) AS verdicts
-                FROM outcomes SEMI JOIN predictions ON prediction_id = id GROUP BY 1;
         """)
+        first = f"ANTI JOIN doubled USING ({PLACE})" if _number(self.made, "SELECT count(*) FROM doubled") else ""
+        self.made.execute(f"CREATE OR REPLACE VIEW predictions AS SELECT * FROM read {first}")
 
 
-LATENCY = f"""
-    SELECT floor({LATENCY_STEPS} * log2(greatest(latency_ms, 0.001)))::INTEGER, count(*)
-    FROM predictions WHERE latency_ms IS NOT NULL GROUP BY 1"""
-DELAY = f"""
-    SELECT greatest(first_said - moment, 0) // {DAY}, count(*) FROM predictions JOIN said USING (id) GROUP BY 1"""
-DAYS = "SELECT day, count(*) FROM predictions GROUP BY 1"
-CELLS = f"""
-    SELECT model_version, {{output}} AS answer, automatic,
-        least(floor(confidence * {CONFIDENCE_BINS})::INTEGER, {CONFIDENCE_BINS} - 1) AS bin,
-        {{opinions}} AS opinions, [{{facets}}]::VARCHAR[] AS facets,
-        count(*), sum(floor(confidence * {SCALE} + 0.5)::BIGINT)
-    FROM predictions LEFT JOIN said USING (id) GROUP BY ALL"""
+STEP = f"""
+    CASE WHEN latency_ms IS NOT NULL THEN floor({LATENCY_STEPS} * log2(greatest(latency_ms, 0.001)))::INTEGER END"""
+BIN = f"least(floor(confidence * {CONFIDENCE_BINS})::INTEGER, {CONFIDENCE_BINS} - 1)"
+SURE = f"floor(confidence * {SCALE} + 0.5)::BIGINT"
+COUNTED = f"""
+    CREATE OR REPLACE TABLE counted AS
+    SELECT grouping(step) = 0 AS by_step, grouping(day) = 0 AS by_day, step, day,
+        model_version, answer, automatic, bin, facets, count(*) AS n, sum(sure) AS sure
+    FROM (
+        SELECT {STEP} AS step, day, model_version, {{output}} AS answer, automatic, {BIN} AS bin,
+            [{{facets}}]::VARCHAR[] AS facets, {SURE} AS sure
+        FROM predictions)
+    GROUP BY GROUPING SETS ((step), (day), (model_version, answer, automatic, bin, facets))"""
+"""All requests, read once and counted in three ways; most were said nothing about."""
+SAID = f"""
+    CREATE OR REPLACE TABLE said AS
+    SELECT prediction_id AS id, any_value(p.moment) AS moment, any_value(model_version) AS model_version,
+        any_value({{output}}) AS answer, any_value(automatic) AS automatic, any_value({BIN}) AS bin,
+        any_value([{{facets}}]::VARCHAR[]) AS facets, any_value({SURE}) AS sure, min(o.moment) AS first_said,
+        list({{{{'source': source, 'answer': {{named}}, 'correct': correct}}}}
+            ORDER BY o.moment, o.day, o.file, o.line) {{verdicts}} AS opinions
+    FROM outcomes o JOIN predictions p ON prediction_id = id GROUP BY 1"""
+"""The requests something was said about, and what."""
+CELL = "model_version, answer, automatic, bin, facets"
 
 
 def _relation(kind: Kind[Row], days: Sequence[Kept], by: Sequence[str] = ()) -> str:
@@ -222,14 +240,21 @@ def _newest(made: DuckDBPyConnection) -> str | None:
     return None if found is None else str(found[0])
 
 
-def _cells(made: DuckDBPyConnection, facets: Sequence[str], free_text: bool) -> dict[Cell, Count]:
-    output, opinions = ("NULL", "verdicts") if free_text else ("output", "opinions")
-    query = CELLS.format(output=output, opinions=opinions, facets=", ".join(facets))
-    rows = made.execute(query).fetchall()
-    return add_up(
-        (Cell(version, output, automatic, bin, _opinions(said), tuple(values)), Count(n, int(total)))
-        for version, output, automatic, bin, said, values, n, total in rows
-    )
+def _cells(made: DuckDBPyConnection) -> dict[Cell, Count]:
+    """Every request in the cell without opinions, and those something was said about taken from there into theirs."""
+    query = f"SELECT {CELL}, n, sure FROM counted WHERE NOT by_step AND NOT by_day"
+    found = {_cell(row, ()): Count(n, int(sure)) for *row, n, sure in made.execute(query).fetchall()}
+    query = f"SELECT {CELL}, opinions, count(*), sum(sure) FROM said GROUP BY ALL"
+    for *row, said, n, sure in made.execute(query).fetchall():
+        for cell, sign in ((_cell(row, ()), -1), (_cell(row, _opinions(said)), 1)):
+            so_far = found.get(cell, Count(0, 0))
+            found[cell] = Count(so_far.requests + sign * n, so_far.confidence + sign * int(sure))
+    return {cell: count for cell, count in found.items() if count.requests}
+
+
+def _cell(row: Sequence[Any], said: tuple[Opinion, ...]) -> Cell:
+    version, answer, automatic, tenth, facets = row
+    return Cell(version, answer, automatic, tenth, said, tuple(facets))
 
 
 def _opinions(said: Sequence[dict[str, Any]] | None) -> tuple[Opinion, ...]:
@@ -241,6 +266,10 @@ def _counts(made: DuckDBPyConnection, query: str) -> dict[int, int]:
 
 
 def _orphans(made: DuckDBPyConnection, start: int, end: int) -> int:
-    query = "SELECT count(*) FROM outcomes ANTI JOIN predictions ON prediction_id = id"
-    found = made.execute(f"{query} WHERE outcomes.moment >= {start} AND outcomes.moment < {end}").fetchone()
+    query = "SELECT count(*) FROM outcomes ANTI JOIN said ON prediction_id = id"
+    return _number(made, f"{query} WHERE outcomes.moment >= {start} AND outcomes.moment < {end}")
+
+
+def _number(made: DuckDBPyConnection, query: str) -> int:
+    found = made.execute(query).fetchone()
     return int(found[0]) if found else 0

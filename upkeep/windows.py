@@ -142,7 +142,9 @@ class _Log(NamedTuple):
             newest=_newest(self.made),
             cells=_cells(self.made),
             latency=_counts(self.made, "SELECT step, n FROM counted WHERE by_step AND step IS NOT NULL"),
-            delay=_counts(self.made, f"SELECT greatest(first_said - moment, 0) // {DAY}, count(*) FROM said GROUP BY 1"),
+            delay=_counts(
+                self.made, f"SELECT greatest(first_said - moment, 0) // {DAY}, count(*) FROM said GROUP BY 1"
+            ),
             days=_counts(self.made, "SELECT day, n FROM counted WHERE by_day"),
             quarantined=[one.row for one in sorted(bad, key=lambda one: one[:3])] + bad_outcomes,
             orphan_outcomes=_orphans(self.made, micros(start), micros(end)),
@@ -197,8 +199,10 @@ SAID = f"""
     SELECT prediction_id AS id, any_value(p.moment) AS moment, any_value(model_version) AS model_version,
         any_value({{output}}) AS answer, any_value(automatic) AS automatic, any_value({BIN}) AS bin,
         any_value([{{facets}}]::VARCHAR[]) AS facets, any_value({SURE}) AS sure, min(o.moment) AS first_said,
-        list({{{{'source': source, 'answer': {{named}}, 'correct': correct}}}}
-            ORDER BY o.moment, o.day, o.file, o.line) {{verdicts}} AS opinions
+        list_transform(
+            list_sort(list({{{{'at': o.moment, 'day': o.day, 'file': o.file, 'line': o.line,
+                'source': source, 'answer': {{named}}, 'correct': correct}}}}) {{verdicts}}),
+            lambda one: {{{{'source': one.source, 'answer': one.answer, 'correct': one.correct}}}}) AS opinions
     FROM outcomes o JOIN predictions p ON prediction_id = id GROUP BY 1"""
 """The requests something was said about, and what."""
 CELL = "model_version, answer, automatic, bin, facets"
@@ -235,7 +239,7 @@ def _time(microseconds: int) -> datetime:
 
 
 def _newest(made: DuckDBPyConnection) -> str | None:
-    last = "ORDER BY moment DESC, day DESC, file DESC, line DESC LIMIT 1"
+    last = "WHERE moment = (SELECT max(moment) FROM predictions) ORDER BY day DESC, file DESC, line DESC LIMIT 1"
     found = made.execute(f"SELECT model_version FROM predictions {last}").fetchone()
     return None if found is None else str(found[0])
 

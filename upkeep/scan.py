@@ -41,7 +41,7 @@ SMALL = 1 << 18
 """Bytes of raw files below which a day is read without DuckDB."""
 TEXTS = 1 << 18
 """Bytes of raw files of a day of whose rows the texts are kept; of a larger day the texts of this share of its rows."""
-DENSE = 32
+DENSE = 64
 """A byte of Parquet weighs as much as so many of text: it holds more rows, and these Python reads more slowly."""
 MEMORY = "128MB"
 THREADS = 2

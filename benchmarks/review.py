@@ -51,6 +51,7 @@ REPEATED = 3
 CLIENT = "northwind"
 MAPPING = LogMapping()
 IMPORTED = ("duckdb", "scipy.optimize", "scipy.stats")
+"""What a review loads only where it is used, and what belongs to the start of the process, as it does for Evidently."""
 
 
 class How(StrEnum):
@@ -100,7 +101,8 @@ def ours(folder: Path, weeks: range, how: How) -> Measured:
 
 
 def _ours_here(folder: str, how: str, weeks: str) -> Measured:
-    _start()
+    for name in IMPORTED:
+        import_module(name)
     first, stop = map(int, weeks.split(":"))
     store, client = open_store(folder), _client()
     windows = [Window(START + at * WEEK, START + (at + 1) * WEEK, f"{at:04}") for at in range(first, stop)]
@@ -117,15 +119,6 @@ def _ours_here(folder: str, how: str, weeks: str) -> Measured:
     found.requests, found.accuracy = sum(one.requests for one in figures), hits / labelled
     found.memory = _peak()
     return found
-
-
-def _start() -> None:
-    """Load what a review loads where it is used: it belongs to the start of the process, as it does for Evidently."""
-    from sklearn.isotonic import IsotonicRegression
-
-    for name in IMPORTED:
-        import_module(name)
-    IsotonicRegression().fit([0.0, 1.0], [0.0, 1.0])  # some of scikit-learn is loaded at the first fit
 
 
 def _client() -> Client:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -29,7 +29,7 @@ from upkeep.log import (
 )
 from upkeep.periods import Window
 from upkeep.plain import columns, facets, micros, quoted
-from upkeep.scan import Source, database, pick_lines
+from upkeep.scan import BATCH, Source, database, pick_lines
 from upkeep.store import Store
 from upkeep.tally import CONFIDENCE_BINS, LATENCY_STEPS, SCALE, Cell, Count, Opinion, Tally
 
@@ -140,26 +140,23 @@ class _Log(NamedTuple):
         self._count(free_text)
         return Tally(
             newest=_newest(self.made),
-            cells=_cells(self.made),
+            cells=_cells(self.made, free_text),
             latency=_counts(self.made, "SELECT step, n FROM counted WHERE by_step AND step IS NOT NULL"),
-            delay=_counts(
-                self.made, f"SELECT greatest(first_said - moment, 0) // {DAY}, count(*) FROM said GROUP BY 1"
-            ),
+            delay=_counts(self.made, "SELECT delay, count(*) FROM heard GROUP BY 1"),
             days=_counts(self.made, "SELECT day, n FROM counted WHERE by_day"),
             quarantined=[one.row for one in sorted(bad, key=lambda one: one[:3])] + bad_outcomes,
             orphan_outcomes=_orphans(self.made, micros(start), micros(end)),
         )
 
     def _count(self, free_text: bool) -> None:
-        """Lay out `counted` and `said`."""
+        """Lay out `counted`, `told` and `heard`."""
         names = {
             "output": "NULL::VARCHAR" if free_text else "output",
             "named": "NULL::VARCHAR" if free_text else "o.answer",
-            "verdicts": "FILTER (WHERE correct IS NOT NULL)" if free_text else "",
             "facets": ", ".join(facets(PREDICTIONS, self.mapping.by)),
         }
-        self.made.execute(COUNTED.format(**names))
-        self.made.execute(SAID.format(**names))
+        for query in (COUNTED, TOLD, HEARD):
+            self.made.execute(query.format(**names))
 
     def _prepare(self, asked: Sequence[Kept], told: Sequence[Kept], *, start: int, end: int, until: int) -> None:
         """Lay out `predictions`, `outcomes` and `doubled` (places of rows whose id was read before).
@@ -194,18 +191,25 @@ COUNTED = f"""
         FROM predictions)
     GROUP BY GROUPING SETS ((step), (day), (model_version, answer, automatic, bin, facets))"""
 """All requests, read once and counted in three ways; most were said nothing about."""
-SAID = f"""
-    CREATE OR REPLACE TABLE said AS
-    SELECT prediction_id AS id, any_value(p.moment) AS moment, any_value(model_version) AS model_version,
-        any_value({{output}}) AS answer, any_value(automatic) AS automatic, any_value({BIN}) AS bin,
-        any_value([{{facets}}]::VARCHAR[]) AS facets, any_value({SURE}) AS sure, min(o.moment) AS first_said,
-        list_transform(
-            list_sort(list({{{{'at': o.moment, 'day': o.day, 'file': o.file, 'line': o.line,
-                'source': source, 'answer': {{named}}, 'correct': correct}}}}) {{verdicts}}),
-            lambda one: {{{{'source': one.source, 'answer': one.answer, 'correct': one.correct}}}}) AS opinions
-    FROM outcomes o JOIN predictions p ON prediction_id = id GROUP BY 1"""
-"""The requests something was said about, and what."""
+TOLD = f"""
+    CREATE OR REPLACE TABLE told AS
+    SELECT p.day, p.file, p.line, p.moment AS asked, model_version, {{output}} AS answer, automatic, {BIN} AS bin,
+        [{{facets}}]::VARCHAR[] AS facets, {SURE} AS sure,
+        o.moment AS said_at, o.day AS at_day, o.file AS at_file, o.line AS at_line, source, {{named}} AS named, correct
+    FROM outcomes o JOIN predictions p ON prediction_id = id"""
+"""What was said, each beside the request it was said about."""
+HEARD = f"""
+    CREATE OR REPLACE TABLE heard AS
+    SELECT {PLACE}, count(*) > 1 AS often, greatest(min(said_at) - min(asked), 0) // {DAY} AS delay
+    FROM told GROUP BY {PLACE}"""
+"""The requests something was said about, most of them once: lists of what was said are made of the others only."""
 CELL = "model_version, answer, automatic, bin, facets"
+ONCE = f"""
+    SELECT {CELL}, source, named, correct, count(*), sum(sure)
+    FROM told ANTI JOIN (FROM heard WHERE often) USING ({PLACE}) GROUP BY ALL"""
+OFTEN = f"""
+    SELECT {PLACE}, {CELL}, sure, source, named, correct
+    FROM told SEMI JOIN (FROM heard WHERE often) USING ({PLACE}) ORDER BY {PLACE}, said_at, at_day, at_file, at_line"""
 
 
 def _relation(kind: Kind[Row], days: Sequence[Kept], by: Sequence[str] = ()) -> str:
@@ -244,25 +248,43 @@ def _newest(made: DuckDBPyConnection) -> str | None:
     return None if found is None else str(found[0])
 
 
-def _cells(made: DuckDBPyConnection) -> dict[Cell, Count]:
+def _cells(made: DuckDBPyConnection, free_text: bool) -> dict[Cell, Count]:
     """Every request in the cell without opinions, and those something was said about taken from there into theirs."""
     query = f"SELECT {CELL}, n, sure FROM counted WHERE NOT by_step AND NOT by_day"
-    found = {_cell(row, ()): Count(n, int(sure)) for *row, n, sure in made.execute(query).fetchall()}
-    query = f"SELECT {CELL}, opinions, count(*), sum(sure) FROM said GROUP BY ALL"
-    for *row, said, n, sure in made.execute(query).fetchall():
-        for cell, sign in ((_cell(row, ()), -1), (_cell(row, _opinions(said)), 1)):
-            so_far = found.get(cell, Count(0, 0))
-            found[cell] = Count(so_far.requests + sign * n, so_far.confidence + sign * int(sure))
+    found = {_cell(row): Count(n, int(sure)) for *row, n, sure in made.execute(query).fetchall()}
+    for cell, (n, sure) in _heard(made, free_text):
+        for one, sign in ((cell._replace(said=()), -1), (cell, 1)):
+            so_far = found.get(one, Count(0, 0))
+            found[one] = Count(so_far.requests + sign * n, so_far.confidence + sign * sure)
     return {cell: count for cell, count in found.items() if count.requests}
 
 
-def _cell(row: Sequence[Any], said: tuple[Opinion, ...]) -> Cell:
+def _heard(made: DuckDBPyConnection, free_text: bool) -> Iterator[tuple[Cell, Count]]:
+    """The requests something was said about."""
+    for *row, source, named, correct, n, sure in made.execute(ONCE).fetchall():
+        yield _cell(row, _opinions([(source, named, correct)], free_text)), Count(n, int(sure))
+    for _, rows in groupby(_rows(made, OFTEN), key=lambda row: row[:3]):
+        said = list(rows)
+        _, _, _, *row, sure = said[0][:-3]
+        yield _cell(row, _opinions([one[-3:] for one in said], free_text)), Count(1, int(sure))
+
+
+def _cell(row: Sequence[Any], said: tuple[Opinion, ...] = ()) -> Cell:
     version, answer, automatic, tenth, facets = row
     return Cell(version, answer, automatic, tenth, said, tuple(facets))
 
 
-def _opinions(said: Sequence[dict[str, Any]] | None) -> tuple[Opinion, ...]:
-    return tuple(Opinion(OutcomeSource(one["source"]), one["answer"], one["correct"]) for one in said or ())
+def _opinions(said: Iterable[Sequence[Any]], free_text: bool) -> tuple[Opinion, ...]:
+    """Answers in free text cannot be named right or wrong: of them only what was called so counts."""
+    told = (Opinion(OutcomeSource(source), named, correct) for source, named, correct in said)
+    return tuple(one for one in told if not free_text or one.correct is not None)
+
+
+def _rows(made: DuckDBPyConnection, query: str) -> Iterator[tuple[Any, ...]]:
+    """The rows of a query, some at a time."""
+    found = made.execute(query)
+    while batch := found.fetchmany(BATCH):
+        yield from batch
 
 
 def _counts(made: DuckDBPyConnection, query: str) -> dict[int, int]:
@@ -270,8 +292,10 @@ def _counts(made: DuckDBPyConnection, query: str) -> dict[int, int]:
 
 
 def _orphans(made: DuckDBPyConnection, start: int, end: int) -> int:
-    query = "SELECT count(*) FROM outcomes ANTI JOIN said ON prediction_id = id"
-    return _number(made, f"{query} WHERE outcomes.moment >= {start} AND outcomes.moment < {end}")
+    """The window's outcomes less those that found their request, for each finds one at most."""
+    given = f"SELECT count(*) FROM outcomes WHERE moment >= {start} AND moment < {end}"
+    found = f"SELECT count(*) FROM told WHERE said_at >= {start} AND said_at < {end}"
+    return _number(made, f"SELECT ({given}) - ({found})")
 
 
 def _number(made: DuckDBPyConnection, query: str) -> int:

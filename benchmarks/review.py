@@ -1,12 +1,16 @@
-"""What does a weekly review cost, and does it grow with the history? `python -m benchmarks.review`
+"""What does a review cost beside Evidently, and does it grow with the history? `python -m benchmarks.review`
 
-Made-up logs in Parquet, one file a day, a thirtieth of the answers audited two days later. Every figure is of a process
-of its own: seconds of the counting itself, and the memory that the process needed beyond what it needs to start.
+Made-up logs in Parquet (`benchmarks.large_log`). Every line is measured in processes of their own: seconds from when
+everything is imported, in brackets with the start of the process, and the most memory that the whole process had.
 
-* first: the whole log is read for the first time, week by week;
-* new week: all weeks before are kept, the last one is read;
-* again: everything is kept;
-* row by row: the last week by `upkeep.log.read_window`, which keeps nothing.
+* whole log: nothing is kept; Upkeep makes the figures of every week, Evidently one report over all weeks;
+* new week: what Upkeep read before is kept and the week's raw files are new; Evidently reads the weeks before again;
+* new week, reference one week: Evidently compares it with the week before only;
+* kept week: the week's days are kept too, as for the weeks that a review recounts;
+* row by row: a week by `upkeep.log.read_window`, which keeps nothing.
+
+"With texts" Evidently's reports have the input as a text column, and Upkeep looks at a sample of each week's texts.
+Both have to find the same number of requests and the same accuracy, or the benchmark fails.
 """
 
 from __future__ import annotations
@@ -17,108 +21,157 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
+from importlib import import_module
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, NamedTuple
 
+from benchmarks.environment import EVIDENTLY, environment
+from benchmarks.large_log import LABELS, LATE, START, write_log
+from upkeep import records
 from upkeep.adapters.store import open_store
-from upkeep.log import LogMapping, read_window
+from upkeep.config import Client, load_agreement
+from upkeep.figures import Figures, figures_of
+from upkeep.inputs import Inputs
+from upkeep.log import LogMapping, lot, read_window
+from upkeep.monitoring import Review, review
 from upkeep.periods import Window
-from upkeep.progress import OnTerminal
-from upkeep.tally import tally
-from upkeep.windows import tally_windows
+from upkeep.store import Store
+from upkeep.tally import Tally, tally
+from upkeep.windows import sample_window, tally_windows
 
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
-START = datetime(2024, 1, 1, tzinfo=UTC)
+ROOT = Path(__file__).parents[1]
 WEEK = timedelta(days=7)
-AUDITED = 30
+REPEATED = 3
+CLIENT = "northwind"
+MAPPING = LogMapping()
+IMPORTED = ("duckdb", "scipy.optimize", "scipy.stats")
+"""What a review loads only where it is used, and what belongs to the start of the process, as it does for Evidently."""
 
 
 class How(StrEnum):
-    """How weeks are counted."""
+    """How Upkeep makes the figures of some weeks."""
 
-    NOTHING = "nothing"
     KEPT = "kept"
+    TEXTS = "texts"
     ROWS = "rows"
 
 
-class Cost(NamedTuple):
-    """Seconds and MB."""
+@dataclass(slots=True)
+class Measured:
+    """One process: seconds by step, MB at most, and what was found; `whole` are the seconds it took in all."""
 
-    seconds: float
-    memory: float
+    seconds: dict[str, float] = field(default_factory=dict)
+    memory: float = 0.0
+    requests: int = 0
+    accuracy: float = 0.0
+    whole: float = 0.0
 
+    @property
+    def total(self) -> float:
+        """Seconds of all steps."""
+        return sum(self.seconds.values())
 
-def write_log(folder: Path, weeks: int, rows: int) -> None:
-    """A log with so many rows in so many weeks."""
-    import duckdb
+    @property
+    def start(self) -> float:
+        """Seconds that belong to no step: imports above all."""
+        return self.whole - self.total
 
-    a_day = rows // (7 * weeks)
-    progress = OnTerminal()
-    with duckdb.connect() as made:
-        for day in range(7 * weeks + 2):
-            at = START + timedelta(days=day)
-            if day < 7 * weeks:
-                _write(made, folder / "log" / "predictions" / f"{at:%Y-%m-%d}", _predictions(day * a_day, a_day, at))
-            if day >= 2:
-                _write(made, folder / "log" / "outcomes" / f"{at:%Y-%m-%d}", _outcomes((day - 2) * a_day, a_day, at))
-            progress(f"{rows:,} rows, days written", day + 1, 7 * weeks + 2)
-
-
-def _write(made: DuckDBPyConnection, folder: Path, query: str) -> None:
-    folder.mkdir(parents=True)
-    made.execute(f"COPY ({query}) TO '{folder}/api.parquet' (FORMAT parquet)")
-
-
-def _predictions(first: int, n: int, day: datetime) -> str:
-    return f"""
-        SELECT 'request-' || i AS id, to_timestamp({day.timestamp()} + (i - {first}) * 86400.0 / {n}) AS timestamp,
-            'Where is the parcel with the number ' || hash(i) || ', please?' AS input,
-            'label ' || hash(i) % 20 AS output,
-            (hash(i + 1) % 1000) / 1000.0::DOUBLE AS confidence, 'v1' AS model_version, hash(i) % 10 < 8 AS automatic,
-            5.0::DOUBLE + hash(i + 2) % 100 AS latency_ms, {{'channel': 'email'}} AS metadata
-        FROM range({first}, {first + n}) t(i)"""
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Take the time of what is done inside."""
+        begun = time.perf_counter()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begun
 
 
-def _outcomes(first: int, n: int, day: datetime) -> str:
-    return f"""
-        SELECT 'request-' || i AS prediction_id,
-            to_timestamp({day.timestamp()} + (i - {first}) * 86400.0 / {n}) AS timestamp, 'audit' AS source,
-            'label ' || (hash(i) + (hash(i + 3) % 8 = 0)::INT) % 20 AS answer
-        FROM range({first}, {first + n}) t(i) WHERE i % {AUDITED} = 0"""
+def ours(folder: Path, weeks: range, how: How) -> Measured:
+    """Upkeep on some weeks, in a process of its own."""
+    chosen = ["--ours", str(folder), how.value, f"{weeks.start}:{weeks.stop}"]
+    begun = time.perf_counter()
+    told = subprocess.run(
+        [sys.executable, "-m", "benchmarks.review", *chosen], check=True, stdout=subprocess.PIPE, cwd=ROOT
+    ).stdout
+    return Measured(**json.loads(told) | {"whole": time.perf_counter() - begun})
 
 
-def count(folder: Path, weeks: range, how: How) -> Cost:
-    """Count weeks in a process of its own."""
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.review",
-        "--count",
-        str(folder),
-        how.value,
-        f"{weeks.start}:{weeks.stop}",
-    ]
-    return Cost(*json.loads(subprocess.run(command, check=True, capture_output=True).stdout))
-
-
-def _count_here(folder: str, how: str, weeks: str) -> Cost:
-    start = time.perf_counter()
+def _ours_here(folder: str, how: str, weeks: str) -> Measured:
+    for name in IMPORTED:
+        import_module(name)
     first, stop = map(int, weeks.split(":"))
-    store = open_store(folder)
-    for number in range(first, stop):
-        window = Window(START + number * WEEK, START + (number + 1) * WEEK, str(number))
-        until = window.end + timedelta(hours=54)
-        if how == How.KEPT:
-            tally_windows(store, [window], mapping=LogMapping(), outcomes_until=until)
-        elif how == How.ROWS:
-            tally(read_window(store, window, mapping=LogMapping(), outcomes_until=until))
-    return Cost(time.perf_counter() - start, _peak())
+    store, client = open_store(folder), _client()
+    windows = [Window(START + at * WEEK, START + (at + 1) * WEEK, f"{at:04}") for at in range(first, stop)]
+    look = _looker(store, client) if how == How.TEXTS else None
+    found = Measured()
+    with found.step("count"):
+        counted = list(_counted(store, windows, by_row=how == How.ROWS))
+    with found.step("look"):
+        looks = [look(window) if look else None for window in windows]
+    with found.step("judge"):
+        figures = [figures_of(one, client) for one in counted]
+        _judge(store, client, windows, figures, looks)
+    hits, labelled = sum(one.accuracy.hits for one in figures), sum(one.accuracy.n for one in figures)
+    found.requests, found.accuracy = sum(one.requests for one in figures), hits / labelled
+    found.memory = _peak()
+    return found
+
+
+def _client() -> Client:
+    client = load_agreement(ROOT / "configs", CLIENT).client
+    return client.model_copy(update={"labels": LABELS, "review_by": ()})
+
+
+def _until(window: Window) -> datetime:
+    return window.end + timedelta(days=LATE)
+
+
+def _counted(store: Store, windows: Sequence[Window], *, by_row: bool) -> Iterable[Tally]:
+    until = _until(windows[-1])
+    if by_row:
+        return (tally(read_window(store, one, mapping=MAPPING, outcomes_until=until)) for one in windows)
+    return tally_windows(store, windows, mapping=MAPPING, outcomes_until=until)
+
+
+def _looker(store: Store, client: Client) -> Callable[[Window], Inputs]:
+    """What looks at the texts of a week as a review does; the base model is loaded before the clock runs."""
+    from upkeep.base_model import resolve_base
+    from upkeep.encoder import embed_all, load_encoder
+    from upkeep.inputs import look
+    from upkeep.looking import LOOKED_AT
+
+    recipe = load_agreement(ROOT / "configs", CLIENT).recipe
+    base = resolve_base(client.base_model)
+    encoder = load_encoder(base, max_tokens=recipe.max_tokens, precision=recipe.precision)
+
+    def looked(window: Window) -> Inputs:
+        sampled = sample_window(store, window, mapping=MAPPING, outcomes_until=_until(window)).predictions
+        texts = [one.input for one in sorted(sampled, key=lambda one: lot(one.id))[:LOOKED_AT]]
+        return look(texts, embed_all(encoder, texts), known=(), base=base.digest)
+
+    return looked
+
+
+def _judge(
+    store: Store, client: Client, windows: Sequence[Window], figures: Sequence[Figures], looks: Sequence[Inputs | None]
+) -> None:
+    """Compare each week with the reviews before it, and keep its review."""
+    keys = [key for key in store.keys("reviews/") if key < _review(windows[0])]
+    earlier = [records.load(store, key, Review) for key in keys]
+    for window, one, inputs in zip(windows, figures, looks, strict=True):
+        made = review(
+            client, week=window.key, as_of=_until(window), figures=one, earlier=earlier, inputs=inputs, unseen=None
+        )
+        records.save(store, _review(window), made)
+        earlier.append(made)
+
+
+def _review(window: Window) -> str:
+    return f"reviews/{window.key}.json"
 
 
 def _peak() -> float:
@@ -129,75 +182,142 @@ def _peak() -> float:
 
 def forget(folder: Path, week: int, weeks: int) -> None:
     """Take away what is kept from a week on."""
-    for day in range(7 * week, 7 * weeks + 2):
+    for day in range(7 * week, 7 * weeks + LATE):
         shutil.rmtree(folder / "daily" / f"{START + timedelta(days=day):%Y-%m-%d}", ignore_errors=True)
+    for number in range(week, weeks):
+        (folder / "reviews" / f"{number:04}.json").unlink(missing_ok=True)
 
 
-def by_size(rows: int, weeks: int, *, row_by_row: bool) -> list[str]:
-    """One line of the first table."""
+def repeated(folder: Path, weeks: range, *, of: int, how: How = How.KEPT, again: bool = False) -> Measured:
+    """The run in the middle of several, each with nothing kept of these weeks; `of` is how many there are in all."""
+    runs = []
+    for _ in range(REPEATED):
+        if not again:
+            forget(folder, weeks.start, of)
+        runs.append(ours(folder, weeks, how))
+    middle = median(one.total for one in runs)
+    return next(one for one in runs if one.total == middle)
+
+
+def theirs(python: Path, folder: Path, weeks: int, *, before: int, text: bool) -> list[Measured]:
+    """Evidently on the last of some weeks against so many before it: judging all of these weeks, and the last alone.
+
+    One process measures both, for they read the same and have the same drift: its start and memory stand for each.
+    """
+    week = START + (weeks - 1) * WEEK
+    moments = {"since": week - before * WEEK, "week": week, "end": week + WEEK, "told": week + WEEK + timedelta(LATE)}
+    side = [str(python), str(ROOT / "benchmarks" / "evidently_side.py"), str(folder / "log")]
+    side += [f"--{name}={at:%Y-%m-%d}" for name, at in moments.items()]
+    begun = time.perf_counter()
+    told = subprocess.run([*side, *["--text"] * text], check=True, stdout=subprocess.PIPE).stdout
+    whole, found = time.perf_counter() - begun, json.loads(told)
+    parts = [found["all"], found["last"]]
+    start = whole - sum(found["both"].values()) - sum(sum(part["seconds"].values()) for part in parts)
+    made = [
+        Measured(found["both"] | part["seconds"], found["memory"], part["requests"], part["accuracy"]) for part in parts
+    ]
+    for one in made:
+        one.whole = start + one.total
+    return made
+
+
+def by_size(rows: int, weeks: int, *, python: Path | None, texts: bool, row_by_row: bool) -> Iterator[list[str]]:
+    """The lines of the table about one log."""
     with TemporaryDirectory() as name:
-        folder, last = Path(name), range(weeks - 1, weeks)
+        folder, all_weeks, last = Path(name), range(weeks), range(weeks - 1, weeks)
         write_log(folder, weeks, rows)
-        base = count(folder, last, How.NOTHING).memory
-        first = count(folder, range(weeks), How.KEPT)
-        again = count(folder, last, How.KEPT)
-        forget(folder, weeks - 1, weeks)
-        new = count(folder, last, How.KEPT)
-        plain = count(folder, last, How.ROWS) if row_by_row else None
-    costs = [first, new, again]
-    told = [f"{cost.seconds:.2f} s, {cost.memory - base:.0f} MB" for cost in costs]
-    told += [f"{plain.seconds:.2f} s, {plain.memory - base:.0f} MB" if plain else "-"]
-    return [*told, f"{plain.seconds / new.seconds:.1f}" if plain else "-"]
+        for how in [How.KEPT, How.TEXTS] if texts else [How.KEPT]:
+            told = ", with texts" if how is How.TEXTS else ""
+            whole = repeated(folder, all_weeks, of=weeks, how=how)
+            new = repeated(folder, last, of=weeks, how=how)
+            again = repeated(folder, last, of=weeks, how=how, again=True)
+            cold = weekly = short = None
+            if python:
+                cold, weekly = theirs(python, folder, weeks, before=weeks - 1, text=how is How.TEXTS)
+                _, short = theirs(python, folder, weeks, before=1, text=how is How.TEXTS)
+            yield _line(f"whole log{told}", whole, cold)
+            yield _line(f"new week{told}", new, weekly)
+            yield _line(f"new week, reference one week{told}", new, short)
+            yield _line(f"kept week{told}", again, weekly)
+        if row_by_row:
+            yield _line("row by row", ours(folder, last, How.ROWS), None)
+
+
+def _line(what: str, upkeep: Measured, other: Measured | None) -> list[str]:
+    if other is None:
+        return [what, *_told(upkeep), "-", "-", "-"]
+    found, wanted = (other.requests, round(other.accuracy, 9)), (upkeep.requests, round(upkeep.accuracy, 9))
+    if found != wanted:
+        raise SystemExit(f"{what}: Evidently finds {found} requests and accuracy, Upkeep {wanted}")
+    return [what, *_told(upkeep), *_told(other), f"{other.total / upkeep.total:.0f}"]
+
+
+def _told(one: Measured) -> list[str]:
+    return [f"{one.total:.2f} s ({one.whole:.2f} s)", f"{one.memory:.0f} MB"]
 
 
 def by_history(weeks: Sequence[int], a_week: int) -> list[list[str]]:
-    """The lines of the second table."""
-    found = []
-    for n in weeks:
-        with TemporaryDirectory() as name:
-            folder, last = Path(name), range(n - 1, n)
-            write_log(folder, n, a_week * n)
-            count(folder, range(n), How.KEPT)
-            again = min(count(folder, last, How.KEPT).seconds for _ in range(3))
-            news = []
-            for _ in range(3):
-                forget(folder, n - 1, n)
-                news.append(count(folder, last, How.KEPT).seconds)
-        found.append((n, min(news), again))
+    """The lines of the second table: the fastest of several runs, for what else the machine does only adds to them.
+
+    The histories take turns, so that a busy minute is no one history's.
+    """
+    news: dict[int, list[float]] = {n: [] for n in weeks}
+    agains: dict[int, list[float]] = {n: [] for n in weeks}
+    with TemporaryDirectory() as name:
+        for n in weeks:
+            write_log(Path(name, str(n)), n, a_week * n)
+            ours(Path(name, str(n)), range(n), How.KEPT)
+        for n in [*weeks] * 2 * REPEATED:
+            folder, last = Path(name, str(n)), range(n - 1, n)
+            forget(folder, n - 1, n)
+            news[n].append(ours(folder, last, How.KEPT).total)
+            agains[n].append(ours(folder, last, How.KEPT).total)
+    found = [(n, min(news[n]), min(agains[n])) for n in weeks]
     _, new_first, again_first = found[0]
     return [
-        [f"{n}", f"{new:.2f} s", f"{new / new_first:.2f}", f"{again:.2f} s", f"{again / again_first:.2f}"]
+        [f"{n}", f"{new:.3f} s", f"{new / new_first:.2f}", f"{again:.3f} s", f"{again / again_first:.2f}"]
         for n, new, again in found
     ]
 
 
 def main() -> int:
     """Print two Markdown tables: cost by the size of the log, and a week's cost by the length of the history."""
-    parser = argparse.ArgumentParser(description="What a weekly review costs.")
-    parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000], help="rows in the log")
+    parser = argparse.ArgumentParser(description="What a review costs, beside Evidently.")
+    parser.add_argument("--rows", type=int, nargs="*", default=[1_000_000], help="rows in the log")
     parser.add_argument("--weeks", type=int, default=10, help="weeks they are spread over, default 10")
-    parser.add_argument("--history", type=int, nargs="+", default=[1, 20, 100], help="weeks of history")
+    parser.add_argument("--history", type=int, nargs="*", default=[1, 20, 100], help="weeks of history")
     parser.add_argument("--a-week", type=int, default=10_000, help="rows a week in the second table")
     parser.add_argument("--row-by-row", type=int, default=1_000_000, help="the largest log that is also read so")
-    parser.add_argument("--count", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--alone", action="store_true", help="measure Upkeep only")
+    parser.add_argument("--no-texts", action="store_true", help="leave the texts out, which take Evidently longest")
+    parser.add_argument(
+        "--environment", type=Path, default=ROOT / ".upkeep" / "evidently", help=f"where {EVIDENTLY} is or will be"
+    )
+    parser.add_argument("--ours", nargs=3, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
-    if chosen.count:
-        print(json.dumps(_count_here(*chosen.count)))
+    if chosen.ours:
+        print(json.dumps(asdict(_ours_here(*chosen.ours))))
         return 0
-    _row("rows", ["first", "new week", "again", "row by row", "row by row / new week"])
-    _row("---", ["---"] * 5)
+    python = None if chosen.alone or not chosen.rows else environment(chosen.environment)
     for rows in chosen.rows:
-        _row(f"{rows:,}", by_size(rows, chosen.weeks, row_by_row=rows <= chosen.row_by_row))
-    print()
-    _row("weeks of history", ["new week", "times the first", "again", "times the first"])
-    _row("---", ["---"] * 4)
-    for weeks, *cells in by_history(chosen.history, chosen.a_week):
-        _row(weeks, cells)
+        _row([f"{rows:,} rows, {chosen.weeks} weeks", "Upkeep", "memory", "Evidently", "memory", "times as fast"])
+        _row(["---"] * 6)
+        lines = by_size(
+            rows, chosen.weeks, python=python, texts=not chosen.no_texts, row_by_row=rows <= chosen.row_by_row
+        )
+        for line in lines:
+            _row(line)
+        print()
+    if chosen.history:
+        _row(["weeks of history", "new week", "times the first", "kept week", "times the first"])
+        _row(["---"] * 5)
+        for line in by_history(chosen.history, chosen.a_week):
+            _row(line)
     return 0
 
 
-def _row(first: str, cells: Sequence[str]) -> None:
-    print("| " + " | ".join([first, *cells]) + " |", flush=True)
+def _row(cells: Sequence[str]) -> None:
+    print("| " + " | ".join(cells) + " |", flush=True)
 
 
 if __name__ == "__main__":

@@ -484,6 +484,33 @@ def test_odd_parquet_columns_are_read_as_python_reads_them(store, mapping):
     assert counted(store, mapping=mapping) == row_by_row(store, mapping=mapping)
 
 
+DOUBTED = [{"id": "\u2010"}, {"input": "\u2010"}, {"latency_ms": 1.5e308}, {"output": "\u3000a", "automatic": False}]
+BAD = [{"id": " "}, {"confidence": 1.5}, {"input": "\u00a0"}, {"output": None}, {"model_version": ""}]
+
+
+@pytest.mark.parametrize("odd", [[], DOUBTED, BAD, BAD + DOUBTED], ids=["none", "doubted", "bad", "both"])
+def test_rows_that_sql_doubts_in_a_parquet_file_are_judged_by_python(store, odd):
+    rows = [PREDICTION | {"id": f"r{at}"} | change for at, change in enumerate([{}, *odd, {}])]
+    store.write(f"{FIRST_DAY}/a.parquet", parquet(rows))
+    assert counted(store) == row_by_row(store)
+    assert sampled(store) == sampled_rows(store)
+    assert requests(counted(store)) == len(rows) - sum(one in BAD for one in odd)
+
+
+@pytest.mark.parametrize(
+    "text", ["~", "~~", "!", "\x7f", "\x00", "\x1f", '"', "\\", "a ", " a", "\u00e4", "\U0001f600"]
+)
+def test_the_shortest_texts_in_a_parquet_file_mean_what_they_mean_to_python(store, text):
+    fields = ("id", "input", "output", "model_version")
+    for at, name in enumerate(fields):
+        store.write(f"{FIRST_DAY}/{at}.parquet", parquet([PREDICTION | {"id": f"r{at}"} | {name: text}]))
+    store.write(
+        "log/predictions/2026-11-24/a.parquet",
+        parquet([PREDICTION | {"id": text, "timestamp": "2026-11-24T10:00:00Z"}]),
+    )
+    assert counted(store) == row_by_row(store)
+
+
 def test_it_works_on_s3(s3_endpoint):  # noqa: F811
     store = Counting(open_store(f"s3://{new_bucket(s3_endpoint)}/acme", endpoint=s3_endpoint))
     fill(store)

@@ -10,6 +10,7 @@ outcome makes no other day stale, and any `until` can be asked for. All of it ca
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from hashlib import sha256
@@ -21,7 +22,7 @@ from upkeep import records
 from upkeep.errors import StoreError
 from upkeep.log import Kind, LogMapping, Row, is_data
 from upkeep.plain import facets
-from upkeep.scan import Bad, Source, scan_day
+from upkeep.scan import THREADS, Bad, Source, scan_day
 from upkeep.store import Store
 
 if TYPE_CHECKING:
@@ -57,11 +58,9 @@ def kept_days(
 ) -> Iterator[Kept]:
     """Every day that has files; those not yet kept, or whose files have changed, are read from the raw files first."""
     keeper = _Keeper(made, store, kind, mapping, scratch)
-    for day in days:
-        folder = f"{kind.folder}/{day.isoformat()}/"
-        files = {key: mark for key, mark in store.marks(folder).items() if is_data(key, folder)}
-        if files:
-            yield keeper.keep(day, files)
+    # of a day DuckDB reads little at a time: days side by side keep the processor busy
+    with ThreadPoolExecutor(THREADS) as pool:
+        yield from filter(None, pool.map(keeper.keep, days))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +73,11 @@ class _Keeper(Generic[Row]):
     mapping: LogMapping
     scratch: Path
 
-    def keep(self, day: date, files: dict[str, str]) -> Kept:
+    def keep(self, day: date) -> Kept | None:
+        folder = f"{self.kind.folder}/{day.isoformat()}/"
+        files = {key: mark for key, mark in self.store.marks(folder).items() if is_data(key, folder)}
+        if not files:
+            return None
         base = f"daily/{day.isoformat()}/{self.kind.folder.rpartition('/')[2]}"
         found = self._fresh(base, files) or self._read(base, files, day)
         return Kept(found, self.store.fetch(f"{base}.parquet", self.scratch))
@@ -89,16 +92,16 @@ class _Keeper(Generic[Row]):
         return found if self._mark(base) == found.slim else None
 
     def _read(self, base: str, files: dict[str, str], day: date) -> Day:
-        with TemporaryDirectory(dir=self.scratch) as name:
+        with TemporaryDirectory(dir=self.scratch) as name, self.made.cursor() as made:
             own = Path(name)
             sources = (Source(key, self.store.fetch(key, own)) for key in files)
             slim = own / "slim.parquet"
-            bad = scan_day(self.made, sources, slim, kind=self.kind, day=day, mapping=self.mapping, scratch=own)
+            bad = scan_day(made, sources, slim, kind=self.kind, day=day, mapping=self.mapping, scratch=own)
             self.store.write(f"{base}.parquet", slim.read_bytes())
         # the record comes last: who finds it finds the rows
-        made = Day(day, self._way(), files, self._mark(base), tuple(bad))
-        records.save(self.store, f"{base}.json", made)
-        return made
+        found = Day(day, self._way(), files, self._mark(base), tuple(bad))
+        records.save(self.store, f"{base}.json", found)
+        return found
 
     def _mark(self, base: str) -> str:
         return self.store.marks(base).get(f"{base}.parquet", "")

@@ -286,10 +286,18 @@ def _column_rule(shape: Shape, column: str, type: str, day: date) -> _Field | No
     elif shape in (Shape.FLAG, Shape.FLAG_OR_NULL) and type == "BOOLEAN":
         rule = _Field(column, f"{column} IS NOT NULL")
     elif shape in (Shape.TEXT, Shape.TEXT_OR_NULL, Shape.INPUT) and type == "VARCHAR":
-        rule = _Field(column, f"regexp_matches({column}, '{VISIBLE}')")
+        rule = _Field(column, _visible(column))
     elif shape is Shape.OBJECT and type.startswith("STRUCT") and not _READ_DIFFERENTLY.search(type):
         rule = _Field(column, "true")
     return rule
+
+
+def _visible(text: str) -> str:
+    """Is a text more than white space? What begins with a visible ASCII character is; of the others every one is asked.
+
+    A comparison takes a tenth of the time that a regular expression takes.
+    """
+    return f"CASE WHEN {text} >= '!' AND {text} < '~~' THEN true ELSE regexp_matches({text}, '{VISIBLE}') END"
 
 
 def _moment(text: str, day: date) -> _Field:

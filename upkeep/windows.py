@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -29,9 +29,9 @@ from upkeep.log import (
 )
 from upkeep.periods import Window
 from upkeep.plain import columns, facets, micros, quoted
-from upkeep.scan import Source, database, pick_lines
+from upkeep.scan import BATCH, Source, database, pick_lines
 from upkeep.store import Store
-from upkeep.tally import CONFIDENCE_BINS, LATENCY_STEPS, SCALE, Cell, Count, Opinion, Tally, add_up
+from upkeep.tally import CONFIDENCE_BINS, LATENCY_STEPS, SCALE, Cell, Count, Opinion, Tally
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -105,7 +105,7 @@ class _Log(NamedTuple):
         self.made.execute(f"""
             CREATE TABLE chosen AS SELECT * FROM predictions WHERE input IS NOT NULL ORDER BY md5(id), id
             LIMIT {SAMPLED}""")
-        counted = self.made.execute("SELECT count(*) FROM predictions").fetchone()
+        counted = _number(self.made, "SELECT count(*) FROM predictions")
         names = ", ".join(columns(PREDICTIONS))
         rows = self.made.execute(f"SELECT {names} FROM chosen ORDER BY moment, {PLACE}").fetchall()
         names = ", ".join(columns(OUTCOMES))
@@ -117,7 +117,7 @@ class _Log(NamedTuple):
             source = OutcomeSource(found.pop("source"))
             one = Outcome(at=_time(found.pop("moment")), source=source, **found)
             outcomes[one.prediction_id].append(one)
-        return Sample(int(counted[0]) if counted else 0, [_prediction(row) for row in rows], dict(outcomes))
+        return Sample(counted, [_prediction(row) for row in rows], dict(outcomes))
 
     def tally(self, start: datetime, end: datetime, until: datetime, free_text: bool) -> Tally:
         asked, told = set(utc_days(start, end)), set(utc_days(start, until))
@@ -137,18 +137,29 @@ class _Log(NamedTuple):
             for one in kept.day.bad
             if (kept.day.day in asked if one.at is None else one.at < until and start <= one.at < end)
         ]
+        self._count(free_text)
         return Tally(
             newest=_newest(self.made),
-            cells=_cells(self.made, list(facets(PREDICTIONS, self.mapping.by)), free_text),
-            latency=_counts(self.made, LATENCY),
-            delay=_counts(self.made, DELAY),
-            days=_counts(self.made, DAYS),
+            cells=_cells(self.made, free_text),
+            latency=_counts(self.made, "SELECT step, n FROM counted WHERE by_step AND step IS NOT NULL"),
+            delay=_counts(self.made, "SELECT delay, count(*) FROM heard GROUP BY 1"),
+            days=_counts(self.made, "SELECT day, n FROM counted WHERE by_day"),
             quarantined=[one.row for one in sorted(bad, key=lambda one: one[:3])] + bad_outcomes,
             orphan_outcomes=_orphans(self.made, micros(start), micros(end)),
         )
 
+    def _count(self, free_text: bool) -> None:
+        """Lay out `counted`, `told` and `heard`."""
+        names = {
+            "output": "NULL::VARCHAR" if free_text else "output",
+            "named": "NULL::VARCHAR" if free_text else "o.answer",
+            "facets": ", ".join(facets(PREDICTIONS, self.mapping.by)),
+        }
+        for query in (COUNTED, TOLD, HEARD):
+            self.made.execute(query.format(**names))
+
     def _prepare(self, asked: Sequence[Kept], told: Sequence[Kept], *, start: int, end: int, until: int) -> None:
-        """Lay out `predictions`, `outcomes`, `doubled` (places of rows whose id was read before), `said` by prediction.
+        """Lay out `predictions`, `outcomes` and `doubled` (places of rows whose id was read before).
 
         Only the hashes of ids are grouped, and of what shares one the ids: a window's ids need not fit into memory.
         """
@@ -161,29 +172,44 @@ class _Log(NamedTuple):
                 SELECT {PLACE}, row_number() OVER (PARTITION BY id ORDER BY {PLACE}) AS nth
                 FROM read WHERE hash(id) IN (FROM alike)
             ) WHERE nth > 1;
-            CREATE OR REPLACE VIEW predictions AS SELECT * FROM read ANTI JOIN doubled USING ({PLACE});
-            CREATE OR REPLACE TABLE said AS
-                SELECT prediction_id AS id, min(moment) AS first_said,
-                    list({{'source': source, 'answer': answer, 'correct': correct}}
-                        ORDER BY moment, {PLACE}) AS opinions,
-                    list({{'source': source, 'answer': NULL::VARCHAR, 'correct': correct}}
-                        ORDER BY moment, {PLACE}) FILTER (WHERE correct IS NOT NULL) AS verdicts
-                FROM outcomes SEMI JOIN predictions ON prediction_id = id GROUP BY 1;
         """)
+        first = f"ANTI JOIN doubled USING ({PLACE})" if _number(self.made, "SELECT count(*) FROM doubled") else ""
+        self.made.execute(f"CREATE OR REPLACE VIEW predictions AS SELECT * FROM read {first}")
 
 
-LATENCY = f"""
-    SELECT floor({LATENCY_STEPS} * log2(greatest(latency_ms, 0.001)))::INTEGER, count(*)
-    FROM predictions WHERE latency_ms IS NOT NULL GROUP BY 1"""
-DELAY = f"""
-    SELECT greatest(first_said - moment, 0) // {DAY}, count(*) FROM predictions JOIN said USING (id) GROUP BY 1"""
-DAYS = "SELECT day, count(*) FROM predictions GROUP BY 1"
-CELLS = f"""
-    SELECT model_version, {{output}} AS answer, automatic,
-        least(floor(confidence * {CONFIDENCE_BINS})::INTEGER, {CONFIDENCE_BINS} - 1) AS bin,
-        {{opinions}} AS opinions, [{{facets}}]::VARCHAR[] AS facets,
-        count(*), sum(floor(confidence * {SCALE} + 0.5)::BIGINT)
-    FROM predictions LEFT JOIN said USING (id) GROUP BY ALL"""
+STEP = f"""
+    CASE WHEN latency_ms IS NOT NULL THEN floor({LATENCY_STEPS} * log2(greatest(latency_ms, 0.001)))::INTEGER END"""
+BIN = f"least(floor(confidence * {CONFIDENCE_BINS})::INTEGER, {CONFIDENCE_BINS} - 1)"
+SURE = f"floor(confidence * {SCALE} + 0.5)::BIGINT"
+COUNTED = f"""
+    CREATE OR REPLACE TABLE counted AS
+    SELECT grouping(step) = 0 AS by_step, grouping(day) = 0 AS by_day, step, day,
+        model_version, answer, automatic, bin, facets, count(*) AS n, sum(sure) AS sure
+    FROM (
+        SELECT {STEP} AS step, day, model_version, {{output}} AS answer, automatic, {BIN} AS bin,
+            [{{facets}}]::VARCHAR[] AS facets, {SURE} AS sure
+        FROM predictions)
+    GROUP BY GROUPING SETS ((step), (day), (model_version, answer, automatic, bin, facets))"""
+"""All requests, read once and counted in three ways; most were said nothing about."""
+TOLD = f"""
+    CREATE OR REPLACE TABLE told AS
+    SELECT p.day, p.file, p.line, p.moment AS asked, model_version, {{output}} AS answer, automatic, {BIN} AS bin,
+        [{{facets}}]::VARCHAR[] AS facets, {SURE} AS sure,
+        o.moment AS said_at, o.day AS at_day, o.file AS at_file, o.line AS at_line, source, {{named}} AS named, correct
+    FROM outcomes o JOIN predictions p ON prediction_id = id"""
+"""What was said, each beside the request it was said about."""
+HEARD = f"""
+    CREATE OR REPLACE TABLE heard AS
+    SELECT {PLACE}, count(*) > 1 AS often, greatest(min(said_at) - min(asked), 0) // {DAY} AS delay
+    FROM told GROUP BY {PLACE}"""
+"""The requests something was said about, most of them once: lists of what was said are made of the others only."""
+CELL = "model_version, answer, automatic, bin, facets"
+ONCE = f"""
+    SELECT {CELL}, source, named, correct, count(*), sum(sure)
+    FROM told ANTI JOIN (FROM heard WHERE often) USING ({PLACE}) GROUP BY ALL"""
+OFTEN = f"""
+    SELECT {PLACE}, {CELL}, sure, source, named, correct
+    FROM told SEMI JOIN (FROM heard WHERE often) USING ({PLACE}) ORDER BY {PLACE}, said_at, at_day, at_file, at_line"""
 
 
 def _relation(kind: Kind[Row], days: Sequence[Kept], by: Sequence[str] = ()) -> str:
@@ -217,23 +243,48 @@ def _time(microseconds: int) -> datetime:
 
 
 def _newest(made: DuckDBPyConnection) -> str | None:
-    last = "ORDER BY moment DESC, day DESC, file DESC, line DESC LIMIT 1"
+    last = "WHERE moment = (SELECT max(moment) FROM predictions) ORDER BY day DESC, file DESC, line DESC LIMIT 1"
     found = made.execute(f"SELECT model_version FROM predictions {last}").fetchone()
     return None if found is None else str(found[0])
 
 
-def _cells(made: DuckDBPyConnection, facets: Sequence[str], free_text: bool) -> dict[Cell, Count]:
-    output, opinions = ("NULL", "verdicts") if free_text else ("output", "opinions")
-    query = CELLS.format(output=output, opinions=opinions, facets=", ".join(facets))
-    rows = made.execute(query).fetchall()
-    return add_up(
-        (Cell(version, output, automatic, bin, _opinions(said), tuple(values)), Count(n, int(total)))
-        for version, output, automatic, bin, said, values, n, total in rows
-    )
+def _cells(made: DuckDBPyConnection, free_text: bool) -> dict[Cell, Count]:
+    """Every request in the cell without opinions, and those something was said about taken from there into theirs."""
+    query = f"SELECT {CELL}, n, sure FROM counted WHERE NOT by_step AND NOT by_day"
+    found = {_cell(row): Count(n, int(sure)) for *row, n, sure in made.execute(query).fetchall()}
+    for cell, (n, sure) in _heard(made, free_text):
+        for one, sign in ((cell._replace(said=()), -1), (cell, 1)):
+            so_far = found.get(one, Count(0, 0))
+            found[one] = Count(so_far.requests + sign * n, so_far.confidence + sign * sure)
+    return {cell: count for cell, count in found.items() if count.requests}
 
 
-def _opinions(said: Sequence[dict[str, Any]] | None) -> tuple[Opinion, ...]:
-    return tuple(Opinion(OutcomeSource(one["source"]), one["answer"], one["correct"]) for one in said or ())
+def _heard(made: DuckDBPyConnection, free_text: bool) -> Iterator[tuple[Cell, Count]]:
+    """The requests something was said about."""
+    for *row, source, named, correct, n, sure in made.execute(ONCE).fetchall():
+        yield _cell(row, _opinions([(source, named, correct)], free_text)), Count(n, int(sure))
+    for _, rows in groupby(_rows(made, OFTEN), key=lambda row: row[:3]):
+        said = list(rows)
+        _, _, _, *row, sure = said[0][:-3]
+        yield _cell(row, _opinions([one[-3:] for one in said], free_text)), Count(1, int(sure))
+
+
+def _cell(row: Sequence[Any], said: tuple[Opinion, ...] = ()) -> Cell:
+    version, answer, automatic, tenth, facets = row
+    return Cell(version, answer, automatic, tenth, said, tuple(facets))
+
+
+def _opinions(said: Iterable[Sequence[Any]], free_text: bool) -> tuple[Opinion, ...]:
+    """Answers in free text cannot be named right or wrong: of them only what was called so counts."""
+    told = (Opinion(OutcomeSource(source), named, correct) for source, named, correct in said)
+    return tuple(one for one in told if not free_text or one.correct is not None)
+
+
+def _rows(made: DuckDBPyConnection, query: str) -> Iterator[tuple[Any, ...]]:
+    """The rows of a query, some at a time."""
+    found = made.execute(query)
+    while batch := found.fetchmany(BATCH):
+        yield from batch
 
 
 def _counts(made: DuckDBPyConnection, query: str) -> dict[int, int]:
@@ -241,6 +292,12 @@ def _counts(made: DuckDBPyConnection, query: str) -> dict[int, int]:
 
 
 def _orphans(made: DuckDBPyConnection, start: int, end: int) -> int:
-    query = "SELECT count(*) FROM outcomes ANTI JOIN predictions ON prediction_id = id"
-    found = made.execute(f"{query} WHERE outcomes.moment >= {start} AND outcomes.moment < {end}").fetchone()
+    """The window's outcomes less those that found their request, for each finds one at most."""
+    given = f"SELECT count(*) FROM outcomes WHERE moment >= {start} AND moment < {end}"
+    found = f"SELECT count(*) FROM told WHERE said_at >= {start} AND said_at < {end}"
+    return _number(made, f"SELECT ({given}) - ({found})")
+
+
+def _number(made: DuckDBPyConnection, query: str) -> int:
+    found = made.execute(query).fetchone()
     return int(found[0]) if found else 0

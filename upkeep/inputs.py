@@ -11,7 +11,6 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from typing import TYPE_CHECKING
 
 from upkeep.rates import Rate
@@ -119,6 +118,19 @@ def distance(one: Inputs, other: Inputs) -> float:
     return apart / (_pooled(one, other) * (1 / one.n + 1 / other.n))
 
 
+def _restlessness(weeks: Sequence[Inputs]) -> float:
+    """The mean `distance` of every two of these weeks."""
+    import numpy as np
+
+    centres = np.array([one.centre for one in weeks])
+    n = np.array([one.n for one in weeks])
+    varied = n * np.array([one.variance for one in weeks])
+    one, other = np.triu_indices(len(weeks), k=1)
+    apart = ((centres[one] - centres[other]) ** 2).sum(axis=1)
+    chance = (varied[one] + varied[other]) / (n[one] + n[other]) * (1 / n[one] + 1 / n[other])
+    return float((apart / chance).mean())
+
+
 def together(weeks: Sequence[Inputs]) -> Inputs:
     """Several weeks as one."""
     n = sum(one.n for one in weeks)
@@ -161,8 +173,7 @@ def _meaning(recent: Sequence[Inputs], usual: Sequence[Inputs]) -> Iterator[Sign
     from scipy.stats import f
 
     now, before = together(recent), together(usual)
-    restless = [distance(one, other) for one, other in combinations(usual, 2)]
-    spread = max(1.0, sum(restless) / len(restless))
+    spread = max(1.0, _restlessness(usual))
     seen, free = distance(now, before), max(before.dimensions, 1.0)
     notable = (seen - spread) * (1 / now.n + 1 / before.n)
     if notable >= NOTABLE_DISTANCE:

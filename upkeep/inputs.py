@@ -11,9 +11,11 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
 from upkeep.rates import Rate
+from upkeep.scatter import chance_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -114,21 +116,21 @@ def signs_of_shift(now: Inputs, earlier: Sequence[Inputs], *, budget: float) -> 
 
 def distance(one: Inputs, other: Inputs) -> float:
     """Squared distance of two centres as a multiple of what chance alone makes it: 1 on average without a shift."""
-    apart: float = sum((a - b) ** 2 for a, b in zip(one.centre, other.centre, strict=True))
-    return apart / (_pooled(one, other) * (1 / one.n + 1 / other.n))
+    squared: float = sum((a - b) ** 2 for a, b in zip(one.centre, other.centre, strict=True))
+    return squared / (_pooled(one, other) * (1 / one.n + 1 / other.n))
 
 
-def _restlessness(weeks: Sequence[Inputs]) -> float:
-    """The mean `distance` of every two of these weeks."""
+def apart(weeks: Sequence[Inputs]) -> list[float]:
+    """Each week's `distance` from the others together, with the variance within all of them."""
     import numpy as np
 
+    n = np.array([[one.n] for one in weeks])
+    others = n.sum() - n
     centres = np.array([one.centre for one in weeks])
-    n = np.array([one.n for one in weeks])
-    varied = n * np.array([one.variance for one in weeks])
-    one, other = np.triu_indices(len(weeks), k=1)
-    apart = ((centres[one] - centres[other]) ** 2).sum(axis=1)
-    chance = (varied[one] + varied[other]) / (n[one] + n[other]) * (1 / n[one] + 1 / n[other])
-    return float((apart / chance).mean())
+    theirs = ((n * centres).sum(axis=0) - n * centres) / others
+    within = (n[:, 0] * [one.variance for one in weeks]).sum() / n.sum()
+    squared = ((centres - theirs) ** 2).sum(axis=1, keepdims=True)
+    return [float(one) for one in (squared / (within * (1 / n + 1 / others)))[:, 0]]
 
 
 def together(weeks: Sequence[Inputs]) -> Inputs:
@@ -168,18 +170,15 @@ def _pooled(one: Inputs, other: Inputs) -> float:
 
 
 def _meaning(recent: Sequence[Inputs], usual: Sequence[Inputs]) -> Iterator[Sign]:
-    """The centres' distance, whose null distribution is a scaled chi-square with as many degrees of freedom as the
-    embeddings have dimensions (Box, 1954), divided by what the earlier weeks come to against each other."""
-    from scipy.stats import f
-
+    """The centres' distance, as a multiple of what chance makes it with as many degrees of freedom as the embeddings
+    have dimensions (Box, 1954), beside what the earlier weeks come to against each other."""
     now, before = together(recent), together(usual)
-    spread = max(1.0, _restlessness(usual))
-    seen, free = distance(now, before), max(before.dimensions, 1.0)
+    distances = apart(usual)
+    seen, spread = distance(now, before), max(fmean(distances), 1.0)
     notable = (seen - spread) * (1 / now.n + 1 / before.n)
     if notable >= NOTABLE_DISTANCE:
         times = f"{seen / spread:.1f} times as far from the weeks before as those are from each other"
-        chance = float(f.sf(seen / spread, free, free * (len(usual) - 1)))
-        yield Sign("topics", f"they are about other things, {times}", chance)
+        yield Sign("topics", f"they are about other things, {times}", chance_of(seen, distances, before.dimensions))
 
 
 def _words(recent: Sequence[Inputs], usual: Sequence[Inputs]) -> Iterator[Sign]:
@@ -217,8 +216,6 @@ def _beyond(seen: float, weekly: Sequence[float], noise: float, *, weeks: int) -
 
     `noise` is the standard error of `seen` if all of its requests were drawn alike.
     """
-    from statistics import fmean, stdev
-
     from scipy.stats import t
 
     spread = max(stdev(weekly) * (1 / weeks + 1 / len(weekly)) ** 0.5, noise * (1 + weeks / len(weekly)) ** 0.5)

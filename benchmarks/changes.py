@@ -137,7 +137,7 @@ def _is_it(found: Subject, planted: Planted, world: World) -> bool:
 def main() -> int:
     """Print two Markdown tables: false findings in a hundred client-years, and how soon a change is found."""
     parser = argparse.ArgumentParser(description="False findings and delay of each kind of change, simulated.")
-    parser.add_argument("--clients", type=int, default=60, help="stable clients, a year each, for each row")
+    parser.add_argument("--clients", type=int, default=50, help="stable clients, a year each, for each row")
     parser.add_argument("--runs", type=int, default=20, help="clients with a change, for each cell; 0: no second table")
     parser.add_argument("--labels", type=int, nargs="*", help="only settings with so many labels")
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="default: all cores")

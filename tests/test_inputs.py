@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import t
 
 from upkeep.changes import WEEKLY_BUDGET
 from upkeep.inputs import Inputs, apart, distance, language, look, signs_of_shift, together, vocabulary
+from upkeep.rates import Rate
 
 WIDTH = 32
 TOPICS = np.random.default_rng(1).normal(size=(12, WIDTH))
@@ -123,3 +125,11 @@ def test_each_week_is_set_apart_from_all_the_others_together():
     one_by_one = [distance(one, together([other for other in weeks if other is not one])) for one in weeks]
     # a distance pools the variance of the two, all weeks' is nearly the same
     assert apart(weeks) == pytest.approx(one_by_one, rel=0.03)
+
+
+def test_how_rare_words_are_is_compared_by_square_roots():
+    usual = [replace(one, words=Rate(256 if at % 2 else 324, 10_000)) for at, one in enumerate(USUAL)]
+    now = replace(USUAL[0], n=151, words=Rate(676, 10_000))
+    (sign,) = signs_of_shift(now, usual, budget=WEEKLY_BUDGET)
+    # roots of 0.16 and 0.18, mean 0.17 and sd 0.01 * sqrt(12 / 11), then one of 0.26
+    assert sign.chance == pytest.approx(t.sf(0.09 / (0.01 * (12 / 11) ** 0.5 * (1 + 1 / 12) ** 0.5), 11))

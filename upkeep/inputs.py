@@ -185,8 +185,9 @@ def _words(recent: Sequence[Inputs], usual: Sequence[Inputs]) -> Iterator[Sign]:
     now = together(recent).words
     seen, before = now.value, together(usual).words.value
     if seen is not None and before is not None and seen >= NOTABLE_WORDS * before:
-        noise = (max(before, 1 / now.n) / now.n) ** 0.5
-        chance = _beyond(seen, [one.words.value or 0.0 for one in usual], noise, weeks=len(recent))
+        # a rare thing's share scatters more the higher it is, its square root does not
+        weekly = [(one.words.value or 0.0) ** 0.5 for one in usual]
+        chance = _beyond(seen**0.5, weekly, 0.5 / now.n**0.5, weeks=len(recent))
         yield Sign("words", f"{seen:.1%} of their words are in no training text, before {before:.1%}", chance)
 
 

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import t
 
 from upkeep.changes import WEEKLY_BUDGET
-from upkeep.inputs import Inputs, distance, language, look, signs_of_shift, together, vocabulary
+from upkeep.inputs import Inputs, apart, distance, language, look, signs_of_shift, together, vocabulary
+from upkeep.rates import Rate
 
 WIDTH = 32
 TOPICS = np.random.default_rng(1).normal(size=(12, WIDTH))
@@ -81,10 +83,10 @@ def test_the_distance_of_weeks_that_differ_by_chance_alone_is_1_on_average():
         vectors = rng.normal(size=(100, WIDTH)) + 1
         return look(["text"] * 100, vectors / np.linalg.norm(vectors, axis=1, keepdims=True), known=(), base="b")
 
-    apart = [distance(drawn(), drawn()) for _ in range(400)]
+    found = [distance(drawn(), drawn()) for _ in range(400)]
     # with d dimensions a distance has a variance of 2 / d: 400 of them have a mean within 3 * sqrt(2 / 31 / 400) of 1
-    assert np.mean(apart) == pytest.approx(1.0, abs=0.04)
-    assert np.var(apart) == pytest.approx(2 / drawn().dimensions, rel=0.3)
+    assert np.mean(found) == pytest.approx(1.0, abs=0.04)
+    assert np.var(found) == pytest.approx(2 / drawn().dimensions, rel=0.3)
 
 
 @given(sizes=st.lists(st.integers(3, 40), min_size=2, max_size=4), seed=st.integers(0, 99))
@@ -104,3 +106,30 @@ def test_a_look_is_small_and_has_no_words_of_anybody():
     one = week(60, text="My name is Ada Lovelace and my number is 4711", share=0.5)
     assert "Ada" not in repr(one)
     assert len(json.dumps(one.centre)) < 20 * WIDTH
+
+
+def test_topics_that_come_and_go_are_no_shift():
+    def restless(seed: int) -> Inputs:
+        rng = np.random.default_rng(seed)
+        vectors = TOPICS[rng.choice(3, size=150, p=rng.dirichlet([8.0] * 3))] + rng.normal(size=(150, WIDTH))
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        return look(["text"] * 150, vectors, known=(), base="b")
+
+    weeks = [restless(seed) for seed in range(424)]
+    found = [texts_of(weeks[at], weeks[at - 24 : at]) for at in range(24, 424)]
+    assert sum(bool(one) for one in found) <= 1
+
+
+def test_each_week_is_set_apart_from_all_the_others_together():
+    weeks = USUAL[:5]
+    one_by_one = [distance(one, together([other for other in weeks if other is not one])) for one in weeks]
+    # a distance pools the variance of the two, all weeks' is nearly the same
+    assert apart(weeks) == pytest.approx(one_by_one, rel=0.03)
+
+
+def test_how_rare_words_are_is_compared_by_square_roots():
+    usual = [replace(one, words=Rate(256 if at % 2 else 324, 10_000)) for at, one in enumerate(USUAL)]
+    now = replace(USUAL[0], n=151, words=Rate(676, 10_000))
+    (sign,) = signs_of_shift(now, usual, budget=WEEKLY_BUDGET)
+    # roots of 0.16 and 0.18, mean 0.17 and sd 0.01 * sqrt(12 / 11), then one of 0.26
+    assert sign.chance == pytest.approx(t.sf(0.09 / (0.01 * (12 / 11) ** 0.5 * (1 + 1 / 12) ** 0.5), 11))

@@ -11,10 +11,11 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
 from upkeep.rates import Rate
+from upkeep.scatter import chance_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -115,8 +116,21 @@ def signs_of_shift(now: Inputs, earlier: Sequence[Inputs], *, budget: float) -> 
 
 def distance(one: Inputs, other: Inputs) -> float:
     """Squared distance of two centres as a multiple of what chance alone makes it: 1 on average without a shift."""
-    apart: float = sum((a - b) ** 2 for a, b in zip(one.centre, other.centre, strict=True))
-    return apart / (_pooled(one, other) * (1 / one.n + 1 / other.n))
+    squared: float = sum((a - b) ** 2 for a, b in zip(one.centre, other.centre, strict=True))
+    return squared / (_pooled(one, other) * (1 / one.n + 1 / other.n))
+
+
+def apart(weeks: Sequence[Inputs]) -> list[float]:
+    """Each week's `distance` from the others together, with the variance within all of them."""
+    import numpy as np
+
+    n = np.array([[one.n] for one in weeks])
+    others = n.sum() - n
+    centres = np.array([one.centre for one in weeks])
+    theirs = ((n * centres).sum(axis=0) - n * centres) / others
+    within = (n[:, 0] * [one.variance for one in weeks]).sum() / n.sum()
+    squared = ((centres - theirs) ** 2).sum(axis=1, keepdims=True)
+    return [float(one) for one in (squared / (within * (1 / n + 1 / others)))[:, 0]]
 
 
 def together(weeks: Sequence[Inputs]) -> Inputs:
@@ -156,27 +170,24 @@ def _pooled(one: Inputs, other: Inputs) -> float:
 
 
 def _meaning(recent: Sequence[Inputs], usual: Sequence[Inputs]) -> Iterator[Sign]:
-    """The centres' distance, whose null distribution is a scaled chi-square with as many degrees of freedom as the
-    embeddings have dimensions (Box, 1954), divided by what the earlier weeks come to against each other."""
-    from scipy.stats import f
-
+    """The centres' distance, as a multiple of what chance makes it with as many degrees of freedom as the embeddings
+    have dimensions (Box, 1954), beside what the earlier weeks come to against each other."""
     now, before = together(recent), together(usual)
-    restless = [distance(one, other) for one, other in combinations(usual, 2)]
-    spread = max(1.0, sum(restless) / len(restless))
-    seen, free = distance(now, before), max(before.dimensions, 1.0)
+    distances = apart(usual)
+    seen, spread = distance(now, before), max(fmean(distances), 1.0)
     notable = (seen - spread) * (1 / now.n + 1 / before.n)
     if notable >= NOTABLE_DISTANCE:
         times = f"{seen / spread:.1f} times as far from the weeks before as those are from each other"
-        chance = float(f.sf(seen / spread, free, free * (len(usual) - 1)))
-        yield Sign("topics", f"they are about other things, {times}", chance)
+        yield Sign("topics", f"they are about other things, {times}", chance_of(seen, distances, before.dimensions))
 
 
 def _words(recent: Sequence[Inputs], usual: Sequence[Inputs]) -> Iterator[Sign]:
     now = together(recent).words
     seen, before = now.value, together(usual).words.value
     if seen is not None and before is not None and seen >= NOTABLE_WORDS * before:
-        noise = (max(before, 1 / now.n) / now.n) ** 0.5
-        chance = _beyond(seen, [one.words.value or 0.0 for one in usual], noise, weeks=len(recent))
+        # a rare thing's share scatters more the higher it is, its square root does not
+        weekly = [(one.words.value or 0.0) ** 0.5 for one in usual]
+        chance = _beyond(seen**0.5, weekly, 0.5 / now.n**0.5, weeks=len(recent))
         yield Sign("words", f"{seen:.1%} of their words are in no training text, before {before:.1%}", chance)
 
 
@@ -206,8 +217,6 @@ def _beyond(seen: float, weekly: Sequence[float], noise: float, *, weeks: int) -
 
     `noise` is the standard error of `seen` if all of its requests were drawn alike.
     """
-    from statistics import fmean, stdev
-
     from scipy.stats import t
 
     spread = max(stdev(weekly) * (1 / weeks + 1 / len(weekly)) ** 0.5, noise * (1 + weeks / len(weekly)) ** 0.5)

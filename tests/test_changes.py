@@ -113,6 +113,24 @@ def test_a_burst_is_a_traffic_incident_that_says_not_to_retrain():
     assert "do not retrain" in changes[0].action
 
 
+def test_traffic_that_halves_for_good_is_seen_though_no_single_week_is_far_out():
+    rng = np.random.default_rng(3)
+    usual = [week(seed, requests=int(500 * np.exp(rng.normal(0, 0.15)))) for seed in range(26)]
+    halved = [week(seed, requests=int(250 * np.exp(rng.normal(0, 0.15)))) for seed in range(50, 54)]
+    assert Kind.TRAFFIC not in found(*usual)
+    (change,) = [one for one in changes_in(*usual, *halved) if one.kind is Kind.TRAFFIC]
+    assert change.weeks == 4
+    assert "requests a week in the last 4" in change.text
+
+
+def test_a_share_that_is_restless_anyway_is_no_growth():
+    restless = [replace(one, out_of_scope=Rate(hits, 300)) for one, hits in zip(ORDINARY, [9, 21] * 6, strict=True)]
+    high = [
+        replace(one, out_of_scope=Rate(hits, 300)) for one, hits in zip(ORDINARY[:4], [24, 26, 20, 26], strict=True)
+    ]
+    assert found(*restless, *high) == []  # 8 % after 5 %: three standard deviations if the share never varied
+
+
 def test_rows_that_break_the_contract_and_a_log_that_stops_are_data_trouble():
     spoiled = replace(ORDINARY[0], quarantined={"confidence": 80, "timestamp": 3})
     (change,) = changes_in(*ORDINARY, spoiled)

@@ -8,6 +8,7 @@ that was looked at; a share that is certain but small is no finding either. When
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,9 +19,12 @@ from upkeep.config import Client
 from upkeep.figures import Figures
 from upkeep.inputs import REFERENCE, Inputs, signs_of_shift
 from upkeep.rates import Rate
+from upkeep.scatter import chance_of
 
 SPANS = (4, 8)
 """A change of answers is looked for in so many newest weeks together: the longer span sees what is rare."""
+NEWEST = (1, 4)
+"""Answers and traffic are looked at in so many newest weeks together: one shows a sudden change, four a lasting one."""
 LEAST_EARLIER = 4
 YEAR = 52
 """Answers are compared with so many weeks at most."""
@@ -30,6 +34,8 @@ WEEKLY_BUDGET = 0.01 / 52
 """Chance of a false finding of a kind in a week: one in a hundred client-years."""
 SPAN_BUDGET = WEEKLY_BUDGET / len(SPANS)
 CERTAIN_BUDGET = 0.01
+UNSEEN_BUDGET = 0.001
+"""A label that nobody used before is rarely a rare one that was there all along."""
 MOSTLY = 0.5
 """Share of a label's checked answers that must have become the same other one for it to be a policy."""
 GIVEN_UP = 0.75
@@ -45,6 +51,8 @@ LEAST_A_DAY = 12
 LEAST_GAP = 0.05
 UNSEEN = "requests"
 """What data trouble is about where nobody could look at the requests."""
+RESTLESS_SHARE = 0.25
+"""Coefficient of variation, chance apart, that the share of a week's requests that fit no label may have."""
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
@@ -166,14 +174,14 @@ def _with_rule(change: Change, client: Client) -> Change:
     )
 
 
-def more_often(now: Rate, before: Rate) -> float:
-    """Chance of so many now or more if it happened as often as before (conditional test of two Poisson rates,
-    Przyborowski and Wilenski, 1940); 1 where one of the two says nothing."""
+def more_often(now: Rate, before: Rate, *, times: float = 1.0) -> float:
+    """Chance of so many now or more if it happened so many times as often as before (conditional test of two Poisson
+    rates, Przyborowski and Wilenski, 1940); 1 where one of the two says nothing."""
     from scipy.stats import binom
 
     if not now.n or not before.n:
         return 1.0
-    return float(binom.sf(now.hits - 1, now.hits + before.hits, now.n / (now.n + before.n)))
+    return float(binom.sf(now.hits - 1, now.hits + before.hits, times * now.n / (times * now.n + before.n)))
 
 
 def fewer(now: Rate, before: Rate) -> float:
@@ -206,8 +214,11 @@ def policy_changes(
     """
     found, usual = _corrections(recent), _corrections(before)
     answered, used_to = _added(one.answered for one in recent), _added(one.answered for one in before)
+    looked_at: Counter[str] = Counter()
+    for (given, _), n in found.items():
+        looked_at[given] += n
     for (old, new), hits in sorted(found.items()):
-        share = Rate(hits, sum(n for (given, _), n in found.items() if given == old))
+        share = Rate(hits, looked_at[old])
         given_up = hits / (hits + found[old, old])
         certain = new in grown
         if old == new or hits < (LEAST_CERTAIN if certain else LEAST_CASES):
@@ -231,7 +242,7 @@ def new_categories(recent: Sequence[Figures], before: Sequence[Figures]) -> Iter
     learned = {label for one in (*before, *recent) for label in one.answered}
     for label in sorted(set(named) - learned):
         now, then = _named_as(recent, label), _named_as(before, label)
-        budget = SPAN_BUDGET / len(named) if then.hits else CERTAIN_BUDGET
+        budget = SPAN_BUDGET / len(named) if then.hits else UNSEEN_BUDGET
         if now.hits >= LEAST_CASES and more_often(now, then) < budget:
             text = f"{now.hits} requests of the last {len(recent)} weeks were {label!r}, which the model does not know"
             yield _change(Kind.NEW_CATEGORY, text, now.hits, new=label)
@@ -239,8 +250,9 @@ def new_categories(recent: Sequence[Figures], before: Sequence[Figures]) -> Iter
 
 def out_of_scope(recent: Sequence[Figures], before: Sequence[Figures], client: Client) -> Iterator[Change]:
     """Requests that no label fits, among those checked by chance."""
-    now, then = _fits_none(recent), _fits_none(before)
-    if now.hits >= LEAST_CASES and more_often(now, then) < SPAN_BUDGET:
+    checked = [[one.out_of_scope for one in weeks if one.out_of_scope.n] for weeks in (recent, before)]
+    now, then = (sum(weeks, Rate(0, 0)) for weeks in checked)
+    if now.hits >= LEAST_CASES and then.n and _grown(*checked) < SPAN_BUDGET:
         text = f"{now} of the checked requests fit no label ({client.out_of_scope_label}); before, it was {then}"
         yield _change(Kind.OUT_OF_SCOPE, text, now.n)
 
@@ -259,6 +271,16 @@ def calibration_loss(recent: Sequence[Figures], before: Sequence[Figures], *, we
             f"before, {then.sure:.0%} sure and right in {then.right}"
         )
         yield _change(Kind.CALIBRATION, text, now.right.n)
+
+
+def _grown(recent: Sequence[Rate], before: Sequence[Rate]) -> float:
+    """Chance of so large a ratio of two shares that are restless from week to week (normal, on the logarithm)."""
+    from scipy.stats import norm
+
+    (now, here), (then, there) = ((sum(weeks, Rate(0, 0)), len(weeks)) for weeks in (recent, before))
+    ratio = math.log((now.hits + 0.5) / now.n * then.n / (then.hits + 0.5))
+    variance = 1 / (now.hits + 0.5) + 1 / (then.hits + 0.5) + RESTLESS_SHARE**2 * (1 / here + 1 / there)
+    return float(norm.sf(ratio / variance**0.5))
 
 
 class Confident(NamedTuple):
@@ -295,37 +317,56 @@ def input_shift(now: Inputs, earlier: Sequence[Inputs]) -> Iterator[Change]:
 
 
 def label_mix(now: Figures, earlier: Sequence[Figures]) -> Iterator[Change]:
-    """Answers distributed otherwise than before.
+    """Answers distributed otherwise than before."""
+    mixes = [one.label_mix for one in (*earlier, now) if one.label_mix]
+    for span in NEWEST if now.label_mix else ():
+        here, before = _added(mixes[-span:]), mixes[:-span]
+        if len(before) >= LEAST_EARLIER and _moved(here, before) < WEEKLY_BUDGET / len(NEWEST):
+            usual = _added(before)
+            shares = {label: (here[label] / here.total(), usual[label] / usual.total()) for label in usual}
+            label, (share, was) = max(shares.items(), key=lambda one: abs(one[1][0] - one[1][1]))
+            text = f"{label!r} was {share:.1%} of the answers, before {was:.1%}"
+            yield replace(_change(Kind.LABEL_MIX, text, here.total()), weeks=span)
+            return
 
-    A chi-square test of homogeneity whose statistic is divided by what the earlier weeks come to against each other,
-    at least 1: it knows the number of labels, n, and how restless the mix is.
+
+def _moved(here: Mapping[str, int], before: Sequence[Mapping[str, int]]) -> float:
+    """Chance that answers are so unlike those of the weeks before.
+
+    A chi-square test of homogeneity beside what these weeks come to against each other: it knows the number of labels,
+    n, how restless the mix is, and in how few labels.
     """
-    from scipy.stats import chi2
-
-    usual = _added(one.label_mix for one in earlier)
-    statistic, free = _unlike(now.label_mix, usual)
-    restless = [_unlike(one.label_mix, usual - Counter(one.label_mix)) for one in earlier]
-    spread = max(1.0, sum(value for value, _ in restless) / max(sum(freedom for _, freedom in restless), 1))
-    if free and chi2.sf(statistic / spread, free) < WEEKLY_BUDGET:
-        shares = {label: (now.label_mix.get(label, 0) / now.requests, usual[label] / usual.total()) for label in usual}
-        label, (here, there) = max(shares.items(), key=lambda one: abs(one[1][0] - one[1][1]))
-        yield _change(Kind.LABEL_MIX, f"{label!r} was {here:.1%} of the answers, before {there:.1%}", now.requests)
+    usual = _added(before)
+    statistic, free = _unlike(here, usual)
+    each = (_unlike(one, usual - Counter(one)) for one in before)
+    restless = [value / freedom for value, freedom in each if freedom]
+    return chance_of(statistic / free, restless, free) if free and len(restless) >= LEAST_EARLIER else 1.0
 
 
 def traffic(now: Figures, earlier: Sequence[Figures]) -> Iterator[Change]:
-    """Far more or far fewer requests than the weeks before lead one to expect, for their own spread."""
+    """Far more or far fewer requests than the weeks before lead one to expect, for their own spread.
+
+    On logarithms: traffic grows and shrinks by a factor, and a busy week is farther from the mean than a slack one.
+    """
     import numpy as np
     from scipy.stats import t
 
-    counts = np.array([one.requests for one in earlier], dtype=float)
-    usual = float(counts.mean())
-    spread = max(float(counts.std(ddof=1)), usual**0.5) * (1 + 1 / len(counts)) ** 0.5
-    if not usual or not now.requests:
-        return
-    ratio = now.requests / usual
-    if max(ratio, 1 / ratio) >= BURST and t.sf(abs(now.requests - usual) / spread, len(counts) - 1) < WEEKLY_BUDGET / 2:
-        text = f"{now.requests:,} requests, {ratio:.1f} times the usual {usual:,.0f}"
-        yield _change(Kind.TRAFFIC, text, now.requests)
+    counts = np.log([one.requests for one in (*earlier, now) if one.requests])
+    for span in NEWEST if now.requests else ():
+        before, seen = counts[:-span], float(counts[-span:].mean())
+        if len(before) < LEAST_EARLIER:
+            return
+        usual = float(before.mean())
+        spread = max(float(before.std(ddof=1)), np.exp(-usual / 2)) * (1 / span + 1 / len(before)) ** 0.5
+        grown = abs(seen - usual)
+        chance = 2 * t.sf(grown / spread, len(before) - 1)
+        if grown >= np.log(BURST) and chance < WEEKLY_BUDGET / len(NEWEST):
+            when = "" if span == 1 else f" a week in the last {span}"
+            text = (
+                f"{np.exp(seen):,.0f} requests{when}, {np.exp(seen - usual):.1f} times the usual {np.exp(usual):,.0f}"
+            )
+            yield replace(_change(Kind.TRAFFIC, text, now.requests), weeks=span)
+            return
 
 
 def data_trouble(now: Figures, earlier: Sequence[Figures]) -> Iterator[Change]:
@@ -333,7 +374,8 @@ def data_trouble(now: Figures, earlier: Sequence[Figures]) -> Iterator[Change]:
     if not now.requests and any(one.requests for one in earlier[-1:]):
         yield _change(Kind.DATA, "no request was logged", 0)
     bad, usual = _spoiled(now), sum((_spoiled(one) for one in earlier), Rate(0, 0))
-    if (bad.value or 0) >= LEAST_SPOILED and _times(bad, usual) >= TIMES and more_often(bad, usual) < WEEKLY_BUDGET:
+    certain = more_often(bad, usual, times=BURST) < WEEKLY_BUDGET  # the share of bad rows is restless
+    if certain and (bad.value or 0) >= LEAST_SPOILED and _times(bad, usual) >= TIMES:
         worst = max(now.quarantined, key=lambda reason: now.quarantined[reason])
         was = f"before, it was {usual.hits} of {usual.n:,}"
         text = f"{bad} of the log's rows cannot be used, most of them for {worst!r}; {was}"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.weeks import CLIENT, ORDINARY, turned, week
-from upkeep.changes import ACTIONS, Change, Kind, Seen, find_changes, more_often
+from upkeep.changes import ACTIONS, MISSING, Change, Kind, Seen, find_changes, more_often
 from upkeep.config import Relabel
 from upkeep.figures import Figures
 from upkeep.quality import Calibrated, Confusion
@@ -159,12 +159,22 @@ def test_a_model_that_gets_less_sure_as_it_gets_worse_is_calibrated():
 def test_a_day_without_a_request_is_data_trouble_where_there_usually_are_some():
     days = {day: n for day, n in ORDINARY[0].days.items() if day.isoweekday() != 2}
     (change,) = changes_in(*ORDINARY, replace(ORDINARY[0], days=days))
-    assert (change.kind, change.old) == (Kind.DATA, "Tuesday")
+    assert (change.kind, change.old) == (Kind.DATA, MISSING)
     assert change.text.startswith("no request was logged on Tuesday; usually there are 7")
     few = [
         replace(one, days={day: 11 if day.isoweekday() == 2 else n for day, n in one.days.items()}) for one in ORDINARY
     ]
     assert found(*few, replace(ORDINARY[0], days=days)) == []  # eleven usually: none may be chance
+
+
+def test_an_outage_is_one_data_trouble_and_no_traffic_incident():
+    days = dict(list(ORDINARY[0].days.items())[:2])
+    broken = replace(ORDINARY[0], days=days, requests=sum(days.values()))
+    (change,) = changes_in(*ORDINARY, broken)
+    assert (change.kind, change.old) == (Kind.DATA, MISSING)
+    assert change.text.startswith("no request was logged on Wednesday, Thursday, Friday, Saturday, Sunday; usually")
+    silent = replace(broken, days={}, requests=0)
+    assert [(one.kind, one.old) for one in changes_in(*ORDINARY, silent)] == [(Kind.DATA, MISSING)]
 
 
 def test_a_model_that_nobody_released_is_data_trouble():

@@ -53,6 +53,8 @@ UNSEEN = "requests"
 """What data trouble is about where nobody could look at the requests."""
 RESTLESS_SHARE = 0.25
 """Coefficient of variation, chance apart, that the share of a week's requests that fit no label may have."""
+MISSING = "missing days"
+"""What it is about where days without a request are not explained by chance, a whole week of them too."""
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
@@ -122,9 +124,9 @@ def find_changes(
         found += label_mix(now.figures, earlier[-REFERENCE:])
     before = before[-REFERENCE:]
     if len(before) >= LEAST_EARLIER:
-        found += traffic(now.figures, before)
-        found += data_trouble(now.figures, before)
-        found += missing_days(now.figures, before)
+        gaps = list(missing_days(now.figures, before))
+        found += [*gaps, *data_trouble(now.figures, before)]
+        found += traffic(now.figures, before) if not gaps else []
     found += unknown_versions(now.figures, versions)
     if now.unseen:
         found.append(_change(Kind.DATA, f"requests were not compared with those before: {now.unseen}", 0, old=UNSEEN))
@@ -372,7 +374,7 @@ def traffic(now: Figures, earlier: Sequence[Figures]) -> Iterator[Change]:
 def data_trouble(now: Figures, earlier: Sequence[Figures]) -> Iterator[Change]:
     """No log at all, or more rows that break the contract."""
     if not now.requests and any(one.requests for one in earlier[-1:]):
-        yield _change(Kind.DATA, "no request was logged", 0)
+        yield _change(Kind.DATA, "no request was logged", 0, old=MISSING)
     bad, usual = _spoiled(now), sum((_spoiled(one) for one in earlier), Rate(0, 0))
     certain = more_often(bad, usual, times=BURST) < WEEKLY_BUDGET  # the share of bad rows is restless
     if certain and (bad.value or 0) >= LEAST_SPOILED and _times(bad, usual) >= TIMES:
@@ -388,10 +390,16 @@ def missing_days(now: Figures, earlier: Sequence[Figures]) -> Iterator[Change]:
     if not now.days or not counted:
         return
     today = _by_weekday(now)
-    for day, name in enumerate(WEEKDAYS):
-        usual = sum(_by_weekday(one)[day] for one in counted) / len(counted)
-        if not today[day] and usual >= LEAST_A_DAY:
-            yield _change(Kind.DATA, f"no request was logged on {name}; usually there are {usual:,.0f}", 0, old=name)
+    usual = {
+        name: sum(_by_weekday(one)[day] for one in counted) / len(counted)
+        for day, name in enumerate(WEEKDAYS)
+        if not today[day]
+    }
+    missing = {name: requests for name, requests in usual.items() if requests >= LEAST_A_DAY}
+    if missing:
+        many = ", ".join(f"{requests:,.0f}" for requests in missing.values())
+        text = f"no request was logged on {', '.join(missing)}; usually there are {many}"
+        yield _change(Kind.DATA, text, 0, old=MISSING)
 
 
 def unknown_versions(now: Figures, versions: Collection[str]) -> Iterator[Change]:

@@ -173,6 +173,7 @@ def test_an_outage_is_one_data_trouble_and_no_traffic_incident():
     (change,) = changes_in(*ORDINARY, broken)
     assert (change.kind, change.old) == (Kind.DATA, MISSING)
     assert change.text.startswith("no request was logged on Wednesday, Thursday, Friday, Saturday, Sunday; usually")
+    assert found(*ORDINARY, *[broken] * 3, week(50)) == []  # and four weeks later the broken ones are no measure
     silent = replace(broken, days={}, requests=0)
     assert [(one.kind, one.old) for one in changes_in(*ORDINARY, silent)] == [(Kind.DATA, MISSING)]
 

@@ -124,9 +124,9 @@ def find_changes(
         found += label_mix(now.figures, earlier[-REFERENCE:])
     before = before[-REFERENCE:]
     if len(before) >= LEAST_EARLIER:
-        gaps = list(missing_days(now.figures, before))
-        found += [*gaps, *data_trouble(now.figures, before)]
-        found += traffic(now.figures, before) if not gaps else []
+        found += traffic(now.figures, before)
+        found += data_trouble(now.figures, before)
+        found += missing_days(now.figures, before)
     found += unknown_versions(now.figures, versions)
     if now.unseen:
         found.append(_change(Kind.DATA, f"requests were not compared with those before: {now.unseen}", 0, old=UNSEEN))
@@ -348,13 +348,15 @@ def _moved(here: Mapping[str, int], before: Sequence[Mapping[str, int]]) -> floa
 def traffic(now: Figures, earlier: Sequence[Figures]) -> Iterator[Change]:
     """Far more or far fewer requests than the weeks before lead one to expect, for their own spread.
 
-    On logarithms: traffic grows and shrinks by a factor, and a busy week is farther from the mean than a slack one.
+    Weeks with missing days are no measure. On logarithms: traffic grows and shrinks by a factor, and a busy week is
+    farther from the mean than a slack one.
     """
     import numpy as np
     from scipy.stats import t
 
-    counts = np.log([one.requests for one in (*earlier, now) if one.requests])
-    for span in NEWEST if now.requests else ():
+    whole = [one for one in (*earlier, now) if one.requests and not any(missing_days(one, earlier))]
+    counts = np.log([one.requests for one in whole])
+    for span in NEWEST if now in whole else ():
         before, seen = counts[:-span], float(counts[-span:].mean())
         if len(before) < LEAST_EARLIER:
             return

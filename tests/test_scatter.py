@@ -14,9 +14,9 @@ def test_where_all_scatter_is_chance_it_is_an_f_test_with_a_fifth_less_freedom()
     assert chance_of(2.0, usual, 20) == pytest.approx(f.sf(2.0, 16, 16 * 19))  # 20 / 1.25
 
 
-def test_where_hardly_any_is_chance_freedom_is_half_of_what_the_scatter_says():
-    usual = [5.0, 15.0] * 10  # mean 10, variance 500 / 19: 2 * 100 / 26.3 = 7.6, by 2 - 0.75 / 10
-    assert chance_of(40.0, usual, 20) == pytest.approx(f.sf(4.0, 7.6 / 1.925, 7.6 / 1.925 * 19))
+def test_where_hardly_any_is_chance_freedom_is_less_than_half_of_what_the_scatter_says():
+    usual = [5.0, 15.0] * 10  # mean 10, variance 500 / 19: 2 * 100 / 26.3 = 7.6, by 2.5 - 1.25 / 10
+    assert chance_of(40.0, usual, 20) == pytest.approx(f.sf(4.0, 7.6 / 2.375, 7.6 / 2.375 * 19))
 
 
 def test_distances_that_do_not_scatter_at_all_have_all_their_freedom():

@@ -201,15 +201,14 @@ def _length(recent: Sequence[Inputs], usual: Sequence[Inputs]) -> Iterator[Sign]
 
 
 def _language(recent: Sequence[Inputs], usual: Sequence[Inputs]) -> Iterator[Sign]:
-    from scipy.stats import binom
-
     now, before = together(recent).languages, together(usual).languages
     n, m = sum(now.values()), sum(before.values())
     for code, hits in now.items():
         share, was = hits / n, before.get(code, 0) / max(m, 1)
         if m and share - was >= NOTABLE_LANGUAGE:
-            chance = float(binom.sf(hits - 1, hits + before.get(code, 0), n / (n + m)))
-            yield Sign(f"language {code}", f"{share:.1%} of them are in {code!r}, before {was:.1%}", chance * len(now))
+            weekly = [(one.languages.get(code, 0) / max(sum(one.languages.values()), 1)) ** 0.5 for one in usual]
+            chance = _beyond(share**0.5, weekly, 0.5 / n**0.5, weeks=len(recent)) * len(now)
+            yield Sign(f"language {code}", f"{share:.1%} of them are in {code!r}, before {was:.1%}", chance)
 
 
 def _beyond(seen: float, weekly: Sequence[float], noise: float, *, weeks: int) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean, variance
 
-BY_CHANCE, RESTLESS = 1.25, 2.0
+BY_CHANCE, RESTLESS = 1.25, 2.5
 """What degrees of freedom are divided by where all scatter is chance, and where hardly any is: sums of a few large
 parts have longer tails than two moments say. Found on simulated clients, `benchmarks/changes.py`."""
 

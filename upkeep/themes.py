@@ -134,33 +134,31 @@ def follow(found: Sequence[Theme], before: Sequence[Theme]) -> list[Theme]:
 
     Centres are paired nearest first, each once.
     """
-    pairs = sorted(
-        (apart, new, old)
-        for new, one in enumerate(found)
-        for old, other in enumerate(before)
-        if (apart := _apart(one, other)) < SAME
-    )
-    known: dict[int, int] = {}
-    for _, new, old in pairs:
-        if new not in known and old not in known.values():
-            known[new] = old
-    return [_continued(one, before[known[at]]) if at in known else one for at, one in enumerate(found)]
+    import numpy as np
+
+    known = [one for one in before if found and len(one.centre) == len(found[0].centre)]  # else of another base model
+    if not known:
+        return list(found)
+    apart = 1 - _centres(found) @ _centres(known).T
+    then: dict[int, int] = {}
+    for new, old in sorted(np.argwhere(apart < SAME).tolist(), key=lambda pair: (apart[tuple(pair)], pair)):
+        if new not in then and old not in then.values():
+            then[new] = old
+    return [_continued(one, known[then[at]]) if at in then else one for at, one in enumerate(found)]
 
 
 def nearest(themes: Sequence[Theme], embeddings: NDArray[np.float32]) -> list[int | None]:
     """For each text the theme whose centre is nearest, None where none is near; `embeddings` as in `find_themes`."""
-    import numpy as np
-
     if not themes or not len(embeddings):
         return [None] * len(embeddings)
-    alike = embeddings @ np.array([one.centre for one in themes], dtype=np.float32).T
+    alike = embeddings @ _centres(themes).T
     return [int(row.argmax()) if 1 - row.max() < APART / 2 else None for row in alike]
 
 
-def _apart(one: Theme, other: Theme) -> float:
-    if len(one.centre) != len(other.centre):  # another base model's
-        return 1.0
-    return 1 - sum(a * b for a, b in zip(one.centre, other.centre, strict=True))
+def _centres(themes: Sequence[Theme]) -> NDArray[np.float32]:
+    import numpy as np
+
+    return np.array([one.centre for one in themes], dtype=np.float32)
 
 
 def _continued(now: Theme, before: Theme) -> Theme:

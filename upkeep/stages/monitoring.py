@@ -23,8 +23,9 @@ from upkeep.stages.finetuning import challengers
 
 THEME_WEEKS = 8
 """Themes are found in what went wrong in so many newest weeks."""
-HISTORY = 104
-"""A week is judged by so many before it: what a review costs does not grow with a client's years."""
+HISTORY = 260
+"""A week is judged by five years before it, in which no model stays in service: its alarms are told from its first
+week on, and a start that moved along would tell them otherwise from week to week."""
 RECOUNTED = 3
 """So many weeks before the reviewed one are counted again: labels come in late."""
 

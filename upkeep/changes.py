@@ -34,8 +34,8 @@ WEEKLY_BUDGET = 0.01 / 52
 """Chance of a false finding of a kind in a week: one in a hundred client-years."""
 SPAN_BUDGET = WEEKLY_BUDGET / len(SPANS)
 CERTAIN_BUDGET = 0.01
-UNSEEN_BUDGET = 0.001
-"""A label that nobody used before is rarely a rare one that was there all along."""
+UNSEEN_BUDGET = 0.003
+"""A label that nobody used before may be a rare one that was there all along; most are not."""
 MOSTLY = 0.5
 """Share of a label's checked answers that must have become the same other one for it to be a policy."""
 GIVEN_UP = 0.75
@@ -146,7 +146,8 @@ def _answers_changed(weeks: Sequence[Figures], client: Client) -> Iterator[Chang
     """What people say is right and was not before, whatever model they said it of."""
     for span, recent, before in _spans(weeks):
         grown = list(new_categories(recent, before))
-        policies = policy_changes(recent, before, grown={one.new for one in grown})
+        likely = {one.new for one in new_categories(recent, before, unseen=CERTAIN_BUDGET)}
+        policies = policy_changes(recent, before, grown=likely)
         for one in [*policies, *grown, *out_of_scope(recent, before, client)]:
             if not _fading(one, recent):
                 yield replace(_with_rule(one, client), weeks=span)
@@ -235,7 +236,9 @@ def policy_changes(
             yield _change(Kind.POLICY, text, hits, old=old, new=new)
 
 
-def new_categories(recent: Sequence[Figures], before: Sequence[Figures]) -> Iterator[Change]:
+def new_categories(
+    recent: Sequence[Figures], before: Sequence[Figures], *, unseen: float = UNSEEN_BUDGET
+) -> Iterator[Change]:
     """Right answers that the model does not have, more and more of them.
 
     People who use a label that nobody used before do so by no accident: a few cases are enough to call it new.
@@ -244,7 +247,7 @@ def new_categories(recent: Sequence[Figures], before: Sequence[Figures]) -> Iter
     learned = {label for one in (*before, *recent) for label in one.answered}
     for label in sorted(set(named) - learned):
         now, then = _named_as(recent, label), _named_as(before, label)
-        budget = SPAN_BUDGET / len(named) if then.hits else UNSEEN_BUDGET
+        budget = SPAN_BUDGET / len(named) if then.hits else unseen
         if now.hits >= LEAST_CASES and more_often(now, then) < budget:
             text = f"{now.hits} requests of the last {len(recent)} weeks were {label!r}, which the model does not know"
             yield _change(Kind.NEW_CATEGORY, text, now.hits, new=label)

@@ -50,6 +50,19 @@ def test_a_policy_that_the_next_model_has_learned_is_over_once_chance_does_not_e
     )
 
 
+def test_of_a_rare_policy_all_weeks_since_a_model_learned_it_tell_whichever_model_answers_now():
+    rare = turned("return_item", "repairs", weeks=4, cases=1)
+    change = replace(POLICY, n=4)
+    learned = [
+        replace(one, model_version=f"{number // 4 + 2}", answered={**one.answered, "repairs": 2})
+        for number, one in enumerate(ORDINARY)
+    ]
+    *going_on, end = ends(change, ORDINARY, rare, learned[:9])
+    assert going_on == [None] * 8  # 4 of 440, none of 110 a week: (4/12)^4 = 0.012 after eight
+    assert end is not None  # (4/13)^4 = 0.009
+    assert end.startswith("0 of 990 labelled requests in W16..W24; when it was found, 4 of 440")
+
+
 def test_few_labels_are_no_evidence_that_a_policy_is_over():
     mended = [replace(one, model_version="2", labelled=Rate(5, one.requests)) for one in ORDINARY[:2]]
     assert ends(POLICY, ORDINARY, FLIPPED, mended) == [None, None]  # (440/445)^36 = 0.67

@@ -9,6 +9,7 @@ long that it is the usual.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import takewhile
 from typing import NamedTuple
 
 from upkeep.changes import (
@@ -53,11 +54,11 @@ class _Course(NamedTuple):
     showed: list[Week]
     after: list[Week]
 
-    @property
-    def newest(self) -> list[Week]:
-        """The newest of the weeks after it, of one model."""
-        version = self.after[-1].seen.figures.model_version
-        return [one for one in self.after if one.seen.figures.model_version == version][-SPANS[-1] :]
+    def newest(self, label: str | None = None) -> list[Week]:
+        """The newest of the weeks after it: of the model in service, and of others that answered a label too."""
+        figures = _figures(self.after)
+        able = {figures[-1].model_version, *(one.model_version for one in figures if label in one.answered)}
+        return list(takewhile(lambda one: one.seen.figures.model_version in able, reversed(self.after)))[::-1]
 
 
 def why_over(change: Change, *, opened: str, weeks: Sequence[Week], client: Client) -> str | None:
@@ -91,12 +92,17 @@ def _learned(change: Change, course: _Course) -> str | None:
 
 def _fallen(change: Change, course: _Course) -> str | None:
     """It is nearer to what it was before than to what opened it, and that is no chance."""
-    before, then, now = (counted(change, _figures(part)) for part in (course.before, course.showed, course.newest))
+    before, then = counted(change, _figures(course.before)), counted(change, _figures(course.showed))
     halfway = ((before.value or 0.0) + (then.value or 0.0)) / 2
-    if now.value is None or now.value > halfway or fewer(now, then) >= CERTAIN_BUDGET:
-        return None
-    since = _named(course.newest)
-    return f"{now.hits} of {now.n:,} labelled requests in {since}; when it was found, {then.hits} of {then.n:,}"
+    newest = course.newest(change.new)
+    for weeks in (newest[-SPANS[-1] :], newest):  # of what is rare all of them tell
+        now = counted(change, _figures(weeks))
+        if now.value is not None and now.value <= halfway and fewer(now, then) < CERTAIN_BUDGET:
+            return (
+                f"{now.hits} of {now.n:,} labelled requests in {_named(weeks)}; "
+                f"when it was found, {then.hits} of {then.n:,}"
+            )
+    return None
 
 
 def _calibrated(course: _Course, client: Client) -> str | None:
@@ -106,14 +112,15 @@ def _calibrated(course: _Course, client: Client) -> str | None:
         return f"Version {now.model_version} is in service now"
     spread = client.alarms.weekly_spread_pp / 100
     same = [one for one in course.before if one.seen.figures.model_version == opened.model_version]
+    weeks = course.newest()[-SPANS[-1] :]
     before, then, lately = (
-        overconfidence(_figures(part), weekly_spread=spread) for part in (same, course.showed, course.newest)
+        overconfidence(_figures(part), weekly_spread=spread) for part in (same, course.showed, weeks)
     )
     if before is None or then is None or lately is None or lately.right.n < then.right.n:
         return None
     if lately.gap - before.gap >= LEAST_GAP / 2:
         return None
-    return f"{lately.sure:.0%} sure and right in {lately.right} in {_named(course.newest)}"
+    return f"{lately.sure:.0%} sure and right in {lately.right} in {_named(weeks)}"
 
 
 def _spoilt(change: Change, course: _Course) -> bool:

@@ -47,4 +47,6 @@ def _summary(client: str, decision: Decision) -> str:
         f"| {100 * one.difference:+.1f} pp | {100 * one.interval.low:+.1f} .. {100 * one.interval.high:+.1f} pp |"
         for one in decision.compared
     ]
+    themes = [f"- {one}" for one in decision.themes]
+    rows += ["", "What kept going wrong, on the recent items about it:", "", *themes] if themes else []
     return "\n".join([title, "", *(f"- {reason}" for reason in decision.reasons), "", *rows])

@@ -24,6 +24,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.table import head, row
 from upkeep.alarms import State, Week, limits, watch
 from upkeep.progress import OnTerminal
 from upkeep.rates import Rate
@@ -123,18 +124,17 @@ def main() -> int:
     lost = [Stream(n, chosen.history, AFTER, drop, chosen.spread) for drop in DROPS for n in LABELS]
     print(f"{LEVEL:.0%}, week-to-week sd {chosen.spread:.1%}, {chosen.history} reference weeks, seed 0\n")
     print("False alarms in 100 client-years\n")
-    _head("labels a week", names)
+    head("labels a week", *names)
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         for stream in stable:
             found = _play(pool, stream, chosen.budget, chosen.clients)
-            _row(f"{stream.labels:,}", [f"{100 * np.mean([n for n, _ in found[name]]):.2f}" for name in names])
+            row(f"{stream.labels:,}", *(f"{100 * np.mean([n for n, _ in found[name]]):.2f}" for name in names))
         print(f"\nLoss seen in its first week / within {SCORED_WITHIN} weeks (%), and median week\n")
-        _head("loss, labels a week", names)
+        head("loss, labels a week", *names)
         for stream in lost:
             found = _play(pool, stream, chosen.budget, chosen.runs)
-            _row(
-                f"{100 * stream.drop:.0f} points, {stream.labels:,}", [_soon([at for _, at in found[n]]) for n in names]
-            )
+            cells = [_soon([at for _, at in found[name]]) for name in names]
+            row(f"{100 * stream.drop:.0f} points, {stream.labels:,}", *cells)
     return 0
 
 
@@ -168,15 +168,6 @@ def _index(now: float, usual: float) -> float:
 def _starts(over: Iterator[bool]) -> list[bool]:
     flags = list(over)
     return [flag and not (at and flags[at - 1]) for at, flag in enumerate(flags)]
-
-
-def _head(first: str, names: Sequence[str]) -> None:
-    _row(first, names)
-    _row("---", ["---"] * len(names))
-
-
-def _row(first: str, cells: Sequence[str]) -> None:
-    print("| " + " | ".join([first, *cells]) + " |", flush=True)
 
 
 if __name__ == "__main__":

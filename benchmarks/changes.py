@@ -22,6 +22,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from benchmarks.simulation import ANOTHER, NEW, PLANTED, VERSION, Setting, Shift, World, draw_week, draw_world
+from benchmarks.table import head, row
 from upkeep.changes import LEAST_EARLIER, Change, Kind, Seen, find_changes
 from upkeep.progress import OnTerminal
 
@@ -157,24 +158,24 @@ def _only(settings: Sequence[Setting], labels: Sequence[int] | None) -> list[Set
 
 def _print_false(pool: ProcessPoolExecutor, settings: Sequence[Setting], clients: int) -> None:
     print(f"False findings in 100 client-years, on {clients:,} simulated in each row\n")
-    _head("labels, requests and audited a week", [kind.value for kind in Kind])
+    head("labels, requests and audited a week", *[kind.value for kind in Kind])
     for setting in settings:
         parts = _play(pool, partial(false_findings, setting), clients, _name(setting))
         total: Counter[Kind] = sum(parts, Counter())
-        _row(_name(setting), [f"{100 * total[kind] / clients:.1f}" for kind in Kind])
+        row(_name(setting), *(f"{100 * total[kind] / clients:.1f}" for kind in Kind))
 
 
 def _print_delays(pool: ProcessPoolExecutor, settings: Sequence[Setting], runs: int) -> None:
     spans = " / ".join(str(weeks) for weeks in WITHIN)
     print(f"\nChange found within {spans} weeks (%), and median week; {runs:,} runs in each cell\n")
-    _head("change", [_name(setting) for setting in settings])
+    head("change", *[_name(setting) for setting in settings])
     for planted in CHANGES:
         cells = []
         for setting in settings:
             what = f"{planted.name}, {_name(setting)}"
             weeks = [at for part in _play(pool, partial(first_found, setting, planted), runs, what) for at in part]
             cells.append(_soon(weeks))
-        _row(planted.name, cells)
+        row(planted.name, *cells)
 
 
 def _play(pool: ProcessPoolExecutor, work: Callable[[range], Part], runs: int, what: str) -> Iterator[Part]:
@@ -194,15 +195,6 @@ def _soon(weeks: Sequence[int]) -> str:
     median = np.median([at or math.inf for at in weeks])
     found = " / ".join(f"{100 * share:.0f}" for share in shares)
     return f"{found}, {median:.0f}" if np.isfinite(median) else f"{found}, never"
-
-
-def _head(first: str, names: Sequence[str]) -> None:
-    _row(first, names)
-    _row("---", ["---"] * len(names))
-
-
-def _row(first: str, cells: Sequence[str]) -> None:
-    print("| " + " | ".join([first, *cells]) + " |", flush=True)
 
 
 if __name__ == "__main__":

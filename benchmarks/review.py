@@ -33,6 +33,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.environment import EVIDENTLY, environment
 from benchmarks.large_log import LABELS, LATE, START, write_log
+from benchmarks.table import head, row
 from upkeep import records
 from upkeep.adapters.store import open_store
 from upkeep.config import Client, load_agreement
@@ -300,24 +301,18 @@ def main() -> int:
         return 0
     python = None if chosen.alone or not chosen.rows else environment(chosen.environment)
     for rows in chosen.rows:
-        _row([f"{rows:,} rows, {chosen.weeks} weeks", "Upkeep", "memory", "Evidently", "memory", "times as fast"])
-        _row(["---"] * 6)
+        head(f"{rows:,} rows, {chosen.weeks} weeks", "Upkeep", "memory", "Evidently", "memory", "times as fast")
         lines = by_size(
             rows, chosen.weeks, python=python, texts=not chosen.no_texts, row_by_row=rows <= chosen.row_by_row
         )
         for line in lines:
-            _row(line)
+            row(*line)
         print()
     if chosen.history:
-        _row(["weeks of history", "new week", "times the first", "kept week", "times the first"])
-        _row(["---"] * 5)
+        head("weeks of history", "new week", "times the first", "kept week", "times the first")
         for line in by_history(chosen.history, chosen.a_week):
-            _row(line)
+            row(*line)
     return 0
-
-
-def _row(cells: Sequence[str]) -> None:
-    print("| " + " | ".join(cells) + " |", flush=True)
 
 
 if __name__ == "__main__":

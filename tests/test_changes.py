@@ -128,7 +128,7 @@ def test_a_share_that_is_restless_anyway_is_no_growth():
     high = [
         replace(one, out_of_scope=Rate(hits, 300)) for one, hits in zip(ORDINARY[:4], [27, 29, 23, 29], strict=True)
     ]
-    assert found(*restless, *high) == []  # 9 % after 5 %: a chance of one in a million if the share never varied
+    assert found(*restless, *high) == []  # 9 % after 5 %: a chance of two in a million if the share never varied
 
 
 def test_rows_that_break_the_contract_and_a_log_that_stops_are_data_trouble():

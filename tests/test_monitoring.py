@@ -98,7 +98,7 @@ def test_a_threshold_broken_beyond_chance_is_an_alert_and_recommends_a_retrain()
     found = judged(week(70, 30))  # 70 % of 100, 5.5 standard deviations below
     assert [finding.status for finding in found.findings] == [Status.ALERT]
     assert found.retrain_recommended
-    assert "below the agreed 90.0%" in found.reasons[0]
+    assert "below the agreed 90.0%" in found.alerts[0].text
 
 
 def test_a_shortfall_that_chance_explains_is_no_alert():

@@ -64,7 +64,7 @@ def week(key: str, *, alert: bool = False, basis: Basis = Basis.AUDIT) -> Review
     text = "accuracy 70.0% (95% CI 60.4%..78.1%, n=100) in 2026-W47 is below the agreed 85.0% beyond doubt"
     finding = Finding(Status.ALERT, Metric.ACCURACY, Rate(70, 100), 0.85, (key,), text)
     counted = replace(FIGURES, basis=basis, requests=1_000)
-    return Review("northwind", key, MONDAY, counted, (finding,) if alert else (), alert, ())
+    return Review("northwind", key, MONDAY, counted, (finding,) if alert else (), alert)
 
 
 def report(**changed) -> Report:

@@ -11,10 +11,11 @@ from datetime import UTC, datetime, timedelta
 from upkeep.collection import first_day
 from upkeep.desk import Desk
 from upkeep.errors import NoChampionError, NoLogError
+from upkeep.log import PREDICTIONS
 from upkeep.periods import Window
 from upkeep.store import address
 
-PREDICTIONS = "log/predictions/"
+PREDICTED = f"{PREDICTIONS.folder}/"
 
 
 def require_model(desk: Desk) -> None:
@@ -28,7 +29,7 @@ def require_anything(desk: Desk) -> None:
     if log_begins(desk) is None and not _onboarded(desk):
         raise NoChampionError(
             f"client {desk.client.client}: never onboarded, and nothing is logged; {_onboard(desk)}, "
-            f"or log what another model answers under {address(desk.store, PREDICTIONS)} (docs/log.md)"
+            f"or log what another model answers under {address(desk.store, PREDICTED)} (docs/log.md)"
         )
 
 
@@ -38,20 +39,20 @@ def require_log(desk: Desk, window: Window) -> None:
     What is counted of a window stands for ever, so nothing is counted of one in which nothing could have been logged.
     """
     newest = (window.end - timedelta(microseconds=1)).astimezone(UTC).date()
-    if any(desk.store.keys(f"{PREDICTIONS}{newest}/")):  # mostly so, and all days of a long log take long to list
+    if any(desk.store.keys(f"{PREDICTED}{newest}/")):  # mostly so, and all days of a long log take long to list
         return
     begins = log_begins(desk)
     if begins is not None and begins < window.end:
         return
     require_anything(desk)
     since = "nothing is logged yet" if begins is None else f"the log begins on {begins:%Y-%m-%d}"
-    where = f"predictions under {address(desk.store, PREDICTIONS)} (docs/log.md)"
+    where = f"predictions under {address(desk.store, PREDICTED)} (docs/log.md)"
     raise NoLogError(f"client {desk.client.client}: {window.key} has ended and {since}; expected {where} from before")
 
 
 def log_begins(desk: Desk) -> datetime | None:
     """Midnight UTC of the log's first day; None for an empty log."""
-    return first_day(desk.store.keys(PREDICTIONS))
+    return first_day(desk.store.keys(PREDICTED))
 
 
 def _onboarded(desk: Desk) -> bool:

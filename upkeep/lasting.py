@@ -33,6 +33,7 @@ from upkeep.changes import (
 from upkeep.config import Client
 from upkeep.figures import Figures
 from upkeep.inputs import REFERENCE
+from upkeep.periods import from_to
 
 QUIET = 4
 """So many weeks in a row without it end a change of requests."""
@@ -99,7 +100,7 @@ def _fallen(change: Change, course: _Course) -> str | None:
         now = counted(change, _figures(weeks))
         if now.value is not None and now.value <= halfway and fewer(now, then) < CERTAIN_BUDGET:
             return (
-                f"{now.hits} of {now.n:,} labelled requests in {_named(weeks)}; "
+                f"{now.hits} of {now.n:,} labelled requests in {_when(weeks)}; "
                 f"when it was found, {then.hits} of {then.n:,}"
             )
     return None
@@ -120,7 +121,7 @@ def _calibrated(course: _Course, client: Client) -> str | None:
         return None
     if lately.gap - before.gap >= LEAST_GAP / 2:
         return None
-    return f"{lately.sure:.0%} sure and right in {lately.right} in {_named(weeks)}"
+    return f"{lately.sure:.0%} sure and right in {lately.right} in {_when(weeks)}"
 
 
 def _spoilt(change: Change, course: _Course) -> bool:
@@ -137,7 +138,7 @@ def _usual(change: Change, course: _Course) -> str | None:
         return f"It has lasted {LASTING} weeks and is the usual from now on"
     quiet = course.after[-QUIET:]
     if len(quiet) == QUIET and not any(_shown_by(change, one, course.before) for one in quiet):
-        return f"As before in {_named(quiet)}"
+        return f"As before in {_when(quiet)}"
     return None
 
 
@@ -162,5 +163,5 @@ def _figures(weeks: Iterable[Week]) -> list[Figures]:
     return [one.seen.figures for one in weeks]
 
 
-def _named(weeks: Sequence[Week]) -> str:
-    return weeks[0].key if len(weeks) == 1 else f"{weeks[0].key}..{weeks[-1].key}"
+def _when(weeks: Sequence[Week]) -> str:
+    return from_to([one.key for one in weeks])

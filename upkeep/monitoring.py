@@ -16,6 +16,7 @@ from upkeep.estimate import Estimate, estimate_accuracy
 from upkeep.figures import Figures
 from upkeep.generated import Generated
 from upkeep.inputs import Inputs
+from upkeep.periods import from_to
 from upkeep.rates import Rate
 
 POOLED_WEEKS = 4
@@ -76,7 +77,6 @@ class Review:
     figures: Figures
     findings: tuple[Finding, ...]
     retrain_recommended: bool
-    reasons: tuple[str, ...]
     changes: tuple[Change, ...] = ()
     inputs: Inputs | None = None
     estimate: Estimate | None = None
@@ -121,7 +121,7 @@ def review(
     known = as_known(earlier, newest)
     run = [*_same_model(known, figures.model_version), (week, figures)]
     findings = tuple(_judge(metric, limit, run, client) for metric, limit in _agreed(client.thresholds))
-    reasons = tuple(one.text for one in findings if one.status is Status.ALERT and figures.requests)
+    alarmed = any(one.status is Status.ALERT for one in findings)
     before = [one for _, one in run[:-1]]
     looks = {one.week: one.inputs for one in earlier}
     history = [Seen(one, looks[key]) for key, one in known]
@@ -131,8 +131,7 @@ def review(
         as_of=as_of,
         figures=figures,
         findings=findings,
-        retrain_recommended=bool(reasons),
-        reasons=reasons,
+        retrain_recommended=alarmed and bool(figures.requests),
         changes=find_changes(Seen(figures, inputs, unseen), before, client, history=history, versions=versions),
         inputs=inputs,
         estimate=estimate_accuracy(figures, before, minimum=client.minimum_labels),
@@ -189,7 +188,7 @@ def _judge(metric: Metric, limit: float, run: Sequence[tuple[str, Figures]], cli
         return Finding(Status.NOT_ENOUGH_DATA, metric, weeks[-1].rate, limit, (weeks[-1].key,), nothing, standing)
     known = bool(weeks[-1].rate.n)
     observed, over = (weeks[-1].rate, over[-1:]) if known else (together, over)
-    when = "" if known else f" in {_named(over)}, not known yet in {over[-1]}"
+    when = "" if known else f" in {from_to(over)}, not known yet in {over[-1]}"
     back = f"; the trouble since {standing.since} is over" if standing.state is State.CLOSED else ""
     text = f"{metric.words} {observed}{when}, agreed {_at_least(metric)} {limit:.1%}{back}"
     return Finding(Status.OK, metric, observed, limit, over, text, standing)
@@ -203,7 +202,7 @@ def _alert(metric: Metric, limit: float, weeks: Sequence[alarms.Week], standing:
     beyond = "above" if metric.worse is Direction.HIGHER_IS_WORSE else "below"
     if standing.state is State.OPENED:
         observed = standing.observed or weeks[-1].rate
-        text = f"{metric.words} {observed} in {_named(over)} is {beyond} {wanted} beyond chance ({standing.rule})"
+        text = f"{metric.words} {observed} in {from_to(over)} is {beyond} {wanted} beyond chance ({standing.rule})"
     else:
         observed = weeks[-1].rate
         seen = f"{observed} in {over[-1]}" if observed.n else f"not known yet in {over[-1]}"
@@ -214,7 +213,3 @@ def _alert(metric: Metric, limit: float, weeks: Sequence[alarms.Week], standing:
 
 def _at_least(metric: Metric) -> str:
     return "at most" if metric.worse is Direction.HIGHER_IS_WORSE else "at least"
-
-
-def _named(weeks: Sequence[str]) -> str:
-    return weeks[0] if len(weeks) == 1 else f"{weeks[0]}..{weeks[-1]}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -49,6 +49,11 @@ def period(moment: datetime, cadence: Cadence, zone: ZoneInfo) -> Window:
 def week(key: str, zone: ZoneInfo) -> Window:
     """The week that a key such as 2026-W47 names."""
     return period(datetime.strptime(f"{key}-1", "%G-W%V-%u").replace(tzinfo=zone), Cadence.WEEKLY, zone)
+
+
+def from_to(weeks: Sequence[str]) -> str:
+    """Weeks as people read them: 2026-W13, or 2026-W13..2026-W16."""
+    return weeks[0] if len(weeks) == 1 else f"{weeks[0]}..{weeks[-1]}"
 
 
 def last_full(moment: datetime, cadence: Cadence, zone: ZoneInfo) -> Window:

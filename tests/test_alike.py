@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from upkeep.alike import ALIKE, GRAM, alike, nearest
+from upkeep.cases import normalise
+
+WORDS = st.lists(st.sampled_from(["where", "is", "my", "card", "parcel", "the", "refund", "late", "Ö"]), max_size=9)
+TEXTS = st.lists(st.one_of(WORDS.map(" ".join), st.text(max_size=12)), max_size=12)
+
+
+def shingles(text: str) -> set[str]:
+    marked = f"\x02\x02{normalise(text)}\x03\x03"
+    return {marked[at : at + GRAM] for at in range(len(marked) - GRAM + 1)}
+
+
+def similarity(one: str, other: str) -> float:
+    mine, theirs = shingles(one), shingles(other)
+    return len(mine & theirs) / len(mine | theirs) if mine | theirs else 0.0
+
+
+@settings(deadline=None)  # the first call loads scikit-learn
+@given(TEXTS, TEXTS, st.sampled_from([0.5, ALIKE, 1.0]))
+def test_every_pair_that_is_alike_is_found_and_no_other(texts, others, least):
+    wanted = {
+        (row, other)
+        for row, one in enumerate(texts)
+        for other, another in enumerate(others)
+        if similarity(one, another) >= least
+    }
+    found = list(alike(texts, others, least=least))
+    assert {(pair.row, pair.other) for pair in found} == wanted
+    assert len(found) == len(wanted)
+    for pair in found:
+        assert pair.similarity == pytest.approx(similarity(texts[pair.row], others[pair.other]))
+
+
+@settings(deadline=None)  # the first call loads scikit-learn
+@given(TEXTS, TEXTS)
+def test_the_nearest_is_the_most_alike_of_all(texts, others):
+    found = nearest(texts, others)
+    for row, text in enumerate(texts):
+        best = max((similarity(text, other) for other in others), default=0.0)
+        assert found.similarity[row] == pytest.approx(best)
+        assert best == 0 or similarity(text, others[found.other[row]]) == pytest.approx(best)
+        assert (found.other[row] == -1) == (best == 0)
+
+
+def test_case_spaces_and_forms_of_letters_make_no_difference():
+    ((row, other, value),) = alike(["Where is  MY \uff50arcel?"], ["something else", "where is my parcel?"])
+    assert (row, other, value) == (0, 1, 1.0)
+
+
+def test_a_word_more_is_a_near_duplicate_and_another_meaning_is_none():
+    # with marks at both ends 38 and 42 letters, 34 and 38 shingles; all but the first two are shared: 32 of 40
+    ((_, _, value),) = alike(["has my card payment been reverted?"], ["why has my card payment been reverted?"])
+    assert value == 0.8
+    assert not list(alike(["turn the kitchen lights on"], ["turn the kitchen lights off"]))
+
+
+def test_texts_of_a_few_letters_are_alike_only_where_they_are_the_same():
+    assert [pair.other for pair in alike(["a", ""], ["b", "A", ""])] == [1]

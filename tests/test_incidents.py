@@ -110,7 +110,7 @@ def test_a_channels_address_may_come_from_the_environment(monkeypatch):
     ("text", "shown"),
     [
         ("mail ada.byron+x@mail.example.org now", "mail [e-mail] now"),
-        ("call +49 (0)30 1234567 or 030/123-456", "call [number] or [number]"),
+        ("call +49 (0)30 1234567 or 030/123-456", "call [phone] or [number]"),
         ("order 10023 of 2 tents for 19.95", "order [number] of 2 tents for 19.95"),
         ("pay to DE89 3704 0044 0532 0130 00 please", "pay to [account] please"),
         ("see https://example.com/?id=5 there", "see [link] there"),

@@ -69,6 +69,18 @@ class NewLabels(StrEnum):
     HOLD = "hold"
 
 
+class PersonalData(StrEnum):
+    """What is taken out of a text before it is kept or shown."""
+
+    E_MAIL = "e-mail"
+    PHONE = "phone"
+    CARD = "card"
+    IBAN = "iban"
+    IP = "ip"
+    LINK = "link"
+    NUMBER = "number"
+
+
 class Allowance(Strict):
     """How many of a thing are included in a period."""
 
@@ -207,6 +219,31 @@ class Audit(Strict):
     unsure: int = Field(default=10, ge=0, description="the least confident of the others; they only teach")
 
 
+class Redaction(Strict):
+    """Which personal data is taken out of a text before it is kept for training."""
+
+    kinds: tuple[PersonalData, ...] = Field(
+        default=tuple(PersonalData), description="what is looked for; `number` is any other of five digits or more"
+    )
+    country: str | None = Field(
+        default=None, description="ISO 3166 code such as DE of the country whose telephone numbers come without +49"
+    )
+    by: str | None = Field(
+        default=None,
+        pattern=r"^\w+(\.\w+)*:\w+$",
+        description="package.module:function, the client's own redactor str -> str in place of ours",
+    )
+
+    @field_validator("country")
+    @classmethod
+    def _has_a_numbering_plan(cls, value: str | None) -> str | None:
+        from phonenumbers import SUPPORTED_REGIONS
+
+        if value is not None and value not in SUPPORTED_REGIONS:
+            raise ValueError("one of phonenumbers.SUPPORTED_REGIONS")
+        return value
+
+
 class Client(Strict):
     """One client's agreement and model."""
 
@@ -231,6 +268,7 @@ class Client(Strict):
     )
     thresholds: Thresholds = Thresholds()
     audit: Audit = Audit()
+    redaction: Redaction = Field(default=Redaction(), description="personal data taken out before a text is kept")
     alarms: Alarms = Alarms()
     alert_channels: tuple[Name, ...] = Field(
         default=(), description="where alerts go: names whose apprise URLs are in the environment or in Prefect secrets"

@@ -11,8 +11,9 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from statistics import fmean, stdev
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from upkeep.rates import Rate
 from upkeep.scatter import chance_of
@@ -96,10 +97,13 @@ def look(texts: Sequence[str], embeddings: NDArray[np.float32], *, known: Collec
 
 
 def language(text: str) -> str:
-    """The ISO 639-1 code of the language that a text is most likely in."""
-    from py3langid import classify
+    """The ISO 639 code of the language that a text is most likely in."""
+    return str(_identifier().classify(text)[0])
 
-    return str(classify(text)[0])
+
+def language_chances(text: str) -> dict[str, float]:
+    """How likely a text is in each language, by ISO 639 code; together 1. `zxx` is none: a log, keys hit at random."""
+    return dict(_identifier().rank(text))
 
 
 def signs_of_shift(now: Inputs, earlier: Sequence[Inputs], *, budget: float) -> list[Sign]:
@@ -152,6 +156,13 @@ def together(weeks: Sequence[Inputs]) -> Inputs:
         length_sd=sum(one.n * one.length_sd for one in weeks) / n,
         languages=dict(languages.most_common()),
     )
+
+
+@cache
+def _identifier() -> Any:
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
 
 
 def _dimensions(centred: NDArray[np.float32]) -> float:

@@ -1,27 +1,224 @@
-"""What of a customer's text may be shown to others?"""
+"""What of a customer's text may be shown to others, or kept for training?
+
+Each kind of personal data is found by a pattern and, where it carries a check digit or has a numbering plan, proven by
+it. What is found becomes a placeholder such as `[e-mail]`. Dates, times, versions, amounts and years stay: they say
+what a request is about and nobody's name. Names are not found: nothing short of a model finds them.
+"""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from ipaddress import ip_address
+from typing import TypeAlias
+
+from upkeep.config import PersonalData, Redaction
+from upkeep.errors import ConfigError
 
 LONGEST = 160
-PATTERNS = (
-    ("[link]", re.compile(r"\bhttps?://\S+|\bwww\.\S+", re.IGNORECASE)),
-    ("[e-mail]", re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")),
-    ("[account]", re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b")),  # IBAN, ISO 13616
-    ("[number]", re.compile(r"(?<!\w)[+(]?\d(?:[\s()./-]{0,2}\d){4,}(?!\w)")),  # telephone, card, order, customer
+LEAST_PHONE = 7
+"""Fewer digits make no telephone number that can be told from another number."""
+LEAST_SPACED = 7
+"""Fewer digits with a space or a slash between them are two numbers side by side: 'Windows 10 1909', '125/126'."""
+PLACEHOLDER = re.compile(r"\[[A-Za-z][\w-]*\]|<[A-Za-z]\w*(?::[^<>\s]*)?>")
+"""What stands for personal data in a redacted text: ours, or a client's own such as `<email>` or `[PERSON_1]`."""
+
+LINK = re.compile(r"\b(?:(?:https?|ftps?)://|www\.)[^\s<>\"]*[^\s<>\"'.,;:!?)\]}]", re.IGNORECASE)
+E_MAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]+@[\w-]+(?:\.[\w-]+)*\.[^\W\d_][\w-]*")
+IPV4 = re.compile(r"(?<!version )(?<!version: )(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?!\w|\.\d)", re.IGNORECASE)
+IPV6 = re.compile(  # of a host on a network: 2000::/3, fc00::/7 or fe80::/10, so that `a::b` is none
+    r"(?<![\w:.])(?:[23][0-9a-f]{3}|f[cd][0-9a-f]{2}|fe[89ab][0-9a-f])(?::[0-9a-f]{0,4}){2,7}(?![\w:])", re.IGNORECASE
 )
-"""What a match becomes, in the order they are tried. Names are not found: nothing short of a model finds them."""
+IBAN = re.compile(  # ISO 13616; looks ahead, so that one may start in what looked like the end of another
+    r"\b(?=([A-Z]{2}[0-9]{2}(?:[ -]?[A-Z0-9]{4}){2,7}(?:[ -]?[A-Z0-9]{1,3})?\b))", re.IGNORECASE
+)
+CARD = re.compile(  # ISO/IEC 7812: those for payment start with 2 to 6; shorter ones with 3
+    r"(?<![\w+])(?:3[0-9]{13,14}|[2-6][0-9]{15}|[56][0-9]{16,18}"
+    r"|[2-6][0-9]{3}(?P<gap>[ -])[0-9]{4}(?P=gap)[0-9]{4}(?P=gap)[0-9]{4}|3[0-9]{3}[ -][0-9]{6}[ -][0-9]{4,5})(?!\w)"
+)
+ABROAD = re.compile(r"[+\uff0b][^\S\n]?\(?\d")
+
+DAY = r"(?:0?[1-9]|[12]\d|3[01])"  # or a month, which stands first in some countries
+TIME = r"\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?"
+DATE = rf"""(?:
+    (?:19|20)\d\d[-/.]{DAY}[-/.]{DAY}
+    | {DAY}[-/.]{DAY}[-/.](?:19|20)\d\d
+    | {DAY}[/.]{DAY}[/.]\d\d               # 10-12-24 may be a sort code
+)"""
+VERSION = r"""(?:
+    (?:0|[1-9]\d{0,2})(?=[\d.]*\.\d(?!\d))(?:\.\d{1,5}){2,4}  # a part of one digit: a telephone number has none
+    | [1-9]\d?(?:\.\d{1,2}){2}
+)"""
+AMOUNT = r"(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d{1,3}(?:\.\d{3})+,\d\d|\d{1,3}\.\d{3}|\d{1,4}[.,]\d{1,2})"
+BEFORE, AFTER = r"(?<![\w+])(?<!\d[.,:/-])", r"(?!\w|[.,:/-]\d)"
+STAYS = rf"{BEFORE}(?:{DATE}(?:[T ]{TIME}Z?)?|{TIME}|{VERSION}|{AMOUNT}){AFTER}"
+YEAR = rf"{BEFORE}(?:19|20)\d\d(?:[-/\u2013](?:(?:19|20)\d)?\d\d?)?{AFTER}"
+NO_PHONE = re.compile(STAYS, re.VERBOSE)
+JOIN = r"(?:[^\S\n]|[()./\u2010-\u2013-]){0,2}"
+NUMBER = re.compile(
+    rf"""(?P<stays>{STAYS}|{YEAR})
+    | (?<!\w)(?:\+|\((?=\d{{1,5}}\){JOIN}\d))?\d(?:{JOIN}(?!{STAYS})\d){{4,}}+(?!\w)
+    | \d{{5,}}""",
+    re.VERBOSE,
+)
+RUN = re.compile(r"\d{5,}")
+
+Span: TypeAlias = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Redacted:
+    """Texts without personal data, in their order; how often each kind was found, and in how many texts any was.
+
+    Of a client's own redactor only `changed` is known, and `counts` is empty.
+    """
+
+    texts: tuple[str, ...]
+    counts: dict[PersonalData, int]
+    changed: int
 
 
 def redact(text: str) -> str:
-    """The text without links, e-mail addresses, account numbers, and numbers of five digits or more."""
-    for instead, pattern in PATTERNS:
-        text = pattern.sub(instead, text)
-    return text
+    """The text without any kind of personal data that can be found without knowing the country."""
+    return _redact(text, Redaction(), Counter())
 
 
 def shown(text: str) -> str:
     """A text as others may see it: redacted, on one line, of LONGEST characters at most."""
     line = redact(" ".join(text.split()))
     return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
+
+
+def redact_cases(texts: Iterable[str], settings: Redaction) -> Redacted:
+    """The texts as they may be kept for training; once more changes nothing and counts nothing.
+
+    Raises ConfigError when the client's own redactor cannot be used.
+    """
+    given = list(texts)
+    counts: Counter[PersonalData] = Counter()
+    if settings.by is not None:
+        own = own_redactor(settings.by)
+        done = [own(text) for text in given]
+    else:
+        counts.update(dict.fromkeys(settings.kinds, 0))
+        done = [_redact(text, settings, counts) for text in given]
+    changed = sum(before != after for before, after in zip(given, done, strict=True))
+    return Redacted(tuple(done), dict(counts), changed)
+
+
+def own_redactor(by: str) -> Callable[[str], str]:
+    """The client's own function, named `package.module:function`. Raises ConfigError, also when it returns no text."""
+    module, _, name = by.partition(":")
+    try:
+        function = getattr(import_module(module), name)
+    except (ImportError, AttributeError) as exc:
+        raise ConfigError(f"redaction.by: found {by!r}, expected package.module:function to import: {exc}") from exc
+    if not callable(function):
+        raise ConfigError(f"redaction.by: {by!r} is of type {type(function).__name__}, expected a function str -> str")
+
+    def checked(text: str) -> str:
+        redacted = function(text)
+        if not isinstance(redacted, str):
+            raise ConfigError(f"redaction.by: {by!r} returned {type(redacted).__name__}, expected str")
+        return redacted
+
+    return checked
+
+
+def _redact(text: str, settings: Redaction, counts: Counter[PersonalData]) -> str:
+    """Adds what it finds to `counts`. It looks until nothing is found: what was beside a number may now stand alone."""
+    before = None
+    while before != text:
+        before = text
+        for kind, (instead, find) in FINDERS.items():
+            spans = list(find(text, settings.country)) if kind in settings.kinds else []
+            if spans:
+                text = _without(text, spans, instead)
+                counts[kind] += len(spans)
+    return text
+
+
+def _without(text: str, spans: Sequence[Span], instead: str) -> str:
+    kept = zip([0, *(end for _, end in spans)], [*(start for start, _ in spans), len(text)], strict=True)
+    return instead.join(text[start:end] for start, end in kept)
+
+
+def _links(text: str, _country: str | None) -> Iterator[Span]:
+    return (match.span() for match in LINK.finditer(text))
+
+
+def _e_mails(text: str, _country: str | None) -> Iterator[Span]:
+    if "@" in text:
+        yield from (match.span() for match in E_MAIL.finditer(text))
+
+
+def _addresses(text: str, _country: str | None) -> Iterator[Span]:
+    if "." in text:
+        yield from (match.span() for match in IPV4.finditer(text) if _is_address(match.group()))
+    if ":" in text:
+        yield from (match.span() for match in IPV6.finditer(text) if _is_address(match.group()))
+
+
+def _is_address(candidate: str) -> bool:
+    """Is it the address of some host? 127.0.0.1 and 0.0.0.0 are everybody's own."""
+    try:
+        address = ip_address(candidate)
+    except ValueError:
+        return False
+    return not (address.is_loopback or address.is_unspecified) and any(map(str.isdigit, candidate))
+
+
+def _accounts(text: str, _country: str | None) -> Iterator[Span]:
+    from stdnum import iban
+
+    for match in IBAN.finditer(text):
+        parts = re.split("([ -])", match[1])
+        # words after an account look like more of it: 'AT61 1904 3002 3457 3201 now'
+        candidates = ("".join(parts[:count]) for count in range(len(parts), 0, -2))
+        valid = next((one for one in candidates if iban.is_valid(one, check_country=False)), None)
+        if valid is not None:
+            yield match.start(), match.start() + len(valid)
+
+
+def _cards(text: str, _country: str | None) -> Iterator[Span]:
+    from stdnum import luhn
+
+    return (match.span() for match in CARD.finditer(text) if luhn.is_valid(re.sub("[ -]", "", match.group())))
+
+
+def _phones(text: str, country: str | None) -> Iterator[Span]:
+    # the matcher takes a hundred times as long as a pattern
+    if not (country or ABROAD.search(text)) or sum(map(str.isdigit, text)) < LEAST_PHONE:
+        return
+    from phonenumbers import PhoneNumberMatcher
+
+    # a version or a date beside a number would be taken for a part of it
+    masked = NO_PHONE.sub(lambda match: "|" * len(match.group()), text)
+    yield from ((match.start, match.end) for match in PhoneNumberMatcher(masked, country))
+
+
+def _numbers(text: str, _country: str | None) -> Iterator[Span]:
+    for match in NUMBER.finditer(text):
+        found = match.group()
+        if match["stays"] is not None:
+            continue
+        apart = "/" in found or any(map(str.isspace, found))
+        if apart and sum(map(str.isdigit, found)) < LEAST_SPACED:
+            yield from (run.span() for run in RUN.finditer(text, *match.span()))
+        else:
+            yield match.span()
+
+
+FINDERS: dict[PersonalData, tuple[str, Callable[[str, str | None], Iterator[Span]]]] = {
+    PersonalData.LINK: ("[link]", _links),
+    PersonalData.E_MAIL: ("[e-mail]", _e_mails),
+    PersonalData.IP: ("[ip]", _addresses),
+    PersonalData.IBAN: ("[account]", _accounts),
+    PersonalData.CARD: ("[card]", _cards),
+    PersonalData.PHONE: ("[phone]", _phones),
+    PersonalData.NUMBER: ("[number]", _numbers),
+}
+"""What each kind becomes and how it is found, in the order they are looked for: the surest first."""

@@ -9,21 +9,18 @@ the theme of an earlier review when the centres of the two lie close together.
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from upkeep.inputs import WORD
-from upkeep.redaction import redact, shown
+from upkeep.redaction import PLACEHOLDER, redact, shown
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-HIDDEN = re.compile(r"\[[a-z-]+\]")
-"""What stands for personal data in a redacted text."""
 APART = 0.62
 """Mean cosine distance from which two groups are two themes; requests of one intent are mostly nearer."""
 SAME = 0.2
@@ -169,7 +166,7 @@ def _continued(now: Theme, before: Theme) -> Theme:
 
 def _words(texts: Sequence[str], usual: Counter[str], n: int) -> tuple[str, ...]:
     """The words in most of the texts and in few others: share of texts times log of how much more often."""
-    plain = (HIDDEN.sub(" ", redact(text)).lower() for text in texts)
+    plain = (PLACEHOLDER.sub(" ", redact(text)).lower() for text in texts)
     here = Counter(word for text in plain for word in set(WORD.findall(text)))
 
     def standing_out(word: str) -> float:

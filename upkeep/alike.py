@@ -34,7 +34,7 @@ class Pair(NamedTuple):
 
 
 class Nearest(NamedTuple):
-    """For each text the row of the other text that is most alike, and how alike; -1 and 0.0 where no shingle is shared."""
+    """For each text the row of the most alike of the others, and how alike; -1 and 0.0 where none shares a shingle."""
 
     other: NDArray[np.int64]
     similarity: NDArray[np.float64]

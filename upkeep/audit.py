@@ -6,28 +6,20 @@ people are asked about the answers the model was least sure of: those teach most
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from io import BytesIO
-from typing import TYPE_CHECKING, Any, NamedTuple
-from zipfile import BadZipFile
+from typing import NamedTuple
 
 from upkeep.cases import fraction
 from upkeep.config import Client
 from upkeep.errors import SheetError
 from upkeep.log import Outcome, OutcomeSource, Prediction
-
-if TYPE_CHECKING:
-    from openpyxl.worksheet.worksheet import Worksheet
+from upkeep.sheet import Column, Rejected, alike, read_workbook, write_workbook
 
 ID, WHEN, REQUEST, GIVEN, VERDICT, ANSWER = "id", "when", "request", "answer given", "right or wrong", "right answer"
-WIDTHS = {ID: 14, WHEN: 17, REQUEST: 90, GIVEN: 60, VERDICT: 16, ANSWER: 34}
 RIGHT, WRONG = "right", "wrong"
-CLOSE = 0.8
-"""How alike (difflib ratio) an unknown answer must be to a label to be taken for a slip of the pen."""
 
 
 class Sheet(NamedTuple):
@@ -45,14 +37,6 @@ class Why(StrEnum):
 
 
 SOURCES = {Why.RANDOM: OutcomeSource.AUDIT, Why.UNSURE: OutcomeSource.UNSURE}
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """A row of a returned sheet that could not be used, and why."""
-
-    row: int
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,35 +67,22 @@ def write_sheet(predictions: Sequence[Prediction], *, week: str, client: Client)
     classifier what the model said: both would sway whoever answers. Ids are text, which a CSV file opened in a
     spreadsheet would not keep.
     """
-    from openpyxl import Workbook
-
-    book = Workbook()
-    sheet: Worksheet = book.active  # type: ignore[assignment]  # a new workbook has one
-    sheet.title = week
-    columns = _columns(client)
-    sheet.append(columns)
-    for one in predictions:
-        cells = {ID: one.id, WHEN: f"{one.at.astimezone(client.zone):%Y-%m-%d %H:%M}", REQUEST: one.input}
-        cells[GIVEN] = one.output or ""
-        for at, name in enumerate(columns, start=1):
-            _put(sheet, sheet.max_row + (at == 1), at, cells.get(name, ""))
-    _dress(sheet, columns)
-    _offer(book, sheet, columns, client)
-    made = BytesIO()
-    book.save(made)
-    return made.getvalue()
+    rows = [
+        {
+            ID: one.id,
+            WHEN: f"{one.at.astimezone(client.zone):%Y-%m-%d %H:%M}",
+            REQUEST: one.input,
+            GIVEN: one.output or "",
+        }
+        for one in predictions
+    ]
+    return write_workbook(week, _columns(client), rows)
 
 
 def read_sheet(data: bytes) -> Sheet:
     """A returned sheet's week and rows. Raises SheetError where it is not an Excel workbook with a first row."""
-    from openpyxl import load_workbook
-    from openpyxl.utils.exceptions import InvalidFileException
-
-    try:
-        first = load_workbook(BytesIO(data), read_only=True, data_only=True).worksheets[0]
-        rows = [["" if value is None else str(value).strip() for value in row] for row in first.values]
-    except (BadZipFile, InvalidFileException, IndexError, KeyError, ValueError) as exc:
-        raise SheetError(f"not an Excel workbook (.xlsx): {exc}") from exc
+    first = read_workbook(data)[0]
+    rows = [[cell.strip() for cell in row] for row in first.rows]
     head = rows[0] if rows else []
     missing = [name for name in (ID, ANSWER) if name not in head]
     if missing:
@@ -138,48 +109,11 @@ def understand(sheet: Sheet, *, asked: Mapping[str, Why], client: Client, at: da
     return Answers(tuple(outcomes), blank, tuple(rejected))
 
 
-def _columns(client: Client) -> list[str]:
-    return [ID, WHEN, REQUEST, GIVEN, VERDICT, ANSWER] if client.free_text else [ID, WHEN, REQUEST, ANSWER]
-
-
-def _put(sheet: Worksheet, row: int, column: int, value: str) -> None:
-    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
-
-    cell = sheet.cell(row, column, ILLEGAL_CHARACTERS_RE.sub(" ", value))
-    cell.data_type = "s"  # text, also where it begins like a formula
-    cell.number_format = "@"
-
-
-def _dress(sheet: Worksheet, columns: Sequence[str]) -> None:
-    from openpyxl.styles import Alignment, Font
-    from openpyxl.utils import get_column_letter
-
-    sheet.freeze_panes = "A2"
-    for at, name in enumerate(columns, start=1):
-        sheet.column_dimensions[get_column_letter(at)].width = WIDTHS[name]
-        sheet.cell(1, at).font = Font(bold=True)
-        for row in range(2, sheet.max_row + 1):
-            sheet.cell(row, at).alignment = Alignment(wrap_text=True, vertical="top")
-
-
-def _offer(book: Any, sheet: Worksheet, columns: Sequence[str], client: Client) -> None:
-    """Drop-down lists; a new label may be typed all the same."""
-    from openpyxl.utils import get_column_letter
-    from openpyxl.worksheet.datavalidation import DataValidation
-
-    lists = {VERDICT: [RIGHT, WRONG], ANSWER: _labels(client)}
-    choices = book.create_sheet("choices")
-    for at, name in enumerate(columns, start=1):
-        if not lists.get(name):
-            continue
-        letter = get_column_letter(at)
-        for row, value in enumerate(lists[name], start=1):
-            choices[f"{letter}{row}"] = value
-        offered = DataValidation(
-            type="list", formula1=f"choices!${letter}$1:${letter}${len(lists[name])}", showErrorMessage=False
-        )
-        offered.add(f"{letter}2:{letter}{max(sheet.max_row, 2)}")
-        sheet.add_data_validation(offered)
+def _columns(client: Client) -> list[Column]:
+    asked = [Column(ID, 14), Column(WHEN, 17), Column(REQUEST, 90)]
+    if client.free_text:
+        asked += [Column(GIVEN, 60), Column(VERDICT, 16, (RIGHT, WRONG))]
+    return [*asked, Column(ANSWER, 34, tuple(_labels(client)))]
 
 
 def _labels(client: Client) -> list[str]:
@@ -194,10 +128,5 @@ def _problem(row_id: str, answer: str, verdict: str, asked: Mapping[str, Why], c
     known = _labels(client)
     if not answer or not known or answer in known:
         return None
-    alike = [label for label in known if _alike(label, answer)]
-    return f"{ANSWER}: found {answer!r}, did you mean {alike}?" if alike else None
-
-
-def _alike(label: str, answer: str) -> bool:
-    mine, theirs = (text.casefold().replace(" ", "_").replace("-", "_") for text in (label, answer))
-    return difflib.SequenceMatcher(None, mine, theirs).ratio() >= CLOSE
+    near = alike(known, answer)
+    return f"{ANSWER}: found {answer!r}, did you mean {near}?" if near else None

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from upkeep import records
-from upkeep.audit import Rejected, Why, draw, read_sheet, understand, write_sheet
+from upkeep.audit import Why, draw, read_sheet, understand, write_sheet
 from upkeep.beginning import require_log
 from upkeep.desk import Desk
 from upkeep.errors import SheetError
 from upkeep.log import write_outcomes
 from upkeep.periods import Cadence, last_full
+from upkeep.sheet import Rejected
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ class DecisionError(UpkeepError):
 
 
 class SheetError(UpkeepError):
-    """A returned audit sheet is not one that was sent out."""
+    """A returned sheet, or a row of it, is not what was sent out or cannot be understood."""
 
 
 class DeliveryError(UpkeepError):

@@ -9,6 +9,7 @@ from prefect import flow
 from flows.moment import moment
 from flows.naming import by_period
 from tasks.alerting import alert
+from tasks.collection import collect
 from tasks.monitoring import chart, review_last_week
 from upkeep.config import Work
 from upkeep.monitoring import Review
@@ -17,13 +18,15 @@ from upkeep.periods import Cadence
 
 @flow(flow_run_name=by_period(Work.REVIEW, Cadence.WEEKLY))
 def review(client: str, as_of: datetime | None = None) -> Review:
-    """Review the client's last full week.
+    """Review the client's last full week, and collect what it taught.
 
     Args:
         client: a client in configs/clients.
         as_of: act as if it were then; empty: now.
     """
-    found = review_last_week(client, moment(as_of))
+    at = moment(as_of)
+    found = review_last_week(client, at)
+    collect(client, found.week, at)
     # a channel or an MLflow that is down is seen on the run's page and fails no review
     alert(client, return_state=True)
     chart(client, found, return_state=True)

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from upkeep.cases import Case, Source
-from upkeep.collection import collect, first_day
+from upkeep.collection import Fold, collect, first_day
+from upkeep.config import PersonalData, load_client
+from upkeep.doubtful import Doubt
 from upkeep.log import LogWindow, Outcome, OutcomeSource, Prediction
 
 MONDAY = datetime(2026, 11, 23, 9, tzinfo=UTC)
 DAY = timedelta(days=1)
+NOW = MONDAY + 20 * DAY
+CLIENT = load_client(Path(__file__).parents[1] / "configs", "northwind")
 ESCALATION, CUSTOMER, AUDIT = OutcomeSource.ESCALATION, OutcomeSource.CUSTOMER, OutcomeSource.AUDIT
 
 
@@ -31,13 +36,15 @@ def window(predictions, *outcomes) -> LogWindow:
     return LogWindow(predictions, by_prediction, [], 0)
 
 
-def collected(log: LogWindow, *, since=None, known=()):
-    return collect(log, since=since, known=known, out_of_scope="oos")
+def collected(log: LogWindow, *, since=None, known=(), **changes):
+    client = CLIENT.model_copy(update=changes)
+    return collect(log, since=since, known=known, client=client, at=NOW, languages={"en"})
 
 
 def test_a_case_carries_where_it_came_from_and_that_the_model_was_wrong():
     found = collected(window([prediction("7")], said("7", CUSTOMER, "delivery")))
     wanted = Case("p-7", "text 7", "delivery", Source.CUSTOMER, MONDAY, "7", "v3", was_error=True)
+    wanted = replace(wanted, known_from=NOW, given="billing")
     assert found.cases == (wanted,)
     assert found.errors == 1
 
@@ -113,6 +120,71 @@ def test_the_same_text_with_the_same_answer_is_folded_and_with_another_it_is_kep
     found = collected(log, known=known)
     assert [case.id for case in found.cases] == ["p-2", "p-3"]
     assert found.known == 2
+
+
+DECLINED = "has my card payment been reverted?"
+
+
+def test_what_is_nearly_the_same_with_the_same_answer_is_folded_and_counted():
+    known = [Case("l1", DECLINED, "reverted", Source.LAUNCH)]
+    texts = {"1": f"why {DECLINED}", "2": f"why {DECLINED}", "3": "something else altogether"}
+    log = window(
+        [prediction(name, text, "reverted") for name, text in texts.items()],
+        said("1", AUDIT, correct=True),
+        said("2", CUSTOMER, "reverted"),
+        said("3", CUSTOMER, "reverted", correct=False),
+    )
+    found = collected(log, known=known)
+    assert [case.id for case in found.cases] == ["p-3"]
+    assert found.folds == (Fold("l1", 2, 0, NOW),)
+
+
+def test_what_is_nearly_the_same_with_another_answer_is_a_case_that_is_like_the_first():
+    known = [Case("l1", DECLINED, "reverted", Source.LAUNCH)]
+    log = window([prediction("1", f"why {DECLINED}")], said("1", AUDIT, "declined"))
+    (case,) = collected(log, known=known).cases
+    assert (case.like, case.conflict) == ("l1", None)  # an older answer may be outdated
+    again = window([prediction("2", f"why {DECLINED}")], said("2", AUDIT, "other"))
+    assert collected(again, known=[*known, case]).cases[0].like == "l1"
+
+
+def test_who_said_otherwise_is_told():
+    log = window(
+        [prediction("1", DECLINED), prediction("2", f"why {DECLINED}")],
+        said("1", CUSTOMER, "a"),
+        said("1", AUDIT, "b", after=2 * DAY),
+        said("2", CUSTOMER, "c"),
+    )
+    first, second = collected(log).cases
+    assert first.conflict == "customer said 'a'; audit said 'b'"
+    assert second.conflict == "p-1 is nearly the same and 'b'"
+
+
+def test_personal_data_is_taken_out_before_anything_is_kept():
+    text = "Please write to ada@example.org about my parcel"
+    found = collected(window([prediction("1", text)], said("1", AUDIT, "delivery")))
+    assert found.cases[0].text == "Please write to [e-mail] about my parcel"
+    assert found.redacted == {PersonalData.E_MAIL: 1}
+
+
+def test_cases_that_hardly_teach_anything_are_told():
+    texts = {"1": "ok", "2": "ada@example.org", "3": "Wo bleibt denn mein Paket, ich warte schon seit Montag darauf"}
+    log = window([prediction(n, text) for n, text in texts.items()], *(said(n, AUDIT, "delivery") for n in texts))
+    doubts = [case.doubts for case in collected(log).cases]
+    assert doubts == [(Doubt.TOO_SHORT,), (Doubt.PERSONAL,), (Doubt.LANGUAGE,)]
+
+
+def test_requests_of_a_conversation_say_so():
+    one = replace(prediction("1"), metadata={"talk": 17})
+    log = window([one, prediction("2")], said("1", AUDIT, "a"), said("2", AUDIT, "a"))
+    assert [case.group for case in collected(log, conversation="talk").cases] == ["17", None]
+
+
+def test_what_has_been_collected_already_is_not_collected_again():
+    log = window([prediction("1")], said("1", AUDIT, "a", after=11 * DAY))
+    (case,) = collected(log).cases
+    again = collected(log, since=MONDAY + 10 * DAY, known=[case])
+    assert (again.cases, again.folds) == ((), ())
 
 
 def test_the_first_day_of_a_log_is_read_from_its_files_and_strays_are_passed_over():

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from upkeep.comparison import Verdict, compare, judge
 from upkeep.errors import DecisionError
 
-FINE = {"margin": 0.03, "minimum_items": 200, "same_weights": False, "reload_exact": True}
+FINE = {"items": 400, "margin": 0.03, "minimum_items": 200, "same_weights": False, "reload_exact": True}
 
 
 def pairs(both: int, fixed: int, introduced: int, neither: int, name: str = "golden"):
@@ -72,7 +72,7 @@ def test_a_gain_on_recent_items_needs_the_golden_set_to_hold():
 
 
 def test_too_few_items_never_promote():
-    judged = judge([pairs(50, 40, 0, 10)], **FINE)
+    judged = judge([pairs(50, 40, 0, 10)], **FINE | {"items": 100})
     assert judged.verdict is Verdict.HOLD
     assert judged.reasons == ("not enough items: have 100, need 200",)
 

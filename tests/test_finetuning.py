@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 
 from tests.small_client import timeline
 from upkeep.base_model import resolve_base
-from upkeep.cases import Case, Source, TrainingSet, training_set
+from upkeep.cases import Case, Source
 from upkeep.desk import open_desk
 from upkeep.errors import NotEnoughDataError
 from upkeep.finetuning import finetune
+from upkeep.sides import Side
+from upkeep.snapshot import Facts, Lesson, Snapshot, Terms, choose
 
 SIZE = 14
 
@@ -23,23 +26,29 @@ def desk():
 
 
 @pytest.fixture(scope="module")
-def data(desk) -> TrainingSet:
-    rows = timeline(months=1).launch
-    return training_set(
-        [Case(row.id, row.text, row.label, Source.LAUNCH) for row in rows],
-        locked=[],
-        known=desk.client.labels,
-        out_of_scope=desk.client.out_of_scope_label,
-        new_labels=desk.client.new_labels,
+def data(desk) -> Snapshot:
+    cases = [Case(row.id, row.text, row.label, Source.LAUNCH) for row in timeline(months=1).launch]
+    client = desk.client
+    terms = Terms(
+        moment=datetime(2026, 1, 1, tzinfo=UTC),
+        new_since=None,
+        zone=client.time_zone,
+        labels=client.labels,
+        out_of_scope=client.out_of_scope_label,
+        new_labels=client.new_labels,
+        unreviewed=client.unreviewed,
+        rules=(),
         recipe=desk.recipe,
     )
+    return choose(Facts(cases, frozenset(), {}, []), terms)
 
 
 def train(desk, data, *, batches: int, seed: int = 3):
     recipe = desk.recipe.model_copy(update={"batch_size": SIZE, "epochs": 1})
     first = {case.answer: case for case in reversed(data.train)}.values()  # every label has a case to learn from
     rest = [case for case in data.train if case not in first]
-    some = replace(data, train=tuple([*first, *rest][: SIZE * batches]))
+    taught = [Lesson(Side.TRAIN, case) for case in [*first, *rest][: SIZE * batches]]
+    some = replace(data, lessons=(*taught, *(one for one in data.lessons if one.use is Side.CALIBRATION)))
     return finetune(resolve_base(desk.client.base_model), some, client=desk.client, recipe=recipe, seed=seed)
 
 
@@ -68,6 +77,30 @@ def test_the_same_seed_trains_the_same_model(desk, data):
     assert not np.array_equal(first, other)
 
 
+def test_a_case_that_was_asked_often_weighs_more(desk, data):
+    case = data.train[0]
+    label = data.labels.index(case.answer)
+    other = next(one for one in data.labels if one != case.answer)
+    said, texts = replace(case, answer=other), [case.text]
+    chances = []
+    for requests in (1, 1 << 20):
+        lessons = (
+            *(one for one in data.lessons if one.case != case),
+            Lesson(Side.TRAIN, replace(said, requests=requests)),
+        )
+        recipe = desk.recipe.model_copy(update={"epochs": 0})
+        made = finetune(
+            resolve_base(desk.client.base_model),
+            replace(data, lessons=lessons),
+            client=desk.client,
+            recipe=recipe,
+            seed=0,
+        )
+        chances.append(made.classifier.probabilities(texts)[0, label])
+    assert chances[1] < chances[0]
+
+
 def test_no_held_out_case_is_said_before_anything_is_trained(desk, data):
+    taught = tuple(one for one in data.lessons if one.use is Side.TRAIN)
     with pytest.raises(NotEnoughDataError, match="fitting the confidence threshold"):
-        train(desk, replace(data, calibration=()), batches=12)
+        train(desk, replace(data, lessons=taught), batches=12)

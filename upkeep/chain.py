@@ -52,6 +52,7 @@ def watch(desk: Desk, as_of: datetime) -> ChangeOrder | None:
     follow_themes(desk, found)
     chart_review(desk, found)
     draw_audit(desk, as_of)
+    collect_cases(desk, found.week, as_of)
     if not found.opened or desk.tier.retrain is not None:
         return None
     order = book_retrain(desk, as_of, reason="; ".join(one.text for one in found.opened))

@@ -1,13 +1,24 @@
-"""Which labelled cases did production bring since the last retrain?"""
+"""Which labelled cases did production bring since the last collection?
+
+What says the same as a case that is there already is folded into it and counted; what says otherwise is kept, with who
+said what. Personal data is taken out before anything is kept.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
+from upkeep.alike import Pair, alike
 from upkeep.cases import Case, Source, normalise
-from upkeep.log import LogWindow, OutcomeSource, Prediction
+from upkeep.config import Client, PersonalData
+from upkeep.doubtful import doubts_of
+from upkeep.log import LogWindow, Outcome, Prediction
+from upkeep.progress import Progress, silent
+from upkeep.redaction import redact_cases
 from upkeep.truth import settle
 
 LATE = timedelta(days=31)
@@ -15,41 +26,94 @@ LATE = timedelta(days=31)
 
 
 @dataclass(frozen=True, slots=True)
+class Fold:
+    """Requests that said the same as a case, known from a moment, and how many of them were answered wrong."""
+
+    case: str
+    requests: int
+    errors: int
+    known_from: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Collected:
-    """New cases, and how many outcomes did not become one: no right answer given, or the case was known already."""
+    """New cases, what was folded into a case, and what else became of the outcomes, in counts.
+
+    `without_answer` are those that nobody gave a right answer for; `redacted` counts personal data by its kind.
+    """
 
     cases: tuple[Case, ...]
-    without_answer: int
-    known: int
-    errors: int
+    folds: tuple[Fold, ...] = ()
+    without_answer: int = 0
+    redacted: dict[PersonalData, int] = field(default_factory=dict)
+
+    @property
+    def errors(self) -> int:
+        """New cases that the model got wrong."""
+        return sum(case.was_error for case in self.cases)
+
+    @property
+    def known(self) -> int:
+        """Requests that said nothing new."""
+        return sum(fold.requests for fold in self.folds)
 
 
-def collect(window: LogWindow, *, since: datetime | None, known: Iterable[Case], out_of_scope: str) -> Collected:
-    """Turn outcomes that arrived at or after `since` into cases.
+class _Told(NamedTuple):
+    """A prediction and all that was said about it, and what that comes to."""
+
+    prediction: Prediction
+    said: Sequence[Outcome]
+    right: bool
+    answer: str
+
+
+class _Known(NamedTuple):
+    """The newest answer to a text: the case that gave it, the first one that it is like, and whether it is new."""
+
+    case: str
+    root: str
+    answer: str
+    new: bool = False
+
+
+def collect(
+    window: LogWindow,
+    *,
+    since: datetime | None,
+    known: Iterable[Case],
+    client: Client,
+    at: datetime,
+    languages: Collection[str] = (),
+    progress: Progress = silent,
+) -> Collected:
+    """Turn outcomes that arrived at or after `since` into cases known from `at`.
 
     Errors come with the right answer a person gave; answers confirmed as right are kept too, they hold the old ground
-    and carry the present mix. The newest answer counts. A case whose text was answered so already, with no other answer
-    since, is folded into that.
+    and carry the present mix. The newest answer counts, and other ones are told as the case's conflict. A text that is
+    nearly that of a case with the same newest answer is folded into that; with another answer it is a case of its own,
+    on the same side.
     """
-    in_order = sorted(known, key=lambda case: (case.valid_from is not None, case.valid_from))
-    newest = {normalise(case.text): case.answer for case in in_order}
+    there = sorted(known, key=lambda case: (case.valid_from is not None, case.valid_from))
+    told, without_answer = _told(window, since, {(case.id, case.answer) for case in there}, client.out_of_scope_label)
+    redacted = redact_cases((one.prediction.input for one in told), client.redaction)
+    texts = [normalise(text) for text in redacted.texts]
+    newest = {normalise(case.text): _Known(case.id, case.like or case.id, case.answer) for case in there}
+    like = _nearest(texts, list(newest), progress)
     cases: list[Case] = []
-    without_answer = folded = 0
-    for prediction in window.predictions:
-        outcomes = window.outcomes.get(prediction.id, [])
-        if not outcomes or (since is not None and outcomes[-1].at < since):
+    folded: Counter[str] = Counter()
+    wrong: Counter[str] = Counter()
+    for row, (one, text) in enumerate(zip(told, redacted.texts, strict=True)):
+        before = newest.get(texts[row]) or (newest.get(like[row]) if row in like else None)
+        if before and before.answer == one.answer:
+            folded[before.case] += 1
+            wrong[before.case] += not one.right
+            newest.setdefault(texts[row], before)
             continue
-        right, answer = settle(prediction, outcomes, out_of_scope=out_of_scope)
-        if answer is None:
-            without_answer += 1
-            continue
-        key = normalise(prediction.input)
-        if newest.get(key) == answer:
-            folded += 1
-            continue
-        newest[key] = answer
-        cases.append(_case(prediction, answer, outcomes[-1].source, was_error=not right))
-    return Collected(tuple(cases), without_answer, folded, sum(case.was_error for case in cases))
+        case = _case(one, text, before, client=client, at=at, languages=languages)
+        newest[texts[row]] = _Known(case.id, case.like or case.id, case.answer, new=True)
+        cases.append(case)
+    folds = tuple(Fold(case, n, wrong[case], at) for case, n in folded.items())
+    return Collected(tuple(cases), folds, without_answer, {kind: n for kind, n in redacted.counts.items() if n})
 
 
 def first_day(keys: Iterable[str]) -> datetime | None:
@@ -65,14 +129,66 @@ def _day(key: str) -> datetime | None:
         return None  # not a day's file; the reader of the log says so
 
 
-def _case(prediction: Prediction, answer: str, source: OutcomeSource, *, was_error: bool) -> Case:
+def _told(
+    window: LogWindow, since: datetime | None, there: Collection[tuple[str, str]], out_of_scope: str
+) -> tuple[list[_Told], int]:
+    """What was said since then, and how often that was no right answer."""
+    told: list[_Told] = []
+    without_answer = 0
+    for prediction in window.predictions:
+        said = window.outcomes.get(prediction.id, [])
+        if not said or (since is not None and said[-1].at < since):
+            continue
+        right, answer = settle(prediction, said, out_of_scope=out_of_scope)
+        if answer is None:
+            without_answer += 1
+        elif (_id(prediction), answer) not in there:
+            told.append(_Told(prediction, said, right, answer))
+    return told, without_answer
+
+
+def _nearest(texts: Sequence[str], known: Sequence[str], progress: Progress) -> dict[int, str]:
+    """For each text that is nearly another one, known or earlier among the texts, the most alike of those."""
+    best: dict[int, Pair] = {}
+    before = len(known)
+    for pair in alike(texts, [*known, *texts], progress=progress):
+        earlier = pair.other < before + pair.row
+        if earlier and (pair.row not in best or pair.similarity > best[pair.row].similarity):
+            best[pair.row] = pair
+    both = [*known, *texts]
+    return {row: both[pair.other] for row, pair in best.items()}
+
+
+def _case(
+    one: _Told, text: str, before: _Known | None, *, client: Client, at: datetime, languages: Collection[str]
+) -> Case:
+    prediction = one.prediction
+    group = prediction.metadata.get(client.conversation) if client.conversation else None
     return Case(
-        id=f"p-{prediction.id}",
-        text=prediction.input,
-        answer=answer,
-        source=Source(source.value),
+        id=_id(prediction),
+        text=text,
+        answer=one.answer,
+        source=Source(one.said[-1].source.value),
         valid_from=prediction.at,
         prediction_id=prediction.id,
         model_version=prediction.model_version,
-        was_error=was_error,
+        was_error=not one.right,
+        known_from=at,
+        given=prediction.output,
+        like=before.root if before else None,
+        group=None if group is None else str(group),
+        conflict=_conflict(one, before),
+        doubts=doubts_of(text, languages=languages),
     )
+
+
+def _conflict(one: _Told, before: _Known | None) -> str | None:
+    """Who said otherwise of the same request, or which case of the same days has another answer."""
+    named = {said.source.value: said.answer for said in one.said if said.answer is not None}
+    if len(set(named.values())) > 1:
+        return "; ".join(f"{source} said {answer!r}" for source, answer in named.items())
+    return f"{before.case} is nearly the same and {before.answer!r}" if before and before.new else None
+
+
+def _id(prediction: Prediction) -> str:
+    return f"p-{prediction.id}"

@@ -86,12 +86,13 @@ def compare(items: str, *, champion: Sequence[bool], challenger: Sequence[bool])
 
 
 def judge(
-    sets: Sequence[Paired], *, margin: float, minimum_items: int, same_weights: bool, reload_exact: bool
+    sets: Sequence[Paired], *, items: int, margin: float, minimum_items: int, same_weights: bool, reload_exact: bool
 ) -> Judgement:
     """Promote, hold or reject.
 
     Reject: clearly worse on any set. Promote: no worse than `margin` (a share, one-sided 95 %) on the agreed set, the
-    first one, clearly better on at least one set, and enough items. Everything else is held, saying what is missing.
+    first one, clearly better on at least one set, and `items` enough, each counted once however many sets have it.
+    Everything else is held, saying what is missing.
     """
     if same_weights:
         return Judgement(Verdict.REJECT, ("champion and challenger have the same weights: nothing was learned",))
@@ -100,15 +101,14 @@ def judge(
     worse = [f"clearly worse on {paired}" for paired in sets if paired.interval.high < 0]
     if worse:
         return Judgement(Verdict.REJECT, tuple(worse))
-    missing = _missing(sets, margin, minimum_items)
+    missing = _missing(sets, items, margin, minimum_items)
     if missing:
         return Judgement(Verdict.HOLD, missing)
     better = tuple(f"clearly better on {paired}" for paired in sets if paired.interval.low > 0)
     return Judgement(Verdict.PROMOTE, (*better, f"no worse than {100 * margin:.1f} pp on {sets[0]}"))
 
 
-def _missing(sets: Sequence[Paired], margin: float, minimum_items: int) -> tuple[str, ...]:
-    items = sum(paired.champion.n for paired in sets)
+def _missing(sets: Sequence[Paired], items: int, margin: float, minimum_items: int) -> tuple[str, ...]:
     missing = []
     if items < minimum_items:
         missing.append(f"not enough items: have {items}, need {minimum_items}")

@@ -81,6 +81,35 @@ class PersonalData(StrEnum):
     NUMBER = "number"
 
 
+class Unreviewed(StrEnum):
+    """What a retrain does with cases that reviewers were asked about and have not answered."""
+
+    USE_OUTCOMES = "use_outcomes"
+    SKIP = "skip"
+    WAIT = "wait"
+
+
+class Rules(StrEnum):
+    """What becomes of a relabel rule that is found in what people say."""
+
+    PROPOSE = "propose"
+    APPLY = "apply"
+
+
+class Outdated(StrEnum):
+    """What a retrain does with an answer that is right no more."""
+
+    SUPERSEDE = "supersede"
+    APPEND = "append"
+
+
+class Weight(StrEnum):
+    """What a case that was asked many times counts in training."""
+
+    ONCE = "once"
+    LOG = "log"
+
+
 class Allowance(Strict):
     """How many of a thing are included in a period."""
 
@@ -163,18 +192,34 @@ class Thresholds(Strict):
     escalation: Share | None = Field(default=None, description="handed to a person, at most")
 
 
+def _compiles(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as exc:
+        raise ValueError(f"expected a regular expression: {exc}") from exc
+    return value
+
+
+Pattern = Annotated[str, AfterValidator(_compiles)]
+
+
 class Relabel(Strict):
     """A policy change: from `since`, what was answered `old` is answered `new`."""
 
     old: str
     new: str
     since: date
+    text: Pattern | None = Field(default=None, description="only of texts in which this regular expression is found")
 
     @model_validator(mode="after")
     def _changes_something(self) -> Self:
         if self.old == self.new:
             raise ValueError(f"old and new are both {self.old!r}")
         return self
+
+    def covers(self, answer: str, text: str) -> bool:
+        """Is an answer to a text outdated by it?"""
+        return answer == self.old and (self.text is None or re.search(self.text, text, re.IGNORECASE) is not None)
 
 
 class LogMap(Strict):
@@ -199,17 +244,6 @@ REFUSALS = (
     r"\bI (?:can(?:no|')t|am unable to|am not able to|won't) (?:help|assist|answer|provide)\b",
     r"\bas an AI\b",
 )
-
-
-def _compiles(value: str) -> str:
-    try:
-        re.compile(value)
-    except re.error as exc:
-        raise ValueError(f"expected a regular expression: {exc}") from exc
-    return value
-
-
-Pattern = Annotated[str, AfterValidator(_compiles)]
 
 
 class Audit(Strict):
@@ -280,6 +314,15 @@ class Client(Strict):
     margin_pp: float = Field(default=3.0, ge=0, le=100, description="points a challenger may lose")
     minimum_items: int = Field(default=200, ge=1, description="evaluation items below which nothing is promoted")
     relabel: tuple[Relabel, ...] = ()
+    rules: Rules = Field(
+        default=Rules.PROPOSE, description="a relabel rule that outcomes prove: propose it to people, or apply it"
+    )
+    unreviewed: Unreviewed = Field(
+        default=Unreviewed.USE_OUTCOMES, description="cases nobody has reviewed by the retrain: use, skip, or wait"
+    )
+    conversation: str | None = Field(
+        default=None, description="metadata key whose requests belong together: they are all trained on or all held out"
+    )
 
     @field_validator("time_zone")
     @classmethod
@@ -322,6 +365,17 @@ class Client(Strict):
         return self.task is Task.GENERATION
 
 
+class Mix(Strict):
+    """Which cases a retrain is taught: always all that are new."""
+
+    replayed: int | None = Field(default=None, ge=0, description="old cases taught again, by chance; None: all")
+    class_floor: int = Field(
+        default=20, ge=0, description="old cases of each label that stay, whatever `replayed` says"
+    )
+    outdated: Outdated = Outdated.SUPERSEDE
+    weight: Weight = Weight.LOG
+
+
 class Recipe(Strict):
     """How an adapter is trained; a named file in configs/training/."""
 
@@ -342,6 +396,7 @@ class Recipe(Strict):
     minimum_examples: int = Field(ge=1, description="cases a new label needs before it is learned")
     calibration_share: float = Field(gt=0, lt=0.5, description="share of cases that only fit the confidence threshold")
     holdout_share: float = Field(gt=0, lt=0.5, description="share of collected cases locked away for evaluation")
+    mix: Mix = Mix()
     precision: Literal["auto", "bf16", "fp32"] = Field(description="auto = bf16 where the hardware has it")
 
 

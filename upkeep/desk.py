@@ -10,13 +10,14 @@ from zoneinfo import ZoneInfo
 from upkeep.adapters.registry import Registry
 from upkeep.adapters.store import open_store
 from upkeep.cases import Case, Item
-from upkeep.config import Agreement, Client, Recipe, Tier, load_agreement
+from upkeep.config import Agreement, Client, Recipe, Relabel, Tier, load_agreement
 from upkeep.entitlement import Claim
 from upkeep.errors import NotFoundError
 from upkeep.home import configs, home
 from upkeep.log import LogMapping, LogWindow, Sample, log_size, read_window, sample
 from upkeep.periods import Window, localise
 from upkeep.records import load, load_rows
+from upkeep.rules import Found
 from upkeep.scan import SMALL
 from upkeep.store import Store, address
 from upkeep.tally import Tally, tally
@@ -92,6 +93,11 @@ class Desk:
     def cases(self) -> list[Case]:
         """Every labelled case ever stored, launch first, then by retrain period."""
         return [case for key in self.store.keys("cases/") for case in load_rows(self.store, key, Case)]
+
+    def rules(self, moment: datetime) -> list[Relabel]:
+        """The relabel rules known at a moment: those in the client's config, and those that were applied by then."""
+        found = [load(self.store, key, Found) for key in self.store.keys("rules/")]
+        return [*self.client.relabel, *(one.rule for one in found if one.applied is not None and one.applied <= moment)]
 
     def claims(self) -> dict[str, Claim]:
         """The retrains already booked, by period."""

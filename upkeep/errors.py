@@ -49,6 +49,10 @@ class LeakError(UpkeepError):
     """An evaluation item was found among the training cases."""
 
 
+class SnapshotError(UpkeepError):
+    """What a model was taught is not on record, or its facts are no longer what they were."""
+
+
 class TimelineError(UpkeepError):
     """A timeline file does not follow the documented columns."""
 

@@ -17,12 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upkeep.base_model import Base
-from upkeep.cases import Case, TrainingSet
+from upkeep.cases import Case
 from upkeep.classifier import Classifier, Manifest
-from upkeep.config import Client, Recipe, Task
+from upkeep.config import Client, Recipe, Task, Weight
 from upkeep.encoder import Encoder, embed_all, hardware_precision, load_encoder
 from upkeep.errors import NotEnoughDataError, UnsupportedTaskError
 from upkeep.progress import Progress, silent
+from upkeep.snapshot import Snapshot
 from upkeep.threshold import NOTHING_AUTOMATIC, Fit, fit_threshold
 
 if TYPE_CHECKING:
@@ -41,10 +42,11 @@ class Trained(NamedTuple):
 
 
 class Labelled(NamedTuple):
-    """Texts with the row of the head that is right for each."""
+    """Texts with the row of the head that is right for each, and what each counts."""
 
     texts: list[str]
     truth: NDArray[np.int64]
+    weight: NDArray[np.float32]
 
 
 class FrozenView(NamedTuple):
@@ -57,7 +59,7 @@ class FrozenView(NamedTuple):
 
 
 def finetune(
-    base: Base, data: TrainingSet, *, client: Client, recipe: Recipe, seed: int, progress: Progress = silent
+    base: Base, data: Snapshot, *, client: Client, recipe: Recipe, seed: int, progress: Progress = silent
 ) -> Trained:
     """Train an adapter and a head on `data` and fit the confidence threshold.
 
@@ -87,7 +89,7 @@ def finetune(
     return Trained(classifier, fit, losses)
 
 
-def calibrate(classifier: Classifier, data: TrainingSet, view: FrozenView, client: Client) -> Fit:
+def calibrate(classifier: Classifier, data: Snapshot, view: FrozenView, client: Client) -> Fit:
     """Fit the threshold that keeps the client's promised precision on the held-out cases.
 
     Requests of an unknown kind are rare or unseen when a model ships. How far they look like known ones is measured by
@@ -139,7 +141,7 @@ def _automatic(
     return confidence, top == truth
 
 
-def _check(data: TrainingSet, client: Client) -> None:
+def _check(data: Snapshot, client: Client) -> None:
     where = f"client {client.client}"
     if len(data.labels) < 2:
         raise NotEnoughDataError(what="fine-tuning (labels with cases)", have=len(data.labels), need=2, where=where)
@@ -148,7 +150,7 @@ def _check(data: TrainingSet, client: Client) -> None:
 
 
 def _train(
-    base: Base, data: TrainingSet, manifest: Manifest, *, recipe: Recipe, seed: int, progress: Progress
+    base: Base, data: Snapshot, manifest: Manifest, *, recipe: Recipe, seed: int, progress: Progress
 ) -> tuple[Classifier, FrozenView, list[float]]:
     import torch
     from peft import LoraConfig, get_peft_model
@@ -159,7 +161,8 @@ def _train(
     trained_layers = _last_layers(encoder, recipe.trained_layers)
     if trained_layers and trained_layers[0] > 0:
         encoder.frozen = FrozenLayers(encoder.model, trained_layers[0])
-    train, held = _labelled(data.train, data.labels), _labelled(data.calibration, data.labels)
+    train = _labelled(data.train, data.labels, recipe.mix.weight)
+    held = _labelled(data.calibration, data.labels, Weight.ONCE)
     view = FrozenView(
         train=embed_all(encoder, train.texts, progress=progress),
         held=embed_all(encoder, held.texts, progress=progress),
@@ -182,10 +185,13 @@ def _train(
     return classifier, view, losses
 
 
-def _labelled(cases: Sequence[Case], labels: Sequence[str]) -> Labelled:
+def _labelled(cases: Sequence[Case], labels: Sequence[str], weight: Weight) -> Labelled:
+    """A case that was asked n times counts once, or 1 + log2 n."""
     index = {label: row for row, label in enumerate(labels)}
     usable = [case for case in cases if case.answer in index]
-    return Labelled([case.text for case in usable], np.array([index[case.answer] for case in usable], dtype=np.int64))
+    asked = np.array([1 if weight is Weight.ONCE else case.requests for case in usable], dtype=np.float32)
+    truth = np.array([index[case.answer] for case in usable], dtype=np.int64)
+    return Labelled([case.text for case in usable], truth, 1 + np.log2(asked))
 
 
 def _last_layers(encoder: Encoder, count: int | None) -> list[int] | None:
@@ -203,7 +209,8 @@ def _start(view: FrozenView, recipe: Recipe) -> tuple[torch.nn.Linear, float]:
 
     best, lowest = None, math.inf
     for strength in recipe.head_regularisation:
-        fitted = LogisticRegression(C=strength, max_iter=100, tol=1e-3).fit(view.train, view.taught.truth)
+        fitted = LogisticRegression(C=strength, max_iter=100, tol=1e-3)
+        fitted.fit(view.train, view.taught.truth, sample_weight=view.taught.weight)
         chances = fitted.predict_proba(view.held)[np.arange(len(view.held)), view.kept.truth]
         loss = float(-np.log(np.maximum(chances, 1e-12)).mean()) if len(chances) else 0.0
         if loss < lowest:
@@ -248,13 +255,14 @@ def _passes(
     total = max(steps, 3)
     warm_up = max(WARM_UP, 2 / total)  # OneCycleLR divides by the steps up and the steps down: one of each at least
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=rates, total_steps=total, pct_start=warm_up)
-    truth = torch.from_numpy(train.truth)
+    truth, weight = torch.from_numpy(train.truth), torch.from_numpy(train.weight)
     best, done = _copies(weights + head), 0
     for number in range(recipe.epochs):
         classifier.encoder.model.train()
         for rows in _shuffled(train.texts, recipe.batch_size, np.random.default_rng([seed, number])):
             logits = classifier.head(classifier.encoder.embed([train.texts[row] for row in rows]))
-            loss = torch.nn.functional.cross_entropy(logits, truth[rows])
+            losses_of = torch.nn.functional.cross_entropy(logits, truth[rows], reduction="none")
+            loss = (losses_of * weight[rows]).sum() / weight[rows].sum()
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()

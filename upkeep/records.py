@@ -41,9 +41,14 @@ def load_if_there(store: Store, key: str, kind: type[Record]) -> Record | None:
         return None
 
 
+def dump_rows(rows: Iterable[object]) -> bytes:
+    """One record a line; equal records give equal bytes."""
+    return b"".join(_adapter(type(row)).dump_json(row) + b"\n" for row in rows)
+
+
 def save_rows(store: Store, key: str, rows: Iterable[object]) -> None:
     """Write one record a line."""
-    store.write(key, b"".join(_adapter(type(row)).dump_json(row) + b"\n" for row in rows))
+    store.write(key, dump_rows(rows))
 
 
 def load_rows(store: Store, key: str, kind: type[Record]) -> list[Record]:

@@ -7,17 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from upkeep import records
 from upkeep.adapters.registry import Dataset
 from upkeep.beginning import require_model
-from upkeep.cases import (
-    Case,
-    Item,
-    Source,
-    valid_at,
-)
+from upkeep.cases import Item, digest, normalise
 from upkeep.classifier import Classifier
 from upkeep.comparison import Judgement, Paired, Verdict, compare, judge
 from upkeep.config import Promotion
@@ -27,12 +22,9 @@ from upkeep.evaluation import Scores, evaluate_model
 from upkeep.looking import eyes_of, tracked_themes
 from upkeep.progress import Progress, silent
 from upkeep.rates import Rate
-from upkeep.stages.collection import holdout
+from upkeep.stages.evaluation import Outcome, evaluation_sets, save_outcomes
 from upkeep.stages.finetuning import Challenger, load_model
 from upkeep.themes import LEAST, nearest
-
-RECENT = timedelta(days=92)
-"""How far back the recent holdout reaches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +87,8 @@ def compare_models(desk: Desk, period: str, as_of: datetime, *, reason: str, pro
     champion = desk.registry.champion()
     if champion == made.version:
         raise DecisionError(f"client {desk.client.client}: version {champion} would be compared with itself")
-    sets = {"golden": valid_at(desk.golden(), moment), "recent": _recent(desk, moment)}
-    if not sets["golden"]:
+    sets = evaluation_sets(desk, moment, served=[one.period for one in decisions(desk) if one.applied])
+    if "golden" not in sets:
         where = f"client {desk.client.client} on {moment:%Y-%m-%d}"
         raise NotEnoughDataError(what="a comparison (golden items valid then)", have=0, need=1, where=where)
     old, new = load_model(desk, champion), load_model(desk, made.version)
@@ -112,6 +104,7 @@ def compare_models(desk: Desk, period: str, as_of: datetime, *, reason: str, pro
         compared,
         margin=desk.client.margin_pp / 100,
         minimum_items=desk.client.minimum_items,
+        items=len({item.id for items in sets.values() for item in items}),
         same_weights=old.manifest.weights_digest == new.manifest.weights_digest,
         reload_exact=made.reload_exact,
     )
@@ -125,10 +118,9 @@ def compare_models(desk: Desk, period: str, as_of: datetime, *, reason: str, pro
         reasons=judged.reasons,
         compared=compared,
         metrics={version: _flat(found) for version, found in scores.items()},
-        themes=_on_themes(
-            desk, moment, sets["recent"], champion=scores[champion][1], challenger=scores[made.version][1]
-        ),
+        themes=_on_themes(desk, moment, sets, champion=scores[champion], challenger=scores[made.version]),
     )
+    save_outcomes(desk, period, _outcomes(sets, champion=scores[champion], challenger=scores[made.version]))
     _log_comparison(desk, decision, sets, scores, judged)
     records.save(desk.store, key, decision)
     return decision
@@ -173,29 +165,40 @@ def roll_back(desk: Desk, *, by: str, reason: str, at: datetime) -> str:
     return made.champion
 
 
-def _recent(desk: Desk, moment: datetime) -> list[Item]:
-    oldest = moment.astimezone(UTC) - RECENT
-    return [item for item in holdout(desk, moment) if item.valid_from is not None and item.valid_from >= oldest]
-
-
 def _on_themes(
-    desk: Desk, moment: datetime, items: Sequence[Item], *, champion: Scores, challenger: Scores
+    desk: Desk,
+    moment: datetime,
+    sets: dict[str, list[Item]],
+    *,
+    champion: Sequence[Scores],
+    challenger: Sequence[Scores],
 ) -> tuple[OnTheme, ...]:
     """How both do on what keeps going wrong, the most frequent first; for people, the verdict does not ask."""
-    tracked = tracked_themes(desk, moment)
+    tracked, items = tracked_themes(desk, moment), sets.get("recent")
     if tracked is None or not items:
         return ()
+    old, new = (next(one for one in scores if one.items == "recent").right for scores in (champion, challenger))
     at = nearest(tracked.themes, eyes_of(desk).embed([item.text for item in items]))
     return tuple(
         OnTheme(
             theme.name,
             theme.since,
-            Rate.of(right for one, right in zip(at, champion.right, strict=True) if one == number),
-            Rate.of(right for one, right in zip(at, challenger.right, strict=True) if one == number),
+            Rate.of(right for one, right in zip(at, old, strict=True) if one == number),
+            Rate.of(right for one, right in zip(at, new, strict=True) if one == number),
         )
         for number, theme in enumerate(tracked.themes)
         if at.count(number) >= LEAST
     )
+
+
+def _outcomes(
+    sets: dict[str, list[Item]], *, champion: Sequence[Scores], challenger: Sequence[Scores]
+) -> list[Outcome]:
+    return [
+        Outcome(name, normalise(item.text), before, after)
+        for (name, items), old, new in zip(sets.items(), champion, challenger, strict=True)
+        for item, before, after in zip(items, old.right, new.right, strict=True)
+    ]
 
 
 def _score_all(desk: Desk, model: Classifier, sets: dict[str, list[Item]], progress: Progress) -> list[Scores]:
@@ -216,7 +219,7 @@ def _log_comparison(
     """Three flat runs with the same metric names: champion, challenger, and both in one with the verdict."""
     roles = {decision.champion: "champion", decision.challenger: "challenger"}
     tags = {"upkeep.period": decision.period, "upkeep.client": desk.client.client}
-    used = [Dataset(f"{desk.client.client}/{name}", _items_digest(items), "evaluation") for name, items in sets.items()]
+    used = [Dataset(f"{desk.client.client}/{name}", digest(items), "evaluation") for name, items in sets.items()]
     for version, role in roles.items():
         stage = {"upkeep.stage": f"{role} score", "upkeep.version": version}
         with desk.registry.run(f"{decision.period} {role} v{version}", {**tags, **stage}) as run:
@@ -253,9 +256,3 @@ def _item_table(sets: dict[str, list[Item]], scores: Sequence[Scores]) -> dict[s
     ]
     names = ("set", "id", "text", "right_answer", "answer", "confidence", "automatic", "right")
     return {name: [row[index] for row in rows] for index, name in enumerate(names)}
-
-
-def _items_digest(items: Sequence[Item]) -> str:
-    from upkeep.cases import digest
-
-    return digest(Case(item.id, item.text, item.answer, Source.AUDIT) for item in items)

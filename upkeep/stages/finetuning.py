@@ -17,21 +17,15 @@ import numpy as np
 from upkeep import records
 from upkeep.adapters.registry import Dataset, Registry
 from upkeep.base_model import resolve_base
-from upkeep.cases import (
-    Case,
-    Item,
-    TrainingSet,
-    prove_no_leak,
-    supersede,
-    training_set,
-)
+from upkeep.cases import Case, Item
 from upkeep.classifier import Classifier
-from upkeep.config import BaseModelConfig
+from upkeep.config import BaseModelConfig, Recipe
 from upkeep.desk import GOLDEN, LAUNCH_CASES, Desk
 from upkeep.errors import NotEnoughDataError
 from upkeep.finetuning import Trained, finetune
 from upkeep.progress import Progress, silent
-from upkeep.stages.collection import holdout
+from upkeep.snapshot import Snapshot
+from upkeep.stages.snapshot import differences, snapshots, take_snapshot
 
 PROOF_TEXTS = 20
 LAUNCH = "launch"
@@ -88,7 +82,7 @@ def train_challenger(desk: Desk, period: str, as_of: datetime, *, seed: int, pro
     if done:
         return done
     moment = desk.local(as_of)
-    data = prepare_training(desk, moment)
+    data = take_snapshot(desk, period, moment, progress=progress)
     base = resolve_base(desk.client.base_model)
     trained = finetune(base, data, client=desk.client, recipe=desk.recipe, seed=seed, progress=progress)
     with tempfile.TemporaryDirectory() as scratch:
@@ -118,23 +112,6 @@ def train_challenger(desk: Desk, period: str, as_of: datetime, *, seed: int, pro
     return made
 
 
-def prepare_training(desk: Desk, moment: datetime) -> TrainingSet:
-    """All cases known by the moment, outdated answers superseded, without any evaluation item."""
-    known = [case for case in desk.cases() if case.valid_from is None or case.valid_from < moment]
-    current = supersede(known, desk.client.relabel, moment, desk.zone)
-    golden = desk.golden()
-    data = training_set(
-        current,
-        locked=golden,
-        known=desk.client.labels,
-        out_of_scope=desk.client.out_of_scope_label,
-        new_labels=desk.client.new_labels,
-        recipe=desk.recipe,
-    )
-    prove_no_leak(data, [*golden, *holdout(desk, moment)])
-    return data
-
-
 def load_model(desk: Desk, version: str) -> Classifier:
     """A registered version, ready to answer."""
     return _loaded(desk.registry.uri, desk.client.client, version, desk.client.base_model)
@@ -146,16 +123,20 @@ def _loaded(uri: str, client: str, version: str, base: BaseModelConfig) -> Class
         return Classifier.load(Registry(client, uri).fetch(version, Path(scratch)), resolve_base(base))
 
 
-def _register(desk: Desk, period: str, data: TrainingSet, trained: Trained, *, folder: Path, seed: int) -> str:
+def _register(desk: Desk, period: str, data: Snapshot, trained: Trained, *, folder: Path, seed: int) -> str:
     tags = {"upkeep.period": period, "upkeep.stage": "training", "upkeep.client": desk.client.client}
     about = (
         f"{period}: trained on {len(data.train):,} cases with {len(data.labels)} labels, "
         f"{data.superseded} answers superseded"
     )
+    changed = _changed(desk, period)
     with desk.registry.run(f"{period} training", tags) as run:
-        run.params({**desk.recipe.model_dump(), "seed": seed, "cases": len(data.train), "labels": len(data.labels)})
+        run.params({**_flat(desk.recipe), "seed": seed, "cases": len(data.train), "labels": len(data.labels)})
         run.params({"base": trained.classifier.manifest.base, "base_digest": trained.classifier.manifest.base_digest})
         run.dataset(Dataset(f"{desk.client.client}/cases", data.digest, "training"))
+        run.metrics({f"left_out/{reason.partition(':')[0]}": n for reason, n in data.left_out.items()})
+        run.metrics({"nearest_evaluation_item": data.proof.similarity})
+        run.text("training-data.md", "\n".join([f"# {period}: {about}", "", f"- proof: {data.proof}", *changed]) + "\n")
         for step, loss in enumerate(trained.losses):
             run.metrics({"held_out_loss": loss}, step=step)
         run.metrics({"threshold": trained.fit.threshold, "expected_automatic_share": trained.fit.automatic})
@@ -166,3 +147,18 @@ def _register(desk: Desk, period: str, data: TrainingSet, trained: Trained, *, f
             about=about,
             tags={**tags, "upkeep.digest": data.digest},
         )
+
+
+def _changed(desk: Desk, period: str) -> list[str]:
+    """What is new in a period's snapshot against the one before, as Markdown."""
+    earlier = [one.period for one in snapshots(desk)]
+    before = earlier[earlier.index(period) - 1] if earlier.index(period) else None
+    lines = [f"- {line}" for line in differences(desk, before, period)] if before else []
+    return ["", f"Since {before}:", "", *lines] if before else []
+
+
+def _flat(recipe: Recipe) -> dict[str, object]:
+    """A recipe's values under one name each: `mix/replayed`."""
+    values = recipe.model_dump(mode="json")
+    mix = values.pop("mix")
+    return values | {f"mix/{name}": value for name, value in mix.items()}

@@ -1,0 +1,117 @@
+"""Which answer is right, from when until when?"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from tests.texts import case
+from upkeep.batch import Decided, Decision
+from upkeep.cases import Source
+from upkeep.config import Relabel
+from upkeep.history import as_appended, current, label_history
+
+ZONE = ZoneInfo("Europe/Berlin")
+MAY, JULY = datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 7, 1, tzinfo=UTC)
+RULE = Relabel(old="refund", new="self_service", since=date(2026, 6, 1))
+MIDNIGHT = datetime(2026, 5, 31, 22, tzinfo=UTC)
+"""1 June in Berlin."""
+
+
+def told(cases, rules=(), *, at=JULY, decided=()):
+    said = {one.id: one for one in decided}
+    return label_history(cases, rules=rules, decided=said, moment=at, zone=ZONE)
+
+
+def right(cases, rules=(), *, at=JULY, decided=()):
+    return {one.id: one.answer for one in current(told(cases, rules, at=at, decided=decided).versions, at)}
+
+
+def decision(number: int, what: Decision, answer: str | None) -> Decided:
+    return Decided(str(number), what, answer, "ada", JULY, "")
+
+
+def test_a_rule_ends_the_old_answer_on_its_day_and_begins_the_new_one():
+    before, after = told([case(1, "refund")], [RULE]).versions
+    assert (before.id, before.answer, before.valid_to, before.superseded_by) == ("1", "refund", MIDNIGHT, after.id)
+    assert (after.id, after.answer, after.valid_from, after.replaced) == (
+        "1@2026-06-01",
+        "self_service",
+        MIDNIGHT,
+        "refund",
+    )
+    assert after.like == "1"
+
+
+def test_a_rule_leaves_alone_what_somebody_answered_after_it_and_other_answers():
+    moments = [MIDNIGHT - timedelta(hours=1), MIDNIGHT + timedelta(hours=1)]
+    cases = [case(1, "refund"), case(2, "refund", at=moments[0]), case(3, "refund", at=moments[1]), case(4, "other")]
+    assert right(cases, [RULE]) == {
+        "1@2026-06-01": "self_service",
+        "2@2026-06-01": "self_service",
+        "3": "refund",  # somebody decided so after the change
+        "4": "other",
+    }
+
+
+def test_a_rule_may_be_about_some_texts_only():
+    only = RULE.model_copy(update={"text": r"\bvoucher\b"})
+    cases = [case(1, "refund", text_of="My VOUCHER please"), case(2, "refund", text_of="my money please")]
+    assert right(cases, [only]) == {"1@2026-06-01": "self_service", "2": "refund"}
+
+
+def test_a_rule_is_in_force_from_midnight_in_the_clients_zone():
+    assert right([case(1, "refund")], [RULE], at=MIDNIGHT - timedelta(microseconds=1)) == {"1": "refund"}
+    assert right([case(1, "refund")], [RULE], at=MIDNIGHT) == {"1@2026-06-01": "self_service"}
+
+
+def test_rules_apply_in_the_order_of_their_days_whatever_order_they_are_listed_in():
+    later = Relabel(old="self_service", new="chat", since=date(2026, 6, 15))
+    versions = told([case(1, "refund")], [later, RULE]).versions
+    assert [one.answer for one in versions] == ["refund", "self_service", "chat"]
+    assert right([case(1, "refund")], [later, RULE]) == {"1@2026-06-01@2026-06-15": "chat"}
+
+
+def test_of_two_answers_to_the_same_text_the_later_ends_the_earlier():
+    cases = [case(2, "b", at=MAY, text_of="Where is it?"), case(1, "a", text_of="where is  it?")]
+    first, second = told(cases).versions
+    assert (first.id, first.valid_to, first.superseded_by) == ("1", MAY, "2")
+    assert (second.id, second.replaced, second.valid_to) == ("2", "a", None)
+    assert right(cases) == {"2": "b"}
+    assert right(cases, at=MAY - timedelta(days=1)) == {"1": "a"}
+
+
+def test_the_same_answer_again_replaces_nothing_and_counts():
+    (one,) = told([case(1, text_of="Where?"), case(2, at=MAY, text_of="where?")]).versions
+    assert (one.id, one.requests, one.replaced) == ("1", 2, None)
+
+
+def test_of_two_answers_at_the_same_moment_one_is_right():
+    assert right([case(1, "a", text_of="x"), case(2, "b", text_of="x")]) == {"2": "b"}
+
+
+def test_what_a_reviewer_says_counts_and_what_he_rejects_is_left_out():
+    decided = [
+        decision(1, Decision.CHANGE, "c"),
+        decision(2, Decision.REJECT, None),
+        decision(3, Decision.ACCEPT, "a"),
+    ]
+    history = told([case(1), case(2), case(3), case(4)], decided=decided)
+    assert [one.id for one in history.rejected] == ["2"]
+    by_id = {one.id: one for one in history.versions}
+    assert (by_id["1"].answer, by_id["1"].source, by_id["1"].reviewer) == ("c", Source.REVIEWER, "ada")
+    assert (by_id["3"].answer, by_id["3"].source, by_id["3"].reviewer) == ("a", Source.LAUNCH, "ada")
+    assert by_id["4"].reviewer is None
+
+
+def test_appending_keeps_every_answer_that_was_ever_given():
+    cases = [case(1, "a", text_of="x"), case(2, "b", at=MAY, text_of="X"), case(3, "b", at=JULY, text_of="x")]
+    assert [one.answer for one in as_appended(cases, decided={})] == ["a", "b"]
+
+
+@pytest.mark.parametrize(("at", "answer"), [(MAY, "refund"), (JULY, "self_service")])
+def test_a_case_collected_before_a_rule_was_known_is_right_at_each_time(at, answer):
+    asked = datetime(2026, 4, 1, tzinfo=UTC)
+    assert list(right([case(1, "refund", at=asked)], [RULE], at=at).values()) == [answer]

@@ -1,0 +1,91 @@
+"""What may be learned from, and what never?"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.texts import case, text
+from upkeep.cases import Item
+from upkeep.config import load_recipe
+from upkeep.errors import LeakError
+from upkeep.sides import Locked, Side, lock, open_to_learn, prove, sides
+
+RECIPE = load_recipe(Path(__file__).parents[1] / "configs", "lora-encoder")
+JULY = datetime(2026, 7, 1, tzinfo=UTC)
+MANY = 4000
+
+
+def on(cases, recipe=RECIPE):
+    return sides(cases, {one.id: one for one in cases}, recipe)
+
+
+def one_on(side: Side, start: int = 0):
+    """The first collected case from a number on that is on a side."""
+    return next(one for n in range(start, start + 500) if on([one := case(n, at=JULY)])[str(n)] is side)
+
+
+def locked(cases, *, before=(), golden=(), recipe=RECIPE):
+    return lock(cases, {one.id: one for one in cases}, recipe, locked=before, golden=golden, at=JULY)
+
+
+def test_sides_have_their_shares_and_launch_cases_are_never_held_out():
+    launch, collected = (list(on([case(n, at=at) for n in range(MANY)]).values()) for at in (None, JULY))
+    assert Side.HOLDOUT not in launch
+    assert collected.count(Side.HOLDOUT) == pytest.approx(MANY * RECIPE.holdout_share, rel=0.15)
+    assert collected.count(Side.CALIBRATION) == pytest.approx(MANY * RECIPE.calibration_share, rel=0.15)
+    assert launch.count(Side.CALIBRATION) == collected.count(Side.CALIBRATION)
+
+
+def test_a_near_duplicate_is_on_the_side_of_what_it_is_like():
+    first = [case(n, at=JULY) for n in range(100)]
+    again = [case(1000 + n, at=JULY, like=str(n)) for n in range(100)]
+    found = on([*first, *again])
+    assert [found[one.id] for one in again] == [found[one.id] for one in first]
+
+
+def test_all_requests_of_a_conversation_are_on_one_side():
+    for talk in range(20):
+        assert len(set(on([case(n, at=JULY, group=f"talk {talk}") for n in range(10)]).values())) == 1
+
+
+def test_the_golden_set_and_what_is_held_out_are_locked_once():
+    held, other = one_on(Side.HOLDOUT), one_on(Side.TRAIN)
+    golden = [Item("g1", text(9000), "a", None, JULY), Item("g1b", text(9000).upper(), "b", JULY)]
+    new = locked([held, other], golden=golden)
+    assert [one.text for one in new] == [golden[1].text, held.text]
+    assert locked([held, other], golden=golden, before=new) == []
+
+
+def test_a_held_out_case_that_is_nearly_one_that_was_taught_is_no_item():
+    held, other = one_on(Side.HOLDOUT), one_on(Side.TRAIN)
+    nearly = case(77, at=JULY, text_of=held.text + "!", group=other.group or other.text)
+    assert on([nearly])["77"] is Side.TRAIN
+    assert locked([held, nearly]) == []
+
+
+def test_what_was_locked_is_not_learned_from_nor_what_is_nearly_the_same():
+    shut = [Locked("g1", text(1), JULY)]
+    cases = [case(1), case(2), case(3, text_of=text(1).upper() + "?")]
+    assert [one.id for one in open_to_learn(cases, shut)] == ["2"]
+
+
+def test_the_proof_names_the_two_that_came_nearest():
+    # both of 28 letters with their marks and so of 24 shingles; the last digit and two marks are in 3 of them
+    other = text(1)[:-1] + "~"
+    proof = prove([case(1, text_of=other), case(2)], [Locked("g1", text(1), JULY), Locked("g2", text(5), JULY)])
+    assert (proof.learned, proof.locked, proof.case, proof.item) == (2, 2, "1", "g1")
+    assert proof.similarity == pytest.approx(21 / 27)
+
+
+def test_a_leak_stops_the_training_and_names_both():
+    with pytest.raises(
+        LeakError, match=r"training case 1 is 1\.00 alike to evaluation item g1, expected less than 0\.8"
+    ):
+        prove([case(1)], [Locked("g1", text(1).upper(), JULY)])
+
+
+def test_without_a_locked_item_nothing_can_leak():
+    assert prove([case(1)], []).similarity == 0

@@ -1,0 +1,107 @@
+"""Is what a model was taught kept, and can it be told again from the facts?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.small_client import configure
+from tests.texts import case, text
+from upkeep import records
+from upkeep.batch import Decided, Decision
+from upkeep.cases import Item
+from upkeep.collection import Fold
+from upkeep.config import Relabel
+from upkeep.desk import GOLDEN, LAUNCH_CASES, Desk, open_desk
+from upkeep.errors import SnapshotError
+from upkeep.sides import Side
+from upkeep.stages.snapshot import differences, locked_items, rebuild, snapshot, stamp, take_snapshot
+
+APRIL, MAY = datetime(2026, 4, 1, 6, tzinfo=UTC), datetime(2026, 5, 1, 6, tzinfo=UTC)
+RULE = {"old": "warranty_claim", "new": "repair_partner", "since": "2026-04-15"}
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch) -> Desk:
+    configure(tmp_path / "configs", monkeypatch, relabel=[RULE])
+    desk = open_desk("northwind")
+    labels = ["warranty_claim", "order_status"]
+    records.save_rows(desk.store, LAUNCH_CASES, [case(n, labels[n % 2]) for n in range(80)])
+    records.save_rows(desk.store, GOLDEN, [Item("g1", text(3), "order_status")])
+    take_snapshot(desk, "2026-04", APRIL)
+    collected = [replace(case(n, "order_status", at=MAY - timedelta(days=9))) for n in range(100, 160)]
+    records.save_rows(desk.store, "cases/2026-W17.jsonl", collected)
+    records.save_rows(desk.store, "folded/2026-W17.jsonl", [Fold("5", 7, 1, MAY)])
+    return desk
+
+
+def test_a_snapshot_can_be_rebuilt_byte_for_byte_whatever_has_happened_since(desk):
+    take_snapshot(desk, "2026-05", MAY)
+    kept = {period: desk.store.read(f"snapshots/{period}.jsonl") for period in ("2026-04", "2026-05")}
+    later = [case(n, "warranty_claim", at=MAY + timedelta(days=9)) for n in range(200, 220)]
+    records.save_rows(desk.store, "cases/2026-W20.jsonl", later)
+    decided = [Decided("6", Decision.REJECT, None, "ada", MAY, "")]
+    records.save_rows(desk.store, f"reviewed/{stamp(MAY + timedelta(days=1))}-x.jsonl", decided)
+    other = Desk(
+        desk.agreement.model_copy(update={"client": desk.client.model_copy(update={"relabel": ()})}),
+        desk.store,
+        desk.registry,
+    )
+    for period, data in kept.items():
+        assert rebuild(other, period) == data
+
+
+def test_taking_it_again_gives_the_one_that_is_there(desk):
+    first = take_snapshot(desk, "2026-05", MAY)
+    records.save_rows(desk.store, "cases/2026-W18.jsonl", [case(300, "order_status", at=MAY)])
+    assert take_snapshot(desk, "2026-05", MAY) == first
+
+
+def test_a_fact_that_was_changed_or_is_gone_is_named(desk):
+    key = "cases/2026-W17.jsonl"
+    take_snapshot(desk, "2026-05", MAY)
+    desk.store.write(key, desk.store.read(key).replace(b"order_status", b"warranty_claim"))
+    with pytest.raises(SnapshotError, match=r"cases/2026-W17\.jsonl: SHA-256 is \w+, expected \w+ as in 2026-05"):
+        rebuild(desk, "2026-05")
+    desk.store.delete(key)
+    with pytest.raises(SnapshotError, match=r"cases/2026-W17\.jsonl: gone, snapshot 2026-05 was chosen from it"):
+        rebuild(desk, "2026-05")
+    rebuild(desk, "2026-04")
+
+
+def test_a_run_that_died_before_the_record_is_finished_by_the_next(desk):
+    take_snapshot(desk, "2026-05", MAY)
+    rows, locked = desk.store.read("snapshots/2026-05.jsonl"), locked_items(desk)
+    desk.store.delete("snapshots/2026-05.json")
+    take_snapshot(desk, "2026-05", MAY)
+    assert desk.store.read("snapshots/2026-05.jsonl") == rows
+    assert locked_items(desk) == locked
+
+
+def test_two_snapshots_are_told_apart_in_words(desk):
+    taken = take_snapshot(desk, "2026-05", MAY)
+    # 80 launch cases, one of them golden; the even ones were warranty claims
+    n = len([one for one in taken.lessons if one.case.answer == "order_status"]) - 39
+    assert differences(desk, "2026-04", "2026-05") == [
+        f"{n} added (most of them `order_status` {n})",
+        "40 superseded: `warranty_claim` -> `repair_partner`",
+    ]
+    with pytest.raises(SnapshotError, match=r"no snapshot '2026-06', expected one of \['2026-04', '2026-05'\]"):
+        differences(desk, "2026-05", "2026-06")
+
+
+def test_what_it_was_chosen_by_is_on_record(desk):
+    taken = take_snapshot(desk, "2026-05", MAY)
+    made = snapshot(desk, "2026-05")
+    assert made.digest == taken.digest
+    assert made.terms.rules == (Relabel.model_validate(RULE),)
+    assert made.terms.new_since == APRIL
+    assert made.proof.locked == len(locked_items(desk)) > 1
+    assert made.left_out["nearly an evaluation item"] == 1
+    by_id = {one.case.id: one for one in taken.lessons}
+    assert by_id["5"].case.requests == 8
+    held = {one.text for one in locked_items(desk)} - {text(3)}
+    assert held
+    assert not held & {one.case.text for one in taken.lessons if one.use is not Side.HOLDOUT}

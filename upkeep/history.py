@@ -1,0 +1,101 @@
+"""Which answer of a text is right, from when until when?
+
+Cases are facts and are never changed. What they come to is told anew each time, from the cases, what reviewers decided
+and the relabel rules: a version of a case for each answer that was right for a time. Of two answers to the same text
+the later one ends the earlier; a rule ends an old answer on its day and begins the new one.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from upkeep.batch import Decided, Decision
+from upkeep.cases import Case, Source, normalise
+from upkeep.config import Relabel
+
+
+class History(NamedTuple):
+    """Every version of every case, and the cases that a reviewer wants left out."""
+
+    versions: list[Case]
+    rejected: list[Case]
+
+
+def label_history(
+    cases: Iterable[Case], *, rules: Sequence[Relabel], decided: Mapping[str, Decided], moment: datetime, zone: ZoneInfo
+) -> History:
+    """All that is known at a moment; rules that are not in force by then change nothing."""
+    reviewed, rejected = _reviewed(cases, decided)
+    texts: dict[str, list[Case]] = defaultdict(list)
+    for case in sorted(reviewed, key=lambda case: (case.valid_from is not None, case.valid_from, case.id)):
+        _add(texts[normalise(case.text)], case)
+    versions = [version for chain in texts.values() for version in chain]
+    for rule in sorted(rules, key=lambda rule: rule.since):
+        start = datetime(rule.since.year, rule.since.month, rule.since.day, tzinfo=zone)
+        if start <= moment:
+            versions = [part for version in versions for part in _ruled(version, rule, start)]
+    return History(versions, rejected)
+
+
+def current(versions: Iterable[Case], moment: datetime) -> list[Case]:
+    """The versions that are right at a moment: one for a text, where any is."""
+    return [
+        one
+        for one in versions
+        if (one.valid_from is None or one.valid_from <= moment) and (one.valid_to is None or moment < one.valid_to)
+    ]
+
+
+def as_appended(cases: Iterable[Case], *, decided: Mapping[str, Decided]) -> list[Case]:
+    """Every answer that was ever given, as if none could be outdated: what a retrain learns that only appends."""
+    kept = {(normalise(case.text), case.answer): case for case in _reviewed(cases, decided)[0]}
+    return list(kept.values())
+
+
+def _reviewed(cases: Iterable[Case], decided: Mapping[str, Decided]) -> tuple[list[Case], list[Case]]:
+    kept: list[Case] = []
+    rejected: list[Case] = []
+    for case in cases:
+        said = decided.get(case.id)
+        if said is None:
+            kept.append(case)
+        elif said.answer is None:
+            rejected.append(case)
+        elif said.decision is Decision.ACCEPT:
+            kept.append(replace(case, reviewer=said.by))
+        else:
+            kept.append(replace(case, answer=said.answer, source=Source.REVIEWER, reviewer=said.by))
+    return kept, rejected
+
+
+def _add(chain: list[Case], case: Case) -> None:
+    """Let a case follow what was right for its text before."""
+    if not chain:
+        chain.append(case)
+        return
+    last = chain[-1]
+    if last.answer == case.answer:
+        chain[-1] = replace(last, requests=last.requests + case.requests, was_error=last.was_error or case.was_error)
+        return
+    chain[-1] = replace(last, valid_to=case.valid_from, superseded_by=case.id)
+    if case.valid_from == last.valid_from:
+        chain.pop()  # never right at any moment: said at once with the one that follows it
+    chain.append(replace(case, replaced=last.answer))
+
+
+def _ruled(version: Case, rule: Relabel, start: datetime) -> list[Case]:
+    """The version before and after a rule; itself alone where the rule says nothing of it."""
+    before = version.valid_from is None or version.valid_from < start
+    after = version.valid_to is None or version.valid_to > start
+    if not (before and after and rule.covers(version.answer, version.text)):
+        return [version]
+    follower = replace(
+        version, id=f"{version.id}@{rule.since}", answer=rule.new, valid_from=start, replaced=version.answer,
+        like=version.like or version.id,
+    )  # fmt: skip
+    return [replace(version, valid_to=start, superseded_by=follower.id), follower]

@@ -1,0 +1,86 @@
+"""On which items are champion and challenger compared?
+
+The agreed golden set; `recent`, what was held out of the last months' cases; `errors`, those of them that the model of
+the time got wrong; `regression`, errors from before that a model since in service had got right. All are locked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from upkeep import records
+from upkeep.cases import Case, Item, normalise, valid_at
+from upkeep.desk import Desk
+from upkeep.history import current, label_history
+from upkeep.stages.snapshot import decided_by, known_cases, locked_items
+
+RECENT = timedelta(days=92)
+"""How far back the recent holdout reaches."""
+
+
+class Outcome(NamedTuple):
+    """How both models did on one item of a set."""
+
+    items: str
+    text: str
+    champion: bool
+    challenger: bool
+
+
+def evaluation_sets(desk: Desk, moment: datetime, *, served: Iterable[str]) -> dict[str, list[Item]]:
+    """The items of each set with the answers that are right at a moment; a set without any is left out.
+
+    `served` are the periods before it whose challenger went into service.
+    """
+    golden = desk.golden()
+    held = _held_out(desk, moment, agreed={normalise(item.text) for item in golden})
+    oldest = moment.astimezone(UTC) - RECENT
+    recent = [case for case in held if case.known_from is not None and case.known_from >= oldest]
+    errors = [case for case in recent if case.was_error]
+    fixed = _fixed(desk, served) - {normalise(case.text) for case in errors}
+    stay = [case for case in held if normalise(case.text) in fixed]
+    sets = {
+        "golden": valid_at(golden, moment),
+        "recent": _items(recent),
+        "errors": _items(errors),
+        "regression": _items(stay),
+    }
+    return {name: items for name, items in sets.items() if items}
+
+
+def save_outcomes(desk: Desk, period: str, outcomes: Iterable[Outcome]) -> None:
+    """Keep how both models did, item by item, in outcomes/<period>.jsonl."""
+    records.save_rows(desk.store, _outcomes(period), outcomes)
+
+
+def _held_out(desk: Desk, moment: datetime, *, agreed: set[str]) -> list[Case]:
+    """The locked cases with the answer that is right now."""
+    locked = {normalise(item.text) for item in locked_items(desk) if item.since <= moment} - agreed
+    cases = known_cases(desk, moment)
+    rules, decided = desk.rules(moment), decided_by(desk, moment)
+    history = label_history(cases, rules=rules, decided=decided, moment=moment, zone=desk.zone)
+    return [
+        case
+        for case in current(history.versions, moment)
+        if normalise(case.text) in locked and (case.reviewer or not case.doubts)
+    ]
+
+
+def _fixed(desk: Desk, served: Iterable[str]) -> set[str]:
+    """The texts of held-out errors that a model which went into service had got right."""
+    return {
+        one.text
+        for period in served
+        for one in records.load_rows(desk.store, _outcomes(period), Outcome)
+        if one.items == "errors" and one.challenger
+    }
+
+
+def _outcomes(period: str) -> str:
+    return f"outcomes/{period}.jsonl"
+
+
+def _items(cases: list[Case]) -> list[Item]:
+    return [Item(case.id, case.text, case.answer, case.valid_from, case.valid_to) for case in cases]

@@ -1,0 +1,217 @@
+"""What exactly was each model taught?
+
+In the client's store: evaluation/locked/ (items that no model may ever learn from, by the period they were locked in),
+and for each period snapshots/<period>.jsonl (the lessons) with snapshots/<period>.json: terms, counts, proof, and the
+digests of all that it was chosen from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from upkeep import records
+from upkeep.batch import Decided, Question
+from upkeep.cases import Case
+from upkeep.collection import Fold
+from upkeep.desk import Desk
+from upkeep.errors import NotFoundError, SnapshotError
+from upkeep.progress import Progress, silent
+from upkeep.sides import Locked, Proof, lock
+from upkeep.snapshot import Facts, Lesson, Snapshot, Terms, choose, difference
+from upkeep.store import address
+
+LOCKED = "evaluation/locked/"
+SOURCES = ("cases/", "folded/", "batches/", "reviewed/", LOCKED)
+"""Where the facts stand; each is written once and never changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """How a snapshot came about: `sources` are the SHA-256 digests, by key, of all that it was chosen from."""
+
+    period: str
+    terms: Terms
+    digest: str
+    lessons: int
+    labels: tuple[str, ...]
+    waiting: dict[str, int]
+    superseded: int
+    left_out: dict[str, int]
+    rejected: tuple[str, ...]
+    proof: Proof
+    sources: dict[str, str]
+
+
+def take_snapshot(desk: Desk, period: str, as_of: datetime, *, progress: Progress = silent) -> Snapshot:
+    """Lock what is for evaluation, choose what the period's model is taught, and write both down; once for a period.
+
+    Raises LeakError where an evaluation item would be taught.
+    """
+    done = records.load_if_there(desk.store, _record(period), Made)
+    if done:
+        return _read(desk, done)
+    moment = desk.local(as_of)
+    _lock(desk, period, moment, progress=progress)
+    keys = [key for prefix in SOURCES for key in desk.store.keys(prefix) if key.endswith(".jsonl")]
+    terms = _terms(desk, moment)
+    chosen = choose(_facts(desk, keys, moment), terms, progress=progress)
+    records.save_rows(desk.store, _rows(period), chosen.lessons)
+    made = Made(
+        period=period,
+        terms=terms,
+        digest=chosen.digest,
+        lessons=len(chosen.lessons),
+        labels=chosen.labels,
+        waiting=chosen.waiting,
+        superseded=chosen.superseded,
+        left_out=chosen.left_out,
+        rejected=chosen.rejected,
+        proof=chosen.proof,
+        sources={key: _digest(desk.store.read(key)) for key in keys},
+    )
+    desk.store.create(_record(period), records.dump(made))
+    return chosen
+
+
+def snapshots(desk: Desk) -> list[Made]:
+    """Every snapshot ever taken, oldest first."""
+    keys = [key for key in desk.store.keys("snapshots/") if key.endswith(".json")]
+    return sorted((records.load(desk.store, key, Made) for key in keys), key=lambda one: one.terms.moment)
+
+
+def snapshot(desk: Desk, period: str) -> Made:
+    """The snapshot of a period. Raises SnapshotError listing those there are."""
+    found = records.load_if_there(desk.store, _record(period), Made)
+    if found is None:
+        there = [one.period for one in snapshots(desk)]
+        raise SnapshotError(f"client {desk.client.client}: no snapshot {period!r}, expected one of {there}")
+    return found
+
+
+def rebuild(desk: Desk, period: str, *, progress: Progress = silent) -> bytes:
+    """The lessons of a period once more from the facts and the terms, byte for byte as they were written.
+
+    Raises SnapshotError where a fact has changed or is gone since, or they come to something else.
+    """
+    made = snapshot(desk, period)
+    for key, was in made.sources.items():
+        try:
+            now = _digest(desk.store.read(key))
+        except NotFoundError as exc:
+            raise SnapshotError(f"{address(desk.store, key)}: gone, snapshot {period} was chosen from it") from exc
+        if now != was:
+            raise SnapshotError(f"{address(desk.store, key)}: SHA-256 is {now}, expected {was} as in {period}")
+    again = records.dump_rows(
+        choose(_facts(desk, made.sources, made.terms.moment), made.terms, progress=progress).lessons
+    )
+    if again != desk.store.read(_rows(period)):
+        raise SnapshotError(f"{address(desk.store, _rows(period))}: not what its facts and terms come to")
+    return again
+
+
+def differences(desk: Desk, before: str, after: str) -> list[str]:
+    """What changed between two snapshots, in words. Raises SnapshotError."""
+    old, new = snapshot(desk, before), snapshot(desk, after)
+    return difference(_lessons(desk, old), _lessons(desk, new), rejected=new.rejected)
+
+
+def locked_items(desk: Desk, keys: Iterable[str] | None = None) -> list[Locked]:
+    """Every item that was ever locked away for evaluation."""
+    found = desk.store.keys(LOCKED) if keys is None else keys
+    return [item for key in found for item in records.load_rows(desk.store, key, Locked)]
+
+
+def known_cases(desk: Desk, moment: datetime) -> list[Case]:
+    """Every case that was known at a moment, with how many requests said the same by then."""
+    return list(_cases(desk, [*desk.store.keys("cases/"), *desk.store.keys("folded/")], moment))
+
+
+def decided_by(desk: Desk, moment: datetime) -> dict[str, Decided]:
+    """What reviewers had decided by a moment, by case."""
+    return _decided(desk, desk.store.keys("reviewed/"), moment)
+
+
+def stamp(moment: datetime) -> str:
+    """A moment as the beginning of a key, so that keys sort by it."""
+    return moment.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+
+
+def _lock(desk: Desk, period: str, moment: datetime, *, progress: Progress) -> None:
+    key = f"{LOCKED}{period}.jsonl"
+    if desk.store.exists(key):  # of a run that did not get to its end
+        return
+    before = locked_items(desk)
+    cases = known_cases(desk, moment)
+    facts = {case.id: case for case in cases}
+    new = lock(cases, facts, desk.recipe, locked=before, golden=desk.golden(), at=moment, progress=progress)
+    desk.store.create(key, records.dump_rows(new))
+
+
+def _terms(desk: Desk, moment: datetime) -> Terms:
+    client = desk.client
+    earlier = [one.terms.moment for one in snapshots(desk) if one.terms.moment < moment]
+    return Terms(
+        moment=moment,
+        new_since=max(earlier, default=None),
+        zone=client.time_zone,
+        labels=client.labels,
+        out_of_scope=client.out_of_scope_label,
+        new_labels=client.new_labels,
+        unreviewed=client.unreviewed,
+        rules=tuple(desk.rules(moment)),
+        recipe=desk.recipe,
+    )
+
+
+def _facts(desk: Desk, keys: Iterable[str], moment: datetime) -> Facts:
+    keys = list(keys)
+    asked = [key for key in keys if key.startswith("batches/")]
+    return Facts(
+        cases=_cases(desk, keys, moment),
+        asked=frozenset(one.id for key in asked for one in records.load_rows(desk.store, key, Question)),
+        decided=_decided(desk, keys, moment),
+        locked=locked_items(desk, [key for key in keys if key.startswith(LOCKED)]),
+    )
+
+
+def _cases(desk: Desk, keys: Sequence[str], moment: datetime) -> list[Case]:
+    stored = [case for key in keys if key.startswith("cases/") for case in records.load_rows(desk.store, key, Case)]
+    folds = [fold for key in keys if key.startswith("folded/") for fold in records.load_rows(desk.store, key, Fold)]
+    more: Counter[str] = Counter()
+    for fold in folds:
+        if fold.known_from <= moment:
+            more[fold.case] += fold.requests
+    known = (case for case in stored if case.known_from is None or case.known_from <= moment)
+    return [replace(case, requests=case.requests + more[case.id]) if case.id in more else case for case in known]
+
+
+def _decided(desk: Desk, keys: Iterable[str], moment: datetime) -> dict[str, Decided]:
+    """The newest decision about each case, of those that had come back by the moment."""
+    back = [key for key in keys if key.startswith("reviewed/") and key < f"reviewed/{stamp(moment)}~"]
+    found = [one for key in sorted(back) for one in records.load_rows(desk.store, key, Decided)]
+    return {one.id: one for one in found}
+
+
+def _read(desk: Desk, made: Made) -> Snapshot:
+    lessons = tuple(_lessons(desk, made))
+    return Snapshot(lessons, made.labels, made.waiting, made.superseded, made.left_out, made.rejected, made.proof)
+
+
+def _lessons(desk: Desk, made: Made) -> list[Lesson]:
+    return records.load_rows(desk.store, _rows(made.period), Lesson)
+
+
+def _record(period: str) -> str:
+    return f"snapshots/{period}.json"
+
+
+def _rows(period: str) -> str:
+    return f"snapshots/{period}.jsonl"
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

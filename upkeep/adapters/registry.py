@@ -1,7 +1,8 @@
 """Which version of a client's model is in service, and where does everything about it stand in MLflow?
 
-One experiment for retrains, one for reviews and one registered model per client. Only this module and `served_model`
-speak to MLflow, through a client that is told its tracking address, so nothing depends on what another thread set.
+One experiment for retrains, one for reviews and one registered model per client. Only this module, `review_queue` and
+`served_model` speak to MLflow, through a client that is told its tracking address, so nothing depends on what another
+thread set.
 """
 
 from __future__ import annotations

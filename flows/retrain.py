@@ -10,15 +10,20 @@ from flows.moment import moment
 from flows.naming import by_day
 from tasks.collection import collect
 from tasks.comparison import apply, compare
-from tasks.contract import book
+from tasks.contract import ask, book
 from tasks.finetuning import finetune
-from upkeep.entitlement import ChangeOrder
+from tasks.reviewing import offer, take_back, wait
+from upkeep.entitlement import ChangeOrder, Included
 from upkeep.stages.comparison import Decision
+from upkeep.stages.reviewing import Waiting
 
 
 @flow(flow_run_name=by_day("retrain {client} {day}: {reason}"))
-def retrain(client: str, as_of: datetime | None = None, reason: str = "manual") -> Decision | ChangeOrder:
+def retrain(client: str, as_of: datetime | None = None, reason: str = "manual") -> Decision | ChangeOrder | Waiting:
     """Collect, fine-tune, compare and decide. What the tier does not include becomes a change order instead.
+
+    Where the client wants every case reviewed first, the retrain waits for that; a review that finds all of them
+    answered starts it.
 
     Args:
         client: a client in configs/clients.
@@ -26,10 +31,17 @@ def retrain(client: str, as_of: datetime | None = None, reason: str = "manual") 
         reason: why, for the record.
     """
     at = moment(as_of)
+    included = ask(client, at, reason)
+    if isinstance(included, Included):
+        take_back(client, at)
+        collect(client, included.period, at)
+        offer(client, included.period, at)
+        waiting = wait(client, included.period, at, reason)
+        if waiting:
+            return waiting
     booked = book(client, at, reason)
     if isinstance(booked, ChangeOrder):
         return booked
-    collect(client, booked.period, at)
     finetune(client, booked.period, at)
     decision = compare(client, booked.period, at, reason=reason)
     return apply(client, decision)

@@ -11,6 +11,7 @@ from flows.naming import by_period
 from tasks.alerting import alert
 from tasks.collection import collect
 from tasks.monitoring import chart, review_last_week
+from tasks.reviewing import offer, take_back
 from upkeep.config import Work
 from upkeep.monitoring import Review
 from upkeep.periods import Cadence
@@ -25,8 +26,10 @@ def review(client: str, as_of: datetime | None = None) -> Review:
         as_of: act as if it were then; empty: now.
     """
     at = moment(as_of)
+    take_back(client, at)
     found = review_last_week(client, at)
     collect(client, found.week, at)
+    offer(client, found.week, at)
     # a channel or an MLflow that is down is seen on the run's page and fails no review
     alert(client, return_state=True)
     chart(client, found, return_state=True)

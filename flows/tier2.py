@@ -12,6 +12,7 @@ from flows.report import report
 from flows.retrain import retrain
 from flows.review import review
 from tasks.contract import due_work
+from tasks.reviewing import waited
 from upkeep.config import Work
 
 
@@ -28,6 +29,9 @@ def tier2(client: str, as_of: datetime | None = None, only: list[Work] | None = 
     work = due_work(client, at, tier=2, only=only)
     if Work.REVIEW in work:
         review(client, at)
+        held = waited(client, at)
+        if held:
+            retrain(client, at, reason=held.reason)
     if Work.REPORT in work:
         report(client, at)
     if Work.RETRAIN in work:

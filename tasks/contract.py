@@ -11,7 +11,7 @@ from upkeep.config import Work
 from upkeep.desk import open_desk
 from upkeep.entitlement import ChangeOrder, Included
 from upkeep.errors import ConfigError
-from upkeep.stages.contract import book_retrain, due
+from upkeep.stages.contract import book_retrain, due, is_included
 
 
 @task(task_run_name="contract of {client}")
@@ -27,6 +27,12 @@ def due_work(client: str, as_of: datetime, *, tier: int, only: list[Work] | None
     if extra:
         raise ConfigError(f"client {client}: tier {tier} includes {list(desk.tier.schedule)}, not {extra}")
     return due(desk, as_of) if only is None else list(only)
+
+
+@task(task_run_name="retrain of {client} included?")
+def ask(client: str, as_of: datetime, reason: str) -> Included | ChangeOrder:
+    """What the contract says to a retrain; nothing is booked yet."""
+    return is_included(open_desk(client), as_of, reason)
 
 
 @task(task_run_name="book retrain for {client}")

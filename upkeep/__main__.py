@@ -89,6 +89,8 @@ def _parser() -> argparse.ArgumentParser:
     _moment(audited)
     audited.set_defaults(run=_audited)
 
+    _data_commands(commands)
+
     approve = commands.add_parser("approve", help="promote a challenger that won and waits for a person")
     approve.add_argument("client")
     approve.add_argument("period", help="the decision's period, such as 2026-Q4")
@@ -101,6 +103,22 @@ def _parser() -> argparse.ArgumentParser:
     rollback.add_argument("--reason", required=True)
     rollback.set_defaults(run=_rollback)
     return parser
+
+
+def _data_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    batch = commands.add_parser("reviewed", help="take in a batch of cases that people looked over, all of it or part")
+    batch.add_argument("client")
+    batch.add_argument("file", type=Path, help=".xlsx, .csv, or an export of Label Studio (.json)")
+    batch.add_argument("--by", required=True, help="who looked them over, where the file does not say")
+    _moment(batch)
+    batch.set_defaults(run=_reviewed)
+
+    data = commands.add_parser("data", help="what a model was taught, and what changed since another one")
+    data.add_argument("client")
+    data.add_argument("period", nargs="?", help="the snapshot of a retrain, such as 2026-Q4; default: list them")
+    data.add_argument("--since", metavar="PERIOD", help="what changed since that one")
+    data.add_argument("--rebuild", action="store_true", help="choose it once more from the facts and compare")
+    data.set_defaults(run=_data)
 
 
 def _moment(command: argparse.ArgumentParser) -> None:
@@ -299,6 +317,37 @@ def _audited(options: argparse.Namespace) -> None:
         print(f"  row {one.row} not used: {one.reason}")
 
 
+def _reviewed(options: argparse.Namespace) -> None:
+    from upkeep.stages.reviewing import return_file
+
+    if not options.file.is_file():
+        raise SheetError(
+            f"{options.file}: no such file, expected a batch from to-review/ in the client's store, filled in"
+        )
+    data = options.file.read_bytes()
+    print(return_file(_desk(options.client), data, name=options.file.name, by=options.by, at=_as_of(options)))
+
+
+def _data(options: argparse.Namespace) -> None:
+    from upkeep.stages.snapshot import differences, rebuild, snapshot, snapshots
+
+    desk = _desk(options.client)
+    if not options.period:
+        for one in snapshots(desk):
+            print(f"{one.period}: {one.lessons:,} cases, {len(one.labels)} labels, {one.terms.moment:%Y-%m-%d}")
+        return
+    made = snapshot(desk, options.period)
+    print(f"{options.client} {made.period}: {made.lessons:,} cases, {len(made.labels)} labels, SHA-256 {made.digest}")
+    told = {"answers superseded": made.superseded, "rejected in review": len(made.rejected), **made.left_out}
+    for what, n in told.items():
+        print(f"  {n:,} {what}")
+    print(f"  proof: {made.proof}")
+    for line in differences(desk, options.since, made.period) if options.since else []:
+        print(f"  since {options.since}: {line}")
+    if options.rebuild:
+        print(f"  rebuilt from {len(made.sources)} files: the same {len(rebuild(desk, made.period)):,} bytes")
+
+
 def _report(options: argparse.Namespace) -> None:
     from upkeep.chain import report
     from upkeep.store import address
@@ -311,12 +360,16 @@ def _report(options: argparse.Namespace) -> None:
 def _retrain(options: argparse.Namespace) -> None:
     from upkeep.chain import retrain
     from upkeep.entitlement import ChangeOrder
+    from upkeep.stages.reviewing import Waiting
 
     made = retrain(
         _desk(options.client), _as_of(options), reason=options.reason, seed=options.seed, progress=OnTerminal()
     )
     if isinstance(made, ChangeOrder):
         print(f"{options.client}: change order {made.period}: {made.why_extra}; for: {made.reason}")
+        return
+    if isinstance(made, Waiting):
+        print(f"{options.client}: {made}")
         return
     print(f"{options.client} {made.period}: {made.verdict.value}{' and in service' if made.applied else ''}")
     for reason in made.reasons:

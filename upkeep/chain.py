@@ -13,16 +13,17 @@ from upkeep.beginning import require_log
 from upkeep.charts import chart_review
 from upkeep.config import Work
 from upkeep.desk import Desk, open_desk
-from upkeep.entitlement import ChangeOrder
+from upkeep.entitlement import ChangeOrder, Included
 from upkeep.incidents import note_incidents
 from upkeep.periods import Cadence, last_full
 from upkeep.progress import Progress, silent
 from upkeep.reporting import Report, write_report
 from upkeep.stages.collection import collect_cases
 from upkeep.stages.comparison import Decision, apply_decision, compare_models
-from upkeep.stages.contract import book_retrain, due
+from upkeep.stages.contract import book_retrain, due, is_included
 from upkeep.stages.finetuning import train_challenger
 from upkeep.stages.monitoring import follow_themes, review_week
+from upkeep.stages.reviewing import Waiting, no_longer_waiting, offer_cases, take_returns, wait_for_review
 
 
 class Act(Protocol):
@@ -39,6 +40,9 @@ def run_due(client: str, as_of: datetime, *, seed: int = 0, progress: Progress =
     for work in due(desk, as_of):
         if work is Work.REVIEW:
             watch(desk, as_of)
+            waited = no_longer_waiting(desk, as_of)
+            if waited:
+                retrain(desk, as_of, reason=waited.reason, seed=seed, progress=progress)
         elif work is Work.REPORT:
             report(desk, as_of)
         else:
@@ -47,12 +51,14 @@ def run_due(client: str, as_of: datetime, *, seed: int = 0, progress: Progress =
 
 def watch(desk: Desk, as_of: datetime) -> ChangeOrder | None:
     """Review the week; where the tier includes no retrain, a recommended one becomes a change order."""
+    take_returns(desk, as_of)
     found = review_week(desk, as_of)
     note_incidents(desk, found)
     follow_themes(desk, found)
     chart_review(desk, found)
     draw_audit(desk, as_of)
     collect_cases(desk, found.week, as_of)
+    offer_cases(desk, found.week, as_of)
     if not found.opened or desk.tier.retrain is not None:
         return None
     order = book_retrain(desk, as_of, reason="; ".join(one.text for one in found.opened))
@@ -67,12 +73,22 @@ def report(desk: Desk, as_of: datetime) -> Report:
 
 def retrain(
     desk: Desk, as_of: datetime, *, reason: str, seed: int = 0, progress: Progress = silent
-) -> Decision | ChangeOrder:
-    """Collect, fine-tune, compare and decide; a retrain the tier does not include becomes a change order."""
+) -> Decision | ChangeOrder | Waiting:
+    """Collect, fine-tune, compare and decide; a retrain the tier does not include becomes a change order.
+
+    Where the client wants every case reviewed first, it waits for that and uses nothing up.
+    """
+    included = is_included(desk, as_of, reason)
+    if isinstance(included, Included):
+        take_returns(desk, as_of)
+        collect_cases(desk, included.period, as_of, progress=progress)
+        offer_cases(desk, included.period, as_of)
+        waiting = wait_for_review(desk, included.period, as_of, reason)
+        if waiting:
+            return waiting
     booked = book_retrain(desk, as_of, reason)
     if isinstance(booked, ChangeOrder):
         return booked
-    collect_cases(desk, booked.period, as_of)
     train_challenger(desk, booked.period, as_of, seed=seed, progress=progress)
     decision = compare_models(desk, booked.period, as_of, reason=reason, progress=progress)
     return apply_decision(desk, decision)

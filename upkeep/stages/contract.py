@@ -27,6 +27,14 @@ def due(desk: Desk, as_of: datetime) -> list[Work]:
     return [work for work in Work if work in schedule and starts_on(as_of, schedule[work], desk.zone)]
 
 
+def is_included(desk: Desk, as_of: datetime, reason: str) -> Included | ChangeOrder:
+    """What the contract says to a retrain, without booking it. Raises NoChampionError where there is nothing yet."""
+    answer = entitled(desk.tier, as_of=desk.local(as_of), zone=desk.zone, claims=desk.claims(), reason=reason)
+    if isinstance(answer, Included):
+        require_model(desk)
+    return answer
+
+
 def book_retrain(desk: Desk, as_of: datetime, reason: str) -> Included | ChangeOrder:
     """Book a retrain on the contract, or open a change order for it where it is not included.
 

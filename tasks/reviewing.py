@@ -1,0 +1,74 @@
+"""Cases that people look over: sent out and taken in again, as tasks."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from logging import INFO, WARNING
+
+from prefect import get_run_logger, task
+from prefect.artifacts import create_markdown_artifact
+
+from tasks.retrying import only
+from upkeep.desk import open_desk
+from upkeep.errors import StoreError
+from upkeep.stages.reviewing import (
+    Batch,
+    Returned,
+    Waiting,
+    no_longer_waiting,
+    offer_cases,
+    take_returns,
+    wait_for_review,
+    where,
+)
+
+
+@task(task_run_name="take returns of {client}", retries=2, retry_delay_seconds=10, retry_condition_fn=only(StoreError))
+def take_back(client: str, as_of: datetime) -> list[Returned]:
+    """Take in what people have dropped into the inbox or answered in MLflow."""
+    found = take_returns(open_desk(client), as_of)
+    log = get_run_logger()
+    for one in found:
+        log.log(WARNING if one.problem or one.rejected else INFO, "%s: %s", client, one)
+    if found:
+        lines = [f"# Returned by reviewers of {client}", "", *(f"- {one}" for one in found)]
+        create_markdown_artifact(key=f"returned-{client}", markdown="\n".join(lines), description=f"{client}: returns")
+    return found
+
+
+@task(
+    task_run_name="ask about {client} {period}", retries=2, retry_delay_seconds=10, retry_condition_fn=only(StoreError)
+)
+def offer(client: str, period: str, as_of: datetime) -> Batch:
+    """Write what people are asked to look over, as files and, where an MLflow server runs, as a review queue."""
+    desk = open_desk(client)
+    batch = offer_cases(desk, period, as_of)
+    if not batch.questions:
+        return batch
+    place = where(desk, batch)
+    get_run_logger().info("%s %s: %d cases to look over: %s", client, period, batch.questions, place)
+    page = f"- in MLflow: <{batch.page}>\n" if batch.page else ""
+    files = "\n".join(f"- `{desk.store.uri}/{key}`" for key in batch.files.values())
+    create_markdown_artifact(
+        key=f"to-review-{client}",
+        markdown=f"# {batch.questions} cases of {client} to look over, {period}\n\n{page}{files}\n\n"
+        f"Fill one of them in, all of it or part, and drop it into `{desk.store.uri}/inbox/`, or "
+        f"`upkeep reviewed {client} FILE --by NAME`.",
+        description=f"{client} {period}: {batch.questions} cases to look over",
+    )
+    return batch
+
+
+@task(task_run_name="wait for the review of {client} {period}?")
+def wait(client: str, period: str, as_of: datetime, reason: str) -> Waiting | None:
+    """Does the retrain wait for people? Only where the client's agreement says so."""
+    waiting = wait_for_review(open_desk(client), period, as_of, reason)
+    if waiting:
+        get_run_logger().warning("%s: %s", client, waiting)
+    return waiting
+
+
+@task(task_run_name="does a retrain of {client} wait no more?")
+def waited(client: str, as_of: datetime) -> Waiting | None:
+    """A retrain that people have kept waiting and have now done their part for."""
+    return no_longer_waiting(open_desk(client), as_of)

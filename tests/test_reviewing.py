@@ -1,0 +1,161 @@
+"""What is asked, what comes back, and what a retrain makes of it."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+
+import pytest
+
+from tests.small_client import configure
+from tests.test_review_queue import Page, choose, decide, uri  # noqa: F401 -- a fixture
+from tests.texts import case, text
+from upkeep import records
+from upkeep.auditing import draw_audit, sheet_key
+from upkeep.batch import Format, write_csv
+from upkeep.cases import Source
+from upkeep.desk import GOLDEN, Desk, open_desk
+from upkeep.doubtful import Doubt
+from upkeep.errors import SheetError
+from upkeep.log import Prediction, write_predictions
+from upkeep.stages.reviewing import (
+    asked,
+    no_longer_waiting,
+    offer_cases,
+    return_file,
+    take_returns,
+    wait_for_review,
+)
+from upkeep.stages.snapshot import decided_by, take_snapshot
+
+MONDAY = datetime(2026, 5, 4, 6, tzinfo=UTC)
+TUESDAY = MONDAY + timedelta(days=1)
+PERIOD = "2026-W18"
+
+
+def complaint(number: int, **more):
+    """A case that a customer complained about."""
+    found = case(number, "refund_request", at=MONDAY, was_error=True, given="order_status", **more)
+    return replace(found, source=Source.CUSTOMER)
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch) -> Desk:
+    configure(tmp_path / "configs", monkeypatch, tier=3, unreviewed="wait")
+    desk = open_desk("northwind")
+    audited = case(5, "order_status", at=MONDAY, was_error=True)
+    cases = [complaint(1), complaint(2), audited, case(4, at=MONDAY), case(6, at=MONDAY, doubts=(Doubt.LANGUAGE,))]
+    records.save_rows(desk.store, f"cases/{PERIOD}.jsonl", cases)
+    records.save_rows(desk.store, GOLDEN, [])
+    return desk
+
+
+def filled(desk: Desk, **decisions: tuple[str, str]) -> bytes:
+    """The batch's CSV file with decision and answer by number of the case."""
+    rows = list(csv.DictReader(StringIO(desk.store.read(f"to-review/{PERIOD}.csv").decode("utf-8-sig"))))
+    for row in rows:
+        row["decision"], row["answer"] = decisions.get(f"n{row['id'].lstrip(chr(39))}", ("", ""))
+    made = StringIO()
+    writer = csv.DictWriter(made, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    return made.getvalue().encode()
+
+
+def test_people_are_asked_about_complaints_and_doubts_but_not_about_what_an_auditor_said(desk):
+    batch = offer_cases(desk, PERIOD, MONDAY)
+    assert {one.id: one.why for one in asked(desk).values()} == {
+        "1": ("answered wrong",),
+        "2": ("answered wrong",),
+        "6": ("another language",),
+    }
+    assert set(batch.files) == set(Format)
+    assert all(desk.store.exists(key) for key in batch.files.values())
+    assert batch.page is None  # no MLflow server
+    assert offer_cases(desk, PERIOD, TUESDAY) == batch
+
+
+def test_what_comes_back_counts_in_the_next_snapshot_and_bad_rows_say_why(desk):
+    offer_cases(desk, PERIOD, MONDAY)
+    data = filled(desk, n1=("reject", ""), n2=("change", "order_statis"), n6=("accept", ""))
+    back = return_file(desk, data, name="mine.csv", by="ada", at=TUESDAY)
+    assert (back.decided, back.blank, [one.row for one in back.rejected]) == (2, 0, [3])
+    assert "did you mean" in back.rejected[0].reason
+    assert return_file(desk, data, name="again.csv", by="bob", at=TUESDAY + timedelta(days=1)) == back
+    assert {one.id: (str(one.decision), one.by) for one in decided_by(desk, TUESDAY).values()} == {
+        "1": ("reject", "ada"),
+        "6": ("accept", "ada"),
+    }
+    assert decided_by(desk, MONDAY) == {}
+    taken = take_snapshot(desk, "2026-05", TUESDAY)
+    assert taken.rejected == ("1",)
+    assert taken.left_out.get("not yet reviewed") == 1
+
+
+def test_a_file_that_is_dropped_into_the_inbox_is_taken_in_and_one_that_is_none_stays_there(desk):
+    offer_cases(desk, PERIOD, MONDAY)
+    desk.store.write("inbox/ada.csv", filled(desk, n1=("accept", "")))
+    desk.store.write("inbox/holiday.jpg", b"\xff\xd8\xff\xe0")
+    first, second = take_returns(desk, TUESDAY)
+    assert (first.name, first.decided, first.problem) == ("ada.csv", 1, None)
+    assert second.name == "holiday.jpg"
+    assert "expected" in second.problem
+    assert list(desk.store.keys("inbox/")) == ["inbox/holiday.jpg"]
+    assert decided_by(desk, TUESDAY)["1"].by == "inbox/ada.csv"
+    assert [one.name for one in take_returns(desk, TUESDAY)] == ["holiday.jpg"]
+
+
+def test_an_audit_sheet_may_be_dropped_there_too(desk):
+    rows = [Prediction("1", MONDAY - timedelta(days=3), text(1), "order_status", 0.9, "1", True, None, {})]
+    write_predictions(desk.store, rows, name="test")
+    drawn = draw_audit(desk, MONDAY)
+    desk.store.write("inbox/audit.xlsx", desk.store.read(sheet_key(drawn.week)))
+    (found,) = take_returns(desk, TUESDAY)
+    assert (found.decided, found.blank, found.problem) == (0, 1, None)
+
+
+def test_a_file_of_neither_kind_is_refused(desk):
+    with pytest.raises(SheetError, match="expected"):
+        return_file(desk, b"hello", name="x", by="ada", at=TUESDAY)
+
+
+def test_a_retrain_waits_for_people_until_every_case_is_decided(desk):
+    offer_cases(desk, PERIOD, MONDAY)
+    waiting = wait_for_review(desk, "2026-05", MONDAY, "scheduled")
+    assert str(waiting) == "the retrain of 2026-05 waits for 3 cases to be reviewed"
+    assert no_longer_waiting(desk, MONDAY) is None
+    data = filled(desk, n1=("accept", ""), n2=("reject", ""), n6=("reject", ""))
+    return_file(desk, data, name="mine.csv", by="ada", at=TUESDAY)
+    assert no_longer_waiting(desk, TUESDAY).reason == "scheduled"
+    assert wait_for_review(desk, "2026-05", TUESDAY, "scheduled") is None
+    assert no_longer_waiting(desk, TUESDAY) is None
+
+
+def test_a_batch_of_another_client_is_answered_row_by_row(desk):
+    offer_cases(desk, PERIOD, MONDAY)
+    theirs = [replace(one, id=f"x{one.id}") for one in asked(desk).values()]
+    desk.store.write(f"to-review/{PERIOD}.csv", write_csv(theirs))
+    answered = filled(desk, nx1=("accept", ""), nx2=("reject", ""))
+    back = return_file(desk, answered, name="theirs.csv", by="ada", at=TUESDAY)
+    assert (back.decided, back.blank, [one.row for one in back.rejected]) == (0, 1, [2, 3])
+    assert "expected one of the 3 that were asked about" in back.rejected[0].reason
+
+
+def test_where_an_mlflow_server_runs_the_cases_are_reviewed_there(desk, uri, monkeypatch):  # noqa: F811
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    batch = offer_cases(desk, PERIOD, MONDAY)
+    page = Page(uri, batch.page)
+    page.submit("1", decide("accept", "sure"), by="ann")
+    page.submit("2", decide("change"), choose("order_status"), by="bob")
+    page.submit("6", decide("change"), by="bob")
+    (found,) = take_returns(desk, datetime.now(UTC))
+    assert (found.name, found.decided) == (f"MLflow {PERIOD}", 2)
+    assert [one.reason for one in found.rejected] == ["6: change without the right answer"]
+    by_id = decided_by(desk, datetime.now(UTC))
+    assert {one.id: (str(one.decision), one.answer, one.by, one.comment) for one in by_id.values()} == {
+        "1": ("accept", "refund_request", "ann", "sure"),
+        "2": ("change", "order_status", "bob", ""),
+    }
+    assert take_returns(desk, datetime.now(UTC)) == []

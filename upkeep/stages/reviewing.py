@@ -1,0 +1,262 @@
+"""Which cases do people look over, and what have they decided?
+
+In the client's store: batches/ (what is asked, by period), to-review/ (the same as .xlsx, .csv and .json for Label
+Studio, with its labelling page), inbox/ (files that people drop), reviewed/ (decisions, by when they came back),
+returned/ (what each returned file brought), waiting/ (retrains that wait for people). Where an MLflow server runs, the
+questions are a review queue there too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from upkeep import records
+from upkeep.adapters import review_queue
+from upkeep.adapters.registry import tracking_uri
+from upkeep.auditing import return_audit
+from upkeep.batch import (
+    Back,
+    Decided,
+    Decision,
+    Format,
+    Question,
+    label_studio_config,
+    read_back,
+    write_csv,
+    write_label_studio,
+    write_xlsx,
+)
+from upkeep.cases import Case, Source
+from upkeep.config import Unreviewed
+from upkeep.deciding import understand
+from upkeep.desk import Desk
+from upkeep.errors import NotFoundError, SheetError, StoreError
+from upkeep.sheet import Rejected
+from upkeep.stages.snapshot import decided_by, snapshots, stamp
+from upkeep.store import address
+
+INBOX, SENT = "inbox/", "to-review/"
+SURE = {Source.AUDIT, Source.UNSURE, Source.REVIEWER}
+"""Who gave these answers had been asked for them; the others complained or got a request handed over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What people are asked to look over: how many cases, the files by format, and the page where MLflow has them."""
+
+    period: str
+    as_of: datetime
+    questions: int
+    files: dict[Format, str]
+    page: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """What one returned file brought; `problem` where it could not be read at all."""
+
+    name: str
+    at: datetime
+    decided: int = 0
+    blank: int = 0
+    rejected: tuple[Rejected, ...] = ()
+    problem: str | None = None
+
+    def __str__(self) -> str:
+        if self.problem:
+            return f"{self.name}: {self.problem}"
+        lines = [f"{self.name}: {self.decided} answers taken in, {self.blank} rows left blank"]
+        return "\n".join(lines + [f"  row {one.row} not used: {one.reason}" for one in self.rejected])
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A retrain that waits until people have looked over so many cases."""
+
+    period: str
+    as_of: datetime
+    reason: str
+    cases: int
+
+    def __str__(self) -> str:
+        return f"the retrain of {self.period} waits for {self.cases:,} cases to be reviewed"
+
+
+def offer_cases(desk: Desk, period: str, as_of: datetime) -> Batch:
+    """Write the batch of a collection: its errors that nobody was asked about yet, and whatever is doubtful."""
+    key = f"batches/{period}.json"
+    done = records.load_if_there(desk.store, key, Batch)
+    if done:
+        return done
+    cases = records.load_rows(desk.store, f"cases/{period}.jsonl", Case)
+    questions = [_question(desk, case, why) for case in cases if (why := _why(case))]
+    records.save_rows(desk.store, f"batches/{period}.jsonl", questions)
+    files: dict[Format, str] = {}
+    if questions:
+        labels = _labels(desk)
+        made = {
+            Format.XLSX: write_xlsx(questions, labels=labels, tab=period),
+            Format.CSV: write_csv(questions),
+            Format.LABEL_STUDIO: write_label_studio(questions, labels=labels),
+        }
+        files = {kind: f"{SENT}{period}.{kind}" for kind in made}
+        for kind, data in made.items():
+            desk.store.write(files[kind], data)
+        desk.store.write(f"{SENT}label-studio.xml", label_studio_config(labels).encode())
+    batch = Batch(period, desk.local(as_of), len(questions), files, _queue(desk, period, questions))
+    records.save(desk.store, key, batch)
+    return batch
+
+
+def return_file(desk: Desk, data: bytes, *, name: str, by: str, at: datetime) -> Returned:
+    """Take in a returned batch, all of it or part, or an audit sheet; the same file again changes nothing.
+
+    Rows that cannot be used come back with the reason, and the others count. Raises SheetError where it is neither.
+    """
+    key = f"{stamp(at)}-{hashlib.sha256(data).hexdigest()[:12]}"
+    known = [one for one in desk.store.keys("returned/") if one.endswith(f"{key[-12:]}.json")]
+    if known:
+        return records.load(desk.store, known[0], Returned)
+    try:
+        filled = read_back(data)
+    except SheetError as not_a_batch:
+        try:
+            audit = return_audit(desk, data, at=at)
+        except SheetError:
+            raise not_a_batch from None
+        found = Returned(name, desk.local(at), audit.answered, audit.blank, audit.rejected)
+    else:
+        back = understand(filled, asked=list(asked(desk).values()), labels=_labels(desk), by=by, at=desk.local(at))
+        found = _keep(desk, back, key, name=name, at=at)
+    records.save(desk.store, f"returned/{key}.json", found)
+    return found
+
+
+def take_returns(desk: Desk, as_of: datetime) -> list[Returned]:
+    """Take in what people dropped into the inbox and what they answered in MLflow; a file that is none stays there."""
+    found: list[Returned] = []
+    for key in list(desk.store.keys(INBOX)):
+        name = key.removeprefix(INBOX)
+        data = desk.store.read(key)
+        try:
+            found.append(return_file(desk, data, name=name, by=f"{INBOX}{name}", at=as_of))
+        except SheetError as exc:
+            found.append(Returned(name, desk.local(as_of), problem=str(exc)))
+            continue
+        desk.store.write(f"returned/{name}", data)
+        desk.store.delete(key)
+    return [*found, *_from_queue(desk, as_of)]
+
+
+def asked(desk: Desk) -> dict[str, Question]:
+    """Every case that people were ever asked to look over."""
+    keys = [key for key in desk.store.keys("batches/") if key.endswith(".jsonl")]
+    return {one.id: one for key in keys for one in records.load_rows(desk.store, key, Question)}
+
+
+def wait_for_review(desk: Desk, period: str, as_of: datetime, reason: str) -> Waiting | None:
+    """Note that a retrain waits for people; None where it need not: by the agreement, or because all is done."""
+    key, open_cases = f"waiting/{period}.json", _undecided(desk, as_of)
+    if not open_cases:
+        for one in list(desk.store.keys("waiting/")):
+            desk.store.delete(one)
+        return None
+    waiting = Waiting(period, desk.local(as_of), reason, open_cases)
+    records.save(desk.store, key, waiting)
+    return waiting
+
+
+def no_longer_waiting(desk: Desk, as_of: datetime) -> Waiting | None:
+    """A retrain that waited for people and need not any more; None where there is none."""
+    found = [records.load(desk.store, key, Waiting) for key in desk.store.keys("waiting/")]
+    return found[-1] if found and not _undecided(desk, as_of) else None
+
+
+def _undecided(desk: Desk, as_of: datetime) -> int:
+    if desk.client.unreviewed is not Unreviewed.WAIT:
+        return 0
+    return len(asked(desk).keys() - decided_by(desk, desk.local(as_of)).keys())
+
+
+def _keep(desk: Desk, back: Back, key: str, *, name: str, at: datetime) -> Returned:
+    if back.decided:
+        records.save_rows(desk.store, f"reviewed/{key}.jsonl", back.decided)
+    return Returned(name, desk.local(at), len(back.decided), back.blank, back.rejected)
+
+
+def _why(case: Case) -> tuple[str, ...]:
+    """Why somebody should look at a case; nothing where nobody needs to."""
+    why = ["answered wrong"] if case.was_error and case.source not in SURE else []
+    why += [case.conflict] if case.conflict else []
+    why += [doubt.value for doubt in case.doubts]
+    if case.suspect is not None:
+        why.append(f"a likely mistake: requests like it mostly have another answer ({case.suspect:.0%} for this one)")
+    return tuple(why)
+
+
+def _question(desk: Desk, case: Case, why: tuple[str, ...]) -> Question:
+    at = case.valid_from or case.known_from
+    if at is None:
+        raise StoreError(f"client {desk.client.client}: case {case.id} of a collection has no time")
+    return Question(case.id, case.text, case.answer, why, case.given, case.source.value, desk.local(at))
+
+
+def _labels(desk: Desk) -> list[str]:
+    """The labels to choose from: those agreed, those taught since, and what rules lead to; none for free text."""
+    if desk.client.free_text:
+        return []
+    taught = {label for one in snapshots(desk)[-1:] for label in one.labels}
+    known = {*desk.client.labels, *taught, *(rule.new for rule in desk.client.relabel)}
+    return [*sorted(known - {desk.client.out_of_scope_label}), desk.client.out_of_scope_label]
+
+
+def _queue(desk: Desk, period: str, questions: Iterable[Question]) -> str | None:
+    """Offer the questions in MLflow too, where a server runs."""
+    shown = [review_queue.Shown(one.id, one.text, one.answer, "; ".join(one.why), one.given or "") for one in questions]
+    if not shown or not review_queue.available(tracking_uri()):
+        return None
+    return review_queue.offer(desk.client.client, period, shown, labels=_labels(desk), uri=tracking_uri())
+
+
+def _from_queue(desk: Desk, as_of: datetime) -> list[Returned]:
+    """What was answered in MLflow since the last time."""
+    if not review_queue.available(tracking_uri()):
+        return []
+    batches = [records.load(desk.store, key, Batch) for key in desk.store.keys("batches/") if key.endswith(".json")]
+    questions, before = asked(desk), decided_by(desk, desk.local(as_of))
+    found = []
+    for batch in batches:
+        if batch.page is None:
+            continue
+        try:
+            answers = review_queue.collect(desk.client.client, batch.period, uri=tracking_uri())
+        except NotFoundError:  # another server's
+            continue
+        said = [_decided(one, questions[one.id]) for one in answers if one.id in questions]
+        new = [one for one in said if isinstance(one, Decided) and _newer(one, before.get(one.id))]
+        unused = [one for one in said if isinstance(one, Rejected)]
+        if new:
+            back = Back(tuple(new), 0, tuple(unused))
+            name = hashlib.sha256(records.dump_rows(new)).hexdigest()[:12]
+            found.append(_keep(desk, back, f"{stamp(as_of)}-{name}", name=f"MLflow {batch.period}", at=as_of))
+    return found
+
+
+def _newer(one: Decided, before: Decided | None) -> bool:
+    return before is None or (one.at > before.at and (one.decision, one.answer) != (before.decision, before.answer))
+
+
+def _decided(one: review_queue.Reviewed, question: Question) -> Decided | Rejected:
+    decision = Decision(one.decision)
+    answer = {Decision.ACCEPT: question.answer, Decision.CHANGE: one.answer, Decision.REJECT: None}[decision]
+    if decision is Decision.CHANGE and answer is None:
+        return Rejected(0, f"{one.id}: change without the right answer")
+    return Decided(one.id, decision, answer, one.by, one.at, one.comment)
+
+
+def where(desk: Desk, batch: Batch) -> str:
+    """Where a batch is to be found, for people."""
+    return batch.page or address(desk.store, batch.files[Format.XLSX])

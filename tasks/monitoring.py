@@ -18,7 +18,9 @@ from upkeep.incidents import note_incidents, open_incidents
 from upkeep.looking import Tracked
 from upkeep.monitoring import Review
 from upkeep.reporting import SHOWN_THEMES
+from upkeep.rules import Found
 from upkeep.stages.monitoring import follow_themes, review_week
+from upkeep.stages.rules import propose_rules
 from upkeep.store import address
 
 
@@ -28,6 +30,7 @@ def review_last_week(client: str, as_of: datetime) -> Review:
     desk = open_desk(client)
     found = review_week(desk, as_of)
     note_incidents(desk, found)
+    rules = propose_rules(desk, found)
     themes = follow_themes(desk, found)
     drawn = draw_audit(desk, as_of)
     log = get_run_logger()
@@ -35,11 +38,15 @@ def review_last_week(client: str, as_of: datetime) -> Review:
         log.info("%s %s: %s: %s", client, found.week, finding.status.value, finding.text)
     for change in found.changes:
         log.info("%s %s: %s: %s", client, found.week, change.kind.value, change.text)
+    for rule in rules:
+        log.info("%s %s: rule %s %s: %s", client, found.week, rule.id, "applied" if rule.accepted else "proposed", rule)
     quarantined = sum(found.figures.quarantined.values())
     if quarantined:
         log.warning("%s %s: %d log rows quarantined: %s", client, found.week, quarantined, found.figures.quarantined)
     create_markdown_artifact(
-        key=f"review-{client}", markdown=_summary(found, desk, drawn, themes), description=f"{client} {found.week}"
+        key=f"review-{client}",
+        markdown=_summary(found, desk, drawn, themes, rules),
+        description=f"{client} {found.week}",
     )
     return found
 
@@ -50,10 +57,17 @@ def chart(client: str, found: Review) -> None:
     chart_review(open_desk(client), found)
 
 
-def _summary(found: Review, desk: Desk, drawn: Drawn, themes: Tracked | None) -> str:
+def _summary(found: Review, desk: Desk, drawn: Drawn, themes: Tracked | None, rules: list[Found]) -> str:
     lines = [f"# {found.client} {found.week}", "", f"{found.figures.requests:,} requests.", ""]
     lines += [f"- **{finding.status.value}**: {finding.text}" for finding in found.findings]
     lines += [f"- **{change.kind.value}**: {change.text}. {change.action}" for change in found.changes]
+    for rule in rules:
+        how = (
+            "is applied"
+            if rule.accepted
+            else f"is proposed (`upkeep rules {found.client} {rule.id} --accept --by NAME`)"
+        )
+        lines += [f"- **rule** {rule.id} {how}: {rule}", *(f"    - “{text}”" for text in rule.examples)]
     going_on = [one for one in open_incidents(desk, found.as_of) if one.change and one.opened < found.as_of]
     lines += [f"- **still going on** since {one.week}: {one.text}" for one in going_on]
     if found.edges:

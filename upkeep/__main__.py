@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from upkeep.config import Client, Relabel, load_client, load_recipe, load_tiers
-from upkeep.errors import ConfigError, SheetError, UpkeepError
+from upkeep.errors import ConfigError, RuleError, SheetError, UpkeepError
 from upkeep.home import configs, home, prepare_process
 from upkeep.progress import OnTerminal
 
@@ -112,6 +112,17 @@ def _data_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     batch.add_argument("--by", required=True, help="who looked them over, where the file does not say")
     _moment(batch)
     batch.set_defaults(run=_reviewed)
+
+    rules = commands.add_parser("rules", help="list the relabel rules that outcomes speak for; accept or refuse one")
+    rules.add_argument("client")
+    rules.add_argument("rule", nargs="?", help="the id of one of them")
+    answer = rules.add_mutually_exclusive_group()
+    answer.add_argument("--accept", action="store_true", help="the next retrain unlearns the old answer")
+    answer.add_argument("--refuse", action="store_true")
+    rules.add_argument("--since", type=date.fromisoformat, metavar="DAY", help="the rule holds from another day")
+    rules.add_argument("--by", help="who decides")
+    _moment(rules)
+    rules.set_defaults(run=_rules)
 
     data = commands.add_parser("data", help="what a model was taught, and what changed since another one")
     data.add_argument("client")
@@ -326,6 +337,22 @@ def _reviewed(options: argparse.Namespace) -> None:
         )
     data = options.file.read_bytes()
     print(return_file(_desk(options.client), data, name=options.file.name, by=options.by, at=_as_of(options)))
+
+
+def _rules(options: argparse.Namespace) -> None:
+    from upkeep.stages.rules import decide_rule
+
+    desk = _desk(options.client)
+    if options.accept or options.refuse:
+        if not (options.rule and options.by):
+            raise RuleError(f"rule is {options.rule}, --by is {options.by}: expected the id of a rule and who decides")
+        decide_rule(desk, options.rule, accepted=options.accept, by=options.by, at=_as_of(options), since=options.since)
+    for one in desk.found_rules():
+        if options.rule in (None, one.id):
+            state = {None: "proposed", True: f"accepted by {one.by}", False: f"refused by {one.by}"}[one.accepted]
+            print(f"{one.id} {state}: {one}")
+            for text in one.examples:
+                print(f"  “{text}”")
 
 
 def _data(options: argparse.Namespace) -> None:

@@ -24,6 +24,7 @@ from upkeep.stages.contract import book_retrain, due, is_included
 from upkeep.stages.finetuning import train_challenger
 from upkeep.stages.monitoring import follow_themes, review_week
 from upkeep.stages.reviewing import Waiting, no_longer_waiting, offer_cases, take_returns, wait_for_review
+from upkeep.stages.rules import propose_rules
 
 
 class Act(Protocol):
@@ -54,6 +55,7 @@ def watch(desk: Desk, as_of: datetime) -> ChangeOrder | None:
     take_returns(desk, as_of)
     found = review_week(desk, as_of)
     note_incidents(desk, found)
+    propose_rules(desk, found)
     follow_themes(desk, found)
     chart_review(desk, found)
     draw_audit(desk, as_of)

@@ -72,7 +72,8 @@ class Kind(StrEnum):
 
 
 ACTIONS = {
-    Kind.POLICY: "Ask the client since when and add the rule to `relabel`: the next retrain unlearns the old answer.",
+    Kind.POLICY: "Ask the client since when, and accept the rule (`upkeep rules`) or add it to `relabel`: "
+    "the next retrain unlearns the old answer.",
     Kind.NEW_CATEGORY: "Agree on the category with the client; a retrain learns it once it has cases enough.",
     Kind.OUT_OF_SCOPE: "Have some of them labelled, so that a retrain learns what to hand to a person.",
     Kind.LABEL_MIX: "No fault in itself: check the precision of the labels that grew, and retrain only if it fell.",
@@ -173,7 +174,7 @@ def _with_rule(change: Change, client: Client) -> Change:
     if rule is None:
         return change
     return replace(
-        change, action=f"`relabel` has the rule, from {rule.since}: the next retrain unlearns the old answer."
+        change, action=f"There is a rule for it, from {rule.since}: the next retrain unlearns the old answer."
     )
 
 
@@ -215,7 +216,7 @@ def policy_changes(
 
     Where the other label is one of `grown`, that something has changed is certain already, and fewer cases tell where.
     """
-    found, usual = _corrections(recent), _corrections(before)
+    found, usual = corrections(recent), corrections(before)
     answered, used_to = _added(one.answered for one in recent), _added(one.answered for one in before)
     looked_at: Counter[str] = Counter()
     for (given, _), n in found.items():
@@ -448,7 +449,8 @@ def _told_once(found: Sequence[Change]) -> Iterator[Change]:
             yield one
 
 
-def _corrections(weeks: Sequence[Figures]) -> Counter[tuple[str, str]]:
+def corrections(weeks: Sequence[Figures]) -> Counter[tuple[str, str]]:
+    """How often each answer was given and each was right, by the two; where they are the same it was confirmed."""
     found: Counter[tuple[str, str]] = Counter()
     for one in weeks:
         for cell in one.named:

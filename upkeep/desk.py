@@ -94,10 +94,14 @@ class Desk:
         """Every labelled case ever stored, launch first, then by retrain period."""
         return [case for key in self.store.keys("cases/") for case in load_rows(self.store, key, Case)]
 
-    def rules(self, moment: datetime) -> list[Relabel]:
-        """The relabel rules known at a moment: those in the client's config, and those that were applied by then."""
+    def found_rules(self) -> list[Found]:
+        """The relabel rules that outcomes have spoken for, whatever became of them, oldest first."""
         found = [load(self.store, key, Found) for key in self.store.keys("rules/")]
-        return [*self.client.relabel, *(one.rule for one in found if one.applied is not None and one.applied <= moment)]
+        return sorted(found, key=lambda one: (one.proposed, one.id))
+
+    def rules(self, moment: datetime) -> list[Relabel]:
+        """The relabel rules known at a moment: those in the client's config, and those that were accepted by then."""
+        return [*self.client.relabel, *(one.rule for one in self.found_rules() if one.holds(moment))]
 
     def claims(self) -> dict[str, Claim]:
         """The retrains already booked, by period."""

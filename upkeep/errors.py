@@ -61,6 +61,10 @@ class UnsupportedTaskError(UpkeepError):
     """The client's task is configured but this stage cannot do it."""
 
 
+class RuleError(UpkeepError):
+    """A relabel rule was asked for that nobody has proposed."""
+
+
 class DecisionError(UpkeepError):
     """A promotion or rollback was asked for that the record does not allow."""
 

@@ -51,7 +51,7 @@ def review_week(desk: Desk, as_of: datetime) -> Review:
     if seen:
         records.save_rows(desk.store, f"edge-cases/{last.key}.jsonl", seen.edges.cases)
     found = review(
-        desk.client,
+        desk.client.model_copy(update={"relabel": tuple(desk.rules(moment))}),
         week=last.key,
         as_of=moment,
         figures=figures_of(counted, desk.client),

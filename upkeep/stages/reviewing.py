@@ -209,7 +209,8 @@ def _labels(desk: Desk) -> list[str]:
     if desk.client.free_text:
         return []
     taught = {label for one in snapshots(desk)[-1:] for label in one.labels}
-    known = {*desk.client.labels, *taught, *(rule.new for rule in desk.client.relabel)}
+    ruled = {rule.new for rule in (*desk.client.relabel, *(one.rule for one in desk.found_rules()))}
+    known = {*desk.client.labels, *taught, *ruled}
     return [*sorted(known - {desk.client.out_of_scope_label}), desk.client.out_of_scope_label]
 
 

@@ -11,6 +11,7 @@ from tests.texts import case
 from upkeep.batch import Decided, Decision
 from upkeep.cases import Source
 from upkeep.config import Relabel
+from upkeep.doubtful import Doubt
 from upkeep.history import as_appended, current, label_history
 
 ZONE = ZoneInfo("Europe/Berlin")
@@ -106,9 +107,17 @@ def test_what_a_reviewer_says_counts_and_what_he_rejects_is_left_out():
     assert by_id["4"].reviewer is None
 
 
+def test_a_doubtful_case_that_nobody_has_read_ends_no_other_answer():
+    doubtful = case(2, "b", at=MAY, text_of="x", doubts=(Doubt.LANGUAGE,))
+    cases = [case(1, "a", text_of="x"), doubtful]
+    assert right(cases) == {"1": "a"}
+    assert told(cases).unread == [doubtful]
+    assert right(cases, decided=[decision(2, Decision.ACCEPT, "b")]) == {"2": "b"}
+
+
 def test_appending_keeps_every_answer_that_was_ever_given():
     cases = [case(1, "a", text_of="x"), case(2, "b", at=MAY, text_of="X"), case(3, "b", at=JULY, text_of="x")]
-    assert [one.answer for one in as_appended(cases, decided={})] == ["a", "b"]
+    assert [one.answer for one in as_appended(cases)] == ["a", "b"]
 
 
 @pytest.mark.parametrize(("at", "answer"), [(MAY, "refund"), (JULY, "self_service")])

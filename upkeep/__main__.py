@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from upkeep.config import Client, Relabel, load_client, load_recipe, load_tiers
+from upkeep.config import Client, Relabel, Rules, load_client, load_recipe, load_tiers
 from upkeep.errors import ConfigError, RuleError, SheetError, UpkeepError
 from upkeep.home import configs, home, prepare_process
 from upkeep.progress import OnTerminal
@@ -49,7 +49,10 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("--audit", type=int, default=100, help="requests a week labelled at random (default 100)")
     replay.add_argument("--feedback", type=float, default=0.5, help="share of wrong automatic answers complained about")
     replay.add_argument("--relabel", type=_relabel, action="append", default=[], metavar="OLD=NEW@DATE")
+    replay.add_argument("--rules", type=Rules, choices=list(Rules), default=Rules.PROPOSE, help="rules that are found")
+    replay.add_argument("--training", default=None, metavar="RECIPE", help="a recipe of configs/training")
     replay.add_argument("--json", type=Path, required=True, help="where to write the months")
+    replay.add_argument("--answers", type=Path, help="where to write every answer, as JSON Lines")
     replay.add_argument("--seed", type=int, default=0)
     replay.add_argument("--keep", type=Path, help="state folder to keep, for the MLflow UI; default: a temporary one")
     replay.set_defaults(run=_replay)
@@ -191,10 +194,16 @@ def _play(options: argparse.Namespace, timeline: Timeline, folder: Path, *, like
 
     from upkeep.chain import run_due
     from upkeep.desk import open_desk
-    from upkeep.replay import Feedback, by_month, client_for, go_live, play
+    from upkeep.replay import Feedback, answers_given, by_month, client_for, go_live, play
 
     client = client_for(timeline, name="replayed", tier=options.tier, like=like).model_copy(
-        update={"relabel": tuple(options.relabel), "time_zone": "UTC", "store": "clients/replayed"}
+        update={
+            "relabel": tuple(options.relabel),
+            "rules": options.rules,
+            "training": options.training or like.training,
+            "time_zone": "UTC",
+            "store": "clients/replayed",
+        }
     )
     _write_client(folder, client)
     desk = open_desk("replayed")
@@ -205,6 +214,9 @@ def _play(options: argparse.Namespace, timeline: Timeline, folder: Path, *, like
     act = partial(run_due, seed=options.seed, progress=progress)
     feedback = Feedback(complaints=options.feedback, audit=options.audit)
     played = play(desk, timeline, act=act, feedback=feedback, seed=options.seed, progress=progress)
+    if options.answers:
+        lines = (json.dumps(one, ensure_ascii=False) + "\n" for one in answers_given(played))
+        options.answers.write_text("".join(lines), encoding="utf-8")
     return by_month(desk, played)
 
 

@@ -20,17 +20,18 @@ from upkeep.config import Relabel
 
 
 class History(NamedTuple):
-    """Every version of every case, and the cases that a reviewer wants left out."""
+    """Every version of every case, the cases that a reviewer wants left out, and doubtful ones that nobody has read."""
 
     versions: list[Case]
     rejected: list[Case]
+    unread: list[Case]
 
 
 def label_history(
     cases: Iterable[Case], *, rules: Sequence[Relabel], decided: Mapping[str, Decided], moment: datetime, zone: ZoneInfo
 ) -> History:
     """All that is known at a moment; rules that are not in force by then change nothing."""
-    reviewed, rejected = _reviewed(cases, decided)
+    reviewed, rejected, unread = as_reviewed(cases, decided)
     texts: dict[str, list[Case]] = defaultdict(list)
     for case in sorted(reviewed, key=lambda case: (case.valid_from is not None, case.valid_from, case.id)):
         _add(texts[normalise(case.text)], case)
@@ -39,7 +40,7 @@ def label_history(
         start = datetime(rule.since.year, rule.since.month, rule.since.day, tzinfo=zone)
         if start <= moment:
             versions = [part for version in versions for part in _ruled(version, rule, start)]
-    return History(versions, rejected)
+    return History(versions, rejected, unread)
 
 
 def current(versions: Iterable[Case], moment: datetime) -> list[Case]:
@@ -51,26 +52,27 @@ def current(versions: Iterable[Case], moment: datetime) -> list[Case]:
     ]
 
 
-def as_appended(cases: Iterable[Case], *, decided: Mapping[str, Decided]) -> list[Case]:
+def as_appended(cases: Iterable[Case]) -> list[Case]:
     """Every answer that was ever given, as if none could be outdated: what a retrain learns that only appends."""
-    kept = {(normalise(case.text), case.answer): case for case in _reviewed(cases, decided)[0]}
-    return list(kept.values())
+    return list({(normalise(case.text), case.answer): case for case in cases}.values())
 
 
-def _reviewed(cases: Iterable[Case], decided: Mapping[str, Decided]) -> tuple[list[Case], list[Case]]:
+def as_reviewed(cases: Iterable[Case], decided: Mapping[str, Decided]) -> tuple[list[Case], list[Case], list[Case]]:
+    """The cases as reviewers have decided, those they rejected, and doubtful ones that none of them has read."""
     kept: list[Case] = []
     rejected: list[Case] = []
+    unread: list[Case] = []
     for case in cases:
         said = decided.get(case.id)
         if said is None:
-            kept.append(case)
+            (unread if case.doubts else kept).append(case)
         elif said.answer is None:
             rejected.append(case)
         elif said.decision is Decision.ACCEPT:
             kept.append(replace(case, reviewer=said.by))
         else:
             kept.append(replace(case, answer=said.answer, source=Source.REVIEWER, reviewer=said.by))
-    return kept, rejected
+    return kept, rejected, unread
 
 
 def _add(chain: list[Case], case: Case) -> None:

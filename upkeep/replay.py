@@ -7,7 +7,7 @@ the client's feedback comes in as it would, and whatever is due on a day is done
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -101,6 +101,20 @@ def play(
     return played
 
 
+def answers_given(played: Iterable[Played]) -> Iterator[dict[str, Any]]:
+    """Every answer with the right one: id, at, right answer, answer, confidence, automatic, model version."""
+    for one in played:
+        yield {
+            "id": one.row.id,
+            "at": one.at.isoformat(),
+            "right_answer": one.row.label,
+            "answer": one.answer.output,
+            "confidence": one.answer.confidence,
+            "automatic": one.answer.automatic,
+            "version": one.version,
+        }
+
+
 def by_month(desk: Desk, played: Sequence[Played]) -> list[dict[str, Any]]:
     """The outcome by calendar month of the timeline: true shares, and what was alarmed and decided."""
     months: dict[str, list[Played]] = defaultdict(list)
@@ -116,6 +130,12 @@ def by_month(desk: Desk, played: Sequence[Played]) -> list[dict[str, Any]]:
             {"week": review.week, "kind": one.kind.value, "text": one.text, "old": one.old, "new": one.new}
             for one in review.changes
         ]
+    ruled: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for rule in desk.found_rules():
+        ruled[_month(rule.proposed, desk)].append(
+            {"week": rule.week, "old": rule.rule.old, "new": rule.rule.new, "since": f"{rule.rule.since}"}
+            | {"accepted": rule.accepted, "evidence": rule.evidence}
+        )
     decided: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for one_decision in decisions(desk):
         decided[_month(one_decision.as_of, desk)].append(
@@ -129,7 +149,8 @@ def by_month(desk: Desk, played: Sequence[Played]) -> list[dict[str, Any]]:
             }
         )
     return [
-        _summary(month, rows) | {"alerts": alerts[month], "changes": changed[month], "decisions": decided[month]}
+        _summary(month, rows)
+        | {"alerts": alerts[month], "changes": changed[month], "rules": ruled[month], "decisions": decided[month]}
         for month, rows in sorted(months.items())
     ]
 

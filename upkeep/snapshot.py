@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from upkeep.batch import Decided
 from upkeep.cases import Case, digest, fraction, normalise
 from upkeep.config import NewLabels, Outdated, Recipe, Relabel, Unreviewed
-from upkeep.history import as_appended, current, label_history
+from upkeep.history import as_appended, as_reviewed, current, label_history
 from upkeep.progress import Progress, silent
 from upkeep.sides import Locked, Proof, Side, open_to_learn, prove, sides
 
@@ -92,8 +92,14 @@ def choose(facts: Facts, terms: Terms, *, progress: Progress = silent) -> Snapsh
     wants new labels learned. Raises LeakError where an evaluation item is in it after all.
     """
     by_id = {case.id: case for case in facts.cases}
-    right, rejected = _right_now(facts, terms)
-    usable = [case for case in right if _unread(case, facts, terms) is None]
+    history = label_history(
+        facts.cases, rules=terms.rules, decided=facts.decided, moment=terms.moment, zone=ZoneInfo(terms.zone)
+    )
+    append = terms.recipe.mix.outdated is Outdated.APPEND
+    right = (
+        as_appended(as_reviewed(facts.cases, facts.decided)[0]) if append else current(history.versions, terms.moment)
+    )
+    usable = [case for case in right if not _waits(case, facts, terms)]
     on = sides(usable, by_id, terms.recipe)
     open_side = [case for case in usable if on[case.id] is not Side.HOLDOUT]
     free = open_to_learn(open_side, facts.locked, progress=progress)
@@ -101,7 +107,8 @@ def choose(facts: Facts, terms: Terms, *, progress: Progress = silent) -> Snapsh
     labels, waiting = _taught(mixed, terms)
     train = [case for case in mixed if case.answer in labels]
     calibration = [case for case in free if on[case.id] is Side.CALIBRATION]
-    left_out = Counter(reason for case in right if (reason := _unread(case, facts, terms)))
+    left_out = Counter(f"unread and doubtful: {case.doubts[0]}" for case in history.unread)
+    left_out["not yet reviewed"] = len(right) - len(usable)
     left_out["held out for evaluation"] = len(usable) - len(open_side)
     left_out["nearly an evaluation item"] = len(open_side) - len(free)
     left_out["not in the mix"] = len(free) - len(calibration) - len(mixed)
@@ -113,7 +120,7 @@ def choose(facts: Facts, terms: Terms, *, progress: Progress = silent) -> Snapsh
         waiting=waiting,
         superseded=sum(case.replaced is not None for case in train),
         left_out={reason: n for reason, n in left_out.items() if n},
-        rejected=tuple(sorted(rejected)),
+        rejected=tuple(sorted(case.id for case in history.rejected)),
         proof=prove([one.case for one in lessons], facts.locked, progress=progress),
     )
 
@@ -137,24 +144,11 @@ def difference(before: Iterable[Lesson], after: Iterable[Lesson], *, rejected: I
     return [f"{n:,} {what}" for n, what in told if n] or ["nothing"]
 
 
-def _right_now(facts: Facts, terms: Terms) -> tuple[list[Case], list[str]]:
-    history = label_history(
-        facts.cases, rules=terms.rules, decided=facts.decided, moment=terms.moment, zone=ZoneInfo(terms.zone)
-    )
-    rejected = [case.id for case in history.rejected]
-    if terms.recipe.mix.outdated is Outdated.APPEND:
-        return as_appended(facts.cases, decided=facts.decided), rejected
-    return current(history.versions, terms.moment), rejected
-
-
-def _unread(case: Case, facts: Facts, terms: Terms) -> str | None:
-    """Why a case is not used before somebody has read it."""
-    if case.reviewer:
-        return None
-    if case.doubts:
-        return f"unread and doubtful: {case.doubts[0]}"
-    asked = case.id in facts.asked or case.like in facts.asked
-    return "not yet reviewed" if asked and terms.unreviewed is not Unreviewed.USE_OUTCOMES else None
+def _waits(case: Case, facts: Facts, terms: Terms) -> bool:
+    """Is it left out until the reviewers who were asked about it have answered?"""
+    if case.reviewer or terms.unreviewed is Unreviewed.USE_OUTCOMES:
+        return False
+    return case.id in facts.asked or case.like in facts.asked
 
 
 def _mix(cases: Sequence[Case], terms: Terms) -> list[Case]:

@@ -61,11 +61,7 @@ def _held_out(desk: Desk, moment: datetime, *, agreed: set[str]) -> list[Case]:
     cases = known_cases(desk, moment)
     rules, decided = desk.rules(moment), decided_by(desk, moment)
     history = label_history(cases, rules=rules, decided=decided, moment=moment, zone=desk.zone)
-    return [
-        case
-        for case in current(history.versions, moment)
-        if normalise(case.text) in locked and (case.reviewer or not case.doubts)
-    ]
+    return [case for case in current(history.versions, moment) if normalise(case.text) in locked]
 
 
 def _fixed(desk: Desk, served: Iterable[str]) -> set[str]:

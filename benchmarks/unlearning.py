@@ -1,0 +1,123 @@
+"""Is a changed policy right again after the next retrain? `python -m benchmarks.unlearning`
+
+Two histories in which right answers change while the requests stay, played as production with no rule written by hand:
+once with the rules that are found being applied, once with the new answers only appended to the old ones. Needs the
+shared data (UPKEEP_DATA, default ../shared/data).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from benchmarks.table import head, row
+from upkeep.periods import week
+from upkeep.rates import Rate
+
+
+class Story(NamedTuple):
+    """A timeline: the day on which answers change, and which of its requests the change is about."""
+
+    changed: date
+    about: Callable[[Mapping[str, Any]], bool]
+
+
+class Way(NamedTuple):
+    """How outdated answers are dealt with: what becomes of rules that are found, and the recipe."""
+
+    rules: str
+    training: str
+
+
+WAYS = {"superseded": Way("apply", "lora-encoder"), "appended": Way("propose", "append-only")}
+
+
+def stories(data: Path) -> dict[str, Story]:
+    """The two histories by the name of their timeline."""
+    import pyarrow.parquet as pq
+
+    banking = pq.read_table(data / "banking77" / "banking77.parquet", columns=["text", "label"]).to_pylist()
+    original = {one["text"]: one["label"] for one in banking}
+    played = pq.read_table(data / "timelines" / "banking77_policy.parquet", columns=["id", "text"]).to_pylist()
+    was = {one["id"]: original[one["text"]] for one in played}
+    return {
+        "banking77_policy": Story(date(2025, 7, 1), lambda one: was[one["id"]] != one["right_answer"]),
+        "sumo_firefox_third_rename": Story(date(2022, 5, 10), lambda one: one["right_answer"] == "website-breakages"),
+    }
+
+
+class Played(NamedTuple):
+    """A history under one way: its months as replay tells them, and its answers."""
+
+    months: Sequence[Mapping[str, Any]]
+    answers: Sequence[Mapping[str, Any]]
+
+
+def play(timeline: Path, way: Way, *, tier: int, folder: Path) -> Played:
+    """Replay a timeline in a process of its own; its progress goes to the terminal."""
+    months, answers = folder / "months.json", folder / "answers.jsonl"
+    command = [sys.executable, "-m", "upkeep", "replay", str(timeline), "--tier", str(tier), "--rules", way.rules]
+    command += ["--training", way.training, "--json", str(months), "--answers", str(answers)]
+    subprocess.run(command, check=True, stdout=sys.stderr)
+    lines = answers.read_text(encoding="utf-8").splitlines()
+    return Played(json.loads(months.read_text(encoding="utf-8"))["months"], [json.loads(line) for line in lines])
+
+
+def by_month(story: Story, answers: Sequence[Mapping[str, Any]]) -> dict[str, Rate]:
+    """How often the changed requests were answered right, by month from the change on."""
+    found: dict[str, list[bool]] = {}
+    for one in answers:
+        if one["at"] >= f"{story.changed}" and story.about(one):
+            found.setdefault(one["at"][:7], []).append(one["answer"] == one["right_answer"])
+    return {month: Rate.of(right) for month, right in sorted(found.items())}
+
+
+def after_next_retrain(played: Played, rates: Mapping[str, Rate]) -> str | None:
+    """The first month, after the one of the change, in which a model from a later retrain answers."""
+    retrained = [one["month"] for one in played.months if one["decisions"] and one["month"] > min(rates)]
+    return retrained[0] if retrained else None
+
+
+def tell_rules(story: Story, played: Played) -> None:
+    """The rules that were found, and how many weeks after the change."""
+    zone = ZoneInfo("UTC")
+    for found in (one for month in played.months for one in month["rules"]):
+        weeks = -(-(week(found["week"], zone).end.date() - story.changed).days // 7)
+        rule = f"`{found['old']}` -> `{found['new']}` from {found['since']}"
+        print(f"- {rule}, proposed in week {weeks}: {found['evidence']}")
+
+
+def main() -> None:
+    """Print a table, and the rules that were found."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tier", type=int, default=2, help="2 retrains each quarter, 3 each month")
+    parser.add_argument("--story", action="append", help="one of the histories; default: both")
+    options = parser.parse_args()
+    data = Path(os.environ.get("UPKEEP_DATA", "../shared/data"))
+    found: dict[str, Played] = {}
+    head("history", "outdated answers are", "right in the month after the next retrain", "by month from the change on")
+    for name, story in stories(data).items():
+        for about, way in WAYS.items() if name in (options.story or [name]) else ():
+            with tempfile.TemporaryDirectory() as scratch:
+                played = play(data / "timelines" / f"{name}.parquet", way, tier=options.tier, folder=Path(scratch))
+            rates = by_month(story, played.answers)
+            after = after_next_retrain(played, rates)
+            told = ", ".join(f"{rate.value:.2f}" for rate in rates.values())
+            row(name, about, f"{after}: {rates[after]}" if after else "none", told)
+            found[name] = played if way.rules == "apply" else found[name]
+    for name, played in found.items():
+        print(f"\nRules found and applied in `{name}`:\n")
+        tell_rules(stories(data)[name], played)
+
+
+if __name__ == "__main__":
+    main()

@@ -16,6 +16,7 @@ from upkeep import records
 from upkeep.auditing import draw_audit, sheet_key
 from upkeep.batch import Format, write_csv
 from upkeep.cases import Source
+from upkeep.collection import Fold
 from upkeep.desk import GOLDEN, Desk, open_desk
 from upkeep.doubtful import Doubt
 from upkeep.errors import SheetError
@@ -48,6 +49,7 @@ def desk(tmp_path, monkeypatch) -> Desk:
     audited = case(5, "order_status", at=MONDAY, was_error=True)
     cases = [complaint(1), complaint(2), audited, case(4, at=MONDAY), case(6, at=MONDAY, doubts=(Doubt.LANGUAGE,))]
     records.save_rows(desk.store, f"cases/{PERIOD}.jsonl", cases)
+    records.save_rows(desk.store, f"folded/{PERIOD}.jsonl", [Fold("2", 7, 7, MONDAY)])
     records.save_rows(desk.store, GOLDEN, [])
     return desk
 
@@ -67,14 +69,21 @@ def filled(desk: Desk, **decisions: tuple[str, str]) -> bytes:
 def test_people_are_asked_about_complaints_and_doubts_but_not_about_what_an_auditor_said(desk):
     batch = offer_cases(desk, PERIOD, MONDAY)
     assert {one.id: one.why for one in asked(desk).values()} == {
-        "1": ("answered wrong",),
-        "2": ("answered wrong",),
         "6": ("another language",),
+        "2": ("answered wrong",),
+        "1": ("answered wrong",),
     }
     assert set(batch.files) == set(Format)
     assert all(desk.store.exists(key) for key in batch.files.values())
     assert batch.page is None  # no MLflow server
     assert offer_cases(desk, PERIOD, TUESDAY) == batch
+
+
+def test_of_too_many_the_doubtful_and_then_the_most_frequent_are_asked_about(desk):
+    client = desk.client.model_copy(update={"asked_at_most": 2})
+    few = replace(desk, agreement=desk.agreement.model_copy(update={"client": client}))
+    assert offer_cases(few, PERIOD, MONDAY).questions == 2
+    assert list(asked(few)) == ["6", "2"]
 
 
 def test_what_comes_back_counts_in_the_next_snapshot_and_bad_rows_say_why(desk):
@@ -139,7 +148,7 @@ def test_a_batch_of_another_client_is_answered_row_by_row(desk):
     desk.store.write(f"to-review/{PERIOD}.csv", write_csv(theirs))
     answered = filled(desk, nx1=("accept", ""), nx2=("reject", ""))
     back = return_file(desk, answered, name="theirs.csv", by="ada", at=TUESDAY)
-    assert (back.decided, back.blank, [one.row for one in back.rejected]) == (0, 1, [2, 3])
+    assert (back.decided, back.blank, [one.row for one in back.rejected]) == (0, 1, [3, 4])
     assert "expected one of the 3 that were asked about" in back.rejected[0].reason
 
 

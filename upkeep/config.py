@@ -320,6 +320,9 @@ class Client(Strict):
     unreviewed: Unreviewed = Field(
         default=Unreviewed.USE_OUTCOMES, description="cases nobody has reviewed by the retrain: use, skip, or wait"
     )
+    asked_at_most: int = Field(
+        default=200, ge=0, description="cases that people are asked to look over at a time, the most telling first"
+    )
     conversation: str | None = Field(
         default=None, description="metadata key whose requests belong together: they are all trained on or all held out"
     )

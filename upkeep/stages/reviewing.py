@@ -30,6 +30,7 @@ from upkeep.batch import (
     write_xlsx,
 )
 from upkeep.cases import Case, Source
+from upkeep.collection import Fold
 from upkeep.config import Unreviewed
 from upkeep.deciding import understand
 from upkeep.desk import Desk
@@ -39,6 +40,7 @@ from upkeep.stages.snapshot import decided_by, snapshots, stamp
 from upkeep.store import address
 
 INBOX, SENT = "inbox/", "to-review/"
+WRONG = "answered wrong"
 SURE = {Source.AUDIT, Source.UNSURE, Source.REVIEWER}
 """Who gave these answers had been asked for them; the others complained or got a request handed over."""
 
@@ -86,13 +88,19 @@ class Waiting:
 
 
 def offer_cases(desk: Desk, period: str, as_of: datetime) -> Batch:
-    """Write the batch of a collection: its errors that nobody was asked about yet, and whatever is doubtful."""
+    """Write the batch of a collection: whatever is doubtful, and answers that nobody had been asked for.
+
+    Of more than the client's people are asked about at a time, the doubtful come first, and then what was asked most.
+    """
     key = f"batches/{period}.json"
     done = records.load_if_there(desk.store, key, Batch)
     if done:
         return done
     cases = records.load_rows(desk.store, f"cases/{period}.jsonl", Case)
-    questions = [_question(desk, case, why) for case in cases if (why := _why(case))]
+    again = {fold.case: fold.requests for fold in records.load_rows(desk.store, f"folded/{period}.jsonl", Fold)}
+    told = [(case, why) for case in cases if (why := _why(case))]
+    told.sort(key=lambda one: (one[1] == (WRONG,), -again.get(one[0].id, 0)))
+    questions = [_question(desk, case, why) for case, why in told[: desk.client.asked_at_most]]
     records.save_rows(desk.store, f"batches/{period}.jsonl", questions)
     files: dict[Format, str] = {}
     if questions:
@@ -189,7 +197,7 @@ def _keep(desk: Desk, back: Back, key: str, *, name: str, at: datetime) -> Retur
 
 def _why(case: Case) -> tuple[str, ...]:
     """Why somebody should look at a case; nothing where nobody needs to."""
-    why = ["answered wrong"] if case.was_error and case.source not in SURE else []
+    why = [WRONG] if case.was_error and case.source not in SURE else []
     why += [case.conflict] if case.conflict else []
     why += [doubt.value for doubt in case.doubts]
     if case.suspect is not None:

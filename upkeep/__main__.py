@@ -249,7 +249,8 @@ def _check(options: argparse.Namespace) -> None:  # noqa: ARG001 -- every comman
 def _onboard(options: argparse.Namespace) -> None:
     from upkeep.apart import check_apart, neighbours
     from upkeep.cases import Case, Item, Source
-    from upkeep.stages.finetuning import onboard
+    from upkeep.records import load
+    from upkeep.stages.finetuning import REDACTED, Redaction, onboard
 
     desk = _desk(options.client)
     check_apart(configs(), desk, neighbours(configs(), options.client))
@@ -266,6 +267,8 @@ def _onboard(options: argparse.Namespace) -> None:
     ]
     made = onboard(desk, cases=cases, golden=golden, as_of=_as_of(options), seed=options.seed, progress=OnTerminal())
     print(f"{options.client}: version {made.version} is in service, trained on {made.trained_on:,} cases")
+    hidden = load(desk.store, REDACTED, Redaction)
+    print(f"  personal data taken out of {hidden.cases:,} cases and {hidden.golden:,} golden items")
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from openpyxl import Workbook, load_workbook
 
 from upkeep.batch import (
+    Choice,
     Decided,
-    Decision,
     Filled,
     Format,
     Question,
@@ -155,15 +155,15 @@ def test_what_a_spreadsheet_would_rewrite_as_a_number_or_a_date_is_kept_from_it(
 @pytest.mark.parametrize(
     ("decision", "answer", "expected"),
     [
-        ("accept", "", (Decision.ACCEPT, "order_status")),
-        (" Accept ", "order_status", (Decision.ACCEPT, "order_status")),
-        ("", "order_status", (Decision.ACCEPT, "order_status")),
-        ("change", "refund_status", (Decision.CHANGE, "refund_status")),
-        ("", " refund_status", (Decision.CHANGE, "refund_status")),
-        ("change", "Ru\u0308ckgabe", (Decision.CHANGE, "Rückgabe")),
-        ("CHANGE", "gift  cards", (Decision.CHANGE, "gift cards")),
-        ("reject", "", (Decision.REJECT, None)),
-        ("reject", "order_status", (Decision.REJECT, None)),
+        ("accept", "", (Choice.ACCEPT, "order_status")),
+        (" Accept ", "order_status", (Choice.ACCEPT, "order_status")),
+        ("", "order_status", (Choice.ACCEPT, "order_status")),
+        ("change", "refund_status", (Choice.CHANGE, "refund_status")),
+        ("", " refund_status", (Choice.CHANGE, "refund_status")),
+        ("change", "Ru\u0308ckgabe", (Choice.CHANGE, "Rückgabe")),
+        ("CHANGE", "gift  cards", (Choice.CHANGE, "gift cards")),
+        ("reject", "", (Choice.REJECT, None)),
+        ("reject", "order_status", (Choice.REJECT, None)),
     ],
 )
 def test_a_decision_is_understood(decision, answer, expected):
@@ -231,8 +231,8 @@ def test_the_reviewer_of_a_row_is_named_there_or_by_whoever_returns_the_file():
     table = filled(asked, ("accept", ""), ("accept", ""))
     table[1][REVIEWER], table[1][COMMENT] = "grace", "sure"
     assert judged(table, asked).decided == (
-        Decided("p-001", Decision.ACCEPT, "order_status", "grace", NOON, "sure"),
-        Decided("p-002", Decision.ACCEPT, "order_status", "ada", NOON, ""),
+        Decided("p-001", Choice.ACCEPT, "order_status", "grace", NOON, "sure"),
+        Decided("p-002", Choice.ACCEPT, "order_status", "ada", NOON, ""),
     )
 
 
@@ -439,9 +439,9 @@ def test_annotations_count_with_their_author_and_their_time():
     assert found.format is Format.LABEL_STUDIO
     nine = datetime(2026, 3, 1, 9, 0, 0, 123456, tzinfo=UTC)
     assert back.decided == (
-        Decided("p-001", Decision.ACCEPT, "order_status", "ada@example.com", nine, ""),
-        Decided("p-002", Decision.CHANGE, "gift cards", "user 7", nine, ""),
-        Decided("p-003", Decision.REJECT, None, "ada", nine, ""),
+        Decided("p-001", Choice.ACCEPT, "order_status", "ada@example.com", nine, ""),
+        Decided("p-002", Choice.CHANGE, "gift cards", "user 7", nine, ""),
+        Decided("p-003", Choice.REJECT, None, "ada", nine, ""),
     )
     assert (back.blank, back.rejected) == (1, ())
 
@@ -486,7 +486,7 @@ def test_the_flat_export_is_understood_as_well():
         data[2] | {"id": 13},
     ]
     back = judged(json.dumps(said).encode("utf-8-sig"), asked)
-    assert back.decided == (Decided("p-001", Decision.ACCEPT, "order_status", "user 4", NOON, "a\nb"),)
+    assert back.decided == (Decided("p-001", Choice.ACCEPT, "order_status", "user 4", NOON, "a\nb"),)
     assert (back.blank, [one.row for one in back.rejected]) == (1, [2])
     assert "accept by ada@example.com in row 2; reject by user 5 in row 2" in back.rejected[0].reason
 
@@ -507,7 +507,7 @@ def test_the_flat_export_is_understood_as_well():
         (b'[{"case_id": "p-1"}, 7]', "task 2: it: "),
         (b'id,request,decision\np-1,"open,accept\n', r"line 2: unexpected end of data, expected every quoted cell"),
         (b'id,request,decision\np-1,"' + b"x" * 140_000 + b'",accept\n', r"line 2: field larger than field limit"),
-        (b"id,request,decision,Decision\np-1,a,accept,reject\n", r"columns \['decision'\] are there twice"),
+        (b"id,request,decision,Choice\np-1,a,accept,reject\n", r"columns \['decision'\] are there twice"),
         (xlsx_bytes([["id", "right answer"], ["1", "oos"]]), r"tab 'Sheet': found \['id', 'right answer'\] first"),
     ],
 )
@@ -629,7 +629,7 @@ def expected(
 
 def found(data: bytes, asked: list[Question]) -> tuple[set[tuple[str, str]], int, int]:
     back = judged(data, asked)
-    decided = {(one.id, one.answer if one.decision is Decision.CHANGE else str(one.decision)) for one in back.decided}
+    decided = {(one.id, one.answer if one.decision is Choice.CHANGE else str(one.decision)) for one in back.decided}
     assert all(one.answer == one_of(asked, one.id).answer for one in back.decided if one.decision == "accept")
     assert len(decided) == len(back.decided)
     return decided, back.blank, len(back.rejected)

@@ -9,7 +9,9 @@ import pytest
 
 from tests.audited import FIRST, agreed, serve
 from tests.small_client import FEEDBACK, configure, live, timeline
+from upkeep import records
 from upkeep.auditing import draw_audit
+from upkeep.batch import Choice, Decided
 from upkeep.chain import report, retrain, run_due, watch
 from upkeep.comparison import Verdict
 from upkeep.desk import Desk, open_desk
@@ -22,6 +24,8 @@ from upkeep.stages.comparison import Decision, apply_decision, decision, decisio
 from upkeep.stages.contract import book_retrain, change_orders
 from upkeep.stages.finetuning import load_model
 from upkeep.stages.monitoring import review_week, reviews
+from upkeep.stages.reviewing import Waiting, asked
+from upkeep.stages.snapshot import stamp
 
 APRIL = datetime(2026, 4, 1, 6, tzinfo=UTC)
 MONDAY = datetime(2026, 2, 2, 6, tzinfo=UTC)
@@ -71,6 +75,24 @@ def test_a_month_of_retrains_is_compared_logged_promoted_and_taken_back(tmp_path
     # one command goes back, and a decision that was overtaken cannot be applied
     assert roll_back(desk, by="ada", reason="a client called", at=APRIL) == made.champion
     assert desk.registry.champion() == made.champion
+
+
+def test_a_retrain_that_waits_for_people_is_done_by_the_review_that_finds_them_ready(tmp_path, monkeypatch):
+    configure(tmp_path / "configs", monkeypatch, tier=3, unreviewed="wait")
+    history = timeline(months=1)
+    desk, _ = live(history)
+    play(desk, history, act=lambda client, at: watch(open_desk(client), at), feedback=FEEDBACK, seed=0)
+    waiting = retrain(desk, MONDAY - timedelta(days=1), reason="scheduled")
+    assert isinstance(waiting, Waiting)
+    assert waiting.cases
+    run_due("northwind", MONDAY)
+    assert (desk.claims(), decisions(desk)) == ({}, [])
+    said = [Decided(one.id, Choice.ACCEPT, one.answer, "ada", MONDAY, "") for one in asked(desk).values()]
+    records.save_rows(desk.store, f"reviewed/{stamp(MONDAY)}-ada.jsonl", said)
+    run_due("northwind", MONDAY + timedelta(days=7))
+    assert [(one.period, one.reason) for one in decisions(desk)] == [("2026-02", "scheduled")]
+    assert list(desk.claims()) == ["2026-02"]
+    assert not list(desk.store.keys("waiting/"))
 
 
 def test_a_retrain_under_tier_1_becomes_a_change_order(tmp_path, monkeypatch):

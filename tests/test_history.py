@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.texts import case
-from upkeep.batch import Decided, Decision
+from upkeep.batch import Choice, Decided
 from upkeep.cases import Source
 from upkeep.config import Relabel
 from upkeep.doubtful import Doubt
@@ -30,7 +30,7 @@ def right(cases, rules=(), *, at=JULY, decided=()):
     return {one.id: one.answer for one in current(told(cases, rules, at=at, decided=decided).versions, at)}
 
 
-def decision(number: int, what: Decision, answer: str | None) -> Decided:
+def decision(number: int, what: Choice, answer: str | None) -> Decided:
     return Decided(str(number), what, answer, "ada", JULY, "")
 
 
@@ -95,9 +95,9 @@ def test_of_two_answers_at_the_same_moment_one_is_right():
 
 def test_what_a_reviewer_says_counts_and_what_he_rejects_is_left_out():
     decided = [
-        decision(1, Decision.CHANGE, "c"),
-        decision(2, Decision.REJECT, None),
-        decision(3, Decision.ACCEPT, "a"),
+        decision(1, Choice.CHANGE, "c"),
+        decision(2, Choice.REJECT, None),
+        decision(3, Choice.ACCEPT, "a"),
     ]
     history = told([case(1), case(2), case(3), case(4)], decided=decided)
     assert [one.id for one in history.rejected] == ["2"]
@@ -112,7 +112,7 @@ def test_a_doubtful_case_that_nobody_has_read_ends_no_other_answer():
     cases = [case(1, "a", text_of="x"), doubtful]
     assert right(cases) == {"1": "a"}
     assert told(cases).unread == [doubtful]
-    assert right(cases, decided=[decision(2, Decision.ACCEPT, "b")]) == {"2": "b"}
+    assert right(cases, decided=[decision(2, Choice.ACCEPT, "b")]) == {"2": "b"}
 
 
 def test_appending_keeps_every_answer_that_was_ever_given():

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.test_alike import similarity
 from tests.texts import case
 from upkeep.alike import ALIKE
-from upkeep.batch import Decided, Decision
+from upkeep.batch import Choice, Decided
 from upkeep.cases import Item
 from upkeep.config import Mix, NewLabels, Outdated, Relabel, Unreviewed, load_recipe
 from upkeep.doubtful import Doubt
@@ -87,7 +87,7 @@ def test_what_nobody_has_read_is_used_skipped_or_left_out_for_its_doubts():
     skipped = chosen(cases, asked=about, unreviewed=Unreviewed.SKIP)
     assert {one.id for one in skipped.train} == {plain.id}
     assert skipped.left_out == {"not yet reviewed": 1, "unread and doubtful: too short": 1}
-    read = [Decided(one.id, Decision.ACCEPT, "a", "ada", JULY, "") for one in (asked, doubtful)]
+    read = [Decided(one.id, Choice.ACCEPT, "a", "ada", JULY, "") for one in (asked, doubtful)]
     assert len(chosen(cases, asked=about, decided=read, unreviewed=Unreviewed.SKIP).train) == 3
 
 
@@ -120,7 +120,7 @@ def test_the_difference_of_two_snapshots_is_told_in_words():
     more = trainable(range(50, 70), "b")
     labels = ("refund", "self_service", "b")
     before = chosen(cases, labels=labels)
-    refused = [Decided(before.train[0].id, Decision.REJECT, None, "ada", JULY, "")]
+    refused = [Decided(before.train[0].id, Choice.REJECT, None, "ada", JULY, "")]
     after = chosen(
         [*cases, *more], labels=labels, rules=(RULE,), decided=refused, locked=[Locked("g", before.train[1].text, MAY)]
     )

@@ -10,7 +10,7 @@ import pytest
 from tests.small_client import configure
 from tests.texts import case, text
 from upkeep import records
-from upkeep.batch import Decided, Decision
+from upkeep.batch import Choice, Decided
 from upkeep.cases import Item
 from upkeep.collection import Fold
 from upkeep.config import Relabel
@@ -42,7 +42,7 @@ def test_a_snapshot_can_be_rebuilt_byte_for_byte_whatever_has_happened_since(des
     kept = {period: desk.store.read(f"snapshots/{period}.jsonl") for period in ("2026-04", "2026-05")}
     later = [case(n, "warranty_claim", at=MAY + timedelta(days=9)) for n in range(200, 220)]
     records.save_rows(desk.store, "cases/2026-W20.jsonl", later)
-    decided = [Decided("6", Decision.REJECT, None, "ada", MAY, "")]
+    decided = [Decided("6", Choice.REJECT, None, "ada", MAY, "")]
     records.save_rows(desk.store, f"reviewed/{stamp(MAY + timedelta(days=1))}-x.jsonl", decided)
     other = Desk(
         desk.agreement.model_copy(update={"client": desk.client.model_copy(update={"relabel": ()})}),

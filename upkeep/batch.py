@@ -43,7 +43,7 @@ COLUMNS = (ID, REQUEST, OFFERED, DECISION, ANSWER, COMMENT, REVIEWER)
 """The columns that are read on return."""
 
 
-class Decision(StrEnum):
+class Choice(StrEnum):
     """What a person says of the answer offered: it is right, another one is, or the case is to be left out."""
 
     ACCEPT = "accept"
@@ -102,7 +102,7 @@ class Decided:
     """What somebody decided about a case; `answer` is the right one, None for a case to be left out."""
 
     id: str
-    decision: Decision
+    decision: Choice
     answer: str | None
     by: str
     at: datetime
@@ -135,7 +135,7 @@ def write_label_studio(questions: Sequence[Question], *, labels: Sequence[str]) 
 
 def label_studio_config(labels: Sequence[str]) -> str:
     """The labelling interface (XML) of a Label Studio project for these cases."""
-    return label_studio.write_config(list(Decision), labels)
+    return label_studio.write_config(list(Choice), labels)
 
 
 def read_back(data: bytes) -> Filled:
@@ -163,7 +163,7 @@ def _columns(labels: Sequence[str]) -> list[Column]:
         Column(OFFERED, 34),
         Column(WHY, 30, returns=False),
         Column(GIVEN, 34, returns=False),
-        Column(DECISION, 12, tuple(Decision)),
+        Column(DECISION, 12, tuple(Choice)),
         Column(ANSWER, 34, tuple(labels)),
         Column(COMMENT, 40),
         Column(REVIEWER, 18),

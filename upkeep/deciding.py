@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from upkeep.batch import ANSWER, DECISION, ID, OFFERED, REQUEST, Back, Decided, Decision, Filled, Question, Row, cut
+from upkeep.batch import ANSWER, DECISION, ID, OFFERED, REQUEST, Back, Choice, Decided, Filled, Question, Row, cut
 from upkeep.errors import SheetError
 from upkeep.likeness import LOST, Known, damaged, key, merged, mostly_lost
 from upkeep.redaction import shown
@@ -101,7 +101,7 @@ class _Judge:
         return f"{REQUEST}: found {found}, expected that of {question.id!r}, {shown(question.text)!r}{lost}"
 
     def _check_offer(self, row: Row, question: Question) -> None:
-        nothing_to_compare = not row.offered and (row.answer or row.decision.casefold() != Decision.ACCEPT)
+        nothing_to_compare = not row.offered and (row.answer or row.decision.casefold() != Choice.ACCEPT)
         if row.offered is None or nothing_to_compare or _is(self.answers, row.offered, question.answer):
             return
         raise SheetError(
@@ -117,24 +117,24 @@ class _Judge:
             return str(exc)
         return Decided(question.id, decision, answer, row.reviewer or by, row.at or at, row.comment)
 
-    def _decision(self, row: Row, question: Question) -> tuple[Decision, str | None]:
+    def _decision(self, row: Row, question: Question) -> tuple[Choice, str | None]:
         word = row.decision.casefold()
         offered = shown(question.answer)
         as_offered = not row.answer or _same(row.answer, question.answer) or _damaged(row.answer, question.answer)
-        if word == Decision.REJECT:
-            return Decision.REJECT, None
-        if word == Decision.ACCEPT and not as_offered:
+        if word == Choice.REJECT:
+            return Choice.REJECT, None
+        if word == Choice.ACCEPT and not as_offered:
             raise SheetError(f"{ANSWER}: found {shown(row.answer)!r} beside 'accept', expected {offered!r} or nothing")
-        if word == Decision.ACCEPT or (not word and row.answer and as_offered):
-            return Decision.ACCEPT, question.answer
-        if word not in ("", Decision.CHANGE) or not (word or row.answer):
-            raise SheetError(f"{DECISION}: found {shown(row.decision)!r}, expected one of {[*map(str, Decision)]}")
+        if word == Choice.ACCEPT or (not word and row.answer and as_offered):
+            return Choice.ACCEPT, question.answer
+        if word not in ("", Choice.CHANGE) or not (word or row.answer):
+            raise SheetError(f"{DECISION}: found {shown(row.decision)!r}, expected one of {[*map(str, Choice)]}")
         if not row.answer:
             raise SheetError(f"{ANSWER}: found nothing beside 'change', expected the right answer")
         if as_offered:
             raise SheetError(f"{ANSWER}: found {offered!r} beside 'change', expected another one than was offered")
         row_lost = not _same(row.request, question.text) and LOST in row.answer
-        return Decision.CHANGE, self._changed(row.answer, named=word == Decision.CHANGE, lost=row_lost)
+        return Choice.CHANGE, self._changed(row.answer, named=word == Choice.CHANGE, lost=row_lost)
 
     def _changed(self, answer: str, *, named: bool, lost: bool) -> str:
         """The right answer that somebody gave: a known label, or a new one where `change` says that it is meant."""
@@ -173,7 +173,7 @@ def _saying(claim: _Claim) -> str:
     said = claim.said
     if isinstance(said, str):
         return f"one that cannot be used in row {claim.row.number}"
-    answer = f" {shown(said.answer)!r}" if said.decision is Decision.CHANGE and said.answer else ""
+    answer = f" {shown(said.answer)!r}" if said.decision is Choice.CHANGE and said.answer else ""
     return f"{said.decision}{answer} by {said.by} in row {claim.row.number}"
 
 

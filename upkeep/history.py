@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from upkeep.batch import Decided, Decision
+from upkeep.batch import Choice, Decided
 from upkeep.cases import Case, Source, normalise
 from upkeep.config import Relabel
 
@@ -68,7 +68,7 @@ def as_reviewed(cases: Iterable[Case], decided: Mapping[str, Decided]) -> tuple[
             (unread if case.doubts else kept).append(case)
         elif said.answer is None:
             rejected.append(case)
-        elif said.decision is Decision.ACCEPT:
+        elif said.decision is Choice.ACCEPT:
             kept.append(replace(case, reviewer=said.by))
         else:
             kept.append(replace(case, answer=said.answer, source=Source.REVIEWER, reviewer=said.by))

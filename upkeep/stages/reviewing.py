@@ -19,8 +19,8 @@ from upkeep.adapters.registry import tracking_uri
 from upkeep.auditing import return_audit
 from upkeep.batch import (
     Back,
+    Choice,
     Decided,
-    Decision,
     Format,
     Question,
     label_studio_config,
@@ -76,15 +76,15 @@ class Returned:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A retrain that waits until people have looked over so many cases."""
+    """A retrain that waits until people have looked over some cases."""
 
     period: str
     as_of: datetime
     reason: str
-    cases: int
+    cases: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"the retrain of {self.period} waits for {self.cases:,} cases to be reviewed"
+        return f"the retrain of {self.period} waits until all of {len(self.cases):,} cases are reviewed"
 
 
 def offer_cases(desk: Desk, period: str, as_of: datetime) -> Batch:
@@ -166,27 +166,32 @@ def asked(desk: Desk) -> dict[str, Question]:
 
 
 def wait_for_review(desk: Desk, period: str, as_of: datetime, reason: str) -> Waiting | None:
-    """Note that a retrain waits for people; None where it need not: by the agreement, or because all is done."""
-    key, open_cases = f"waiting/{period}.json", _undecided(desk, as_of)
-    if not open_cases:
+    """Note that a retrain waits for people; None where it need not: by the agreement, or because all is done.
+
+    It waits for what they had been asked about when it first did, not for what they are asked about each week since.
+    """
+    key = f"waiting/{period}.json"
+    before = records.load_if_there(desk.store, key, Waiting)
+    waiting = before or Waiting(period, desk.local(as_of), reason, tuple(asked(desk)))
+    if not _undecided(desk, waiting, as_of) or desk.store.exists(f"challengers/{period}.json"):
         for one in list(desk.store.keys("waiting/")):
             desk.store.delete(one)
         return None
-    waiting = Waiting(period, desk.local(as_of), reason, open_cases)
-    records.save(desk.store, key, waiting)
+    if before is None:
+        records.save(desk.store, key, waiting)
     return waiting
 
 
 def no_longer_waiting(desk: Desk, as_of: datetime) -> Waiting | None:
     """A retrain that waited for people and need not any more; None where there is none."""
     found = [records.load(desk.store, key, Waiting) for key in desk.store.keys("waiting/")]
-    return found[-1] if found and not _undecided(desk, as_of) else None
+    return found[-1] if found and not _undecided(desk, found[-1], as_of) else None
 
 
-def _undecided(desk: Desk, as_of: datetime) -> int:
+def _undecided(desk: Desk, waiting: Waiting, as_of: datetime) -> set[str]:
     if desk.client.unreviewed is not Unreviewed.WAIT:
-        return 0
-    return len(asked(desk).keys() - decided_by(desk, desk.local(as_of)).keys())
+        return set()
+    return set(waiting.cases) - decided_by(desk, desk.local(as_of)).keys()
 
 
 def _keep(desk: Desk, back: Back, key: str, *, name: str, at: datetime) -> Returned:
@@ -259,9 +264,9 @@ def _newer(one: Decided, before: Decided | None) -> bool:
 
 
 def _decided(one: review_queue.Reviewed, question: Question) -> Decided | Rejected:
-    decision = Decision(one.decision)
-    answer = {Decision.ACCEPT: question.answer, Decision.CHANGE: one.answer, Decision.REJECT: None}[decision]
-    if decision is Decision.CHANGE and answer is None:
+    decision = Choice(one.decision)
+    answer = {Choice.ACCEPT: question.answer, Choice.CHANGE: one.answer, Choice.REJECT: None}[decision]
+    if decision is Choice.CHANGE and answer is None:
         return Rejected(0, f"{one.id}: change without the right answer")
     return Decided(one.id, decision, answer, one.by, one.at, one.comment)
 

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pytest
 
+from tests.small_client import configure
 from tests.texts import case
+from upkeep import records
+from upkeep.cases import Case, Source
+from upkeep.demo.tickets import history
+from upkeep.desk import LAUNCH_CASES, Desk, open_desk
+from upkeep.log import Outcome, OutcomeSource, Prediction, write_outcomes, write_predictions
+from upkeep.stages.collection import Collection, collect_cases
 from upkeep.suspects import CHANCE, SHRINKAGE, Answered, Discriminant, find_suspects, judges
+from upkeep.timeline import TimelineRow, arrange
 
 TOPICS, WIDTH = "abcdef", 32
 NONE = Answered(np.zeros((0, WIDTH), np.float32), [])
@@ -132,3 +140,55 @@ def test_the_newest_cases_of_each_answer_judge_in_turn():
 def test_of_few_cases_all_judge():
     few = [case(n, "ab"[n % 2]) for n in range(9)]
     assert sorted(one.id for one in judges(few)) == sorted(one.id for one in few)
+
+
+def served(desk: Desk, asked: list[TimelineRow], wrong: dict[int, str]) -> None:
+    """A week of requests, each audited: with its label, or with a wrong one."""
+    rows = [
+        Prediction(str(n), MAY + timedelta(hours=n), row.text, "order_status", 0.9, "1", True)
+        for n, row in enumerate(asked)
+    ]
+    said = [
+        Outcome(one.id, one.at + timedelta(minutes=5), OutcomeSource.AUDIT, wrong.get(n, row.label))
+        for n, (one, row) in enumerate(zip(rows, asked, strict=True))
+    ]
+    write_predictions(desk.store, rows, name="test")
+    write_outcomes(desk.store, said, name="test")
+
+
+def collected(tmp_path, monkeypatch, wrong: dict[int, str], **changes) -> tuple[Collection, list[Case]]:
+    configure(tmp_path / "configs", monkeypatch, relabel=[], **changes)
+    desk = open_desk("northwind")
+    tickets = arrange(history("northwind", seed=1, start=date(2026, 1, 1), months=1, per_month=100))
+    launch = [Case(row.id, row.text, row.label, Source.LAUNCH) for row in tickets.launch]
+    records.save_rows(desk.store, LAUNCH_CASES, launch)
+    served(desk, tickets.stream[:60], wrong)
+    found = collect_cases(desk, "2026-W19", MAY + timedelta(weeks=1))
+    assert collect_cases(desk, "2026-W19", MAY + timedelta(weeks=1)) == found
+    return found, records.load_rows(desk.store, "cases/2026-W19.jsonl", Case)
+
+
+WRONG = {7: "discount_code", 21: "size_advice", 33: "change_address"}
+
+
+def test_a_collection_flags_likely_mistakes_keeps_them_and_counts_them(tmp_path, monkeypatch):
+    found, cases = collected(tmp_path, monkeypatch, WRONG)
+    suspects = {one.id for one in cases if one.suspect is not None}
+    assert suspects >= {"p-7", "p-21", "p-33"}
+    assert len(suspects) == found.suspects <= 5
+    assert f"{found.suspects} likely a mistake" in str(found)
+    assert found.unjudged is None
+
+
+def test_without_its_base_model_a_client_has_cases_all_the_same_and_is_told_why_none_is_flagged(tmp_path, monkeypatch):
+    found, cases = collected(tmp_path, monkeypatch, WRONG, base_model={"path": "models/nowhere"})
+    assert len(cases) == found.cases > 40
+    assert {one.suspect for one in cases} == {None}
+    assert found.suspects == 0
+    assert str(found).endswith(f"mistakes not looked for: {found.unjudged}")
+    assert "nowhere" in str(found.unjudged)
+
+
+def test_written_answers_are_not_judged(tmp_path, monkeypatch):
+    found, cases = collected(tmp_path, monkeypatch, WRONG, task="generation", base_model={"path": "models/nowhere"})
+    assert (found.suspects, found.unjudged, {one.suspect for one in cases}) == (0, None, {None})

@@ -31,7 +31,8 @@ class Case:
     collected. `replaced` is the answer that this one took the place of, `superseded_by` the case that took this one's.
     `requests` is how many requests said the same; `like` is the id of the first case of which this one is a
     near-duplicate, `group` what all requests of one conversation have in common. `conflict` says who said otherwise,
-    `doubts` why it hardly teaches anything, `suspect` how unlikely its answer is by the answers of its like (a share).
+    `doubts` why it hardly teaches anything, `suspect` how little its answer is believed (a share), where it is likely a
+    mistake.
     """
 
     id: str

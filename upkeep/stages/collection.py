@@ -1,27 +1,37 @@
 """What did production teach since the last collection?
 
 In the client's store, by period: collections/ in counts, cases/ row by row, folded/ what said the same as a case that
-is there already. What is held out for evaluation stands among the cases.
+is there already. What is held out for evaluation stands among the cases, and so does what is likely a mistake.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from upkeep import records
 from upkeep.beginning import log_begins
+from upkeep.cases import Case
 from upkeep.collection import LATE, Collected, collect
 from upkeep.config import PersonalData
 from upkeep.desk import Desk
 from upkeep.doubtful import languages_of
+from upkeep.errors import BaseModelError
+from upkeep.history import current, label_history
+from upkeep.looking import eyes_of
 from upkeep.periods import Window
 from upkeep.progress import Progress, silent
+from upkeep.stages.snapshot import decided_by
+from upkeep.suspects import LATELY, Answered, find_suspects, judges
 
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """What one collection brought, in counts; its cases stand in cases/<period>.jsonl."""
+    """What one collection brought, in counts; its cases stand in cases/<period>.jsonl.
+
+    `suspects` have an answer that is likely a mistake; `unjudged` says why that was not looked into.
+    """
 
     period: str
     as_of: datetime
@@ -32,17 +42,20 @@ class Collection:
     quarantined: int
     conflicts: int = 0
     doubtful: int = 0
+    suspects: int = 0
+    unjudged: str | None = None
     redacted: dict[PersonalData, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
         told = [
             (self.errors, "of them errors"), (self.conflicts, "with conflicting answers"), (self.doubtful, "doubtful"),
-            (self.known, "requests said nothing new"), (self.without_answer, "without a right answer"),
-            (self.quarantined, "rows quarantined"),
+            (self.suspects, "likely a mistake"), (self.known, "requests said nothing new"),
+            (self.without_answer, "without a right answer"), (self.quarantined, "rows quarantined"),
         ]  # fmt: skip
         hidden = ", ".join(f"{kind.value} {n}" for kind, n in self.redacted.items())
         lines = [f"{self.cases:,} new cases", *(f"{n:,} {what}" for n, what in told if n)]
-        return ", ".join(lines + ([f"redacted: {hidden}"] if hidden else []))
+        lines += [f"redacted: {hidden}"] if hidden else []
+        return ", ".join(lines + ([f"mistakes not looked for: {self.unjudged}"] if self.unjudged else []))
 
 
 def collect_cases(desk: Desk, period: str, as_of: datetime, *, progress: Progress = silent) -> Collection:
@@ -55,7 +68,7 @@ def collect_cases(desk: Desk, period: str, as_of: datetime, *, progress: Progres
     earlier = [records.load(desk.store, one, Collection) for one in desk.store.keys("collections/")]
     since = max((one.as_of for one in earlier if one.as_of < moment), default=None)
     start = since - LATE if since else log_begins(desk)
-    found, quarantined = Collected(()), 0
+    found, quarantined, unjudged = Collected(()), 0, None
     if start is not None:
         log = desk.read_log(Window(start, moment, period), until=moment)
         known = [case for case in desk.cases() if case.known_from is None or case.known_from < moment]
@@ -69,6 +82,10 @@ def collect_cases(desk: Desk, period: str, as_of: datetime, *, progress: Progres
             progress=progress,
         )
         quarantined = len(log.quarantined)
+        try:
+            found = replace(found, cases=_judged(desk, found.cases, known, moment))
+        except BaseModelError as exc:  # cases are cases without it
+            unjudged = str(exc)
     records.save_rows(desk.store, f"cases/{period}.jsonl", found.cases)
     records.save_rows(desk.store, f"folded/{period}.jsonl", found.folds)
     counts = Collection(
@@ -81,7 +98,27 @@ def collect_cases(desk: Desk, period: str, as_of: datetime, *, progress: Progres
         quarantined=quarantined,
         conflicts=sum(case.conflict is not None for case in found.cases),
         doubtful=sum(bool(case.doubts) for case in found.cases),
+        suspects=sum(case.suspect is not None for case in found.cases),
+        unjudged=unjudged,
         redacted=found.redacted,
     )
     records.save(desk.store, key, counts)
     return counts
+
+
+def _judged(desk: Desk, cases: Sequence[Case], known: Sequence[Case], moment: datetime) -> tuple[Case, ...]:
+    """The new cases, with how little a label is believed that is likely a mistake. Raises BaseModelError."""
+    if not cases or desk.client.free_text:
+        return tuple(cases)
+    rules, decided = desk.rules(moment), decided_by(desk, moment)
+    history = label_history(known, rules=rules, decided=decided, moment=moment, zone=desk.zone)
+    judging = judges(current(history.versions, moment))
+    lately = [case for case in judging if case.valid_from is not None and case.valid_from >= moment - LATELY]
+    before = [case for case in judging if case.valid_from is None or case.valid_from < moment - LATELY]
+    eyes = eyes_of(desk)
+    new, recent, old = (
+        Answered(eyes.embed([case.text for case in some]), [case.answer for case in some])
+        for some in (cases, lately, before)
+    )
+    found = find_suspects(new, lately=recent, before=old)
+    return tuple(replace(case, suspect=share) for case, share in zip(cases, found, strict=True))

@@ -6,10 +6,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.small_client import configure
 from tests.texts import case, text
 from upkeep import records
+from upkeep.adapters.store import open_store
 from upkeep.batch import Choice, Decided
 from upkeep.cases import Item
 from upkeep.collection import Fold
@@ -51,6 +54,32 @@ def test_a_snapshot_can_be_rebuilt_byte_for_byte_whatever_has_happened_since(des
     )
     for period, data in kept.items():
         assert rebuild(other, period) == data
+
+
+ANSWERS = st.sampled_from(["warranty_claim", "order_status", "repair_partner", "new"])
+COLLECTED = st.lists(st.tuples(st.integers(0, 40), ANSWERS, st.sampled_from("ard-")), max_size=25)
+
+
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(COLLECTED, min_size=1, max_size=4))
+def test_snapshots_of_any_history_rebuild_byte_for_byte(tmp_path_factory, desk, history):
+    desk = replace(desk, store=open_store(str(tmp_path_factory.mktemp("store"))))
+    records.save_rows(desk.store, LAUNCH_CASES, [case(n, "order_status") for n in range(20)])
+    records.save_rows(desk.store, GOLDEN, [Item("g1", text(3), "order_status")])
+    for month, collected in enumerate(history, start=4):
+        at = datetime(2026, month, 1, 6, tzinfo=UTC)
+        cases = [case(n, answer, at=at) for n, answer, _ in collected]
+        records.save_rows(desk.store, f"cases/2026-{month:02}.jsonl", cases)
+        said = {"a": Choice.ACCEPT, "r": Choice.REJECT}
+        decided = [
+            Decided(str(n), said[what], None if what == "r" else answer, "ada", at, "")
+            for n, answer, what in collected
+            if what in said
+        ]
+        records.save_rows(desk.store, f"reviewed/{stamp(at)}-{month}.jsonl", decided)
+        take_snapshot(desk, f"2026-{month:02}", at)
+    for month in range(4, 4 + len(history)):
+        assert rebuild(desk, f"2026-{month:02}") == desk.store.read(f"snapshots/2026-{month:02}.jsonl")
 
 
 def test_taking_it_again_gives_the_one_that_is_there(desk):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections import Counter
 from collections.abc import Collection, Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -28,8 +27,8 @@ SPANS = (4, 8)
 YEAR = 52
 LEAST_EARLIER = 4
 LEAST_CASES = 3
-MOSTLY = 0.5
-"""Share of a label's checked answers that must have become the same other one."""
+MOSTLY = 0.6
+"""Of the share of a label's checked answers that used to be right, so much must have become the same other answer."""
 GIVEN_UP = 0.75
 """Share of it among the answers that are that other one or still the label."""
 BUDGET = 0.05 / 52
@@ -130,16 +129,13 @@ def _in_span(recent: Sequence[Figures], before: Sequence[Figures]) -> Iterator[C
     from scipy.stats import fisher_exact
 
     found = corrections(recent)
-    looked_at: Counter[str] = Counter()
-    for (given, _), n in found.items():
-        looked_at[given] += n
     likely = [
         (old, new)
         for (old, new), hits in sorted(found.items())
         if old != new
         and hits >= LEAST_CASES
-        and hits >= MOSTLY * looked_at[old]
         and hits >= GIVEN_UP * (hits + found[old, old])
+        and _share(recent, old, new) >= MOSTLY * _share(before, old, old)
     ]
     seen: list[Contradiction] = []
     for old, new in likely:
@@ -166,6 +162,11 @@ def _contradicted(one: Figures, old: str, new: str) -> Rate:
     """Of the checked answers of a label, those that should have been the other one."""
     cells = [cell for cell in one.named if cell.given == old]
     return Rate(sum(cell.requests for cell in cells if cell.answer == new), sum(cell.requests for cell in cells))
+
+
+def _share(weeks: Sequence[Figures], given: str, answer: str) -> float:
+    """Of the checked answers of a label, the share that should have been an answer; 0 where none was checked."""
+    return sum((_contradicted(one, given, answer) for one in weeks), Rate(0, 0)).value or 0.0
 
 
 def _right(weeks: Sequence[Figures], labels: Collection[str]) -> Rate:

@@ -14,7 +14,7 @@ from upkeep.beginning import log_begins
 from upkeep.collection import LATE, Collected, collect
 from upkeep.config import PersonalData
 from upkeep.desk import Desk
-from upkeep.doubtful import languages_of
+from upkeep.doubtful import Doubt, languages_of
 from upkeep.periods import Window
 from upkeep.progress import Progress, silent
 
@@ -58,7 +58,11 @@ def collect_cases(desk: Desk, period: str, as_of: datetime, *, progress: Progres
     found, quarantined = Collected(()), 0
     if start is not None:
         log = desk.read_log(Window(start, moment, period), until=moment)
-        known = [case for case in desk.cases() if case.known_from is None or case.known_from < moment]
+        known = [
+            case
+            for case in desk.cases()
+            if (case.known_from is None or case.known_from < moment) and Doubt.PROPOSED not in case.doubts
+        ]  # what somebody says is not folded into a mere proposal
         found = collect(
             log,
             since=since,

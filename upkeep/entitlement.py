@@ -129,6 +129,6 @@ def _key(period: str, label: str) -> str:
 def _slug(label: str) -> str:
     """A label as a part of a key, another one for each label: what is lost in it stands as a hash behind it."""
     slug = re.sub("[^a-z0-9]+", "-", label.casefold())[:SLUG].strip("-")
-    if slug == label.replace("_", "-"):
+    if slug.replace("-", "_") == label:
         return slug
     return f"{slug}-{hashlib.sha256(label.encode()).hexdigest()[:6]}".lstrip("-")

@@ -15,9 +15,9 @@ from upkeep.stages.comparison import Decision, apply_decision, compare_models
 
 
 @task(task_run_name="compare {client} {period}", retries=1, retry_delay_seconds=10, retry_condition_fn=only(StoreError))
-def compare(client: str, period: str, as_of: datetime, *, reason: str) -> Decision:
-    """Score both models on the same items and judge."""
-    decision = compare_models(open_desk(client), period, as_of, reason=reason, progress=on_run_page())
+def compare(client: str, period: str, as_of: datetime, *, reason: str, label: str | None = None) -> Decision:
+    """Score both models on the same items and judge; with a `label` whether it knows that new category as well."""
+    decision = compare_models(open_desk(client), period, as_of, reason=reason, label=label, progress=on_run_page())
     get_run_logger().info("%s %s: %s: %s", client, period, decision.verdict.value, "; ".join(decision.reasons))
     create_markdown_artifact(
         key=f"decision-{client}",

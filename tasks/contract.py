@@ -39,15 +39,19 @@ def ask(client: str, as_of: datetime, reason: str) -> Included | ChangeOrder:
 def book(client: str, as_of: datetime, reason: str) -> Included | ChangeOrder:
     """Book a retrain on the contract, or open a change order where the contract does not include it."""
     answer = book_retrain(open_desk(client), as_of, reason)
-    log = get_run_logger()
     if isinstance(answer, Included):
-        log.info("%s: retrain of %s is included", client, answer.period)
-        return answer
-    log.info("%s: change order %s: %s", client, answer.period, answer.why_extra)
-    included = f"Next included: {answer.next_included:%Y-%m-%d}." if answer.next_included else ""
+        get_run_logger().info("%s: retrain of %s is included", client, answer.period)
+    else:
+        tell_order(client, answer)
+    return answer
+
+
+def tell_order(client: str, order: ChangeOrder) -> None:
+    """Say on the run's page what is a change order, and why."""
+    get_run_logger().info("%s: change order %s: %s", client, order.period, order.why_extra)
+    included = f"Next included: {order.next_included:%Y-%m-%d}." if order.next_included else ""
     create_markdown_artifact(
         key=f"change-order-{client}",
-        markdown=f"# Change order {answer.period}: {client}\n\nFor: {answer.reason}\n\n{answer.why_extra}. {included}",
-        description=f"{client}: a retrain that the contract does not include",
+        markdown=f"# Change order {order.period}: {client}\n\nFor: {order.reason}\n\n{order.why_extra}. {included}",
+        description=f"{client}: {order.work} that the contract does not include",
     )
-    return answer

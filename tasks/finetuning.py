@@ -16,9 +16,9 @@ from upkeep.stages.finetuning import Challenger, train_challenger
 @task(
     task_run_name="fine-tune {client} {period}", retries=1, retry_delay_seconds=10, retry_condition_fn=only(StoreError)
 )
-def finetune(client: str, period: str, as_of: datetime, *, seed: int = 0) -> Challenger:
-    """Train, register and read back a challenger."""
-    made = train_challenger(open_desk(client), period, as_of, seed=seed, progress=on_run_page())
+def finetune(client: str, period: str, as_of: datetime, *, seed: int = 0, label: str | None = None) -> Challenger:
+    """Train, register and read back a challenger; with a `label` the champion gets that new category and no more."""
+    made = train_challenger(open_desk(client), period, as_of, seed=seed, label=label, progress=on_run_page())
     get_run_logger().info(
         "%s %s: version %s trained on %d cases, %d labels (%d new), %d answers superseded, threshold %.3f",
         client, period, made.version, made.trained_on, len(made.labels), len(made.new_labels), made.superseded,

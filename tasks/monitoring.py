@@ -21,7 +21,9 @@ from upkeep.reporting import SHOWN_THEMES
 from upkeep.rules import Found
 from upkeep.stages.monitoring import follow_themes, review_week
 from upkeep.stages.rules import propose_rules
+from upkeep.stages.variant import candidates_for
 from upkeep.store import address
+from upkeep.variant import Candidate
 
 
 @task(task_run_name="review {client}", retries=2, retry_delay_seconds=10, retry_condition_fn=only(StoreError))
@@ -43,9 +45,10 @@ def review_last_week(client: str, as_of: datetime) -> Review:
     quarantined = sum(found.figures.quarantined.values())
     if quarantined:
         log.warning("%s %s: %d log rows quarantined: %s", client, found.week, quarantined, found.figures.quarantined)
+    summary = [_summary(found, desk, drawn, themes, rules), *_next_categories(client, candidates_for(desk, as_of))]
     create_markdown_artifact(
         key=f"review-{client}",
-        markdown=_summary(found, desk, drawn, themes, rules),
+        markdown="\n".join(summary),
         description=f"{client} {found.week}",
     )
     return found
@@ -55,6 +58,14 @@ def review_last_week(client: str, as_of: datetime) -> Review:
 def chart(client: str, found: Review) -> None:
     """Put the review's figures into MLflow."""
     chart_review(open_desk(client), found)
+
+
+def _next_categories(client: str, candidates: list[Candidate]) -> list[str]:
+    lines = []
+    for one in candidates:
+        lines += ["", f"**May be a new category**: {one.why} (`{one.command(client)}`)", ""]
+        lines += [f"- “{text}”" for text in one.examples]
+    return lines
 
 
 def _summary(found: Review, desk: Desk, drawn: Drawn, themes: Tracked | None, rules: list[Found]) -> str:

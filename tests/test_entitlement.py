@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from upkeep.config import Tier, Work
-from upkeep.entitlement import Asked, ChangeOrder, Claim, Included, entitled, with_reasons
+from upkeep.config import Allowance, Tier, Work
+from upkeep.entitlement import Asked, ChangeOrder, Claim, Included, UseCase, entitled, use_case, with_reasons
 from upkeep.periods import Cadence
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -67,3 +68,61 @@ def test_a_change_order_tells_every_reason_once_in_the_order_they_came():
     asked = [Asked(DECEMBER, "new price list"), Asked(NOVEMBER, "accuracy fell"), Asked(DECEMBER, "accuracy fell")]
     assert with_reasons(order, asked).reason == "accuracy fell; new price list"
     assert with_reasons(order, []) == order
+
+
+def use_case_tier(count: int | None) -> Tier:
+    allowed = Allowance(count=count, per=Cadence.QUARTERLY) if count else None
+    return tier(Cadence.MONTHLY).model_copy(update={"new_use_case": allowed})
+
+
+def asked_for(label: str, as_of: datetime, *, count: int | None, booked=()):
+    return use_case(
+        use_case_tier(count), label=label, as_of=as_of, zone=BERLIN, booked=booked, reason="new shop", by="ada"
+    )
+
+
+GIFTS = UseCase("2026-Q4", NOVEMBER, "gift_card", "new shop", "ada")
+
+
+def test_as_many_new_categories_as_are_included_are_booked_and_the_next_is_a_change_order():
+    assert asked_for("gift_card", NOVEMBER, count=2) == GIFTS
+    second = asked_for("rental", DECEMBER, count=2, booked=[GIFTS])
+    assert second == UseCase("2026-Q4", DECEMBER, "rental", "new shop", "ada")
+    order = asked_for("leasing", DECEMBER, count=2, booked=[GIFTS, second])
+    assert isinstance(order, ChangeOrder)
+    assert order.period == "2026-Q4-variant-leasing"
+    assert order.why_extra == (
+        "tier 'gold' includes 2 new use case(s) quarterly, used in 2026-Q4: 'gift_card' on 2026-11-23, "
+        "'rental' on 2026-12-07"
+    )
+    assert order.next_included == datetime(2027, 1, 1, tzinfo=BERLIN)
+    assert order.work == "the new category 'leasing'"
+
+
+def test_the_same_category_is_the_same_use_case_whenever_it_goes_on():
+    assert asked_for("gift_card", NOVEMBER, count=1, booked=[GIFTS]) == GIFTS
+    assert asked_for("gift_card", datetime(2027, 1, 7, tzinfo=BERLIN), count=1, booked=[GIFTS]) == GIFTS
+
+
+def test_another_category_at_the_same_moment_is_another_use_case():
+    assert isinstance(asked_for("rental", NOVEMBER, count=1, booked=[GIFTS]), ChangeOrder)
+
+
+def test_without_new_categories_in_the_tier_each_is_a_change_order_of_its_month():
+    wanted = ChangeOrder(
+        "2026-11-variant-gift-card",
+        NOVEMBER,
+        "new shop",
+        "tier 'gold' includes no new use case",
+        None,
+        "the new category 'gift_card'",
+    )
+    assert asked_for("gift_card", NOVEMBER, count=None) == wanted
+
+
+def test_labels_that_differ_have_keys_that_differ():
+    labels = ["gift_card", "gift-card", "Gift card", "礼品卡", "礼品", "g" * 50, "g" * 51]
+    keys = [replace(GIFTS, label=label).key for label in labels]
+    assert keys[0] == "2026-Q4-variant-gift-card"
+    assert len(set(keys)) == len(labels)
+    assert all(key.isascii() and " " not in key for key in keys)

@@ -15,6 +15,7 @@ from flows.dispatch import dispatch
 from flows.retrain import retrain
 from flows.tier1 import tier1
 from flows.tier3 import tier3
+from flows.variant import variant
 from tests.audited import serve
 from tests.small_client import FEEDBACK, configure, live, timeline
 from upkeep import chain
@@ -80,6 +81,16 @@ def test_a_manual_retrain_under_tier_1_is_refused_with_a_change_order(tmp_path, 
     serve(open_desk("northwind"), 0, wrong=0)
     made = retrain("northwind", datetime(2026, 4, 1, tzinfo=UTC), reason="the client asked")
     assert isinstance(made, ChangeOrder)
+
+
+def test_a_new_category_under_tier_1_is_refused_with_a_change_order(tmp_path, monkeypatch):
+    configure(tmp_path / "configs", monkeypatch)
+    serve(open_desk("northwind"), 0, wrong=0)
+    made = variant("northwind", "gift_card", ["Is my gift card valid?"], as_of=datetime(2026, 4, 1, tzinfo=UTC))
+    assert isinstance(made, ChangeOrder)
+    assert "variant northwind 2026-04-01: gift_card" in run_names()
+    wanted = "northwind: the new category 'gift_card' that the contract does not include"
+    assert Artifact.get("change-order-northwind").description == wanted
 
 
 def test_a_tier_flow_refuses_a_client_of_another_tier_and_work_the_tier_does_not_include(tmp_path, monkeypatch):

@@ -16,12 +16,15 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from upkeep.config import Client, Relabel, Rules, load_client, load_recipe, load_tiers
-from upkeep.errors import ConfigError, RuleError, SheetError, UpkeepError
+from upkeep.errors import ConfigError, RuleError, SheetError, UpkeepError, VariantError
 from upkeep.home import configs, home, prepare_process
 from upkeep.progress import OnTerminal
 
 if TYPE_CHECKING:
     from upkeep.desk import Desk
+    from upkeep.entitlement import ChangeOrder
+    from upkeep.stages.comparison import Decision
+    from upkeep.stages.reviewing import Waiting
     from upkeep.timeline import Timeline
 
 DEFAULT_LIKE = "northwind"
@@ -126,6 +129,23 @@ def _data_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     rules.add_argument("--by", help="who decides")
     _moment(rules)
     rules.set_defaults(run=_rules)
+
+    variant = commands.add_parser("variant", help="teach the model a new category, from examples and past requests")
+    variant.add_argument("client")
+    variant.add_argument("--label", required=True, help="what the new category is called")
+    variant.add_argument(
+        "--seeds", type=Path, metavar="FILE", help="examples, one a line; none: go on with one that was begun"
+    )
+    variant.add_argument("--by", default="", help="who gives the examples")
+    variant.add_argument("--reason", default="manual", help="why, for the record")
+    variant.add_argument("--now", action="store_true", help="do not wait for the review of past requests like them")
+    _moment(variant)
+    variant.set_defaults(run=_variant)
+
+    variants = commands.add_parser("variants", help="list what may be the next new category, and those begun")
+    variants.add_argument("client")
+    _moment(variants)
+    variants.set_defaults(run=_variants)
 
     data = commands.add_parser("data", help="what a model was taught, and what changed since another one")
     data.add_argument("client")
@@ -401,21 +421,64 @@ def _report(options: argparse.Namespace) -> None:
 
 def _retrain(options: argparse.Namespace) -> None:
     from upkeep.chain import retrain
-    from upkeep.entitlement import ChangeOrder
-    from upkeep.stages.reviewing import Waiting
 
-    made = retrain(
-        _desk(options.client), _as_of(options), reason=options.reason, seed=options.seed, progress=OnTerminal()
+    _told(
+        options.client,
+        retrain(
+            _desk(options.client), _as_of(options), reason=options.reason, seed=options.seed, progress=OnTerminal()
+        ),
     )
-    if isinstance(made, ChangeOrder):
-        print(f"{options.client}: change order {made.period}: {made.why_extra}; for: {made.reason}")
+
+
+def _variant(options: argparse.Namespace) -> None:
+    from upkeep.chain import variant
+
+    seeds = _lines(options.seeds) if options.seeds else []
+    made = variant(
+        _desk(options.client),
+        options.label,
+        seeds,
+        _as_of(options),
+        reason=options.reason,
+        by=options.by,
+        wait=not options.now,
+        progress=OnTerminal(),
+    )
+    _told(options.client, made)
+
+
+def _variants(options: argparse.Namespace) -> None:
+    from upkeep.stages.variant import candidates_for, open_use_cases
+
+    desk = _desk(options.client)
+    for begun in open_use_cases(desk, _as_of(options)):
+        state = begun.waiting or "its cases are reviewed, the next weekly review takes it up"
+        print(f"{begun.begun.period}: {state}")
+    for one in candidates_for(desk, _as_of(options)):
+        print(f"{one.label or 'a new category?'}: {one.why}")
+        for text in one.examples:
+            print(f"  “{text}”")
+        print(f"  {one.command(options.client)}")
+
+
+def _told(client: str, made: Decision | ChangeOrder | Waiting) -> None:
+    from upkeep.stages.comparison import Decision
+
+    if isinstance(made, Decision):
+        print(f"{client} {made.period}: {made.verdict.value}{' and in service' if made.applied else ''}")
+        for reason in made.reasons:
+            print(f"  {reason}")
         return
-    if isinstance(made, Waiting):
-        print(f"{options.client}: {made}")
-        return
-    print(f"{options.client} {made.period}: {made.verdict.value}{' and in service' if made.applied else ''}")
-    for reason in made.reasons:
-        print(f"  {reason}")
+    print(f"{client}: {made}")
+
+
+def _lines(path: Path) -> list[str]:
+    if not path.is_file():
+        raise VariantError(f"{path}: no such file, expected a text file with one example a line")
+    try:
+        return path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as exc:
+        raise VariantError(f"{path}: not UTF-8: {exc}; expected a text file with one example a line") from exc
 
 
 def _approve(options: argparse.Namespace) -> None:

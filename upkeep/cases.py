@@ -21,6 +21,8 @@ class Source(StrEnum):
     AUDIT = "audit"
     UNSURE = "unsure"
     REVIEWER = "reviewer"
+    SEED = "seed"
+    BACK_SCORING = "back-scoring"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ The same stages in the same order as the flows of the client's tier; replay and 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -25,6 +26,7 @@ from upkeep.stages.finetuning import train_challenger
 from upkeep.stages.monitoring import follow_themes, review_week
 from upkeep.stages.reviewing import Waiting, no_longer_waiting, offer_cases, take_returns, wait_for_review
 from upkeep.stages.rules import propose_rules
+from upkeep.stages.variant import begin_use_case, open_use_cases, wait_for_cases
 
 
 class Act(Protocol):
@@ -44,6 +46,9 @@ def run_due(client: str, as_of: datetime, *, seed: int = 0, progress: Progress =
             waited = no_longer_waiting(desk, as_of)
             if waited:
                 retrain(desk, as_of, reason=waited.reason, seed=seed, progress=progress)
+            for one in open_use_cases(desk, as_of):
+                if one.waiting is None:
+                    variant(desk, one.use_case.label, [], as_of, reason=one.use_case.reason, progress=progress)
         elif work is Work.REPORT:
             report(desk, as_of)
         else:
@@ -93,4 +98,32 @@ def retrain(
         return booked
     train_challenger(desk, booked.period, as_of, seed=seed, progress=progress)
     decision = compare_models(desk, booked.period, as_of, reason=reason, progress=progress)
+    return apply_decision(desk, decision)
+
+
+def variant(
+    desk: Desk,
+    label: str,
+    seeds: Sequence[str],
+    as_of: datetime,
+    *,
+    reason: str,
+    by: str = "",
+    wait: bool = True,
+    progress: Progress = silent,
+) -> Decision | ChangeOrder | Waiting:
+    """Book a new category, look for past requests of it, and once people have looked those over teach it and decide.
+
+    The same label again goes on where it is. What the tier does not include becomes a change order.
+    """
+    take_returns(desk, as_of)
+    begun = begin_use_case(desk, label, seeds, as_of, reason=reason, by=by)
+    if isinstance(begun, ChangeOrder):
+        return begun
+    offer_cases(desk, begun.period, as_of)
+    waiting = wait_for_cases(desk, begun, as_of) if wait else None
+    if waiting:
+        return waiting
+    train_challenger(desk, begun.period, as_of, seed=0, label=label, progress=progress)
+    decision = compare_models(desk, begun.period, as_of, reason=reason, label=label, progress=progress)
     return apply_decision(desk, decision)

@@ -39,7 +39,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a release says of itself; the client's application reads it."""
+    """What a release says of itself; the client's application reads it.
+
+    `label_set` is the version of the labels: one more than that of the model taught before, where they are others.
+    `blocks` is how many rows of the head came to it together, in their order; empty for all at once.
+    """
 
     labels: tuple[str, ...]
     out_of_scope_label: str
@@ -51,6 +55,8 @@ class Manifest:
     training_digest: str
     weights_digest: str = ""
     schema_version: int = SCHEMA_VERSION
+    label_set: int = 1
+    blocks: tuple[int, ...] = ()
 
 
 class Classifier:
@@ -74,9 +80,21 @@ class Classifier:
         self.encoder.model.eval()
         with torch.inference_mode():
             for rows in by_length(texts, SCORING_BATCH, progress=progress, what="scoring"):
-                logits = self.head(self.encoder.embed([texts[row] for row in rows]))
+                logits = self.logits(self.encoder.embed([texts[row] for row in rows]))
                 found[rows] = torch.softmax(logits.double(), dim=1).numpy()
         return found
+
+    def logits(self, embeddings: torch.Tensor) -> torch.Tensor:
+        """One logit per label, shape (len(embeddings), len(labels)).
+
+        Rows of the head are multiplied with those they came with: in one product with new ones, old logits would round
+        otherwise.
+        """
+        import torch
+
+        blocks = list(self.manifest.blocks) or [len(self.labels)]
+        parts = zip(torch.split(self.head.weight, blocks), torch.split(self.head.bias, blocks), strict=True)
+        return torch.cat([torch.nn.functional.linear(embeddings, weight, bias) for weight, bias in parts], dim=1)
 
     def answer(self, texts: Sequence[str], *, progress: Progress = silent) -> list[Answer]:
         """Answer each request; a request that looks out of scope gets the best label too, but never automatically."""
@@ -143,7 +161,7 @@ def read_manifest(folder: Path) -> Manifest:
     raw = json.loads(path.read_text(encoding="utf-8"))
     if raw.get("schema_version") != SCHEMA_VERSION:
         raise ReleaseError(f"{path}: schema_version is {raw.get('schema_version')}, expected {SCHEMA_VERSION}")
-    return Manifest(**{**raw, "labels": tuple(raw["labels"])})
+    return Manifest(**{**raw, "labels": tuple(raw["labels"]), "blocks": tuple(raw.get("blocks", ()))})
 
 
 def _weights_digest(folder: Path) -> str:

@@ -98,7 +98,7 @@ def collect(
     redacted = redact_cases((one.prediction.input for one in told), client.redaction)
     texts = [normalise(text) for text in redacted.texts]
     newest = {normalise(case.text): _Known(case.id, case.like or case.id, case.answer) for case in there}
-    like = _nearest(texts, list(newest), progress)
+    like = earlier_like(texts, list(newest), progress=progress)
     cases: list[Case] = []
     folded: Counter[str] = Counter()
     wrong: Counter[str] = Counter()
@@ -147,7 +147,7 @@ def _told(
     return told, without_answer
 
 
-def _nearest(texts: Sequence[str], known: Sequence[str], progress: Progress) -> dict[int, str]:
+def earlier_like(texts: Sequence[str], known: Sequence[str], *, progress: Progress = silent) -> dict[int, str]:
     """For each text that is nearly another one, known or earlier among the texts, the most alike of those."""
     best: dict[int, Pair] = {}
     before = len(known)

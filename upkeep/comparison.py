@@ -108,6 +108,30 @@ def judge(
     return Judgement(Verdict.PROMOTE, (*better, f"no worse than {100 * margin:.1f} pp on {sets[0]}"))
 
 
+def judge_variant(
+    judged: Judgement, found: Rate, *, label: str, minimum_recall: float, minimum_items: int
+) -> Judgement:
+    """The same for a challenger that is to know a new label as well.
+
+    `judged` is what `judge` says of the old labels and the new one's items as a set of their own, `found` how many of
+    those the challenger answered with it. Too few of them, or too few found, hold what would be promoted.
+    """
+    missing = []
+    if found.n < minimum_items:
+        missing.append(
+            f"not enough evaluation items of {label!r}: have {found.n}, need {minimum_items}, "
+            f"{minimum_items - found.n} are missing"
+        )
+    if found.n and found.hits < minimum_recall * found.n:
+        missing.append(f"{label!r} is found in {found}, expected {minimum_recall:.0%} or more")
+    if judged.verdict is Verdict.REJECT:
+        return judged
+    if missing:
+        held = judged.reasons if judged.verdict is Verdict.HOLD else ()
+        return Judgement(Verdict.HOLD, (*missing, *held))
+    return Judgement(judged.verdict, (f"{label!r} is found in {found}", *judged.reasons))
+
+
 def _missing(sets: Sequence[Paired], items: int, margin: float, minimum_items: int) -> tuple[str, ...]:
     missing = []
     if items < minimum_items:

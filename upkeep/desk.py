@@ -11,7 +11,7 @@ from upkeep.adapters.registry import Registry
 from upkeep.adapters.store import open_store
 from upkeep.cases import Case, Item
 from upkeep.config import Agreement, Client, Recipe, Relabel, Tier, load_agreement
-from upkeep.entitlement import Claim
+from upkeep.entitlement import Claim, UseCase
 from upkeep.errors import NotFoundError
 from upkeep.home import configs, home
 from upkeep.log import LogMapping, LogWindow, Sample, log_size, read_window, sample
@@ -107,6 +107,11 @@ class Desk:
         """The retrains already booked, by period."""
         found = [load(self.store, key, Claim) for key in self.store.keys("claims/")]
         return {claim.period: claim for claim in found}
+
+    def use_cases(self) -> list[UseCase]:
+        """The new categories already booked, oldest first."""
+        found = [load(self.store, key, UseCase) for key in self.store.keys("use-cases/claims/")]
+        return sorted(found, key=lambda one: one.as_of.timestamp())
 
 
 def open_desk(client: str, *, folder: Path | None = None) -> Desk:

@@ -29,11 +29,12 @@ NO_LANGUAGE = "zxx"
 
 
 class Doubt(StrEnum):
-    """Why a case hardly teaches anything."""
+    """Why a case hardly teaches anything, or nothing before somebody has read it."""
 
     TOO_SHORT = "too short"
     LANGUAGE = "another language"
     PERSONAL = "nothing but personal data"
+    PROPOSED = "proposed for a new category"
 
 
 def doubts_of(text: str, *, languages: Collection[str]) -> tuple[Doubt, ...]:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from upkeep.config import Tier
 from upkeep.periods import Cadence, next_start, period
+
+RETRAIN = "a retrain"
+"""What a change order is for unless it says otherwise."""
+SLUG = 40
+"""Characters of a label in the keys of its records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +43,26 @@ class ChangeOrder:
     reason: str
     why_extra: str
     next_included: datetime | None
+    work: str = RETRAIN
+
+    def __str__(self) -> str:
+        return f"change order {self.period}: {self.why_extra}; for: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class UseCase:
+    """A new category that is part of the contract: the period it was used in, what it is called, who wanted it."""
+
+    period: str
+    as_of: datetime
+    label: str
+    reason: str
+    by: str
+
+    @property
+    def key(self) -> str:
+        """What everything about it is kept under: 2026-Q2-variant-gift-card."""
+        return _key(self.period, self.label)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +97,38 @@ def entitled(
         why = f"the {cadence.value} retrain of {key} was used on {used.as_of:%Y-%m-%d} ({used.reason})"
         return ChangeOrder(key, as_of, reason, why, next_start(as_of, cadence, zone))
     return Included(key)
+
+
+def use_case(
+    tier: Tier, *, label: str, as_of: datetime, zone: ZoneInfo, booked: Sequence[UseCase], reason: str, by: str
+) -> UseCase | ChangeOrder:
+    """Is a new category at `as_of` included? `booked` are the use cases there are already.
+
+    Asking again for the same category is the same use case, whenever that is: people review its cases in between.
+    """
+    before = next((one for one in booked if one.label == label), None)
+    if before:
+        return before
+    allowance, work = tier.new_use_case, f"the new category {label!r}"
+    if allowance is None:
+        key = _key(period(as_of, Cadence.MONTHLY, zone).key, label)
+        return ChangeOrder(key, as_of, reason, f"tier {tier.name!r} includes no new use case", None, work)
+    key = period(as_of, allowance.per, zone).key
+    used = [one for one in booked if one.period == key]
+    if len(used) < allowance.count:
+        return UseCase(key, as_of, label, reason, by)
+    told = ", ".join(f"{one.label!r} on {one.as_of:%Y-%m-%d}" for one in used)
+    why = f"tier {tier.name!r} includes {allowance.count} new use case(s) {allowance.per.value}, used in {key}: {told}"
+    return ChangeOrder(_key(key, label), as_of, reason, why, next_start(as_of, allowance.per, zone), work)
+
+
+def _key(period: str, label: str) -> str:
+    return f"{period}-variant-{_slug(label)}"
+
+
+def _slug(label: str) -> str:
+    """A label as a part of a key, another one for each label: what is lost in it stands as a hash behind it."""
+    slug = re.sub("[^a-z0-9]+", "-", label.casefold())[:SLUG].strip("-")
+    if slug.replace("-", "_") == label:
+        return slug
+    return f"{slug}-{hashlib.sha256(label.encode()).hexdigest()[:6]}".lstrip("-")

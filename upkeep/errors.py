@@ -79,3 +79,7 @@ class DeliveryError(UpkeepError):
 
 class ServerError(UpkeepError):
     """A server, a worker or what is deployed on it is not as it should be."""
+
+
+class VariantError(UpkeepError):
+    """A new category was asked for that cannot be taught as it was asked for."""

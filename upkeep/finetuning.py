@@ -80,6 +80,7 @@ def finetune(
         max_tokens=recipe.max_tokens,
         precision=hardware_precision(recipe.precision),
         training_digest=data.digest,
+        label_set=data.label_set,
     )
     with torch.random.fork_rng():
         classifier, view, losses = _train(base, data, manifest, recipe=recipe, seed=seed, progress=progress)
@@ -161,8 +162,8 @@ def _train(
     trained_layers = _last_layers(encoder, recipe.trained_layers)
     if trained_layers and trained_layers[0] > 0:
         encoder.frozen = FrozenLayers(encoder.model, trained_layers[0])
-    train = _labelled(data.train, data.labels, recipe.mix.weight)
-    held = _labelled(data.calibration, data.labels, Weight.ONCE)
+    train = labelled(data.train, data.labels, recipe.mix.weight)
+    held = labelled(data.calibration, data.labels, Weight.ONCE)
     view = FrozenView(
         train=embed_all(encoder, train.texts, progress=progress),
         held=embed_all(encoder, held.texts, progress=progress),
@@ -185,7 +186,7 @@ def _train(
     return classifier, view, losses
 
 
-def _labelled(cases: Sequence[Case], labels: Sequence[str], weight: Weight) -> Labelled:
+def labelled(cases: Sequence[Case], labels: Sequence[str], weight: Weight) -> Labelled:
     """A case that was asked n times counts once, or 1 + log2 n."""
     index = {label: row for row, label in enumerate(labels)}
     usable = [case for case in cases if case.answer in index]

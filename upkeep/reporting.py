@@ -13,7 +13,7 @@ from upkeep.changes import Change
 from upkeep.config import Client
 from upkeep.desk import Desk
 from upkeep.edges import Edges
-from upkeep.entitlement import ChangeOrder
+from upkeep.entitlement import RETRAIN, ChangeOrder
 from upkeep.estimate import ONLY_AN_ESTIMATE, Estimate
 from upkeep.figures import Basis, Figures, figures_of
 from upkeep.generated import described
@@ -154,9 +154,10 @@ def _going_on(desk: Desk, month: Window, as_of: datetime, weekly: Sequence[Revie
 
 
 def _standing_order(desk: Desk, month: Window) -> ChangeOrder | None:
-    """The newest change order from before the month, where no retrain has been decided on since."""
-    orders = [one for one in change_orders(desk) if one.as_of < month.start]
-    since = [one for one in decisions(desk) if orders and orders[-1].as_of <= one.as_of < month.end]
+    """The newest change order for a retrain from before the month, where none has been decided on since."""
+    orders = [one for one in change_orders(desk) if one.as_of < month.start and one.work == RETRAIN]
+    retrains = [one for one in decisions(desk) if one.label is None]
+    since = [one for one in retrains if orders and orders[-1].as_of <= one.as_of < month.end]
     return orders[-1] if orders and not since else None
 
 

@@ -32,7 +32,10 @@ class Facts(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """By what a snapshot is chosen. `new_since` is when the model before was taught: what became known since is new."""
+    """By what a snapshot is chosen. `new_since` is when the model before was taught: what became known since is new.
+
+    `head` are the labels of a head that grows by a row, with the new one: no others are taught.
+    """
 
     moment: datetime
     new_since: datetime | None
@@ -43,6 +46,7 @@ class Terms:
     unreviewed: Unreviewed
     rules: tuple[Relabel, ...]
     recipe: Recipe
+    head: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,7 @@ class Snapshot:
     """What one model is taught, and in counts why other cases are not in it.
 
     `waiting` are new labels with too few cases so far; `left_out` counts by reason, `rejected` are the ids of the cases
-    that a reviewer rejected.
+    that a reviewer rejected, `label_set` is the version of the labels.
     """
 
     lessons: tuple[Lesson, ...]
@@ -68,6 +72,7 @@ class Snapshot:
     left_out: dict[str, int]
     rejected: tuple[str, ...]
     proof: Proof
+    label_set: int = 1
 
     @property
     def train(self) -> tuple[Case, ...]:
@@ -176,6 +181,8 @@ def _taught(cases: Sequence[Case], terms: Terms) -> tuple[tuple[str, ...], dict[
     counts = Counter(case.answer for case in cases)
     arrivals = sorted(label for label in counts if label not in terms.labels)
     learn = terms.new_labels is NewLabels.LEARN
+    if terms.head:
+        return terms.head, {label: counts[label] for label in arrivals if label not in terms.head}
     taught = [
         label
         for label in arrivals

@@ -16,7 +16,7 @@ from upkeep.cases import Case
 from upkeep.collection import LATE, Collected, collect
 from upkeep.config import PersonalData
 from upkeep.desk import Desk
-from upkeep.doubtful import languages_of
+from upkeep.doubtful import Doubt, languages_of
 from upkeep.errors import BaseModelError
 from upkeep.history import current, label_history
 from upkeep.looking import eyes_of
@@ -71,7 +71,11 @@ def collect_cases(desk: Desk, period: str, as_of: datetime, *, progress: Progres
     found, quarantined, unjudged = Collected(()), 0, None
     if start is not None:
         log = desk.read_log(Window(start, moment, period), until=moment)
-        known = [case for case in desk.cases() if case.known_from is None or case.known_from < moment]
+        known = [
+            case
+            for case in desk.cases()
+            if (case.known_from is None or case.known_from < moment) and Doubt.PROPOSED not in case.doubts
+        ]  # what somebody says is not folded into a mere proposal
         found = collect(
             log,
             since=since,

@@ -14,7 +14,7 @@ from upkeep.adapters.registry import Dataset
 from upkeep.beginning import require_model
 from upkeep.cases import Item, digest, normalise
 from upkeep.classifier import Classifier
-from upkeep.comparison import Judgement, Paired, Verdict, compare, judge
+from upkeep.comparison import Judgement, Paired, Verdict, compare, judge, judge_variant
 from upkeep.config import Promotion
 from upkeep.desk import Desk
 from upkeep.errors import DecisionError, NotEnoughDataError
@@ -22,7 +22,7 @@ from upkeep.evaluation import Scores, evaluate_model
 from upkeep.looking import eyes_of, tracked_themes
 from upkeep.progress import Progress, silent
 from upkeep.rates import Rate
-from upkeep.stages.evaluation import Outcome, evaluation_sets, save_outcomes
+from upkeep.stages.evaluation import Outcome, evaluation_sets, save_outcomes, variant_sets
 from upkeep.stages.finetuning import Challenger, load_model
 from upkeep.themes import LEAST, nearest
 
@@ -43,7 +43,10 @@ class OnTheme:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What was decided about a challenger, on which evidence, and whether it went into service."""
+    """What was decided about a challenger, on which evidence, and whether it went into service.
+
+    `label` is the new category that the challenger was to learn, where that was all it was to.
+    """
 
     period: str
     as_of: datetime
@@ -57,6 +60,7 @@ class Decision:
     applied: bool = False
     applied_by: str | None = None
     themes: tuple[OnTheme, ...] = ()
+    label: str | None = None
 
 
 def decisions(desk: Desk) -> list[Decision]:
@@ -76,8 +80,13 @@ def decision(desk: Desk, period: str) -> Decision:
     return found
 
 
-def compare_models(desk: Desk, period: str, as_of: datetime, *, reason: str, progress: Progress = silent) -> Decision:
-    """Score champion and challenger on the same frozen items, judge, and log the comparison."""
+def compare_models(
+    desk: Desk, period: str, as_of: datetime, *, reason: str, label: str | None = None, progress: Progress = silent
+) -> Decision:
+    """Score champion and challenger on the same frozen items, judge, and log the comparison.
+
+    `label` is the new category, where the challenger was to learn that and keep the rest as it is.
+    """
     key = f"decisions/{period}.json"
     done = records.load_if_there(desk.store, key, Decision)
     if done:
@@ -87,11 +96,16 @@ def compare_models(desk: Desk, period: str, as_of: datetime, *, reason: str, pro
     champion = desk.registry.champion()
     if champion == made.version:
         raise DecisionError(f"client {desk.client.client}: version {champion} would be compared with itself")
-    sets = evaluation_sets(desk, moment, served=[one.period for one in decisions(desk) if one.applied])
+    old, new = load_model(desk, champion), load_model(desk, made.version)
+    served = [one.period for one in decisions(desk) if one.applied]
+    if label is None:
+        sets = evaluation_sets(desk, moment, served=served)
+    else:
+        known = {*old.labels, desk.client.out_of_scope_label}
+        sets = variant_sets(desk, moment, served=served, label=label, known=known)
     if "golden" not in sets:
         where = f"client {desk.client.client} on {moment:%Y-%m-%d}"
         raise NotEnoughDataError(what="a comparison (golden items valid then)", have=0, need=1, where=where)
-    old, new = load_model(desk, champion), load_model(desk, made.version)
     scores = {
         version: _score_all(desk, model, sets, progress) for version, model in ((champion, old), (made.version, new))
     }
@@ -108,6 +122,15 @@ def compare_models(desk: Desk, period: str, as_of: datetime, *, reason: str, pro
         same_weights=old.manifest.weights_digest == new.manifest.weights_digest,
         reload_exact=made.reload_exact,
     )
+    if label is not None:
+        found = next((one.challenger for one in compared if one.items == "new"), Rate(0, 0))
+        judged = judge_variant(
+            judged,
+            found,
+            label=label,
+            minimum_recall=desk.client.minimum_new_recall,
+            minimum_items=desk.client.minimum_new_items,
+        )
     decision = Decision(
         period=period,
         as_of=moment,
@@ -119,6 +142,7 @@ def compare_models(desk: Desk, period: str, as_of: datetime, *, reason: str, pro
         compared=compared,
         metrics={version: _flat(found) for version, found in scores.items()},
         themes=_on_themes(desk, moment, sets, champion=scores[champion], challenger=scores[made.version]),
+        label=label,
     )
     save_outcomes(desk, period, _outcomes(sets, champion=scores[champion], challenger=scores[made.version]))
     _log_comparison(desk, decision, sets, scores, judged)

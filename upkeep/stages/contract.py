@@ -1,12 +1,13 @@
-"""What is due for a client, and is a retrain included?
+"""What is due for a client, and is a retrain or a new category included?
 
-In the client's store: claims/2026-Q4.json for a retrain that is, change-orders/2026-11.json for one that is not, each
-reason for it in change-orders/2026-11/.
+In the client's store: claims/2026-Q4.json for a retrain that is, use-cases/claims/2026-Q4-1.json for a new category
+that is; change-orders/2026-11.json for what is not, each reason for it in change-orders/2026-11/.
 """
 
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from datetime import datetime
 from typing import TypeVar
 
@@ -14,7 +15,7 @@ from upkeep import records
 from upkeep.beginning import require_anything, require_model
 from upkeep.config import Work
 from upkeep.desk import Desk
-from upkeep.entitlement import Asked, ChangeOrder, Claim, Included, entitled, with_reasons
+from upkeep.entitlement import Asked, ChangeOrder, Claim, Included, UseCase, entitled, use_case, with_reasons
 from upkeep.errors import AlreadyExistsError
 from upkeep.periods import starts_on
 
@@ -44,21 +45,53 @@ def book_retrain(desk: Desk, as_of: datetime, reason: str) -> Included | ChangeO
     moment = desk.local(as_of)
     answer = entitled(desk.tier, as_of=moment, zone=desk.zone, claims=desk.claims(), reason=reason)
     if isinstance(answer, ChangeOrder):
-        require_anything(desk)
-        order = _once(desk, f"change-orders/{answer.period}.json", answer)
-        # a record of its own, since no store replaces one on condition: two who ask at once would lose a reason
-        name = hashlib.sha256(reason.encode()).hexdigest()[:12]
-        _once(desk, f"change-orders/{order.period}/{name}.json", Asked(moment, reason))
-        return _all_reasons(desk, order)
+        return open_order(desk, answer, moment)
     require_model(desk)
     _once(desk, f"claims/{answer.period}.json", Claim(answer.period, moment, reason))
     return answer
+
+
+def use_case_of(desk: Desk, label: str, as_of: datetime, *, reason: str, by: str) -> UseCase | ChangeOrder:
+    """What the contract says to a new category, without booking it."""
+    moment, booked = desk.local(as_of), desk.use_cases()
+    return use_case(desk.tier, label=label, as_of=moment, zone=desk.zone, booked=booked, reason=reason, by=by)
+
+
+def book_use_case(desk: Desk, label: str, as_of: datetime, *, reason: str, by: str) -> UseCase | ChangeOrder:
+    """Book a new category on the contract, or open a change order for it where it is not included.
+
+    Raises NoChampionError where there is no model to teach it; that uses nothing up.
+    """
+    moment = desk.local(as_of)
+    while True:
+        booked = desk.use_cases()
+        answer = use_case(desk.tier, label=label, as_of=moment, zone=desk.zone, booked=booked, reason=reason, by=by)
+        if isinstance(answer, ChangeOrder):
+            return open_order(desk, answer, moment)
+        if answer in booked:
+            return answer
+        require_model(desk)
+        place = 1 + sum(one.period == answer.period for one in booked)
+        # a place can be taken once: of two who ask at once the other one asks again
+        with suppress(AlreadyExistsError):
+            desk.store.create(f"use-cases/claims/{answer.period}-{place}.json", records.dump(answer))
 
 
 def change_orders(desk: Desk) -> list[ChangeOrder]:
     """All change orders opened for the client, oldest first, each with every reason it was asked for."""
     keys = [key for key in desk.store.keys("change-orders/") if key.count("/") == 1]
     return [_all_reasons(desk, records.load(desk.store, key, ChangeOrder)) for key in keys]
+
+
+def open_order(desk: Desk, answer: ChangeOrder, as_of: datetime) -> ChangeOrder:
+    """Open a change order, or let its reason join the one that its period has. Raises as `require_anything` does."""
+    require_anything(desk)
+    moment, reason = desk.local(as_of), answer.reason
+    order = _once(desk, f"change-orders/{answer.period}.json", answer)
+    # a record of its own, since no store replaces one on condition: two who ask at once would lose a reason
+    name = hashlib.sha256(reason.encode()).hexdigest()[:12]
+    _once(desk, f"change-orders/{order.period}/{name}.json", Asked(moment, reason))
+    return _all_reasons(desk, order)
 
 
 def _all_reasons(desk: Desk, order: ChangeOrder) -> ChangeOrder:

@@ -1,12 +1,13 @@
 """On which items are champion and challenger compared?
 
 The agreed golden set; `recent`, what was held out of the last months' cases; `errors`, those of them that the model of
-the time got wrong; `regression`, errors from before that a model since in service had got right. All are locked.
+the time got wrong; `regression`, errors from before that a model since in service had got right. Where a new category
+is taught, `golden` has the labels known before, and `new` all items of the category. All are locked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -48,6 +49,19 @@ def evaluation_sets(desk: Desk, moment: datetime, *, served: Iterable[str]) -> d
         "regression": _items(stay),
     }
     return {name: items for name, items in sets.items() if items}
+
+
+def variant_sets(
+    desk: Desk, moment: datetime, *, served: Iterable[str], label: str, known: Collection[str]
+) -> dict[str, list[Item]]:
+    """The same for a challenger that learned a new `label`; `known` are those of the champion, and out of scope."""
+    sets = evaluation_sets(desk, moment, served=served)
+    golden = desk.golden()
+    held = _held_out(desk, moment, agreed={normalise(item.text) for item in golden})
+    valid = sets.pop("golden", [])
+    new = [item for item in valid if item.answer == label] + _items([one for one in held if one.answer == label])
+    old = [item for item in valid if item.answer in known and item.answer != label]
+    return {name: items for name, items in {"golden": old, **sets, "new": new}.items() if items}
 
 
 def save_outcomes(desk: Desk, period: str, outcomes: Iterable[Outcome]) -> None:

@@ -23,6 +23,7 @@ from upkeep.config import BaseModelConfig, PersonalData, Recipe
 from upkeep.desk import GOLDEN, LAUNCH_CASES, Desk
 from upkeep.errors import NotEnoughDataError
 from upkeep.finetuning import Trained, finetune
+from upkeep.growing import grow
 from upkeep.progress import Progress, silent
 from upkeep.redaction import redact_cases
 from upkeep.snapshot import Snapshot
@@ -91,16 +92,27 @@ def onboard(
     return first
 
 
-def train_challenger(desk: Desk, period: str, as_of: datetime, *, seed: int, progress: Progress = silent) -> Challenger:
-    """Train on all that is known by `as_of`, register the adapter, and prove that it reads back the same."""
+def train_challenger(
+    desk: Desk, period: str, as_of: datetime, *, seed: int, label: str | None = None, progress: Progress = silent
+) -> Challenger:
+    """Train on all that is known by `as_of`, register the adapter, and prove that it reads back the same.
+
+    With a `label` nothing is trained but the row of that new category, in the champion's head.
+    """
     key = f"challengers/{period}.json"
     done = records.load_if_there(desk.store, key, Challenger)
     if done:
         return done
     moment = desk.local(as_of)
-    data = take_snapshot(desk, period, moment, progress=progress)
     base = resolve_base(desk.client.base_model)
-    trained = finetune(base, data, client=desk.client, recipe=desk.recipe, seed=seed, progress=progress)
+    if label is None:
+        data = take_snapshot(desk, period, moment, progress=progress)
+        trained = finetune(base, data, client=desk.client, recipe=desk.recipe, seed=seed, progress=progress)
+    else:
+        champion = load_model(desk, desk.registry.champion())
+        head = tuple(dict.fromkeys([*champion.labels, label]))
+        data = take_snapshot(desk, period, moment, head=head, progress=progress)
+        trained = grow(champion, label, base, data, client=desk.client, recipe=desk.recipe, progress=progress)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "release"
         trained.classifier.save(folder)

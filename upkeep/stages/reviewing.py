@@ -39,9 +39,11 @@ from upkeep.sheet import Rejected
 from upkeep.stages.snapshot import decided_by, snapshots, stamp
 from upkeep.store import address
 
+TAB = 31
+"""Characters that a spreadsheet program takes in the name of a tab."""
 INBOX, SENT = "inbox/", "to-review/"
 WRONG = "answered wrong"
-SURE = {Source.AUDIT, Source.UNSURE, Source.REVIEWER}
+SURE = {Source.AUDIT, Source.UNSURE, Source.REVIEWER, Source.SEED}
 """Who gave these answers had been asked for them; the others complained or got a request handed over."""
 
 
@@ -84,7 +86,7 @@ class Waiting:
     cases: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"the retrain of {self.period} waits until all of {len(self.cases):,} cases are reviewed"
+        return f"{self.period} waits until all of {len(self.cases):,} cases are reviewed"
 
 
 def offer_cases(desk: Desk, period: str, as_of: datetime) -> Batch:
@@ -106,7 +108,7 @@ def offer_cases(desk: Desk, period: str, as_of: datetime) -> Batch:
     if questions:
         labels = _labels(desk)
         made = {
-            Format.XLSX: write_xlsx(questions, labels=labels, tab=period),
+            Format.XLSX: write_xlsx(questions, labels=labels, tab=period[:TAB]),
             Format.CSV: write_csv(questions),
             Format.LABEL_STUDIO: write_label_studio(questions, labels=labels),
         }
@@ -218,12 +220,13 @@ def _question(desk: Desk, case: Case, why: tuple[str, ...]) -> Question:
 
 
 def _labels(desk: Desk) -> list[str]:
-    """The labels to choose from: those agreed, those taught since, and what rules lead to; none for free text."""
+    """The labels to choose from: those agreed, those taught since, new categories, what rules lead to; none for free
+    text."""
     if desk.client.free_text:
         return []
     taught = {label for one in snapshots(desk)[-1:] for label in one.labels}
     ruled = {rule.new for rule in (*desk.client.relabel, *(one.rule for one in desk.found_rules()))}
-    known = {*desk.client.labels, *taught, *ruled}
+    known = {*desk.client.labels, *taught, *ruled, *(one.label for one in desk.use_cases())}
     return [*sorted(known - {desk.client.out_of_scope_label}), desk.client.out_of_scope_label]
 
 

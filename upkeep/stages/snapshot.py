@@ -31,7 +31,10 @@ SOURCES = ("cases/", "folded/", "batches/", "reviewed/", LOCKED)
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """How a snapshot came about: `sources` are the SHA-256 digests, by key, of all that it was chosen from."""
+    """How a snapshot came about: `sources` are the SHA-256 digests, by key, of all that it was chosen from.
+
+    `label_set` is the version of its labels: one more than that of the snapshot before, where they are others.
+    """
 
     period: str
     terms: Terms
@@ -44,12 +47,15 @@ class Made:
     rejected: tuple[str, ...]
     proof: Proof
     sources: dict[str, str]
+    label_set: int = 1
 
 
-def take_snapshot(desk: Desk, period: str, as_of: datetime, *, progress: Progress = silent) -> Snapshot:
+def take_snapshot(
+    desk: Desk, period: str, as_of: datetime, *, head: tuple[str, ...] = (), progress: Progress = silent
+) -> Snapshot:
     """Lock what is for evaluation, choose what the period's model is taught, and write both down; once for a period.
 
-    Raises LeakError where an evaluation item would be taught.
+    `head` are the labels of a head that grows. Raises LeakError where an evaluation item would be taught.
     """
     done = records.load_if_there(desk.store, _record(period), Made)
     if done:
@@ -57,8 +63,9 @@ def take_snapshot(desk: Desk, period: str, as_of: datetime, *, progress: Progres
     moment = desk.local(as_of)
     _lock(desk, period, moment, progress=progress)
     keys = [key for prefix in SOURCES for key in desk.store.keys(prefix) if key.endswith(".jsonl")]
-    terms = _terms(desk, moment)
+    terms = _terms(desk, moment, head)
     chosen = choose(_facts(desk, keys, moment), terms, progress=progress)
+    chosen = replace(chosen, label_set=_label_set(desk, chosen.labels, moment))
     records.save_rows(desk.store, _rows(period), chosen.lessons)
     made = Made(
         period=period,
@@ -72,6 +79,7 @@ def take_snapshot(desk: Desk, period: str, as_of: datetime, *, progress: Progres
         rejected=chosen.rejected,
         proof=chosen.proof,
         sources={key: _digest(desk.store.read(key)) for key in keys},
+        label_set=chosen.label_set,
     )
     desk.store.create(_record(period), records.dump(made))
     return chosen
@@ -151,20 +159,34 @@ def _lock(desk: Desk, period: str, moment: datetime, *, progress: Progress) -> N
     desk.store.create(key, records.dump_rows(new))
 
 
-def _terms(desk: Desk, moment: datetime) -> Terms:
+def _label_set(desk: Desk, labels: Iterable[str], moment: datetime) -> int:
+    """The version of the labels: that of the snapshot before, one more where they are others; the first is 1."""
+    before = [one for one in snapshots(desk) if one.terms.moment < moment]
+    return before[-1].label_set + (set(before[-1].labels) != set(labels)) if before else 1
+
+
+def _terms(desk: Desk, moment: datetime, head: tuple[str, ...]) -> Terms:
     client = desk.client
-    earlier = [one.terms.moment for one in snapshots(desk) if one.terms.moment < moment]
+    # a head that grew was taught nothing but its new row
+    earlier = [one.terms.moment for one in snapshots(desk) if one.terms.moment < moment and not one.terms.head]
     return Terms(
         moment=moment,
-        new_since=max(earlier, default=None),
+        new_since=None if head else max(earlier, default=None),
         zone=client.time_zone,
-        labels=client.labels,
+        labels=tuple(dict.fromkeys([*client.labels, *_agreed_since(desk, moment)])),
         out_of_scope=client.out_of_scope_label,
         new_labels=client.new_labels,
         unreviewed=client.unreviewed,
         rules=tuple(desk.rules(moment)),
         recipe=desk.recipe,
+        head=head,
     )
+
+
+def _agreed_since(desk: Desk, moment: datetime) -> list[str]:
+    """The new categories that the client asked for and a model in service has learned: they are labels like others."""
+    taught = {label for one in snapshots(desk) if one.terms.head and one.terms.moment < moment for label in one.labels}
+    return [one.label for one in desk.use_cases() if one.label in taught]
 
 
 def _facts(desk: Desk, keys: Iterable[str], moment: datetime) -> Facts:
@@ -198,7 +220,16 @@ def _decided(desk: Desk, keys: Iterable[str], moment: datetime) -> dict[str, Dec
 
 def _read(desk: Desk, made: Made) -> Snapshot:
     lessons = tuple(_lessons(desk, made))
-    return Snapshot(lessons, made.labels, made.waiting, made.superseded, made.left_out, made.rejected, made.proof)
+    return Snapshot(
+        lessons=lessons,
+        labels=made.labels,
+        waiting=made.waiting,
+        superseded=made.superseded,
+        left_out=made.left_out,
+        rejected=made.rejected,
+        proof=made.proof,
+        label_set=made.label_set,
+    )
 
 
 def _lessons(desk: Desk, made: Made) -> list[Lesson]:

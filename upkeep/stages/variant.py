@@ -1,0 +1,240 @@
+"""How does a client get a new category, from its examples to what people are asked?
+
+In the client's store, under the use case's key (2026-Q2-variant-gift-card; from its second round on with .2, .3):
+use-cases/rounds/ in counts, and its cases, batch, snapshot, challenger and decision where those of a retrain are.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from upkeep import records
+from upkeep.cases import Case
+from upkeep.collection import LATE
+from upkeep.config import Task
+from upkeep.desk import Desk
+from upkeep.doubtful import Doubt
+from upkeep.entitlement import ChangeOrder, UseCase
+from upkeep.errors import UnsupportedTaskError
+from upkeep.history import current, label_history
+from upkeep.log import lot
+from upkeep.looking import eyes_of, tracked_themes
+from upkeep.periods import Cadence, last_full, period
+from upkeep.stages.contract import book_use_case, open_order, use_case_of
+from upkeep.stages.finetuning import challengers
+from upkeep.stages.monitoring import reviews
+from upkeep.stages.reviewing import Waiting
+from upkeep.stages.snapshot import decided_by, known_cases
+from upkeep.truth import settle
+from upkeep.variant import (
+    Candidate,
+    Folded,
+    Past,
+    candidates,
+    check_label,
+    check_seeds,
+    likeliest,
+    may_belong,
+    proposed_cases,
+    seed_cases,
+)
+
+WEEKS = 26
+"""Requests of so many weeks are looked through."""
+OF_A_LABEL = 20
+"""So many cases of a label, by chance, tell where it lies."""
+ROUNDS = "use-cases/rounds/"
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """Examples of a new category and what was found with them, in counts; `period` is what it is all kept under.
+
+    `looked` are the past requests that might have belonged to it, `proposed` those that people are asked about.
+    """
+
+    period: str
+    number: int
+    label: str
+    as_of: datetime
+    seeds: int
+    folded: int
+    looked: int
+    proposed: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.label!r}: {self.seeds} examples ({self.folded} more said the same); "
+            f"of {self.looked:,} past requests that may belong to it {self.proposed} are to be reviewed"
+        )
+
+
+class Open(NamedTuple):
+    """A new category that was started and not decided on: its newest round, and what that waits for, if anything."""
+
+    use_case: UseCase
+    begun: Round
+    waiting: Waiting | None
+
+
+def begin_use_case(
+    desk: Desk, label: str, seeds: Sequence[str], as_of: datetime, *, reason: str, by: str
+) -> Round | ChangeOrder:
+    """Book a new category on the contract, or open a change order for it; store its examples and look for more.
+
+    A category that was begun goes on where it is; examples that it did not have begin a new round of it. Raises
+    VariantError where the label is not new or the examples are too few; that uses nothing up.
+    """
+    if desk.client.task is not Task.CLASSIFICATION:
+        raise UnsupportedTaskError(f"client {desk.client.client}: a new category is for classification")
+    answer = use_case_of(desk, label, as_of, reason=reason, by=by)
+    if isinstance(answer, ChangeOrder):
+        return open_order(desk, answer, as_of)
+    before = rounds(desk, answer)
+    key = f"{answer.key}.{len(before) + 1}" if before else answer.key
+    cases = _known(desk, key, as_of)
+    given = seed_cases(
+        label,
+        seeds,
+        known=[case for case in cases if Doubt.PROPOSED not in case.doubts],
+        redaction=desk.client.redaction,
+        by=by,
+        at=desk.local(as_of),
+    )
+    if before and not given.cases:
+        return before[-1]
+    if not before:
+        where = f"client {desk.client.client}"
+        others = {one for one in _labels(desk) if one != label or answer not in desk.use_cases()}
+        check_label(label, others, where=where)
+        check_seeds(label, given, cases, desk.recipe, where=where)
+    booked = book_use_case(desk, label, as_of, reason=reason, by=by)
+    if isinstance(booked, ChangeOrder):  # somebody else was first
+        return booked
+    return _round(desk, key, len(before) + 1, given, cases, label=label, as_of=as_of)
+
+
+def rounds(desk: Desk, use_case: UseCase) -> list[Round]:
+    """The rounds of a new category that were begun, in order."""
+    keys = [f"{ROUNDS}{use_case.key}.json", *desk.store.keys(f"{ROUNDS}{use_case.key}.")]
+    found = [records.load_if_there(desk.store, key, Round) for key in dict.fromkeys(keys)]
+    return sorted((one for one in found if one), key=lambda one: one.number)
+
+
+def wait_for_cases(desk: Desk, begun: Round, as_of: datetime) -> Waiting | None:
+    """Does a round wait for people? Not where it is decided on, or where they have looked over all its proposals."""
+    if _decided(desk, begun):
+        return None
+    proposed = {case.id for case in records.load_rows(desk.store, _cases(begun.period), Case) if case.doubts}
+    left = tuple(sorted(proposed - decided_by(desk, desk.local(as_of)).keys()))
+    return Waiting(begun.period, begun.as_of, f"new category {begun.label!r}", left) if left else None
+
+
+def open_use_cases(desk: Desk, as_of: datetime) -> list[Open]:
+    """The new categories that were begun and not decided on."""
+    newest = [(one, begun) for one in desk.use_cases() for begun in rounds(desk, one)[-1:]]
+    return [Open(one, begun, wait_for_cases(desk, begun, as_of)) for one, begun in newest if not _decided(desk, begun)]
+
+
+def candidates_for(desk: Desk, as_of: datetime) -> list[Candidate]:
+    """What may be the client's next new category, by the last review before a moment."""
+    if desk.client.free_text:
+        return []
+    newest = reviews(desk, upto=last_full(as_of, Cadence.WEEKLY, desk.zone).key, newest=1)
+    tracked = tracked_themes(desk, as_of)
+    return candidates(
+        tracked.themes if tracked else (),
+        newest[0].changes if newest else (),
+        labels=_labels(desk) - {desk.client.out_of_scope_label},
+        out_of_scope=desk.client.out_of_scope_label,
+        cases=desk.cases(),
+    )
+
+
+def _round(
+    desk: Desk, key: str, number: int, given: Folded, cases: Sequence[Case], *, label: str, as_of: datetime
+) -> Round:
+    """Look for past requests like the examples and store both; the record comes last."""
+    moment = desk.local(as_of)
+    past = _look_back(desk, label, moment)
+    likely = [past[row] for row in _likeliest(desk, past, given, cases, label=label, moment=moment)]
+    in_order = sorted(cases, key=lambda case: Doubt.PROPOSED in case.doubts)
+    known = [*in_order, *given.cases]
+    proposed = proposed_cases(label, likely, known=known, redaction=desk.client.redaction, at=moment)
+    records.save_rows(desk.store, _cases(key), [*given.cases, *proposed.cases])
+    counts = Round(
+        period=key,
+        number=number,
+        label=label,
+        as_of=moment,
+        seeds=len(given.cases),
+        folded=given.folded,
+        looked=len(past),
+        proposed=len(proposed.cases),
+    )
+    records.save(desk.store, f"{ROUNDS}{key}.json", counts)
+    return counts
+
+
+def _look_back(desk: Desk, label: str, moment: datetime) -> list[Past]:
+    """The requests of the last weeks that may belong to the new category; of a large log, some by chance."""
+    labels = _taught(desk)
+    found = []
+    for ago in range(WEEKS):
+        window = period(moment - timedelta(weeks=ago), Cadence.WEEKLY, desk.zone)
+        sampled = desk.sample_log(window, until=min(moment, window.end + LATE))
+        for one in sampled.predictions:
+            said = sampled.outcomes.get(one.id)
+            truth = settle(one, said, out_of_scope=desk.client.out_of_scope_label) if said else None
+            if one.at < moment and may_belong(Past(one, truth), labels=labels, label=label):
+                found.append(Past(one, truth))
+    return found
+
+
+def _likeliest(
+    desk: Desk, past: Sequence[Past], given: Folded, cases: Sequence[Case], *, label: str, moment: datetime
+) -> list[int]:
+    """Compare them with all examples of the category and with some cases of each label that the model knows."""
+    decided, rules = decided_by(desk, moment), desk.rules(moment)
+    history = label_history([*cases, *given.cases], rules=rules, decided=decided, moment=moment, zone=desk.zone)
+    texts: dict[str, list[str]] = defaultdict(list)
+    for case in current(history.versions, moment):
+        texts[case.answer].append(case.text)
+    eyes = eyes_of(desk)
+    known = _taught(desk) - {label, desk.client.out_of_scope_label}
+    return likeliest(
+        eyes.embed([one.prediction.input for one in past]),
+        seeds=eyes.embed(texts[label]),
+        taught={one: eyes.embed(sorted(texts[one], key=lot)[:OF_A_LABEL]) for one in sorted(known & texts.keys())},
+    )
+
+
+def _known(desk: Desk, key: str, as_of: datetime) -> list[Case]:
+    """Every case but those that a run which did not get to its end has left under a key."""
+    left = records.load_rows(desk.store, _cases(key), Case) if desk.store.exists(_cases(key)) else []
+    unfinished = {case.id for case in left}
+    return [case for case in known_cases(desk, desk.local(as_of)) if case.id not in unfinished]
+
+
+def _taught(desk: Desk) -> set[str]:
+    """The labels of the model in service."""
+    champion = desk.registry.version("champion")
+    return set(next((one.labels for one in challengers(desk) if one.version == champion), ()))
+
+
+def _labels(desk: Desk) -> set[str]:
+    """Every label there is: agreed, learned, or booked as a new category; and the one for what none fits."""
+    booked = [one.label for one in desk.use_cases()]
+    return {*desk.client.labels, *_taught(desk), *booked, desk.client.out_of_scope_label}
+
+
+def _decided(desk: Desk, begun: Round) -> bool:
+    return desk.store.exists(f"decisions/{begun.period}.json")
+
+
+def _cases(key: str) -> str:
+    return f"cases/{key}.jsonl"

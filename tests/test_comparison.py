@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from upkeep.comparison import Verdict, compare, judge
+from upkeep.comparison import Verdict, compare, judge, judge_variant
 from upkeep.errors import DecisionError
+from upkeep.rates import Rate
 
 FINE = {"items": 400, "margin": 0.03, "minimum_items": 200, "same_weights": False, "reload_exact": True}
 
@@ -112,3 +113,40 @@ def test_a_gain_on_recent_items_promotes_where_the_golden_set_holds():
     assert judged.verdict is Verdict.PROMOTE
     assert judged.reasons[0].startswith("clearly better on recent: challenger 90.0%, champion 60.0%")
     assert judged.reasons[1].startswith("no worse than 3.0 pp on golden")
+
+
+def variant_of(*sets, found: Rate, **changes):
+    judged = judge(sets, **(FINE | changes))
+    return judge_variant(judged, found, label="gift_card", minimum_recall=0.7, minimum_items=10)
+
+
+HELD = pairs(900, 0, 0, 100)
+
+
+def test_a_new_category_that_is_found_often_enough_beside_old_labels_that_hold_is_promoted():
+    judged = variant_of(HELD, pairs(0, 7, 0, 3, "new"), found=Rate(7, 10))
+    assert judged.verdict is Verdict.PROMOTE
+    assert judged.reasons[0] == "'gift_card' is found in 70.0% (95% CI 39.7%..89.2%, n=10)"
+
+
+def test_a_new_category_with_too_few_items_is_held_with_how_many_are_missing():
+    judged = variant_of(HELD, pairs(0, 6, 0, 0, "new"), found=Rate(6, 6))
+    assert judged.verdict is Verdict.HOLD
+    assert judged.reasons == ("not enough evaluation items of 'gift_card': have 6, need 10, 4 are missing",)
+    none = variant_of(HELD, found=Rate(0, 0))
+    assert none.reasons[0].endswith("have 0, need 10, 10 are missing")
+
+
+def test_a_new_category_that_is_seldom_found_is_held():
+    judged = variant_of(HELD, pairs(0, 12, 0, 8, "new"), found=Rate(12, 20))
+    assert judged.verdict is Verdict.HOLD
+    assert judged.reasons[0].startswith("'gift_card' is found in 60.0%")
+    assert judged.reasons[0].endswith("expected 70% or more")
+
+
+def test_a_new_category_that_costs_the_old_labels_more_than_agreed_is_not_promoted():
+    found = pairs(0, 20, 0, 0, "new")
+    assert variant_of(pairs(140, 0, 6, 4), found, found=Rate(20, 20)).verdict is Verdict.REJECT  # clearly worse
+    held = variant_of(pairs(140, 2, 6, 2), found, found=Rate(20, 20))
+    assert held.verdict is Verdict.HOLD
+    assert "a loss of 3.0 pp cannot be ruled out" in held.reasons[0]

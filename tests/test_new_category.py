@@ -167,10 +167,12 @@ def test_a_category_taught_at_once_is_held_where_too_few_items_can_prove_it_and_
     # the proposals that nobody has read taught nothing
     assert snapshot(desk, KEY).left_out["unread and doubtful: proposed for a new category"] > 0
     again = variant(desk, LABEL, [*SEEDS, *MORE], JUNE, reason="more examples", by="ada")
-    assert isinstance(again, Decision | Waiting)
-    second = rounds(desk, desk.use_cases()[0])[1]
+    assert isinstance(again, Waiting)
+    first, second = rounds(desk, desk.use_cases()[0])
     assert (second.period, second.number) == (f"{KEY}.2", 2)
     assert 0 < second.seeds <= len(MORE)
+    assert again.cases == first.proposed + second.proposed  # nobody has looked over those of the first round either
+    assert len(desk.use_cases()) == 1
 
 
 def test_what_cannot_be_taught_is_refused_and_uses_nothing_up(desk, tmp_path, monkeypatch, capsys):

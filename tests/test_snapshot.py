@@ -172,3 +172,22 @@ def test_an_item_stays_locked_when_the_recipe_holds_out_less(share):
     narrow = RECIPE.model_copy(update={"holdout_share": share})
     found = choose(Facts(cases, frozenset(), {}, locked), replace(TERMS, recipe=narrow))
     assert not {one.case.text for one in found.lessons} & {one.text for one in locked}
+
+
+def test_a_head_that_grows_is_taught_its_labels_and_no_other_whatever_becomes_of_new_ones():
+    known = [case(n) for n in range(100)] + [case(n, "b") for n in range(100, 200)]
+    new, other = trainable(range(200, 240), "new"), trainable(range(240, 300), "other")
+    found = chosen([*known, *new, *other], new_labels=NewLabels.HOLD, head=("b", "a", "new"))
+    assert found.labels == ("b", "a", "new")
+    assert found.waiting == {"other": len(other)}
+    assert {one.answer for one in found.train} == {"a", "b", "new"}
+
+
+def test_a_proposal_for_a_new_category_is_taught_once_somebody_has_accepted_it():
+    old = trainable(range(20), "oos")[0]
+    proposal = replace(old, id="past-1", answer="new", valid_from=JULY, doubts=(Doubt.PROPOSED,), like=old.id)
+    accepted = Decided("past-1", Decision.ACCEPT, "new", "ada", JULY, "")
+    heads = {"labels": ("a", "oos"), "head": ("a", "oos", "new")}
+    assert [one.answer for one in chosen([old, proposal], **heads).train] == ["oos"]
+    (taught,) = chosen([old, proposal], decided=[accepted], **heads).train
+    assert (taught.answer, taught.replaced, taught.reviewer) == ("new", "oos", "ada")

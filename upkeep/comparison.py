@@ -126,10 +126,11 @@ def judge_variant(
         missing.append(f"{label!r} is found in {found}, expected {minimum_recall:.0%} or more")
     if judged.verdict is Verdict.REJECT:
         return judged
+    if judged.verdict is Verdict.HOLD:
+        return Judgement(Verdict.HOLD, (*missing, *judged.reasons))
     if missing:
-        held = judged.reasons if judged.verdict is Verdict.HOLD else ()
-        return Judgement(Verdict.HOLD, (*missing, *held))
-    return Judgement(judged.verdict, (f"{label!r} is found in {found}", *judged.reasons))
+        return Judgement(Verdict.HOLD, tuple(missing))
+    return Judgement(Verdict.PROMOTE, (f"{label!r} is found in {found}", *judged.reasons))
 
 
 def _missing(sets: Sequence[Paired], items: int, margin: float, minimum_items: int) -> tuple[str, ...]:

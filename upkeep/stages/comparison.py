@@ -27,6 +27,11 @@ from upkeep.stages.finetuning import Challenger, load_model
 from upkeep.themes import LEAST, nearest
 
 
+DECIDING = ("golden", "recent")
+"""The sets a verdict rests on. The others are shown beside them: their items were chosen by how a model did on them, so
+that any other model does better on errors, and worse on what was right, by chance alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class OnTheme:
     """Both models on the recent items that are about something that kept going wrong."""
@@ -115,10 +120,10 @@ def compare_models(
         if before.ids
     )
     judged = judge(
-        compared,
+        [one for one in compared if one.items in DECIDING],
         margin=desk.client.margin_pp / 100,
         minimum_items=desk.client.minimum_items,
-        items=len({item.id for items in sets.values() for item in items}),
+        items=len({item.id for name in DECIDING for item in sets.get(name, ())}),
         same_weights=old.manifest.weights_digest == new.manifest.weights_digest,
         reload_exact=made.reload_exact,
     )

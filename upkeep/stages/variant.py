@@ -66,6 +66,12 @@ class Round:
     looked: int
     proposed: int
 
+    @property
+    def periods(self) -> list[str]:
+        """What the rounds of the category up to this one are kept under."""
+        first = self.period.removesuffix(f".{self.number}")
+        return [first, *(f"{first}.{number}" for number in range(2, self.number + 1))]
+
     def __str__(self) -> str:
         return (
             f"{self.label!r}: {self.seeds} examples ({self.folded} more said the same); "
@@ -126,10 +132,11 @@ def rounds(desk: Desk, use_case: UseCase) -> list[Round]:
 
 
 def wait_for_cases(desk: Desk, begun: Round, as_of: datetime) -> Waiting | None:
-    """Does a round wait for people? Not where it is decided on, or where they have looked over all its proposals."""
+    """Does a category wait for people? Not where its newest round is decided on, or all proposals are looked over."""
     if _decided(desk, begun):
         return None
-    proposed = {case.id for case in records.load_rows(desk.store, _cases(begun.period), Case) if case.doubts}
+    cases = (case for key in begun.periods for case in records.load_rows(desk.store, _cases(key), Case))
+    proposed = {case.id for case in cases if case.doubts}
     left = tuple(sorted(proposed - decided_by(desk, desk.local(as_of)).keys()))
     return Waiting(begun.period, begun.as_of, f"new category {begun.label!r}", left) if left else None
 

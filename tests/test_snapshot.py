@@ -186,7 +186,7 @@ def test_a_head_that_grows_is_taught_its_labels_and_no_other_whatever_becomes_of
 def test_a_proposal_for_a_new_category_is_taught_once_somebody_has_accepted_it():
     old = trainable(range(20), "oos")[0]
     proposal = replace(old, id="past-1", answer="new", valid_from=JULY, doubts=(Doubt.PROPOSED,), like=old.id)
-    accepted = Decided("past-1", Decision.ACCEPT, "new", "ada", JULY, "")
+    accepted = Decided("past-1", Choice.ACCEPT, "new", "ada", JULY, "")
     heads = {"labels": ("a", "oos"), "head": ("a", "oos", "new")}
     assert [one.answer for one in chosen([old, proposal], **heads).train] == ["oos"]
     (taught,) = chosen([old, proposal], decided=[accepted], **heads).train

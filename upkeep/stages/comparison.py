@@ -26,8 +26,7 @@ from upkeep.stages.evaluation import Outcome, evaluation_sets, save_outcomes, va
 from upkeep.stages.finetuning import Challenger, load_model
 from upkeep.themes import LEAST, nearest
 
-
-DECIDING = ("golden", "recent")
+DECIDING = ("golden", "recent", "new")
 """The sets a verdict rests on. The others are shown beside them: their items were chosen by how a model did on them, so
 that any other model does better on errors, and worse on what was right, by chance alone."""
 

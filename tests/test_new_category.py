@@ -171,9 +171,8 @@ def test_a_category_taught_at_once_is_held_where_too_few_items_can_prove_it_and_
     first, second = rounds(desk, desk.use_cases()[0])
     assert (second.period, second.number) == (f"{KEY}.2", 2)
     assert 0 < second.seeds <= len(MORE)
-    assert (
-        len(again.cases) == first.proposed + second.proposed
-    )  # nobody has looked over those of the first round either
+    # nobody has looked over those of the first round either
+    assert len(again.cases) == first.proposed + second.proposed
     assert len(desk.use_cases()) == 1
 
 

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from upkeep import records
+from upkeep.batch import Question
 from upkeep.cases import Case
 from upkeep.collection import LATE
 from upkeep.config import Task
@@ -132,12 +133,11 @@ def rounds(desk: Desk, use_case: UseCase) -> list[Round]:
 
 
 def wait_for_cases(desk: Desk, begun: Round, as_of: datetime) -> Waiting | None:
-    """Does a category wait for people? Not where its newest round is decided on, or all proposals are looked over."""
+    """Does a category wait for people? Not where its newest round is decided on, or all they were asked is answered."""
     if _decided(desk, begun):
         return None
-    cases = (case for key in begun.periods for case in records.load_rows(desk.store, _cases(key), Case))
-    proposed = {case.id for case in cases if case.doubts}
-    left = tuple(sorted(proposed - decided_by(desk, desk.local(as_of)).keys()))
+    asked = {id for key in begun.periods for id in _asked(desk, key)}
+    left = tuple(sorted(asked - decided_by(desk, desk.local(as_of)).keys()))
     return Waiting(begun.period, begun.as_of, f"new category {begun.label!r}", left) if left else None
 
 
@@ -173,6 +173,7 @@ def _round(
     known = [*in_order, *given.cases]
     proposed = proposed_cases(label, likely, known=known, redaction=desk.client.redaction, at=moment)
     records.save_rows(desk.store, _cases(key), [*given.cases, *proposed.cases])
+    records.save_rows(desk.store, f"folded/{key}.jsonl", ())  # likeness alone says nothing of a request's answer
     counts = Round(
         period=key,
         number=number,
@@ -237,6 +238,13 @@ def _labels(desk: Desk) -> set[str]:
     """Every label there is: agreed, learned, or booked as a new category; and the one for what none fits."""
     booked = [one.label for one in desk.use_cases()]
     return {*desk.client.labels, *_taught(desk), *booked, desk.client.out_of_scope_label}
+
+
+def _asked(desk: Desk, key: str) -> list[str]:
+    """The cases of a round that people are asked about, or will be where its batch has not gone out."""
+    if desk.store.exists(f"batches/{key}.json"):
+        return [one.id for one in records.load_rows(desk.store, f"batches/{key}.jsonl", Question)]
+    return [case.id for case in records.load_rows(desk.store, _cases(key), Case) if case.doubts]
 
 
 def _decided(desk: Desk, begun: Round) -> bool:

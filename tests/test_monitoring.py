@@ -124,19 +124,6 @@ def test_too_few_labels_are_said_to_be_too_few():
     assert found.findings[0].metric is Metric.ACCURACY
 
 
-def test_collection_takes_the_newest_answer_and_folds_what_is_known():
-    rows = [prediction(0), prediction(1), prediction(2), prediction(3)]
-    rows[3] = Prediction("3", rows[3].at, "TEXT  1", "a", 0.8, "1", True, None, {})
-    outcomes = [outcome(0, "a", OutcomeSource.CUSTOMER), outcome(0, "b"), outcome(1, None, correct=True)]
-    log = window(rows, [*outcomes, outcome(2, None, correct=False), outcome(3, "a")])
-    found = collect(log, since=None, known=[], out_of_scope="oos")
-    assert [(case.text, case.answer, case.was_error) for case in found.cases] == [
-        ("text 0", "b", True),
-        ("text 1", "a", False),
-    ]
-    assert (found.without_answer, found.known, found.errors) == (1, 1, 1)
-
-
 def test_a_contract_without_retrains_makes_each_a_change_order_and_a_used_one_says_when_the_next_is():
     from upkeep.config import load_tiers
 

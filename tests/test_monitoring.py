@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from upkeep.collection import collect
 from upkeep.config import Thresholds, load_client
 from upkeep.entitlement import ChangeOrder, Claim, Included, entitled
 from upkeep.figures import Basis, figures

@@ -507,7 +507,7 @@ def test_the_flat_export_is_understood_as_well():
         (b'[{"case_id": "p-1"}, 7]', "task 2: it: "),
         (b'id,request,decision\np-1,"open,accept\n', r"line 2: unexpected end of data, expected every quoted cell"),
         (b'id,request,decision\np-1,"' + b"x" * 140_000 + b'",accept\n', r"line 2: field larger than field limit"),
-        (b"id,request,decision,Choice\np-1,a,accept,reject\n", r"columns \['decision'\] are there twice"),
+        (b"id,request,decision,Decision\np-1,a,accept,reject\n", r"columns \['decision'\] are there twice"),
         (xlsx_bytes([["id", "right answer"], ["1", "oos"]]), r"tab 'Sheet': found \['id', 'right answer'\] first"),
     ],
 )

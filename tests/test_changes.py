@@ -207,7 +207,7 @@ def test_a_policy_change_whose_rule_is_there_asks_for_no_other():
     weeks = [*ORDINARY, *turned("return_item", "repairs", weeks=4)]
     history = [Seen(one) for one in weeks[:-1]]
     (change,) = find_changes(Seen(weeks[-1]), weeks[:-1], ruled, history=history)
-    assert change.action == "`relabel` has the rule, from 2026-03-15: the next retrain unlearns the old answer."
+    assert change.action == "There is a rule for it, from 2026-03-15: the next retrain unlearns the old answer."
 
 
 def test_a_policy_change_is_found_across_models_and_not_where_the_newest_has_unlearned_the_old_answer():

@@ -46,6 +46,8 @@ def offer(client: str, period: str, as_of: datetime) -> Batch:
     if not batch.questions:
         return batch
     place = where(desk, batch)
+    if batch.problem:
+        get_run_logger().warning("%s %s: %s", client, period, batch.problem)
     get_run_logger().info("%s %s: %d cases to look over: %s", client, period, batch.questions, place)
     page = f"- in MLflow: <{batch.page}>\n" if batch.page else ""
     files = "\n".join(f"- `{desk.store.uri}/{key}`" for key in batch.files.values())

@@ -20,6 +20,7 @@ from upkeep.errors import BaseModelError, DecisionError, NoChampionError, NoLogE
 from upkeep.figures import Basis
 from upkeep.monitoring import Status
 from upkeep.replay import by_month, play
+from upkeep.stages.collection import collect_cases
 from upkeep.stages.comparison import Decision, apply_decision, decision, decisions, roll_back
 from upkeep.stages.contract import book_retrain, change_orders
 from upkeep.stages.finetuning import load_model
@@ -93,6 +94,20 @@ def test_a_retrain_that_waits_for_people_is_done_by_the_review_that_finds_them_r
     assert [(one.period, one.reason) for one in decisions(desk)] == [("2026-02", "scheduled")]
     assert list(desk.claims()) == ["2026-02"]
     assert not list(desk.store.keys("waiting/"))
+
+
+def test_a_review_and_a_retrain_of_the_same_moment_collect_each_case_once(tmp_path, monkeypatch):
+    desk = agreed(tmp_path, monkeypatch)
+    serve(desk, 0, wrong=20)
+    monday = FIRST + timedelta(days=7)
+    first = collect_cases(desk, "2026-W06", monday)
+    assert first.cases > 0
+    assert (collect_cases(desk, "2026-02", monday).cases, len(desk.cases())) == (0, first.cases)
+    # a run that died after the cases and before the record is done again
+    desk.store.delete("collections/2026-W06.json")
+    desk.store.delete("collections/2026-02.json")
+    assert collect_cases(desk, "2026-W06", monday) == first
+    assert len(desk.cases()) == first.cases
 
 
 def test_a_retrain_under_tier_1_becomes_a_change_order(tmp_path, monkeypatch):

@@ -167,4 +167,28 @@ def test_where_an_mlflow_server_runs_the_cases_are_reviewed_there(desk, uri, mon
         "1": ("accept", "refund_request", "ann", "sure"),
         "2": ("change", "order_status", "bob", ""),
     }
+    (again,) = take_returns(desk, datetime.now(UTC))
+    assert (again.decided, again.rejected) == (0, found.rejected)
+    page.submit("6", decide("reject"), by="bob")
+    assert take_returns(desk, datetime.now(UTC))[0].decided == 1
     assert take_returns(desk, datetime.now(UTC)) == []
+
+
+def test_an_mlflow_that_is_down_is_told_and_holds_up_nothing(desk, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    batch = offer_cases(desk, PERIOD, MONDAY)
+    assert (batch.questions, batch.page) == (3, None)
+    assert "MLflow at http://127.0.0.1:1 cannot be used" in batch.problem
+    records.save(desk.store, f"batches/{PERIOD}.json", replace(batch, page="somewhere"))
+    desk.store.write("inbox/ada.csv", filled(desk, n1=("accept", "")))
+    first, second = take_returns(desk, TUESDAY)
+    assert (first.decided, second.name) == (1, "MLflow")
+    assert "MLflow at http://127.0.0.1:1 cannot be used" in second.problem
+
+
+def test_a_second_file_of_the_same_name_leaves_the_first_where_it_is(desk):
+    offer_cases(desk, PERIOD, MONDAY)
+    for day, number in enumerate(("n1", "n2")):
+        desk.store.write("inbox/mine.csv", filled(desk, **{number: ("accept", "")}))
+        take_returns(desk, TUESDAY + timedelta(days=day))
+    assert len([key for key in desk.store.keys("returned/") if key.endswith("-mine.csv")]) == 2

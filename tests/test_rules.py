@@ -86,7 +86,12 @@ def test_a_rule_begins_on_the_last_monday_on_which_it_may_have():
 @pytest.fixture
 def desk(tmp_path, monkeypatch):
     desk = agreed(tmp_path, monkeypatch, relabel=[])
-    one = Found(Relabel(old="refund_status", new="refund_request", since=date(2026, 3, 9)), "2026-W13", NOON, "5 of 5")
+    one = Found(
+        Relabel(old="refund_status", new="refund_request", since=date(2026, 3, 9), text="money"),
+        "2026-W13",
+        NOON,
+        "5 of 5",
+    )
     records.save(desk.store, f"rules/{one.id}.json", one)
     return desk
 
@@ -95,7 +100,7 @@ def test_a_rule_holds_from_when_it_was_accepted(desk):
     (one,) = desk.found_rules()
     assert desk.rules(NOON) == []
     accepted = decide_rule(desk, one.id, accepted=True, by="ada", at=NOON, since=date(2026, 3, 11))
-    assert accepted.rule.since == date(2026, 3, 11)
+    assert (accepted.rule.since, accepted.rule.text) == (date(2026, 3, 11), "money")
     assert desk.rules(NOON) == [accepted.rule]
     assert desk.rules(datetime(2026, 5, 31, tzinfo=UTC)) == []
 

@@ -84,6 +84,8 @@ def test_what_nobody_has_read_is_used_skipped_or_left_out_for_its_doubts():
     doubtful = replace(doubtful, doubts=(Doubt.TOO_SHORT,))
     cases, about = [plain, asked, doubtful], [asked.id]
     assert {one.id for one in chosen(cases, asked=about).train} == {plain.id, asked.id}
+    like = case(1000, at=MAY, like=asked.id)  # nobody was asked about this one
+    assert like.id in {one.id for one in chosen([*cases, like], asked=about, unreviewed=Unreviewed.SKIP).train}
     skipped = chosen(cases, asked=about, unreviewed=Unreviewed.SKIP)
     assert {one.id for one in skipped.train} == {plain.id}
     assert skipped.left_out == {"not yet reviewed": 1, "unread and doubtful: too short": 1}

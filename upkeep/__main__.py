@@ -52,7 +52,13 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("--audit", type=int, default=100, help="requests a week labelled at random (default 100)")
     replay.add_argument("--feedback", type=float, default=0.5, help="share of wrong automatic answers complained about")
     replay.add_argument("--relabel", type=_relabel, action="append", default=[], metavar="OLD=NEW@DATE")
-    replay.add_argument("--rules", type=Rules, choices=list(Rules), default=Rules.PROPOSE, help="rules that are found")
+    replay.add_argument(
+        "--rules",
+        type=Rules,
+        choices=list(Rules),
+        default=Rules.PROPOSE,
+        help="what becomes of rules that are found (default propose)",
+    )
     replay.add_argument("--training", default=None, metavar="RECIPE", help="a recipe of configs/training")
     replay.add_argument("--json", type=Path, required=True, help="where to write the months")
     replay.add_argument("--answers", type=Path, help="where to write every answer, as JSON Lines")

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ALIKE = 0.8
-"""Of pairs of customers' questions so alike, 98 % have the same answer (banking77); at .7 it is 95 %."""
+"""Of pairs of questions so alike, 99 % (of 152, banking77) and 97 % (of 189, clinc150) have the same answer."""
 GRAM = 5
 TOGETHER = 8
-"""So many rare shingles two texts must share before they are compared in full; one would do, and take five times as
+"""So many rare shingles two texts must share before they are compared in full; two would do, and take five times as
 long on long texts."""
 BLOCK, VERIFIED = 1000, 200_000
 

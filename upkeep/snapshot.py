@@ -96,25 +96,22 @@ def choose(facts: Facts, terms: Terms, *, progress: Progress = silent) -> Snapsh
     A label that the client did not start with is taught once it has `minimum_examples` cases to train on, if the client
     wants new labels learned. Raises LeakError where an evaluation item is in it after all.
     """
-    by_id = {case.id: case for case in facts.cases}
+    read = [case for case in facts.cases if not _waits(case, facts, terms)]
     history = label_history(
-        facts.cases, rules=terms.rules, decided=facts.decided, moment=terms.moment, zone=ZoneInfo(terms.zone)
+        read, rules=terms.rules, decided=facts.decided, moment=terms.moment, zone=ZoneInfo(terms.zone)
     )
     append = terms.recipe.mix.outdated is Outdated.APPEND
-    right = (
-        as_appended(as_reviewed(facts.cases, facts.decided)[0]) if append else current(history.versions, terms.moment)
-    )
-    usable = [case for case in right if not _waits(case, facts, terms)]
-    on = sides(usable, by_id, terms.recipe)
-    open_side = [case for case in usable if on[case.id] is not Side.HOLDOUT]
+    right = as_appended(as_reviewed(read, facts.decided)[0]) if append else current(history.versions, terms.moment)
+    on = sides(right, {case.id: case for case in facts.cases}, terms.recipe)
+    open_side = [case for case in right if on[case.id] is not Side.HOLDOUT]
     free = open_to_learn(open_side, facts.locked, progress=progress)
     mixed = _mix([case for case in free if on[case.id] is Side.TRAIN], terms)
     labels, waiting = _taught(mixed, terms)
     train = [case for case in mixed if case.answer in labels]
     calibration = [case for case in free if on[case.id] is Side.CALIBRATION]
     left_out = Counter(f"unread and doubtful: {case.doubts[0]}" for case in history.unread)
-    left_out["not yet reviewed"] = len(right) - len(usable)
-    left_out["held out for evaluation"] = len(usable) - len(open_side)
+    left_out["not yet reviewed"] = len(facts.cases) - len(read)
+    left_out["held out for evaluation"] = len(right) - len(open_side)
     left_out["nearly an evaluation item"] = len(open_side) - len(free)
     left_out["not in the mix"] = len(free) - len(calibration) - len(mixed)
     left_out["label not taught"] = len(mixed) - len(train)
@@ -150,10 +147,10 @@ def difference(before: Iterable[Lesson], after: Iterable[Lesson], *, rejected: I
 
 
 def _waits(case: Case, facts: Facts, terms: Terms) -> bool:
-    """Is it left out until the reviewers who were asked about it have answered?"""
-    if case.reviewer or terms.unreviewed is Unreviewed.USE_OUTCOMES:
+    """Is it left out until the reviewers who were asked have answered? A doubtful one always is, by its history."""
+    if terms.unreviewed is Unreviewed.USE_OUTCOMES or case.doubts:
         return False
-    return case.id in facts.asked or case.like in facts.asked
+    return case.id in facts.asked and case.id not in facts.decided
 
 
 def _mix(cases: Sequence[Case], terms: Terms) -> list[Case]:

@@ -22,7 +22,7 @@ from upkeep.history import current, label_history
 from upkeep.looking import eyes_of
 from upkeep.periods import Window
 from upkeep.progress import Progress, silent
-from upkeep.stages.snapshot import decided_by
+from upkeep.stages.snapshot import decided_by, known_cases
 from upkeep.suspects import LATELY, Answered, find_suspects, judges
 
 
@@ -60,22 +60,20 @@ class Collection:
 
 def collect_cases(desk: Desk, period: str, as_of: datetime, *, progress: Progress = silent) -> Collection:
     """Collect what production taught since the collection before, each week and once more for a retrain."""
-    key = f"collections/{period}.json"
+    key, rows = f"collections/{period}.json", f"cases/{period}.jsonl"
     done = records.load_if_there(desk.store, key, Collection)
     if done:
         return done
     moment = desk.local(as_of)
     earlier = [records.load(desk.store, one, Collection) for one in desk.store.keys("collections/")]
-    since = max((one.as_of for one in earlier if one.as_of < moment), default=None)
+    since = max((one.as_of for one in earlier if one.as_of <= moment), default=None)
     start = since - LATE if since else log_begins(desk)
     found, quarantined, unjudged = Collected(()), 0, None
     if start is not None:
         log = desk.read_log(Window(start, moment, period), until=moment)
-        known = [
-            case
-            for case in desk.cases()
-            if (case.known_from is None or case.known_from < moment) and Doubt.PROPOSED not in case.doubts
-        ]  # what somebody says is not folded into a mere proposal
+        there = known_cases(desk, moment, but=rows)
+        # what somebody says is not folded into a mere proposal
+        known = [case for case in there if Doubt.PROPOSED not in case.doubts]
         found = collect(
             log,
             since=since,
@@ -90,7 +88,7 @@ def collect_cases(desk: Desk, period: str, as_of: datetime, *, progress: Progres
             found = replace(found, cases=_judged(desk, found.cases, known, moment))
         except BaseModelError as exc:  # cases are cases without it
             unjudged = str(exc)
-    records.save_rows(desk.store, f"cases/{period}.jsonl", found.cases)
+    records.save_rows(desk.store, rows, found.cases)
     records.save_rows(desk.store, f"folded/{period}.jsonl", found.folds)
     counts = Collection(
         period=period,

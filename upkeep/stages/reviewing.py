@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from upkeep import records
@@ -49,13 +49,17 @@ SURE = {Source.AUDIT, Source.UNSURE, Source.REVIEWER, Source.SEED}
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What people are asked to look over: how many cases, the files by format, and the page where MLflow has them."""
+    """What people are asked to look over: how many cases, the files by format, and the page where MLflow has them.
+
+    `problem` says why MLflow does not, where it should.
+    """
 
     period: str
     as_of: datetime
     questions: int
     files: dict[Format, str]
     page: str | None = None
+    problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +120,11 @@ def offer_cases(desk: Desk, period: str, as_of: datetime) -> Batch:
         for kind, data in made.items():
             desk.store.write(files[kind], data)
         desk.store.write(f"{SENT}label-studio.xml", label_studio_config(labels).encode())
-    batch = Batch(period, desk.local(as_of), len(questions), files, _queue(desk, period, questions))
+    batch = Batch(period, desk.local(as_of), len(questions), files)
+    try:
+        batch = replace(batch, page=_queue(desk, period, questions))
+    except StoreError as exc:  # the files are there
+        batch = replace(batch, problem=str(exc))
     records.save(desk.store, key, batch)
     return batch
 
@@ -146,7 +154,10 @@ def return_file(desk: Desk, data: bytes, *, name: str, by: str, at: datetime) ->
 
 
 def take_returns(desk: Desk, as_of: datetime) -> list[Returned]:
-    """Take in what people dropped into the inbox and what they answered in MLflow; a file that is none stays there."""
+    """Take in what people dropped into the inbox and what they answered in MLflow; a file that is none stays there.
+
+    An MLflow that is down is one of the problems that are returned, and holds up nothing.
+    """
     found: list[Returned] = []
     for key in list(desk.store.keys(INBOX)):
         name = key.removeprefix(INBOX)
@@ -156,9 +167,12 @@ def take_returns(desk: Desk, as_of: datetime) -> list[Returned]:
         except SheetError as exc:
             found.append(Returned(name, desk.local(as_of), problem=str(exc)))
             continue
-        desk.store.write(f"returned/{name}", data)
+        desk.store.write(f"returned/{stamp(as_of)}-{name}", data)
         desk.store.delete(key)
-    return [*found, *_from_queue(desk, as_of)]
+    try:
+        return [*found, *_from_queue(desk, as_of)]
+    except StoreError as exc:
+        return [*found, Returned("MLflow", desk.local(as_of), problem=str(exc))]
 
 
 def asked(desk: Desk) -> dict[str, Question]:
@@ -239,14 +253,15 @@ def _queue(desk: Desk, period: str, questions: Iterable[Question]) -> str | None
 
 
 def _from_queue(desk: Desk, as_of: datetime) -> list[Returned]:
-    """What was answered in MLflow since the last time."""
+    """What was answered in MLflow since the last time, of batches with a case that nobody has decided about."""
     if not review_queue.available(tracking_uri()):
         return []
     batches = [records.load(desk.store, key, Batch) for key in desk.store.keys("batches/") if key.endswith(".json")]
     questions, before = asked(desk), decided_by(desk, desk.local(as_of))
     found = []
     for batch in batches:
-        if batch.page is None:
+        rows = records.load_rows(desk.store, f"batches/{batch.period}.jsonl", Question)
+        if batch.page is None or all(one.id in before for one in rows):
             continue
         try:
             answers = review_queue.collect(desk.client.client, batch.period, uri=tracking_uri())
@@ -255,7 +270,7 @@ def _from_queue(desk: Desk, as_of: datetime) -> list[Returned]:
         said = [_decided(one, questions[one.id]) for one in answers if one.id in questions]
         new = [one for one in said if isinstance(one, Decided) and _newer(one, before.get(one.id))]
         unused = [one for one in said if isinstance(one, Rejected)]
-        if new:
+        if new or unused:
             back = Back(tuple(new), 0, tuple(unused))
             name = hashlib.sha256(records.dump_rows(new)).hexdigest()[:12]
             found.append(_keep(desk, back, f"{stamp(as_of)}-{name}", name=f"MLflow {batch.period}", at=as_of))

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import date, datetime
 
 from upkeep import records
-from upkeep.config import Relabel, Rules
+from upkeep.config import Rules
 from upkeep.desk import Desk
 from upkeep.errors import RuleError
 from upkeep.monitoring import Review, as_known
@@ -52,7 +52,7 @@ def decide_rule(desk: Desk, name: str, *, accepted: bool, by: str, at: datetime,
     if name not in there:
         raise RuleError(f"client {desk.client.client}: no rule {name!r}, expected one of {sorted(there)}")
     one = there[name]
-    rule = one.rule if since is None else Relabel(old=one.rule.old, new=one.rule.new, since=since)
+    rule = one.rule if since is None else one.rule.model_copy(update={"since": since})
     return _save(desk, replace(one, rule=rule).decide(accepted=accepted, by=by, at=desk.local(at)))
 
 

@@ -133,9 +133,12 @@ def locked_items(desk: Desk, keys: Iterable[str] | None = None) -> list[Locked]:
     return [item for key in found for item in records.load_rows(desk.store, key, Locked)]
 
 
-def known_cases(desk: Desk, moment: datetime) -> list[Case]:
-    """Every case that was known at a moment, with how many requests said the same by then."""
-    return list(_cases(desk, [*desk.store.keys("cases/"), *desk.store.keys("folded/")], moment))
+def known_cases(desk: Desk, moment: datetime, *, but: str | None = None) -> list[Case]:
+    """Every case that was known at a moment, with how many requests said the same by then.
+
+    `but` is a key whose cases are left out: those of a collection that a run which did not get to its end has left.
+    """
+    return _cases(desk, [key for part in ("cases/", "folded/") for key in desk.store.keys(part) if key != but], moment)
 
 
 def decided_by(desk: Desk, moment: datetime) -> dict[str, Decided]:

@@ -103,7 +103,7 @@ def begin_use_case(
         return open_order(desk, answer, as_of)
     before = rounds(desk, answer)
     key = f"{answer.key}.{len(before) + 1}" if before else answer.key
-    cases = _known(desk, key, as_of)
+    cases = known_cases(desk, desk.local(as_of), but=_cases(key))
     given = seed_cases(
         label,
         seeds,
@@ -116,7 +116,11 @@ def begin_use_case(
         return before[-1]
     if not before:
         where = f"client {desk.client.client}"
-        others = {one for one in _labels(desk) if one != label or answer not in desk.use_cases()}
+        others = {
+            one
+            for one in _labels(desk, desk.registry.version("champion"))
+            if one != label or answer not in desk.use_cases()
+        }
         check_label(label, others, where=where)
         check_seeds(label, given, cases, desk.recipe, where=where)
     booked = book_use_case(desk, label, as_of, reason=reason, by=by)
@@ -152,11 +156,13 @@ def candidates_for(desk: Desk, as_of: datetime) -> list[Candidate]:
     if desk.client.free_text:
         return []
     newest = reviews(desk, upto=last_full(as_of, Cadence.WEEKLY, desk.zone).key, newest=1)
+    # as logged, for an MLflow that is down holds up no review
+    version = newest[0].figures.model_version if newest else None
     tracked = tracked_themes(desk, as_of)
     return candidates(
         tracked.themes if tracked else (),
         newest[0].changes if newest else (),
-        labels=_labels(desk) - {desk.client.out_of_scope_label},
+        labels=_labels(desk, version) - {desk.client.out_of_scope_label},
         out_of_scope=desk.client.out_of_scope_label,
         cases=desk.cases(),
     )
@@ -190,7 +196,7 @@ def _round(
 
 def _look_back(desk: Desk, label: str, moment: datetime) -> list[Past]:
     """The requests of the last weeks that may belong to the new category; of a large log, some by chance."""
-    labels = _taught(desk)
+    labels = _taught(desk, desk.registry.version("champion"))
     found = []
     for ago in range(WEEKS):
         window = period(moment - timedelta(weeks=ago), Cadence.WEEKLY, desk.zone)
@@ -213,7 +219,7 @@ def _likeliest(
     for case in current(history.versions, moment):
         texts[case.answer].append(case.text)
     eyes = eyes_of(desk)
-    known = _taught(desk) - {label, desk.client.out_of_scope_label}
+    known = _taught(desk, desk.registry.version("champion")) - {label, desk.client.out_of_scope_label}
     return likeliest(
         eyes.embed([one.prediction.input for one in past]),
         seeds=eyes.embed(texts[label]),
@@ -221,23 +227,15 @@ def _likeliest(
     )
 
 
-def _known(desk: Desk, key: str, as_of: datetime) -> list[Case]:
-    """Every case but those that a run which did not get to its end has left under a key."""
-    left = records.load_rows(desk.store, _cases(key), Case) if desk.store.exists(_cases(key)) else []
-    unfinished = {case.id for case in left}
-    return [case for case in known_cases(desk, desk.local(as_of)) if case.id not in unfinished]
+def _taught(desk: Desk, version: str | None) -> set[str]:
+    """The labels of a model."""
+    return set(next((one.labels for one in challengers(desk) if one.version == version), ()))
 
 
-def _taught(desk: Desk) -> set[str]:
-    """The labels of the model in service."""
-    champion = desk.registry.version("champion")
-    return set(next((one.labels for one in challengers(desk) if one.version == champion), ()))
-
-
-def _labels(desk: Desk) -> set[str]:
+def _labels(desk: Desk, version: str | None) -> set[str]:
     """Every label there is: agreed, learned, or booked as a new category; and the one for what none fits."""
     booked = [one.label for one in desk.use_cases()]
-    return {*desk.client.labels, *_taught(desk), *booked, desk.client.out_of_scope_label}
+    return {*desk.client.labels, *_taught(desk, version), *booked, desk.client.out_of_scope_label}
 
 
 def _asked(desk: Desk, key: str) -> list[str]:

@@ -185,7 +185,7 @@ def test_without_its_base_model_a_client_has_cases_all_the_same_and_is_told_why_
     assert len(cases) == found.cases > 40
     assert {one.suspect for one in cases} == {None}
     assert found.suspects == 0
-    assert str(found).endswith(f"mistakes not looked for: {found.unjudged}")
+    assert str(found).endswith(f"mistakes looked for: {found.unjudged}")
     assert "nowhere" in str(found.unjudged)
 
 

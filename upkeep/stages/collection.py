@@ -19,18 +19,23 @@ from upkeep.desk import Desk
 from upkeep.doubtful import Doubt, languages_of
 from upkeep.errors import BaseModelError
 from upkeep.history import current, label_history
+from upkeep.log import lot
 from upkeep.looking import eyes_of
 from upkeep.periods import Window
 from upkeep.progress import Progress, silent
 from upkeep.stages.snapshot import decided_by, known_cases
 from upkeep.suspects import LATELY, Answered, find_suspects, judges
 
+JUDGED = 3000
+"""So many cases of a collection are looked at for mistakes, drawn by chance: to embed them takes longer than all the
+rest, and people are asked about a few hundred."""
+
 
 @dataclass(frozen=True, slots=True)
 class Collection:
     """What one collection brought, in counts; its cases stand in cases/<period>.jsonl.
 
-    `suspects` have an answer that is likely a mistake; `unjudged` says why that was not looked into.
+    `suspects` have an answer that is likely a mistake; `unjudged` says in how many that was looked into, if not in all.
     """
 
     period: str
@@ -55,7 +60,7 @@ class Collection:
         hidden = ", ".join(f"{kind.value} {n}" for kind, n in self.redacted.items())
         lines = [f"{self.cases:,} new cases", *(f"{n:,} {what}" for n, what in told if n)]
         lines += [f"redacted: {hidden}"] if hidden else []
-        return ", ".join(lines + ([f"mistakes not looked for: {self.unjudged}"] if self.unjudged else []))
+        return ", ".join(lines + ([f"mistakes looked for: {self.unjudged}"] if self.unjudged else []))
 
 
 def collect_cases(desk: Desk, period: str, as_of: datetime, *, progress: Progress = silent) -> Collection:
@@ -86,8 +91,9 @@ def collect_cases(desk: Desk, period: str, as_of: datetime, *, progress: Progres
         quarantined = len(log.quarantined)
         try:
             found = replace(found, cases=_judged(desk, found.cases, known, moment))
+            unjudged = f"only in {JUDGED:,} of {len(found.cases):,}" if len(found.cases) > JUDGED else None
         except BaseModelError as exc:  # cases are cases without it
-            unjudged = str(exc)
+            unjudged = f"in none, {exc}"
     records.save_rows(desk.store, rows, found.cases)
     records.save_rows(desk.store, f"folded/{period}.jsonl", found.folds)
     counts = Collection(
@@ -110,7 +116,8 @@ def collect_cases(desk: Desk, period: str, as_of: datetime, *, progress: Progres
 
 def _judged(desk: Desk, cases: Sequence[Case], known: Sequence[Case], moment: datetime) -> tuple[Case, ...]:
     """The new cases, with how little a label is believed that is likely a mistake. Raises BaseModelError."""
-    if not cases or desk.client.free_text:
+    some = sorted(cases, key=lambda case: lot(case.id))[:JUDGED]
+    if not some or desk.client.free_text:
         return tuple(cases)
     rules, decided = desk.rules(moment), decided_by(desk, moment)
     history = label_history(known, rules=rules, decided=decided, moment=moment, zone=desk.zone)
@@ -119,8 +126,9 @@ def _judged(desk: Desk, cases: Sequence[Case], known: Sequence[Case], moment: da
     before = [case for case in judging if case.valid_from is None or case.valid_from < moment - LATELY]
     eyes = eyes_of(desk)
     new, recent, old = (
-        Answered(eyes.embed([case.text for case in some]), [case.answer for case in some])
-        for some in (cases, lately, before)
+        Answered(eyes.embed([case.text for case in part]), [case.answer for case in part])
+        for part in (some, lately, before)
     )
-    found = find_suspects(new, lately=recent, before=old)
-    return tuple(replace(case, suspect=share) for case, share in zip(cases, found, strict=True))
+    shares = find_suspects(new, lately=recent, before=old)
+    found = {case.id: share for case, share in zip(some, shares, strict=True)}
+    return tuple(replace(case, suspect=found.get(case.id)) for case in cases)

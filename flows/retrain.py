@@ -8,8 +8,10 @@ from prefect import flow
 
 from flows.moment import moment
 from flows.naming import by_day
+from tasks.alerting import alert
+from tasks.approval import apply
 from tasks.collection import collect
-from tasks.comparison import apply, compare
+from tasks.comparison import compare
 from tasks.contract import ask, book
 from tasks.finetuning import finetune
 from tasks.reviewing import offer, take_back, wait
@@ -44,4 +46,6 @@ def retrain(client: str, as_of: datetime | None = None, reason: str = "manual") 
         return booked
     finetune(client, booked.period, at)
     decision = compare(client, booked.period, at, reason=reason)
-    return apply(client, decision)
+    applied = apply(client, decision)
+    alert(client, return_state=True)
+    return applied

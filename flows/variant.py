@@ -8,7 +8,9 @@ from prefect import flow
 
 from flows.moment import moment
 from flows.naming import by_day
-from tasks.comparison import apply, compare
+from tasks.alerting import alert
+from tasks.approval import apply
+from tasks.comparison import compare
 from tasks.finetuning import finetune
 from tasks.reviewing import offer, take_back
 from tasks.variant import begin, wait_for
@@ -53,4 +55,6 @@ def variant(
         return waiting
     finetune(client, begun.period, at, label=label)
     decision = compare(client, begun.period, at, reason=reason, label=label)
-    return apply(client, decision)
+    applied = apply(client, decision)
+    alert(client, return_state=True)
+    return applied

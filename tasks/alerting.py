@@ -1,4 +1,4 @@
-"""Alerts as a task: as a Prefect event, as an artifact and through the client's channels, each once."""
+"""Alerts and releases told as a task: as a Prefect event, an artifact and through the client's channels, each once."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from upkeep.adapters.notifier import send, url_from_environment, variable
 from upkeep.desk import open_desk
 from upkeep.errors import DeliveryError, StoreError
 from upkeep.incidents import Alert, compose, mark_told, untold
+from upkeep.stages.announcing import Notice, announce
 
 PREFECT = "prefect"
 """The channel that needs no address: an event that automations can use, and an artifact."""
@@ -38,6 +39,11 @@ def alert(client: str) -> None:
             continue
         mark_told(desk, incident.key, event, channel)
         get_run_logger().info("%s told %s: %s", client, channel, message.title)
+    try:
+        for line in announce(desk, _url, also={PREFECT: _publish_release}):
+            get_run_logger().info("%s %s", client, line)
+    except DeliveryError as exc:
+        failed.append(str(exc))
     if failed:
         raise DeliveryError("; ".join(failed))
 
@@ -56,6 +62,16 @@ def _publish(message: Alert, at: datetime) -> None:
         event=f"upkeep.alert.{message.event.value}",
         resource={"prefect.resource.id": f"upkeep.client.{message.client}", "prefect.resource.name": message.client},
         payload={"incident": message.incident, "title": message.title, "text": message.text, "as_of": at.isoformat()},
+    )
+
+
+def _publish_release(message: Notice) -> None:
+    page = f"# {message.title}\n\n{message.text}"
+    create_markdown_artifact(key=f"release-{message.client}", markdown=page, description=message.title)
+    emit_event(
+        event=f"upkeep.release.{message.entry.action}",
+        resource={"prefect.resource.id": f"upkeep.client.{message.client}", "prefect.resource.name": message.client},
+        payload={"number": message.entry.number, "version": message.entry.version, "text": message.text},
     )
 
 

@@ -1,4 +1,4 @@
-"""Champion against challenger, and what follows, as tasks."""
+"""Champion against challenger as a task."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tasks.progress import on_run_page
 from tasks.retrying import only
 from upkeep.desk import open_desk
 from upkeep.errors import StoreError
-from upkeep.stages.comparison import Decision, apply_decision, compare_models
+from upkeep.stages.comparison import Decision, compare_models
 
 
 @task(task_run_name="compare {client} {period}", retries=1, retry_delay_seconds=10, retry_condition_fn=only(StoreError))
@@ -25,15 +25,6 @@ def compare(client: str, period: str, as_of: datetime, *, reason: str, label: st
         description=f"{client} {period}: {decision.verdict.value} v{decision.challenger} against v{decision.champion}",
     )
     return decision
-
-
-@task(task_run_name="apply {decision.verdict} for {client}")
-def apply(client: str, decision: Decision) -> Decision:
-    """Put the challenger into service where it won and promotion is automatic."""
-    applied = apply_decision(open_desk(client), decision)
-    state = "is in service" if applied.applied else "stays challenger"
-    get_run_logger().info("%s %s: version %s %s", client, applied.period, applied.challenger, state)
-    return applied
 
 
 def _summary(client: str, decision: Decision) -> str:

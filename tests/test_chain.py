@@ -20,11 +20,13 @@ from upkeep.errors import BaseModelError, DecisionError, NoChampionError, NoLogE
 from upkeep.figures import Basis
 from upkeep.monitoring import Status
 from upkeep.replay import by_month, play
+from upkeep.stages.approval import approve
 from upkeep.stages.collection import collect_cases
-from upkeep.stages.comparison import Decision, apply_decision, decision, decisions, roll_back
+from upkeep.stages.comparison import Decision, decision, decisions, judge_again
 from upkeep.stages.contract import book_retrain, change_orders
 from upkeep.stages.finetuning import load_model
 from upkeep.stages.monitoring import review_week, reviews
+from upkeep.stages.release import current_release, roll_back
 from upkeep.stages.reviewing import Waiting, asked
 from upkeep.stages.snapshot import stamp
 
@@ -73,8 +75,14 @@ def test_a_month_of_retrains_is_compared_logged_promoted_and_taken_back(tmp_path
     assert retrain(open_desk("northwind"), APRIL, reason="the new policy") == made
     assert len(client.search_runs([desk.registry.experiment()], "tags.`upkeep.period` = '2026-04'")) == 4
 
-    # one command goes back, and a decision that was overtaken cannot be applied
-    assert roll_back(desk, by="ada", reason="a client called", at=APRIL) == made.champion
+    # the application is told the same as MLflow, and every decision of the year comes out the same again
+    pointer = current_release(desk)
+    assert pointer is not None
+    assert (pointer.version, pointer.model) == (made.challenger, f"models:/northwind/{made.challenger}")
+    assert [judge_again(desk, one) for one in decisions(desk)] == [[], [], []]
+
+    # one command goes back
+    assert roll_back(desk, by="ada", reason="a client called", at=APRIL).version == made.champion
     assert desk.registry.champion() == made.champion
 
 
@@ -277,7 +285,7 @@ def test_a_manual_promotion_waits_for_a_person_and_carries_their_name(tmp_path, 
     assert made.verdict is Verdict.PROMOTE, made.reasons
     assert not made.applied
     assert desk.registry.champion() == made.champion
-    approved = apply_decision(desk, decision(desk, "2026-04"), by="ada")
+    approved = approve(desk, "2026-04", by="ada", reason="looks right", at=APRIL)
     assert (approved.applied, approved.applied_by) == (True, "ada")
     assert desk.registry.champion() == made.challenger
     with pytest.raises(DecisionError, match="no decision '2026-05'"):

@@ -26,9 +26,10 @@ from upkeep.entitlement import ChangeOrder, Included, UseCase
 from upkeep.errors import NoChampionError, UnsupportedTaskError, VariantError
 from upkeep.log import Outcome, OutcomeSource, Prediction, write_outcomes, write_predictions
 from upkeep.stages.collection import collect_cases
-from upkeep.stages.comparison import Decision, decisions, roll_back
+from upkeep.stages.comparison import Decision, decisions
 from upkeep.stages.contract import book_use_case, change_orders, is_included
 from upkeep.stages.finetuning import load_model
+from upkeep.stages.release import roll_back
 from upkeep.stages.reviewing import Waiting, asked
 from upkeep.stages.snapshot import snapshot, take_snapshot
 from upkeep.stages.variant import open_use_cases, rounds
@@ -136,7 +137,7 @@ def test_a_new_category_is_proposed_reviewed_taught_beside_the_old_labels_and_go
 
     # and it can be taken back
     assert variant(desk, LABEL, [], JUNE, reason="again") == made
-    assert roll_back(desk, by="ada", reason="a client called", at=JUNE) == made.champion
+    assert roll_back(desk, by="ada", reason="a client called", at=JUNE).version == made.champion
 
 
 def check_old_answers(desk: Desk, made: Decision) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from upkeep.config import Client, Relabel, Rules, load_client, load_recipe, load_tiers
-from upkeep.errors import ConfigError, RuleError, SheetError, UpkeepError, VariantError
+from upkeep.errors import ConfigError, DecisionError, DeliveryError, RuleError, SheetError, UpkeepError, VariantError
 from upkeep.home import configs, home, prepare_process
 from upkeep.progress import OnTerminal
 
@@ -103,18 +103,38 @@ def _parser() -> argparse.ArgumentParser:
 
     _data_commands(commands)
 
-    approve = commands.add_parser("approve", help="promote a challenger that won and waits for a person")
-    approve.add_argument("client")
-    approve.add_argument("period", help="the decision's period, such as 2026-Q4")
-    approve.add_argument("--by", required=True, help="who approves")
-    approve.set_defaults(run=_approve)
+    _release_commands(commands)
+    return parser
+
+
+def _release_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    listed = commands.add_parser("decisions", help="list what was decided, what became of it and what was in service")
+    listed.add_argument("client")
+    listed.add_argument("--again", action="store_true", help="judge each decision again from its record, and compare")
+    _moment(listed)
+    listed.set_defaults(run=_decisions)
+
+    for name, about in (
+        ("approve", "promote a challenger that won and waits for a person"),
+        ("refuse", "write down that a challenger that won is not to be promoted"),
+    ):
+        command = commands.add_parser(name, help=about)
+        command.add_argument("client")
+        command.add_argument("period", help="the decision's period, such as 2026-Q4")
+        command.add_argument("--by", required=True, help=f"who {name}s")
+        command.add_argument("--reason", required=True, help="why, for the record")
+        _moment(command)
+        command.set_defaults(run=_approve if name == "approve" else _refuse)
+        if name == "approve":
+            command.add_argument("--override", action="store_true", help="although it did not win, or has expired")
 
     rollback = commands.add_parser("rollback", help="put the previous champion back into service")
     rollback.add_argument("client")
-    rollback.add_argument("--by", required=True)
-    rollback.add_argument("--reason", required=True)
+    rollback.add_argument("--by", required=True, help="who goes back")
+    rollback.add_argument("--reason", required=True, help="why, for the record")
+    rollback.add_argument("--to", metavar="VERSION", help="an earlier version; default: the one before")
+    _moment(rollback)
     rollback.set_defaults(run=_rollback)
-    return parser
 
 
 def _data_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -276,7 +296,7 @@ def _onboard(options: argparse.Namespace) -> None:
     from upkeep.apart import check_apart, neighbours
     from upkeep.cases import Case, Item, Source
     from upkeep.records import load
-    from upkeep.stages.finetuning import REDACTED, Redaction, onboard
+    from upkeep.stages.onboarding import REDACTED, Redaction, onboard
 
     desk = _desk(options.client)
     check_apart(configs(), desk, neighbours(configs(), options.client))
@@ -428,20 +448,19 @@ def _report(options: argparse.Namespace) -> None:
 def _retrain(options: argparse.Namespace) -> None:
     from upkeep.chain import retrain
 
-    _told(
-        options.client,
-        retrain(
-            _desk(options.client), _as_of(options), reason=options.reason, seed=options.seed, progress=OnTerminal()
-        ),
-    )
+    desk = _desk(options.client)
+    made = retrain(desk, _as_of(options), reason=options.reason, seed=options.seed, progress=OnTerminal())
+    _told(options.client, made)
+    _announce(desk)
 
 
 def _variant(options: argparse.Namespace) -> None:
     from upkeep.chain import variant
 
     seeds = _lines(options.seeds) if options.seeds else []
+    desk = _desk(options.client)
     made = variant(
-        _desk(options.client),
+        desk,
         options.label,
         seeds,
         _as_of(options),
@@ -451,6 +470,7 @@ def _variant(options: argparse.Namespace) -> None:
         progress=OnTerminal(),
     )
     _told(options.client, made)
+    _announce(desk)
 
 
 def _variants(options: argparse.Namespace) -> None:
@@ -487,19 +507,70 @@ def _lines(path: Path) -> list[str]:
         raise VariantError(f"{path}: not UTF-8: {exc}; expected a text file with one example a line") from exc
 
 
-def _approve(options: argparse.Namespace) -> None:
-    from upkeep.stages.comparison import apply_decision, decision
+def _decisions(options: argparse.Namespace) -> None:
+    from upkeep.stages.approval import standing
+    from upkeep.stages.comparison import decisions, judge_again
+    from upkeep.stages.release import release_log
 
     desk = _desk(options.client)
-    applied = apply_decision(desk, decision(desk, options.period), by=options.by)
-    print(f"{options.client}: version {applied.challenger} is in service, approved by {applied.applied_by}")
+    otherwise = 0
+    for made in decisions(desk):
+        state = standing(desk, made, _as_of(options))
+        print(f"{made.period}: {made.verdict}, version {made.challenger} against {made.champion}; {state}")
+        print(*(f"  {reason}" for reason in made.reasons), sep="\n")
+        if options.again:
+            differences = judge_again(desk, made)
+            otherwise += bool(differences)
+            print(*(f"  judged again: {line}" for line in differences or ["identical"]), sep="\n")
+    print("In service:", *(f"  {entry}" for entry in release_log(desk)), sep="\n")
+    if otherwise:
+        raise DecisionError(
+            f"client {options.client}: {otherwise} decisions come out otherwise than they were recorded"
+        )
+
+
+def _approve(options: argparse.Namespace) -> None:
+    from upkeep.stages.approval import approve
+
+    desk = _desk(options.client)
+    made = approve(
+        desk,
+        options.period,
+        by=options.by,
+        reason=options.reason,
+        at=_as_of(options),
+        override=options.override,
+    )
+    print(f"{options.client}: version {made.challenger} is in service, approved by {made.applied_by}")
+    _announce(desk)
+
+
+def _refuse(options: argparse.Namespace) -> None:
+    from upkeep.stages.approval import refuse
+
+    said = refuse(_desk(options.client), options.period, by=options.by, reason=options.reason, at=_as_of(options))
+    print(f"{options.client}: {said.period} is refused by {said.by}; the champion stays")
 
 
 def _rollback(options: argparse.Namespace) -> None:
-    from upkeep.stages.comparison import roll_back
+    from upkeep.stages.release import roll_back
 
-    version = roll_back(_desk(options.client), by=options.by, reason=options.reason, at=datetime.now(UTC))
-    print(f"{options.client}: version {version} is back in service")
+    desk = _desk(options.client)
+    done = roll_back(desk, by=options.by, reason=options.reason, at=_as_of(options), to=options.to)
+    print(f"{options.client}: version {done.version} is back in service")
+    _announce(desk)
+
+
+def _announce(desk: Desk) -> None:
+    """Tell the client's channels; one that cannot be told now is told by the next review."""
+    from upkeep.adapters.notifier import from_environment
+    from upkeep.stages.announcing import announce
+
+    try:
+        for line in announce(desk, from_environment):
+            print(line)
+    except DeliveryError as exc:
+        print(f"upkeep: not told yet, the next review tries again: {exc}", file=sys.stderr)
 
 
 def _desk(client: str) -> Desk:

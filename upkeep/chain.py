@@ -19,11 +19,13 @@ from upkeep.incidents import note_incidents
 from upkeep.periods import Cadence, last_full
 from upkeep.progress import Progress, silent
 from upkeep.reporting import Report, write_report
+from upkeep.stages.approval import apply_decision
 from upkeep.stages.collection import collect_cases
-from upkeep.stages.comparison import Decision, apply_decision, compare_models
+from upkeep.stages.comparison import Decision, compare_models
 from upkeep.stages.contract import book_retrain, due, is_included
 from upkeep.stages.finetuning import train_challenger
 from upkeep.stages.monitoring import follow_themes, review_week
+from upkeep.stages.release import settle
 from upkeep.stages.reviewing import Waiting, no_longer_waiting, offer_cases, take_returns, wait_for_review
 from upkeep.stages.rules import propose_rules
 from upkeep.stages.variant import begin_use_case, open_use_cases, wait_for_cases
@@ -57,6 +59,7 @@ def run_due(client: str, as_of: datetime, *, seed: int = 0, progress: Progress =
 
 def watch(desk: Desk, as_of: datetime) -> ChangeOrder | None:
     """Review the week; where the tier includes no retrain, a recommended one becomes a change order."""
+    settle(desk)
     take_returns(desk, as_of)
     found = review_week(desk, as_of)
     note_incidents(desk, found)

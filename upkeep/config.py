@@ -311,6 +311,10 @@ class Client(Strict):
     promised_precision: Share = 0.95
     expected_out_of_scope: Share = Field(default=0.05, description="share no label fits, before any is seen")
     promotion: Promotion = Promotion.MANUAL
+    approval_days: int = Field(default=30, ge=1, description="days after which a challenger that waits has expired")
+    release_webhook: Name | None = Field(
+        default=None, description="who is told that another model is in service: a name as in alert_channels"
+    )
     margin_pp: float = Field(default=3.0, ge=0, le=100, description="points a challenger may lose")
     minimum_items: int = Field(default=200, ge=1, description="evaluation items below which nothing is promoted")
     minimum_new_recall: Share = Field(default=0.7, description="share found of a new category's evaluation items")

@@ -23,8 +23,9 @@ from upkeep.periods import Cadence, days, last_full, starts_on
 from upkeep.progress import Progress, silent
 from upkeep.rates import Rate
 from upkeep.stages.comparison import decisions
-from upkeep.stages.finetuning import load_model, onboard
+from upkeep.stages.finetuning import load_model
 from upkeep.stages.monitoring import reviews
+from upkeep.stages.onboarding import onboard
 from upkeep.timeline import OUT_OF_SCOPE, Timeline, TimelineRow
 
 HOUR = 6

@@ -20,6 +20,14 @@ def url_from_environment(channel: str) -> str | None:
     return os.environ.get(variable(channel)) or None
 
 
+def from_environment(channel: str) -> str:
+    """The same. Raises DeliveryError where the environment has none."""
+    found = url_from_environment(channel)
+    if found is None:
+        raise DeliveryError(f"channel {channel}: no URL, expected the environment variable {variable(channel)}")
+    return found
+
+
 def send(url: str, *, channel: str, title: str, text: str) -> None:
     """Deliver a Markdown message. Raises DeliveryError, which names the channel and not its URL."""
     import apprise

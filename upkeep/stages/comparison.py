@@ -1,12 +1,12 @@
-"""Is the challenger better, what was decided, and which model is in service?
+"""Is the challenger better, and what was decided?
 
-In the client's store: decisions/ by period.
+In the client's store: decisions/ by period, outcomes/ for how both models did on each item.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from upkeep import records
@@ -14,21 +14,18 @@ from upkeep.adapters.registry import Dataset
 from upkeep.beginning import require_model
 from upkeep.cases import Item, digest, normalise
 from upkeep.classifier import Classifier
-from upkeep.comparison import Judgement, Paired, Verdict, compare, judge, judge_variant
-from upkeep.config import Promotion
+from upkeep.comparison import Paired, Verdict
 from upkeep.desk import Desk
 from upkeep.errors import DecisionError, NotEnoughDataError
 from upkeep.evaluation import Scores, evaluate_model
 from upkeep.looking import eyes_of, tracked_themes
 from upkeep.progress import Progress, silent
 from upkeep.rates import Rate
-from upkeep.stages.evaluation import Outcome, evaluation_sets, save_outcomes, variant_sets
+from upkeep.release import code_version
+from upkeep.stages.evaluation import evaluation_sets, load_outcomes, save_outcomes, variant_sets
 from upkeep.stages.finetuning import Challenger, load_model
 from upkeep.themes import LEAST, nearest
-
-DECIDING = ("golden", "recent", "new")
-"""The sets a verdict rests on. The others are shown beside them: their items were chosen by how a model did on them, so
-that any other model does better on errors, and worse on what was right, by chance alone."""
+from upkeep.verdict import Outcome, Terms, verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +46,8 @@ class OnTheme:
 class Decision:
     """What was decided about a challenger, on which evidence, and whether it went into service.
 
-    `label` is the new category that the challenger was to learn, where that was all it was to.
+    `label` is the new category that the challenger was to learn, where that was all it was to. `evidence` is the
+    SHA-256 of the outcomes, which with the `terms` give the verdict again; `code` the release of Upkeep that judged.
     """
 
     period: str
@@ -65,6 +63,9 @@ class Decision:
     applied_by: str | None = None
     themes: tuple[OnTheme, ...] = ()
     label: str | None = None
+    terms: Terms | None = None
+    evidence: str | None = None
+    code: str | None = None
 
 
 def decisions(desk: Desk) -> list[Decision]:
@@ -113,28 +114,17 @@ def compare_models(
     scores = {
         version: _score_all(desk, model, sets, progress) for version, model in ((champion, old), (made.version, new))
     }
-    compared = tuple(
-        compare(name, champion=before.right, challenger=after.right)
-        for name, before, after in zip(sets, scores[champion], scores[made.version], strict=True)
-        if before.ids
-    )
-    judged = judge(
-        [one for one in compared if one.items in DECIDING],
+    outcomes = _outcomes(sets, champion=scores[champion], challenger=scores[made.version])
+    terms = Terms(
         margin=desk.client.margin_pp / 100,
         minimum_items=desk.client.minimum_items,
-        items=len({item.id for name in DECIDING for item in sets.get(name, ())}),
         same_weights=old.manifest.weights_digest == new.manifest.weights_digest,
         reload_exact=made.reload_exact,
+        label=label,
+        minimum_new_recall=desk.client.minimum_new_recall,
+        minimum_new_items=desk.client.minimum_new_items,
     )
-    if label is not None:
-        found = next((one.challenger for one in compared if one.items == "new"), Rate(0, 0))
-        judged = judge_variant(
-            judged,
-            found,
-            label=label,
-            minimum_recall=desk.client.minimum_new_recall,
-            minimum_items=desk.client.minimum_new_items,
-        )
+    compared, judged = verdict(outcomes, terms)
     decision = Decision(
         period=period,
         as_of=moment,
@@ -147,50 +137,32 @@ def compare_models(
         metrics={version: _flat(found) for version, found in scores.items()},
         themes=_on_themes(desk, moment, sets, champion=scores[champion], challenger=scores[made.version]),
         label=label,
+        terms=terms,
+        evidence=save_outcomes(desk, period, outcomes),
+        code=code_version(),
     )
-    save_outcomes(desk, period, _outcomes(sets, champion=scores[champion], challenger=scores[made.version]))
-    _log_comparison(desk, decision, sets, scores, judged)
+    _log_comparison(desk, decision, sets, scores, outcomes)
     records.save(desk.store, key, decision)
     return decision
 
 
-def apply_decision(desk: Desk, decision: Decision, *, by: str | None = None) -> Decision:
-    """Put a challenger that won into service: at once where promotion is automatic, else when a person (`by`) says so.
+def judge_again(desk: Desk, made: Decision) -> list[str]:
+    """Tell a decision again from its outcomes and terms: what comes out otherwise, empty where it is identical.
 
-    Raises DecisionError when somebody asks to promote what did not win or what the champion has since overtaken.
+    Raises DecisionError for a decision from before outcomes and terms were kept.
     """
-    if decision.applied:
-        return decision
-    if by is None and (decision.verdict is not Verdict.PROMOTE or desk.client.promotion is not Promotion.AUTOMATIC):
-        return decision
-    champion = desk.registry.champion()
-    where = f"client {desk.client.client}, decision {decision.period}"
-    if decision.verdict is not Verdict.PROMOTE:
-        raise DecisionError(f"{where}: the verdict is {decision.verdict.value}, expected promote")
-    if champion not in (decision.champion, decision.challenger):
-        raise DecisionError(f"{where}: it compared with version {decision.champion}, but {champion} is in service now")
-    desk.registry.promote(decision.challenger)
-    desk.registry.tag(
-        decision.challenger, {"upkeep.promoted_from": decision.champion, "upkeep.promoted_by": by or "gate"}
+    if made.terms is None or made.evidence is None:
+        where = f"client {desk.client.client}, decision {made.period}"
+        raise DecisionError(f"{where}: made before terms were kept, it cannot be told again")
+    outcomes, digest = load_outcomes(desk, made.period)
+    compared, judged = verdict(outcomes, made.terms)
+    told = (
+        ("SHA-256 of the outcomes", made.evidence, digest),
+        ("verdict", made.verdict.value, judged.verdict.value),
+        ("reasons", made.reasons, judged.reasons),
+        ("comparison", made.compared, compared),
     )
-    applied = replace(decision, applied=True, applied_by=by or "gate")
-    records.save(desk.store, f"decisions/{decision.period}.json", applied)
-    return applied
-
-
-def roll_back(desk: Desk, *, by: str, reason: str, at: datetime) -> str:
-    """Put the champion before the present one back into service; returns its version.
-
-    Raises DecisionError when the present champion replaced nothing.
-    """
-    require_model(desk)
-    champion = desk.registry.champion()
-    made = next((one for one in reversed(decisions(desk)) if one.challenger == champion and one.applied), None)
-    if made is None:
-        raise DecisionError(f"client {desk.client.client}: version {champion} replaced no other, nothing to go back to")
-    desk.registry.promote(made.champion)
-    desk.registry.tag(champion, {"upkeep.rolled_back": f"{at.isoformat()} by {by}: {reason}"})
-    return made.champion
+    return [f"{name}: {now}, decided on {before}" for name, before, now in told if now != before]
 
 
 def _on_themes(
@@ -223,9 +195,20 @@ def _outcomes(
     sets: dict[str, list[Item]], *, champion: Sequence[Scores], challenger: Sequence[Scores]
 ) -> list[Outcome]:
     return [
-        Outcome(name, normalise(item.text), before, after)
+        Outcome(
+            name,
+            normalise(item.text),
+            right_before,
+            right_now,
+            id=item.id,
+            wanted=item.answer,
+            champion_answer=before.output,
+            challenger_answer=now.output,
+        )
         for (name, items), old, new in zip(sets.items(), champion, challenger, strict=True)
-        for item, before, after in zip(items, old.right, new.right, strict=True)
+        for item, right_before, right_now, before, now in zip(
+            items, old.right, new.right, old.answers, new.answers, strict=True
+        )
     ]
 
 
@@ -242,7 +225,11 @@ def _flat(scores: Sequence[Scores]) -> dict[str, float]:
 
 
 def _log_comparison(
-    desk: Desk, decision: Decision, sets: dict[str, list[Item]], scores: dict[str, list[Scores]], judged: Judgement
+    desk: Desk,
+    decision: Decision,
+    sets: dict[str, list[Item]],
+    scores: dict[str, list[Scores]],
+    outcomes: Sequence[Outcome],
 ) -> None:
     """Three flat runs with the same metric names: champion, challenger, and both in one with the verdict."""
     roles = {decision.champion: "champion", decision.challenger: "challenger"}
@@ -271,8 +258,9 @@ def _log_comparison(
         for dataset in used:
             run.dataset(dataset)
         lines = [f"# {decision.verdict.value}: v{decision.challenger} against v{decision.champion}", ""]
-        lines += [f"- {reason}" for reason in judged.reasons] + ["", *(f"- {one}" for one in decision.compared)]
+        lines += [f"- {reason}" for reason in decision.reasons] + ["", *(f"- {one}" for one in decision.compared)]
         lines += ["", "What kept going wrong:", "", *(f"- {one}" for one in decision.themes)] if decision.themes else []
+        run.table("flips.json", _flips(outcomes))
         run.text("decision.md", "\n".join(lines) + "\n")
 
 
@@ -283,4 +271,23 @@ def _item_table(sets: dict[str, list[Item]], scores: Sequence[Scores]) -> dict[s
         for item, answer, right in zip(items, one.answers, one.right, strict=True)
     ]
     names = ("set", "id", "text", "right_answer", "answer", "confidence", "automatic", "right")
+    return {name: [row[index] for row in rows] for index, name in enumerate(names)}
+
+
+def _flips(outcomes: Sequence[Outcome]) -> dict[str, list[object]]:
+    """The items on which one model is right and the other is not, what the challenger broke first."""
+    flipped = sorted((one for one in outcomes if one.champion != one.challenger), key=lambda one: one.challenger)
+    rows = [
+        (
+            "fixed" if one.challenger else "introduced",
+            one.items,
+            one.id,
+            one.text,
+            one.wanted,
+            one.champion_answer,
+            one.challenger_answer,
+        )
+        for one in flipped
+    ]
+    names = ("change", "set", "id", "text", "right_answer", "champion", "challenger")
     return {name: [row[index] for row in rows] for index, name in enumerate(names)}

@@ -7,27 +7,19 @@ is taught, `golden` has the labels known before, and `new` all items of the cate
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
 
 from upkeep import records
 from upkeep.cases import Case, Item, normalise, valid_at
 from upkeep.desk import Desk
 from upkeep.history import current, label_history
 from upkeep.stages.snapshot import decided_by, known_cases, locked_items
+from upkeep.verdict import Outcome
 
 RECENT = timedelta(days=92)
 """How far back the recent holdout reaches."""
-
-
-class Outcome(NamedTuple):
-    """How both models did on one item of a set."""
-
-    items: str
-    text: str
-    champion: bool
-    challenger: bool
 
 
 def evaluation_sets(desk: Desk, moment: datetime, *, served: Iterable[str]) -> dict[str, list[Item]]:
@@ -64,9 +56,17 @@ def variant_sets(
     return {name: items for name, items in {"golden": old, **sets, "new": new}.items() if items}
 
 
-def save_outcomes(desk: Desk, period: str, outcomes: Iterable[Outcome]) -> None:
-    """Keep how both models did, item by item, in outcomes/<period>.jsonl."""
-    records.save_rows(desk.store, _outcomes(period), outcomes)
+def save_outcomes(desk: Desk, period: str, outcomes: Iterable[Outcome]) -> str:
+    """Keep how both models did, item by item, in outcomes/<period>.jsonl; returns its SHA-256."""
+    data = records.dump_rows(outcomes)
+    desk.store.write(_outcomes(period), data)
+    return hashlib.sha256(data).hexdigest()
+
+
+def load_outcomes(desk: Desk, period: str) -> tuple[list[Outcome], str]:
+    """What was kept of a period, and the SHA-256 it has now. Raises NotFoundError."""
+    digest = hashlib.sha256(desk.store.read(_outcomes(period))).hexdigest()
+    return records.load_rows(desk.store, _outcomes(period), Outcome), digest
 
 
 def _held_out(desk: Desk, moment: datetime, *, agreed: set[str]) -> list[Case]:

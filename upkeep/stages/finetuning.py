@@ -1,13 +1,12 @@
-"""How is a challenger trained, and how does a client begin?
+"""How is a challenger trained?
 
-In the client's store: challengers/ by period, cases/launch.jsonl and evaluation/golden.jsonl.
+In the client's store: challengers/ by period.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -17,21 +16,16 @@ import numpy as np
 from upkeep import records
 from upkeep.adapters.registry import Dataset, Registry
 from upkeep.base_model import resolve_base
-from upkeep.cases import Case, Item
 from upkeep.classifier import Classifier
-from upkeep.config import BaseModelConfig, PersonalData, Recipe
-from upkeep.desk import GOLDEN, LAUNCH_CASES, Desk
-from upkeep.errors import NotEnoughDataError
+from upkeep.config import BaseModelConfig, Recipe
+from upkeep.desk import Desk
 from upkeep.finetuning import Trained, finetune
 from upkeep.growing import grow
 from upkeep.progress import Progress, silent
-from upkeep.redaction import redact_cases
 from upkeep.snapshot import Snapshot
 from upkeep.stages.snapshot import differences, snapshots, take_snapshot
 
 PROOF_TEXTS = 20
-LAUNCH = "launch"
-REDACTED = "evaluation/redacted.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,43 +47,9 @@ class Challenger:
     reload_exact: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Redaction:
-    """In how many launch cases and golden items personal data was found, and of the cases how much by kind."""
-
-    cases: int
-    golden: int
-    counts: dict[PersonalData, int]
-
-
 def challengers(desk: Desk) -> list[Challenger]:
     """Every version that was trained for the client."""
     return [records.load(desk.store, key, Challenger) for key in desk.store.keys("challengers/")]
-
-
-def onboard(
-    desk: Desk,
-    *,
-    cases: Sequence[Case],
-    golden: Sequence[Item],
-    as_of: datetime,
-    seed: int,
-    progress: Progress = silent,
-) -> Challenger:
-    """Store a client's first cases and golden set without personal data, train the first model, put it into service."""
-    if not golden:
-        raise NotEnoughDataError(what="a golden set", have=0, need=1, where=f"client {desk.client.client}")
-    learned = redact_cases((case.text for case in cases), desk.client.redaction)
-    agreed = redact_cases((item.text for item in golden), desk.client.redaction)
-    plain = [replace(case, text=text) for case, text in zip(cases, learned.texts, strict=True)]
-    records.save_rows(desk.store, LAUNCH_CASES, plain)
-    items = [replace(item, text=text) for item, text in zip(golden, agreed.texts, strict=True)]
-    records.save_rows(desk.store, GOLDEN, items)
-    records.save(desk.store, REDACTED, Redaction(learned.changed, agreed.changed, learned.counts))
-    first = train_challenger(desk, LAUNCH, as_of, seed=seed, progress=progress)
-    if desk.registry.version("champion") is None:
-        desk.registry.promote(first.version)
-    return first
 
 
 def train_challenger(

@@ -1,0 +1,100 @@
+"""Who has heard that another model is in service?
+
+In the client's store: releases/told/, one empty note for each change and channel. A message is noted when it has been
+delivered, so that a run that is killed in between sends it again under the same id, and none is lost.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from upkeep import records
+from upkeep.adapters.notifier import send
+from upkeep.adapters.webhook import post
+from upkeep.desk import Desk
+from upkeep.errors import DeliveryError
+from upkeep.release import Action, Entry
+from upkeep.stages.release import release_log, release_of, settle
+
+TOLD = "releases/told/"
+WEBHOOK = "webhook:"
+"""How the application's channel is told from one that people read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What people are told of a change (Markdown)."""
+
+    client: str
+    entry: Entry
+    title: str
+    text: str
+
+
+def notice(desk: Desk, entry: Entry) -> Notice:
+    """A change in words."""
+    done = "is back in service" if entry.action is Action.ROLLBACK else "is in service"
+    title = f"{desk.client.name}: version {entry.version} {done}"
+    instead = f" It takes the place of version {entry.previous}." if entry.previous else ""
+    who = f"Decided by {entry.by} on {entry.at:%Y-%m-%d %H:%M}"
+    why = f"{who}, on the decision of {entry.decision}" if entry.decision else who
+    return Notice(desk.client.client, entry, title, f"{why}: {entry.reason}.{instead}\n")
+
+
+def untold(desk: Desk, channels: Sequence[str]) -> list[tuple[Entry, str]]:
+    """Which change has not reached which channel yet, oldest first; that a client begins is no news."""
+    told = set(desk.store.keys(TOLD))
+    changes = [one for one in release_log(desk) if one.action is not Action.LAUNCH]
+    return [(one, channel) for one in changes for channel in channels if _note(one, channel) not in told]
+
+
+def announce(
+    desk: Desk,
+    address_of: Callable[[str], str],
+    *,
+    also: Mapping[str, Callable[[Notice], None]] | None = None,
+) -> list[str]:
+    """Tell every channel of the client, and those in `also`, what it has not heard; returns what was told, in words.
+
+    `address_of` gives a channel's URL or secret. Raises DeliveryError, after every channel has been tried.
+    """
+    settle(desk)
+    hook = [f"{WEBHOOK}{desk.client.release_webhook}"] if desk.client.release_webhook else []
+    told, failed = [], []
+    for entry, channel in untold(desk, [*hook, *(also or {}), *desk.client.alert_channels]):
+        message = notice(desk, entry)
+        try:
+            if also and channel in also:
+                also[channel](message)
+            elif channel in hook:
+                _tell_application(desk, entry, channel.removeprefix(WEBHOOK), address_of)
+            else:
+                send(address_of(channel), channel=channel, title=message.title, text=message.text)
+        except DeliveryError as exc:
+            failed.append(str(exc))
+            continue
+        desk.store.write(_note(entry, channel), b"")
+        told.append(f"told {channel}: {message.title}")
+    if failed:
+        raise DeliveryError("; ".join(dict.fromkeys(failed)))
+    return told
+
+
+def _tell_application(desk: Desk, entry: Entry, channel: str, address_of: Callable[[str], str]) -> None:
+    release = json.loads(records.dump(release_of(desk, entry)))
+    body = {"type": f"release.{entry.action}", "timestamp": entry.at.isoformat(), "data": release}
+    post(
+        address_of(channel),
+        address_of(f"{channel}-secret"),
+        channel=channel,
+        message=f"{desk.client.client}-{entry.number:06}",
+        at=datetime.now(UTC),  # of the sending: receivers refuse old ones
+        body=json.dumps(body, ensure_ascii=False).encode(),
+    )
+
+
+def _note(entry: Entry, channel: str) -> str:
+    return f"{TOLD}{entry.number:06}-{channel.replace(':', '-')}"

@@ -1,0 +1,172 @@
+"""Does a challenger that won go into service, and who says so?
+
+In the client's store: approvals/<period>.json, written once. Nothing waits for a person: a decision stands as pending
+until somebody answers or it expires.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from upkeep import records
+from upkeep.comparison import Verdict
+from upkeep.config import Promotion
+from upkeep.desk import Desk
+from upkeep.errors import AlreadyExistsError, DecisionError
+from upkeep.stages.comparison import Decision, decision, decisions
+from upkeep.stages.release import in_service, put_into_service, release_log, settle
+
+GATE = "gate"
+
+
+class Standing(StrEnum):
+    """What has become of a decision."""
+
+    IN_SERVICE = "in service"
+    REPLACED = "was in service"
+    PENDING = "waits for approval"
+    REFUSED = "refused"
+    EXPIRED = "expired"
+    SUPERSEDED = "superseded"
+    NOT_PROMOTED = "not promoted"
+
+
+class Answer(StrEnum):
+    """What a person can say to a decision."""
+
+    APPROVE = "approve"
+    REFUSE = "refuse"
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """What a person said to a decision; `override` where it goes against the verdict or comes too late."""
+
+    period: str
+    approved: bool
+    by: str
+    reason: str
+    at: datetime
+    override: bool = False
+
+
+def approval(desk: Desk, period: str) -> Approval | None:
+    """What a person said to a period's decision, or None."""
+    return records.load_if_there(desk.store, f"approvals/{period}.json", Approval)
+
+
+def standing(desk: Desk, made: Decision, at: datetime) -> Standing:
+    """What has become of a decision by a moment."""
+    entries = release_log(desk)
+    carried_out = next((one for one in entries if one.decision == made.period), None)
+    if carried_out or made.applied:
+        return Standing.IN_SERVICE if in_service(desk) == made.challenger else Standing.REPLACED
+    answer = approval(desk, made.period)
+    if answer and not answer.approved:
+        return Standing.REFUSED
+    if made.verdict is not Verdict.PROMOTE and not (answer and answer.override):
+        return Standing.NOT_PROMOTED
+    if _overtaken(desk, made):
+        return Standing.SUPERSEDED
+    return Standing.EXPIRED if at >= _end(desk, made) and answer is None else Standing.PENDING
+
+
+def pending(desk: Desk, at: datetime) -> list[Decision]:
+    """The decisions that wait for a person at a moment, oldest first."""
+    return [one for one in decisions(desk) if standing(desk, one, at) is Standing.PENDING]
+
+
+def apply_decision(desk: Desk, made: Decision) -> Decision:
+    """Put a challenger that won into service where promotion is automatic; where it is manual the decision waits.
+
+    Raises DecisionError where another model than the one compared with is in service now.
+    """
+    settle(desk)
+    if made.verdict is not Verdict.PROMOTE or desk.client.promotion is not Promotion.AUTOMATIC:
+        return made
+    return _carry_out(desk, made, by=GATE, reason=made.reasons[0], at=made.as_of)
+
+
+def approve(desk: Desk, period: str, *, by: str, reason: str, at: datetime, override: bool = False) -> Decision:
+    """Put a decision's challenger into service on a person's word, which is kept; the same word again changes nothing.
+
+    `override` approves also what did not win or has expired, but nothing that reads back otherwise, learned nothing or
+    was overtaken. Raises DecisionError saying which of these it is, or who has answered already.
+    """
+    settle(desk)
+    made = decision(desk, period)
+    where = f"client {desk.client.client}, decision {period}"
+    now = standing(desk, made, at)
+    if now in (Standing.IN_SERVICE, Standing.REPLACED):
+        return made
+    if made.terms is not None and made.terms.same_weights:
+        raise DecisionError(f"{where}: the challenger has the champion's weights, there is nothing to approve")
+    if made.terms is not None and not made.terms.reload_exact:
+        raise DecisionError(f"{where}: the challenger read back from the registry gives other answers; retrain instead")
+    if _overtaken(desk, made):
+        raise DecisionError(
+            f"{where}: superseded: it compared version {made.challenger} with {made.champion}, {_overtaken(desk, made)}"
+        )
+    if now is Standing.NOT_PROMOTED and not override:
+        raise DecisionError(f"{where}: the verdict is {made.verdict.value}, expected promote (or an override)")
+    if now is Standing.EXPIRED and not override:
+        raise DecisionError(f"{where}: expired on {_end(desk, made):%Y-%m-%d}; retrain, or override")
+    late = now in (Standing.NOT_PROMOTED, Standing.EXPIRED)
+    _answer(desk, Approval(period, True, by, reason, desk.local(at), override=late))
+    return _carry_out(desk, made, by=by, reason=f"{reason} (override: {now})" if late else reason, at=at)
+
+
+def refuse(desk: Desk, period: str, *, by: str, reason: str, at: datetime) -> Approval:
+    """Write down that a challenger that won is not to go into service. Raises DecisionError where it does not wait."""
+    settle(desk)
+    made = decision(desk, period)
+    now = standing(desk, made, at)
+    if now not in (Standing.PENDING, Standing.REFUSED):
+        raise DecisionError(f"client {desk.client.client}, decision {period}: {now}, expected one that waits")
+    return _answer(desk, Approval(period, False, by, reason, desk.local(at)))
+
+
+def _carry_out(desk: Desk, made: Decision, *, by: str, reason: str, at: datetime) -> Decision:
+    entry = put_into_service(
+        desk,
+        made.challenger,
+        instead_of=made.champion,
+        decision=made.period,
+        evidence=made.evidence,
+        at=at,
+        by=by,
+        reason=reason,
+    )
+    desk.registry.tag(made.challenger, {"upkeep.promoted_from": made.champion, "upkeep.promoted_by": entry.by})
+    applied = replace(decision(desk, made.period), applied=True, applied_by=entry.by)
+    records.save(desk.store, f"decisions/{made.period}.json", applied)
+    return applied
+
+
+def _answer(desk: Desk, answer: Approval) -> Approval:
+    """Keep a person's word, or the same word that was there. Raises DecisionError where there is another."""
+    try:
+        desk.store.create(f"approvals/{answer.period}.json", records.dump(answer))
+    except AlreadyExistsError as exc:
+        there = records.load(desk.store, f"approvals/{answer.period}.json", Approval)
+        if there.approved == answer.approved:
+            return there
+        word = "approved" if there.approved else "refused"
+        where = f"client {desk.client.client}, decision {answer.period}"
+        raise DecisionError(f"{where}: {word} on {there.at:%Y-%m-%d} by {there.by}: {there.reason}") from exc
+    return answer
+
+
+def _overtaken(desk: Desk, made: Decision) -> str:
+    """Why a decision is superseded: another champion, or a later challenger that won; empty where it is not."""
+    serving = in_service(desk)
+    if serving not in (made.champion, made.challenger):
+        return f"but {serving} is in service now"
+    later = [one for one in decisions(desk) if one.as_of > made.as_of and one.verdict is Verdict.PROMOTE]
+    return f"and {later[-1].period} has a later one that won, version {later[-1].challenger}" if later else ""
+
+
+def _end(desk: Desk, made: Decision) -> datetime:
+    return made.as_of + timedelta(days=desk.client.approval_days)

@@ -1,0 +1,57 @@
+"""How does a client begin?
+
+In the client's store: cases/launch.jsonl and evaluation/golden.jsonl, and how much personal data was in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from upkeep import records
+from upkeep.cases import Case, Item
+from upkeep.config import PersonalData
+from upkeep.desk import GOLDEN, LAUNCH_CASES, Desk
+from upkeep.errors import NotEnoughDataError
+from upkeep.progress import Progress, silent
+from upkeep.redaction import redact_cases
+from upkeep.stages.finetuning import Challenger, train_challenger
+from upkeep.stages.release import launch
+
+LAUNCH = "launch"
+REDACTED = "evaluation/redacted.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Redaction:
+    """In how many launch cases and golden items personal data was found, and of the cases how much by kind."""
+
+    cases: int
+    golden: int
+    counts: dict[PersonalData, int]
+
+
+def onboard(
+    desk: Desk,
+    *,
+    cases: Sequence[Case],
+    golden: Sequence[Item],
+    as_of: datetime,
+    seed: int,
+    progress: Progress = silent,
+) -> Challenger:
+    """Store a client's first cases and golden set without personal data, train the first model, put it into service."""
+    if not golden:
+        raise NotEnoughDataError(what="a golden set", have=0, need=1, where=f"client {desk.client.client}")
+    learned = redact_cases((case.text for case in cases), desk.client.redaction)
+    agreed = redact_cases((item.text for item in golden), desk.client.redaction)
+    plain = [replace(case, text=text) for case, text in zip(cases, learned.texts, strict=True)]
+    records.save_rows(desk.store, LAUNCH_CASES, plain)
+    items = [replace(item, text=text) for item, text in zip(golden, agreed.texts, strict=True)]
+    records.save_rows(desk.store, GOLDEN, items)
+    records.save(desk.store, REDACTED, Redaction(learned.changed, agreed.changed, learned.counts))
+    first = train_challenger(desk, LAUNCH, as_of, seed=seed, progress=progress)
+    if desk.registry.version("champion") is None:
+        launch(desk, first.version, at=as_of)
+    return first

@@ -1,0 +1,245 @@
+"""Which model is in service, how does another one take its place, and who is told?
+
+In the client's store: releases/log/000001.json and on, releases/models/<version>/ for what was released,
+releases/current.json for the client's application.
+
+The log's next entry is the one step in which a model changes. MLflow's alias, the pointer and the decision's record
+follow it, and `settle` brings them after it wherever a run was killed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from upkeep import records
+from upkeep.base_model import resolve_base
+from upkeep.beginning import require_model
+from upkeep.classifier import Classifier, read_manifest
+from upkeep.desk import Desk
+from upkeep.errors import AlreadyExistsError, DecisionError, ReleaseError
+from upkeep.release import Action, Entry, Known, Release, answers_differ, chosen, code_version, replaced
+from upkeep.store import address
+
+LOG = "releases/log/"
+CURRENT = "releases/current.json"
+KNOWN = "known.jsonl"
+
+
+def release_log(desk: Desk) -> list[Entry]:
+    """Every change of the model in service, oldest first."""
+    return [records.load(desk.store, key, Entry) for key in desk.store.keys(LOG)]
+
+
+def in_service(desk: Desk) -> str:
+    """The version in service by the log, or by MLflow where the log is not begun. Raises NoChampionError."""
+    entries = release_log(desk)
+    return entries[-1].version if entries else desk.registry.champion()
+
+
+def launch(desk: Desk, version: str, *, at: datetime, by: str = "onboarding") -> Entry:
+    """Put a client's first model into service, or write down the one that has been since before there was a log."""
+    entries = release_log(desk)
+    if entries:
+        return entries[0]
+    return _enter(desk, Action.LAUNCH, version, entries, at=at, by=by, reason="the first model")
+
+
+def put_into_service(
+    desk: Desk,
+    version: str,
+    *,
+    instead_of: str,
+    decision: str,
+    evidence: str | None,
+    at: datetime,
+    by: str,
+    reason: str,
+) -> Entry:
+    """Promote a version; the same decision again changes nothing.
+
+    Raises DecisionError where another one than `instead_of` is in service, also when somebody else was quicker.
+    """
+    entries = _begun(desk, at)
+    done = next((one for one in entries if one.decision == decision), None)
+    if done is None:
+        if entries[-1].version != instead_of:
+            raise DecisionError(
+                f"client {desk.client.client}, decision {decision}: it compared with version {instead_of}, "
+                f"but {entries[-1].version} is in service now"
+            )
+        done = _enter(
+            desk,
+            Action.PROMOTE,
+            version,
+            entries,
+            at=at,
+            by=by,
+            reason=reason,
+            decision=decision,
+            evidence=evidence,
+        )
+    settle(desk)
+    return done
+
+
+def roll_back(desk: Desk, *, by: str, reason: str, at: datetime, to: str | None = None) -> Entry:
+    """Put the champion before the present one back into service, or the version `to`, once it answers as it did.
+
+    Raises DecisionError where there is none to go back to, ReleaseError where that one is not what it was.
+    """
+    require_model(desk)
+    entries = _begun(desk, at)
+    version = to or replaced(entries, client=desk.client.client)
+    served = dict.fromkeys(one.version for one in entries)
+    if version not in served or version == entries[-1].version:
+        others = [one for one in served if one != entries[-1].version]
+        raise DecisionError(
+            f"client {desk.client.client}: cannot go back to version {version}, expected one of {others}, "
+            f"which were in service before {entries[-1].version}"
+        )
+    check_release(desk, version)
+    done = _enter(desk, Action.ROLLBACK, version, entries, at=at, by=by, reason=reason)
+    desk.registry.tag(entries[-1].version, {"upkeep.rolled_back": f"{at.isoformat()} by {by}: {reason}"})
+    settle(desk)
+    return done
+
+
+def settle(desk: Desk) -> Entry | None:
+    """Bring MLflow's alias and the pointer after the log; safe to run at any time, by several at once.
+
+    One that was held up may write what another has changed meanwhile: each looks again when it is done.
+    """
+    newest = None
+    while (entries := release_log(desk)) and entries[-1] != newest:
+        newest = entries[-1]
+        if desk.registry.version("champion") != newest.version:
+            desk.registry.promote(newest.version)
+        pointer = current_release(desk)
+        if pointer is None or pointer.number != newest.number:
+            records.save(desk.store, CURRENT, release_of(desk, newest))
+    return newest
+
+
+def current_release(desk: Desk) -> Release | None:
+    """What the client's application reads, or None before the first model."""
+    return records.load_if_there(desk.store, CURRENT, Release)
+
+
+def release_of(desk: Desk, entry: Entry) -> Release:
+    """What the application is to know of a change."""
+    keys = _files(desk, entry.version)
+    with tempfile.TemporaryDirectory() as scratch:
+        (Path(scratch) / "release.json").write_bytes(desk.store.read(f"{_folder(entry.version)}/release.json"))
+        manifest = read_manifest(Path(scratch))
+    start = f"{_folder(entry.version)}/"
+    return Release(
+        client=desk.client.client,
+        number=entry.number,
+        action=entry.action,
+        since=entry.at,
+        version=entry.version,
+        previous=entry.previous,
+        folder=address(desk.store, _folder(entry.version)),
+        files={key.removeprefix(start): hashlib.sha256(desk.store.read(key)).hexdigest() for key in keys},
+        model=f"models:/{desk.client.client}/{entry.version}",
+        base=manifest.base,
+        base_digest=manifest.base_digest,
+        labels=manifest.labels,
+        out_of_scope_label=manifest.out_of_scope_label,
+        threshold=manifest.threshold,
+        weights_digest=manifest.weights_digest,
+        training_digest=manifest.training_digest,
+    )
+
+
+def check_release(desk: Desk, version: str) -> None:
+    """Raise ReleaseError unless a released version, read from the store, answers its known inputs as it did."""
+    publish(desk, version)
+    folder = _folder(version)
+    known = records.load_rows(desk.store, f"{folder}/{KNOWN}", Known)
+    with tempfile.TemporaryDirectory() as scratch:
+        for key in _files(desk, version):
+            path = Path(scratch) / key.removeprefix(f"{folder}/")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(desk.store.read(key))
+        model = Classifier.load(Path(scratch), resolve_base(desk.client.base_model))
+        answers = model.answer([one.text for one in known])
+    wrong = answers_differ(known, [(one.output, one.confidence) for one in answers])
+    if wrong:
+        where = f"client {desk.client.client}: version {version} answers {len(wrong)} of {len(known)} known inputs"
+        raise ReleaseError(f"{where} otherwise than when it was released; {wrong[0]}")
+
+
+def publish(desk: Desk, version: str) -> None:
+    """Put a version's files and the answers to its known inputs into the store; once it is there nothing happens."""
+    folder = _folder(version)
+    if desk.store.exists(f"{folder}/{KNOWN}"):
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        fetched = desk.registry.fetch(version, Path(scratch))
+        for path in sorted(path for path in fetched.rglob("*") if path.is_file()):
+            desk.store.write(f"{folder}/{path.relative_to(fetched).as_posix()}", path.read_bytes())
+        model = Classifier.load(fetched, resolve_base(desk.client.base_model))
+    texts = chosen([item.text for item in desk.golden()])
+    answers = model.answer(texts)
+    rows = [Known(text, one.output, one.confidence) for text, one in zip(texts, answers, strict=True)]
+    records.save_rows(desk.store, f"{folder}/{KNOWN}", rows)  # last: with it the folder is whole
+
+
+def _begun(desk: Desk, at: datetime) -> list[Entry]:
+    """The log; one begun with the present champion where the client is older than the log."""
+    settle(desk)
+    entries = release_log(desk)
+    return entries or [launch(desk, desk.registry.champion(), at=at, by="adopted")]
+
+
+def _enter(
+    desk: Desk,
+    action: Action,
+    version: str,
+    entries: Sequence[Entry],
+    *,
+    at: datetime,
+    by: str,
+    reason: str,
+    decision: str | None = None,
+    evidence: str | None = None,
+) -> Entry:
+    """Add the log's next entry. Raises DecisionError where somebody else has added it meanwhile."""
+    publish(desk, version)
+    entry = Entry(
+        number=len(entries) + 1,
+        at=desk.local(at),
+        action=action,
+        version=version,
+        previous=entries[-1].version if entries else None,
+        by=by,
+        reason=reason,
+        code=code_version(),
+        decision=decision,
+        evidence=evidence,
+    )
+    try:
+        desk.store.create(f"{LOG}{entry.number:06}.json", records.dump(entry))
+    except AlreadyExistsError as exc:
+        other = release_log(desk)[entry.number - 1]
+        if replace(other, at=entry.at, by=entry.by, code=entry.code) == entry:
+            return other
+        raise DecisionError(f"client {desk.client.client}: somebody else was quicker: {other}") from exc
+    settle(desk)
+    return entry
+
+
+def _files(desk: Desk, version: str) -> list[str]:
+    """The keys of a released version's files, without the known inputs."""
+    folder = _folder(version)
+    return [key for key in desk.store.keys(f"{folder}/") if key != f"{folder}/{KNOWN}"]
+
+
+def _folder(version: str) -> str:
+    return f"releases/models/{version}"

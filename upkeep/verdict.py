@@ -1,0 +1,80 @@
+"""What follows from how champion and challenger did on each item, under the terms that were agreed?
+
+The same items and terms give the same verdict whenever it is asked, so a decision can be told again from its record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from upkeep.comparison import Judgement, Paired, compare, judge, judge_variant
+from upkeep.rates import Rate
+
+DECIDING = ("golden", "recent", "new")
+"""The sets a verdict rests on. The others are shown beside them: their items were chosen by how a model did on them, so
+that any other model does better on errors, and worse on what was right, by chance alone."""
+
+
+class Outcome(NamedTuple):
+    """How both models did on one item of a set, and what they answered; what is right is `wanted`."""
+
+    items: str
+    text: str
+    champion: bool
+    challenger: bool
+    id: str = ""
+    wanted: str = ""
+    champion_answer: str = ""
+    challenger_answer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a verdict rests on besides the items: what was agreed, and what was proved of the two models.
+
+    `margin` is a share; `label` is the new category, where the challenger was to learn that.
+    """
+
+    margin: float
+    minimum_items: int
+    same_weights: bool
+    reload_exact: bool
+    label: str | None = None
+    minimum_new_recall: float = 0.0
+    minimum_new_items: int = 0
+
+
+class Judged(NamedTuple):
+    """The comparison on each set, and what it comes to."""
+
+    compared: tuple[Paired, ...]
+    judgement: Judgement
+
+
+def verdict(outcomes: Sequence[Outcome], terms: Terms) -> Judged:
+    """Compare both models set by set and judge. Raises DecisionError without an item."""
+    names = tuple(dict.fromkeys(one.items for one in outcomes))
+    rows = {name: [one for one in outcomes if one.items == name] for name in names}
+    compared = tuple(
+        compare(name, champion=[one.champion for one in of_set], challenger=[one.challenger for one in of_set])
+        for name, of_set in rows.items()
+    )
+    judged = judge(
+        [one for one in compared if one.items in DECIDING],
+        items=len({one.id or one.text for one in outcomes if one.items in DECIDING}),
+        margin=terms.margin,
+        minimum_items=terms.minimum_items,
+        same_weights=terms.same_weights,
+        reload_exact=terms.reload_exact,
+    )
+    if terms.label is not None:
+        judged = judge_variant(
+            judged,
+            next((one.challenger for one in compared if one.items == "new"), Rate(0, 0)),
+            label=terms.label,
+            minimum_recall=terms.minimum_new_recall,
+            minimum_items=terms.minimum_new_items,
+        )
+    return Judged(compared, judged)

@@ -6,7 +6,9 @@ import json
 
 import pytest
 
+from tests.released import OUTCOMES, decide, released_desk, released_template, swapped  # noqa: F401 -- fixtures
 from upkeep.__main__ import main
+from upkeep.stages.evaluation import save_outcomes
 
 CASE = {"id": "1", "text": "Where is it?", "answer": "order_status"}
 
@@ -43,3 +45,35 @@ def test_a_golden_item_that_holds_until_no_time_is_told_with_its_line(tmp_path, 
 def test_a_missing_sheet_is_told_with_what_it_is(tmp_path, capsys):
     assert main(["audited", "northwind", str(tmp_path / "gone.xlsx")]) == 1
     assert "gone.xlsx: no such file, expected the .xlsx file that `upkeep audit` wrote" in capsys.readouterr().err
+
+
+def test_decisions_are_listed_approved_judged_again_and_taken_back(desk, capsys):
+    decide(desk, "2026-04", outcomes=OUTCOMES[:100])
+    said = ["northwind", "--by", "ada", "--reason", "looks right", "--as-of", "2026-03-05"]
+    assert main(["approve", said[0], "2026-03", *said[1:]]) == 0
+    told = capsys.readouterr()
+    assert told.out == "northwind: version 2 is in service, approved by ada\n"
+    assert told.err.startswith(
+        "upkeep: not told yet, the next review tries again: channel app: no URL, expected the env"
+    )
+    assert main(["rollback", *said]) == 0
+    assert capsys.readouterr().out == "northwind: version 1 is back in service\n"
+
+    assert main(["decisions", "northwind", "--again", "--as-of", "2026-03-06"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "2026-03: promote, version 2 against 1; was in service"
+    assert "2026-04: hold, version 2 against 1; not promoted" in lines
+    assert lines.count("  judged again: identical") == 2
+    assert lines[-3:] == [
+        "  2026-02-02 10:00 launch: version 1, by onboarding: the first model",
+        "  2026-03-05 00:00 promote: version 2 in place of 1, by ada: looks right",
+        "  2026-03-05 00:00 rollback: version 1 in place of 2, by ada: looks right",
+    ]
+
+    assert main(["refuse", said[0], "2026-04", *said[1:]]) == 1
+    assert "decision 2026-04: not promoted, expected one that waits" in capsys.readouterr().err
+    save_outcomes(desk, "2026-03", swapped(OUTCOMES))
+    assert main(["decisions", "northwind", "--again"]) == 1
+    told = capsys.readouterr()
+    assert "  judged again: verdict: reject, decided on promote" in told.out
+    assert told.err == "upkeep: client northwind: 1 decisions come out otherwise than they were recorded\n"

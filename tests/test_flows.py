@@ -11,12 +11,16 @@ from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.testing.utilities import prefect_test_harness
 
+from flows.approval import approval
 from flows.dispatch import dispatch
 from flows.retrain import retrain
+from flows.rollback import rollback
 from flows.tier1 import tier1
 from flows.tier3 import tier3
 from flows.variant import variant
 from tests.audited import serve
+from tests.receivers import webhook
+from tests.released import DECIDED, SECRET, decide, released_desk, released_template  # noqa: F401 -- fixtures
 from tests.small_client import FEEDBACK, configure, live, timeline
 from upkeep import chain
 from upkeep.config import Work
@@ -25,7 +29,8 @@ from upkeep.entitlement import ChangeOrder
 from upkeep.errors import ConfigError
 from upkeep.periods import Cadence
 from upkeep.replay import play
-from upkeep.stages.comparison import decisions
+from upkeep.stages.approval import Answer, Approval
+from upkeep.stages.comparison import Decision, decisions
 from upkeep.stages.contract import change_orders
 from upkeep.stages.monitoring import reviews
 
@@ -55,6 +60,28 @@ def test_tier_1_reviews_reports_and_turns_a_recommendation_into_a_change_order(t
     assert about.endswith(f"page with chart <{page}>")
 
 
+def test_a_person_approves_and_goes_back_by_runs_of_their_own(desk, monkeypatch):
+    with webhook() as (url, got):
+        monkeypatch.setenv("UPKEEP_CHANNEL_APP", url.replace("json://", "http://").partition("?")[0])
+        monkeypatch.setenv("UPKEEP_CHANNEL_APP_SECRET", SECRET)
+        approve_and_go_back(desk)
+    assert [body["type"] for body in got] == ["release.promote", "release.rollback"]
+
+
+def approve_and_go_back(desk):
+    made = approval("northwind", "2026-03", by="ada", reason="looks right", as_of=DECIDED)
+    assert isinstance(made, Decision)
+    assert (made.applied_by, desk.registry.champion()) == ("ada", "2")
+    assert Artifact.get("release-northwind").description == "Northwind Outdoors: version 2 is in service"
+    done = rollback("northwind", by="bob", reason="complaints", as_of=DECIDED)
+    assert (done.version, desk.registry.champion()) == ("1", "1")
+    assert Artifact.get("release-northwind").description == "Northwind Outdoors: version 1 is back in service"
+    decide(desk, "2026-04")
+    said = approval("northwind", "2026-04", by="bob", reason="on sale", answer=Answer.REFUSE, as_of=DECIDED)
+    assert said == Approval("2026-04", False, "bob", "on sale", desk.local(DECIDED))
+    assert {"approve northwind 2026-03", "refuse northwind 2026-04", "rollback northwind 2026-03-02"} <= run_names()
+
+
 def run_names() -> set[str]:
     """How all flow runs are called."""
     with get_client(sync_client=True) as server:
@@ -69,7 +96,8 @@ def test_a_flow_and_the_replay_decide_the_same(tmp_path, monkeypatch):
         monkeypatch.setenv("UPKEEP_HOME", str(tmp_path / name))
         desk, _ = live(history)
         play(desk, history, act=act, feedback=FEEDBACK, seed=0)
-        found[name] = ([one.figures for one in reviews(desk)], decisions(desk), sorted(desk.store.keys("")))
+        kept = [key for key in desk.store.keys("") if not key.startswith("releases/told/")]  # a replay tells nobody
+        found[name] = ([one.figures for one in reviews(desk)], decisions(desk), kept)
     assert found["flow"] == found["replay"]
     (made,) = found["flow"][1]
     assert {"tier 3 northwind 2026-02-01", "retrain northwind 2026-02-01: scheduled"} <= run_names()

@@ -6,7 +6,7 @@ until somebody answers or it expires.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -70,7 +70,7 @@ def standing(desk: Desk, made: Decision, at: datetime) -> Standing:
         return Standing.NOT_PROMOTED
     if _overtaken(desk, made):
         return Standing.SUPERSEDED
-    return Standing.EXPIRED if at >= _end(desk, made) and answer is None else Standing.PENDING
+    return Standing.EXPIRED if desk.local(at) >= _end(desk, made) and answer is None else Standing.PENDING
 
 
 def pending(desk: Desk, at: datetime) -> list[Decision]:
@@ -100,7 +100,7 @@ def approve(desk: Desk, period: str, *, by: str, reason: str, at: datetime, over
     where = f"client {desk.client.client}, decision {period}"
     now = standing(desk, made, at)
     if now in (Standing.IN_SERVICE, Standing.REPLACED):
-        return made
+        return _carry_out(desk, made, by=by, reason=reason, at=at)
     if made.terms is not None and made.terms.same_weights:
         raise DecisionError(f"{where}: the challenger has the champion's weights, there is nothing to approve")
     if made.terms is not None and not made.terms.reload_exact:
@@ -140,9 +140,7 @@ def _carry_out(desk: Desk, made: Decision, *, by: str, reason: str, at: datetime
         reason=reason,
     )
     desk.registry.tag(made.challenger, {"upkeep.promoted_from": made.champion, "upkeep.promoted_by": entry.by})
-    applied = replace(decision(desk, made.period), applied=True, applied_by=entry.by)
-    records.save(desk.store, f"decisions/{made.period}.json", applied)
-    return applied
+    return decision(desk, made.period)
 
 
 def _answer(desk: Desk, answer: Approval) -> Approval:

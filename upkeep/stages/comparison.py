@@ -6,7 +6,7 @@ In the client's store: decisions/ by period, outcomes/ for how both models did o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from upkeep import records
@@ -24,6 +24,7 @@ from upkeep.rates import Rate
 from upkeep.release import code_version
 from upkeep.stages.evaluation import evaluation_sets, load_outcomes, save_outcomes, variant_sets
 from upkeep.stages.finetuning import Challenger, load_model
+from upkeep.stages.release import release_log
 from upkeep.themes import LEAST, nearest
 from upkeep.verdict import Outcome, Terms, verdict
 
@@ -48,6 +49,7 @@ class Decision:
 
     `label` is the new category that the challenger was to learn, where that was all it was to. `evidence` is the
     SHA-256 of the outcomes, which with the `terms` give the verdict again; `code` the release of Upkeep that judged.
+    Whether it was applied, and by whom, is told by the release log.
     """
 
     period: str
@@ -71,7 +73,7 @@ class Decision:
 def decisions(desk: Desk) -> list[Decision]:
     """All decisions about the client's models, oldest first."""
     found = [records.load(desk.store, key, Decision) for key in desk.store.keys("decisions/")]
-    return sorted(found, key=lambda one: one.as_of)
+    return sorted(_as_carried_out(desk, found), key=lambda one: one.as_of)
 
 
 def decision(desk: Desk, period: str) -> Decision:
@@ -82,7 +84,7 @@ def decision(desk: Desk, period: str) -> Decision:
         there = [one.period for one in decisions(desk)]
         wanted = f"expected one of {there}" if there else "nor any other; `upkeep retrain` makes one"
         raise DecisionError(f"client {desk.client.client}: no decision {period!r}, {wanted}")
-    return found
+    return _as_carried_out(desk, [found])[0]
 
 
 def compare_models(
@@ -95,7 +97,7 @@ def compare_models(
     key = f"decisions/{period}.json"
     done = records.load_if_there(desk.store, key, Decision)
     if done:
-        return done
+        return _as_carried_out(desk, [done])[0]
     moment = desk.local(as_of)
     made = records.load(desk.store, f"challengers/{period}.json", Challenger)
     champion = desk.registry.champion()
@@ -163,6 +165,14 @@ def judge_again(desk: Desk, made: Decision) -> list[str]:
         ("comparison", made.compared, compared),
     )
     return [f"{name}: {now}, decided on {before}" for name, before, now in told if now != before]
+
+
+def _as_carried_out(desk: Desk, found: Sequence[Decision]) -> list[Decision]:
+    """The decisions with what the release log says of them: whether it was carried out, and on whose word."""
+    entries = {one.decision: one for one in release_log(desk)} if found else {}
+    return [
+        replace(one, applied=True, applied_by=entries[one.period].by) if one.period in entries else one for one in found
+    ]
 
 
 def _on_themes(

@@ -104,7 +104,7 @@ def roll_back(desk: Desk, *, by: str, reason: str, at: datetime, to: str | None 
         )
     check_release(desk, version)
     done = _enter(desk, Action.ROLLBACK, version, entries, at=at, by=by, reason=reason)
-    desk.registry.tag(entries[-1].version, {"upkeep.rolled_back": f"{at.isoformat()} by {by}: {reason}"})
+    desk.registry.tag(entries[-1].version, {"upkeep.rolled_back": f"{done.at.isoformat()} by {by}: {reason}"})
     settle(desk)
     return done
 

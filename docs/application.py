@@ -1,0 +1,86 @@
+"""A client's application that always answers with the model in service, without a restart.
+
+    python docs/application.py s3://bucket/acme base_model.yaml
+
+It reads releases/current.json in the client's store before each request that comes `PATIENCE` seconds or more after the
+last look, checks the files against their SHA-256, and goes on with the old model while a new one cannot be loaded. A
+webhook may call `look` at once. The second argument is a YAML file with the client's `base_model`. Reads requests from
+standard input, one a line.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import yaml
+from pydantic import TypeAdapter
+
+from upkeep.adapters.store import open_store
+from upkeep.base_model import resolve_base
+from upkeep.classifier import Answer, Classifier
+from upkeep.config import BaseModelConfig
+from upkeep.errors import UpkeepError
+from upkeep.records import load
+from upkeep.release import SCHEMA_VERSION, Release
+from upkeep.store import Store
+
+PATIENCE = 30.0
+
+
+class Application:
+    """Answers requests with whatever the pointer names."""
+
+    def __init__(self, store: Store, base: BaseModelConfig) -> None:
+        self.store, self.base = store, base
+        self.release: Release | None = None
+        self.looked = -PATIENCE
+
+    def answer(self, text: str) -> Answer:
+        """Answer one request; raises UpkeepError where no model could be loaded yet."""
+        if time.monotonic() - self.looked >= PATIENCE:
+            self.look()
+        return self.model.answer([text])[0]
+
+    def look(self) -> None:
+        """Take the release over that is in service now."""
+        self.looked = time.monotonic()
+        try:
+            found = load(self.store, "releases/current.json", Release)
+            if self.release is None or found.number != self.release.number:
+                self.model, self.release = self._model(found), found
+        except UpkeepError as exc:
+            if self.release is None:
+                raise
+            print(f"still on release {self.release.number}: {exc}", file=sys.stderr)
+
+    def _model(self, release: Release) -> Classifier:
+        if release.schema_version != SCHEMA_VERSION:
+            raise UpkeepError(
+                f"release {release.number} has schema {release.schema_version}, expected {SCHEMA_VERSION}"
+            )
+        with tempfile.TemporaryDirectory() as scratch:
+            for name, digest in release.files.items():
+                data = self.store.read(f"releases/models/{release.version}/{name}")
+                if hashlib.sha256(data).hexdigest() != digest:
+                    raise UpkeepError(f"release {release.number}: {name} is not the file that was released")
+                (Path(scratch) / name).parent.mkdir(parents=True, exist_ok=True)
+                (Path(scratch) / name).write_bytes(data)
+            return Classifier.load(Path(scratch), resolve_base(self.base))
+
+
+def main() -> None:
+    """Answer the lines of standard input."""
+    wanted: BaseModelConfig = TypeAdapter(BaseModelConfig).validate_python(
+        yaml.safe_load(Path(sys.argv[2]).read_text())
+    )
+    application = Application(open_store(sys.argv[1]), wanted)
+    for line in sys.stdin:
+        print(application.answer(line.strip()), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""A client with three registered versions that nobody trained: an untrained adapter and heads drawn by chance."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.small_client import configure
+from upkeep import records
+from upkeep.base_model import resolve_base
+from upkeep.cases import Item
+from upkeep.classifier import Classifier, Manifest
+from upkeep.comparison import Verdict
+from upkeep.desk import GOLDEN, Desk, open_desk
+from upkeep.encoder import load_encoder
+from upkeep.stages.comparison import Decision
+from upkeep.stages.evaluation import save_outcomes
+from upkeep.stages.finetuning import Challenger
+from upkeep.stages.release import launch, publish
+from upkeep.verdict import Outcome, Terms, verdict
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+BEGUN = datetime(2026, 2, 2, 9, tzinfo=UTC)
+DECIDED = BEGUN + timedelta(days=28)
+LABELS = ("order_status", "refund_status", "repair_parts")
+TERMS = Terms(margin=0.03, minimum_items=200, same_weights=False, reload_exact=True)
+# 250 right by both, 40 fixed, 5 broken, 5 wrong by both: a clear gain
+OUTCOMES = [
+    Outcome("golden", f"item {n}", champion, challenger, id=f"g{n}")
+    for n, (champion, challenger) in enumerate(
+        [(True, True)] * 250 + [(False, True)] * 40 + [(True, False)] * 5 + [(False, False)] * 5
+    )
+]
+
+
+@pytest.fixture(scope="session", name="template")
+def released_template(tmp_path_factory) -> Path:
+    """A home with a client whose version 1 is in service and whose decision for version 2 waits."""
+    folder = tmp_path_factory.mktemp("released")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UPKEEP_HOME", str(folder / "home"))
+        configure(folder / "configs", patch, promotion="manual", release_webhook="app")
+        desk = open_desk("northwind")
+        three_versions(desk)
+        decide(desk)
+    return folder
+
+
+@pytest.fixture(name="desk")
+def released_desk(template, tmp_path, monkeypatch) -> Desk:
+    return copied(template, tmp_path / "copy", monkeypatch)
+
+
+def copied(template: Path, folder: Path, monkeypatch) -> Desk:
+    shutil.copytree(template, folder)
+    monkeypatch.setenv("UPKEEP_HOME", str(folder / "home"))
+    monkeypatch.setenv("UPKEEP_CONFIGS", str(folder / "configs"))
+    return open_desk("northwind")
+
+
+def three_versions(desk: Desk) -> None:
+    """Version 1 in service, 2 and 3 registered and published."""
+    records.save_rows(
+        desk.store, GOLDEN, [Item(f"g{n}", f"Where is my order number {n}?", LABELS[n % 3]) for n in range(40)]
+    )
+    for seed in range(3):
+        version = register(desk, seed)
+        publish(desk, version)
+        if version == "1":
+            launch(desk, version, at=BEGUN)
+
+
+def register(desk: Desk, seed: int) -> str:
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    base = resolve_base(desk.client.base_model)
+    encoder = load_encoder(base, max_tokens=32, precision="fp32")
+    torch.manual_seed(seed)
+    lora = LoraConfig(r=2, target_modules=["query"], layers_to_transform=[5], task_type="FEATURE_EXTRACTION")
+    encoder.model = get_peft_model(encoder.model, lora)
+    manifest = Manifest(LABELS, "oos", 0.3, base.reference, base.digest, 32, "fp32", f"data {seed}")
+    with tempfile.TemporaryDirectory() as scratch, desk.registry.run(f"training {seed}", {}) as run:
+        folder = Path(scratch) / "release"
+        made = Classifier(encoder, torch.nn.Linear(encoder.width, len(LABELS)), manifest).save(folder)
+        version = desk.registry.register(
+            run, folder, base_model=desk.client.base_model.model_dump(), about="a test", tags={}
+        )
+    challenger = Challenger(
+        period=f"made-{version}", as_of=BEGUN, version=version, labels=LABELS, new_labels=(), waiting_labels={},
+        trained_on=0, superseded=0, training_digest="", weights_digest=made.weights_digest, threshold=0.3,
+        expected_automatic=0.0, reload_exact=True,
+    )  # fmt: skip
+    records.save(desk.store, f"challengers/made-{version}.json", challenger)
+    return version
+
+
+def decide(
+    desk: Desk,
+    period: str = "2026-03",
+    *,
+    challenger: str = "2",
+    champion: str = "1",
+    at: datetime = DECIDED,
+    terms: Terms = TERMS,
+    outcomes: list[Outcome] = OUTCOMES,
+) -> Decision:
+    """A decision, as `compare_models` would leave it."""
+    compared, judged = verdict(outcomes, terms)
+    made = Decision(
+        period=period,
+        as_of=at,
+        reason="scheduled",
+        champion=champion,
+        challenger=challenger,
+        verdict=judged.verdict,
+        reasons=judged.reasons,
+        compared=compared,
+        metrics={},
+        terms=terms,
+        evidence=save_outcomes(desk, period, outcomes),
+        code="test",
+    )
+    records.save(desk.store, f"decisions/{period}.json", made)
+    assert (made.verdict is Verdict.PROMOTE) == (terms == TERMS and outcomes == OUTCOMES)
+    return made
+
+
+def swapped(outcomes: list[Outcome]) -> list[Outcome]:
+    """The same with the two models changed over."""
+    return [one._replace(champion=one.challenger, challenger=one.champion) for one in outcomes]
+
+
+def changed(terms: Terms = TERMS, **values) -> Terms:
+    return replace(terms, **values)

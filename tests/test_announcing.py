@@ -1,0 +1,118 @@
+"""The application and people hear of another model once each, whatever is down."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import pytest
+from standardwebhooks import Webhook
+
+from tests.released import DECIDED, SECRET, released_desk, released_template  # noqa: F401 -- fixtures
+from upkeep.adapters.webhook import post, sign
+from upkeep.errors import DeliveryError
+from upkeep.stages.announcing import announce
+from upkeep.stages.approval import approve
+from upkeep.stages.release import roll_back
+
+
+@contextmanager
+def application(answers: list[int]) -> Iterator[tuple[str, list[tuple[dict[str, str], bytes]]]]:
+    """An application's webhook that answers with these codes in turn, then with 200, and what it got."""
+    got: list[tuple[dict[str, str], bytes]] = []
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            code = answers.pop(0) if answers else 200
+            if code == 200:
+                got.append(({key.lower(): value for key, value in self.headers.items()}, body))
+            self.send_response(code)
+            if code == 302:
+                self.send_header("location", "http://127.0.0.1:9/elsewhere")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/hook", got
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def promoted(desk):
+    approve(desk, "2026-03", by="ada", reason="looks right", at=DECIDED)
+    return desk
+
+
+def test_an_application_is_told_in_a_form_that_the_standards_own_library_verifies(desk):
+    promoted(desk)
+    roll_back(desk, by="bob", reason="complaints", at=DECIDED + timedelta(days=1))
+    with application([]) as (url, got):
+        told = announce(desk, {"app": url, "app-secret": SECRET}.__getitem__)
+        assert told == [
+            "told webhook:app: Northwind Outdoors: version 2 is in service",
+            "told webhook:app: Northwind Outdoors: version 1 is back in service",
+        ]
+        assert announce(desk, {}.__getitem__) == []  # nobody is asked for an address again
+    bodies = [Webhook(SECRET).verify(body, headers) for headers, body in got]
+    assert [body["type"] for body in bodies] == ["release.promote", "release.rollback"]
+    assert [headers["webhook-id"] for headers, _ in got] == ["northwind-000002", "northwind-000003"]
+    assert bodies[1]["data"] == json.loads(desk.store.read("releases/current.json"))
+
+
+def test_a_channel_that_is_down_is_told_later_and_the_others_at_once(desk):
+    promoted(desk)
+    heard = []
+    with application([500, 302]) as (url, got):
+        addresses = {"app": url, "app-secret": SECRET}.__getitem__
+        for code in (500, 302):
+            with pytest.raises(DeliveryError, match=f"channel app: answered {code}, expected 2xx"):
+                announce(desk, addresses, also={"page": heard.append})
+        assert announce(desk, addresses, also={"page": heard.append}) == [
+            "told webhook:app: Northwind Outdoors: version 2 is in service"
+        ]
+        assert len(got) == 1
+    assert [one.text for one in heard] == [
+        "Decided by ada on 2026-03-02 10:00, on the decision of 2026-03: looks right. "
+        "It takes the place of version 1.\n"
+    ]
+
+
+def test_neither_address_nor_secret_stands_in_an_error(desk):
+    promoted(desk)
+    for addresses in (
+        {"app": "http://127.0.0.1:1/token-of-mine", "app-secret": SECRET},
+        {"app": "ftp://token-of-mine", "app-secret": SECRET},
+        {"app": "http://127.0.0.1:1/token-of-mine", "app-secret": "whsec_?token-of-mine"},
+    ):
+        with pytest.raises(DeliveryError) as raised:
+            announce(desk, addresses.__getitem__)
+        assert "token-of-mine" not in str(raised.value)
+        assert SECRET not in str(raised.value)
+
+
+def test_a_signature_holds_for_one_message_one_time_and_one_body():
+    base = sign(SECRET, message="a-000002", timestamp=1_700_000_000, body=b"{}")
+    assert base.startswith("v1,")
+    others = [
+        sign(SECRET, message="a-000003", timestamp=1_700_000_000, body=b"{}"),
+        sign(SECRET, message="a-000002", timestamp=1_700_000_001, body=b"{}"),
+        sign(SECRET, message="a-000002", timestamp=1_700_000_000, body=b"[]"),
+        sign("whsec_AAAA", message="a-000002", timestamp=1_700_000_000, body=b"{}"),
+    ]
+    assert len({base, *others}) == 5
+
+
+def test_an_application_that_is_not_there_is_named():
+    at = datetime(2026, 3, 2, tzinfo=UTC)
+    with pytest.raises(DeliveryError, match="channel app: a-000001 was not delivered"):
+        post("http://127.0.0.1:1/", SECRET, channel="app", message="a-000001", at=at, body=b"{}")

@@ -1,0 +1,79 @@
+"""The example of a client's application answers with the model in service, whatever happens to it."""
+
+from __future__ import annotations
+
+import importlib.util
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.released import DECIDED, released_desk, released_template  # noqa: F401 -- fixtures
+from upkeep.errors import NotFoundError
+from upkeep.stages.approval import approve
+from upkeep.stages.finetuning import load_model
+from upkeep.stages.release import release_log, roll_back
+
+FILE = Path(__file__).parents[1] / "docs" / "application.py"
+REQUESTS = [f"Where is parcel {n}, and who pays for it?" for n in range(12)]
+
+
+@pytest.fixture(scope="module")
+def example():
+    spec = importlib.util.spec_from_file_location("application", FILE)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def outputs(application) -> list[str]:
+    application.look()
+    return [application.answer(text).output for text in REQUESTS]
+
+
+def right(desk, version: str) -> list[str]:
+    return [one.output for one in load_model(desk, version).answer(REQUESTS)]
+
+
+def test_an_application_takes_over_a_new_model_and_the_way_back_without_a_restart(desk, example):
+    application = example.Application(desk.store, desk.client.base_model)
+    first = outputs(application)
+    assert first == right(desk, "1")
+    approve(desk, "2026-03", by="ada", reason="looks right", at=DECIDED)
+    second = outputs(application)
+    assert (second, application.release.number) == (right(desk, "2"), 2)
+    assert second != first
+    roll_back(desk, by="bob", reason="complaints", at=DECIDED + timedelta(days=1))
+    assert (outputs(application), application.release.number) == (first, len(release_log(desk)))
+
+
+def test_an_application_stays_with_its_model_while_a_new_one_is_damaged(desk, example, capsys):
+    application = example.Application(desk.store, desk.client.base_model)
+    first = outputs(application)
+    approve(desk, "2026-03", by="ada", reason="looks right", at=DECIDED)
+    key = "releases/models/2/head.safetensors"
+    whole = desk.store.read(key)
+    desk.store.write(key, whole[:-1])
+    assert outputs(application) == first
+    expected = "still on release 1: release 2: head.safetensors is not the file that was released\n"
+    assert capsys.readouterr().err == expected
+    desk.store.write(key, whole)
+    assert outputs(application) == right(desk, "2")
+
+
+def test_an_application_of_a_client_without_a_model_says_so(desk, example):
+    desk.store.delete("releases/current.json")
+    with pytest.raises(NotFoundError, match="no such file"):
+        example.Application(desk.store, desk.client.base_model).answer("hello")
+
+
+def test_the_example_runs_as_its_first_lines_say(desk, example, tmp_path, monkeypatch, capsys):
+    named = tmp_path / "base_model.yaml"
+    named.write_text(yaml.safe_dump(desk.client.base_model.model_dump()))
+    monkeypatch.setattr("sys.argv", ["application.py", desk.store.uri, str(named)])
+    monkeypatch.setattr("sys.stdin", REQUESTS[:2])
+    example.main()
+    assert len(capsys.readouterr().out.splitlines()) == 2

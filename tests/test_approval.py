@@ -1,0 +1,118 @@
+"""A person's word on a decision: kept once, in time, and never for what cannot be trusted."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from tests.released import DECIDED, OUTCOMES, TERMS, changed, decide, released_desk, released_template, swapped  # noqa: F401 -- fixtures
+from upkeep.errors import DecisionError
+from upkeep.stages.approval import Standing, apply_decision, approval, approve, pending, refuse, standing
+from upkeep.stages.comparison import decision, decisions, judge_again
+from upkeep.stages.evaluation import save_outcomes
+from upkeep.stages.release import in_service, release_log, roll_back
+from upkeep.verdict import verdict
+
+SOON, LATE = DECIDED + timedelta(days=29), DECIDED + timedelta(days=30)
+
+
+def test_a_manual_promotion_waits_and_expires(desk):
+    made = decision(desk, "2026-03")
+    assert apply_decision(desk, made) == made
+    assert in_service(desk) == "1"
+    assert [one.period for one in pending(desk, SOON)] == ["2026-03"]
+    assert standing(desk, made, LATE) is Standing.EXPIRED
+    assert pending(desk, LATE) == []
+    with pytest.raises(DecisionError, match="expired on 2026-04-01; retrain, or override"):
+        approve(desk, "2026-03", by="ada", reason="late", at=LATE)
+    assert approval(desk, "2026-03") is None
+    approve(desk, "2026-03", by="ada", reason="still right", at=LATE, override=True)
+    assert (approval(desk, "2026-03").override, release_log(desk)[-1].reason) == (
+        True,
+        "still right (override: expired)",
+    )
+    assert standing(desk, made, LATE) is Standing.IN_SERVICE
+    roll_back(desk, by="bob", reason="complaints", at=LATE)
+    assert standing(desk, made, LATE) is Standing.REPLACED
+
+
+def test_what_was_refused_is_not_approved_and_the_other_way_round(desk):
+    said = refuse(desk, "2026-03", by="bob", reason="the shop is on sale", at=SOON)
+    assert refuse(desk, "2026-03", by="ada", reason="me too", at=SOON) == said
+    assert standing(desk, decision(desk, "2026-03"), SOON) is Standing.REFUSED
+    with pytest.raises(DecisionError, match="refused on 2026-03-31 by bob: the shop is on sale"):
+        approve(desk, "2026-03", by="ada", reason="looks right", at=SOON)
+    assert in_service(desk) == "1"
+    decide(desk, "2026-04", at=SOON)
+    approve(desk, "2026-04", by="ada", reason="looks right", at=SOON)
+    with pytest.raises(DecisionError, match="2026-04: in service, expected one that waits"):
+        refuse(desk, "2026-04", by="bob", reason="no", at=SOON)
+
+
+def test_a_decision_is_superseded_by_another_champion_and_by_a_later_one_that_won(desk):
+    decide(desk, "2026-04", challenger="3", at=SOON)
+    with pytest.raises(DecisionError, match=r"superseded: .* 2026-04 has a later one that won, version 3"):
+        approve(desk, "2026-03", by="ada", reason="x", at=SOON, override=True)
+    approve(desk, "2026-04", by="ada", reason="x", at=SOON)
+    with pytest.raises(DecisionError, match="it compared version 2 with 1, but 3 is in service now"):
+        approve(desk, "2026-03", by="ada", reason="x", at=SOON, override=True)
+    assert standing(desk, decision(desk, "2026-03"), SOON) is Standing.SUPERSEDED
+    assert [one.period for one in decisions(desk) if one.applied] == ["2026-04"]
+
+
+def test_what_did_not_win_needs_an_override_which_is_kept(desk):
+    decide(desk, "2026-04", at=SOON, outcomes=OUTCOMES[:100])  # too few, and no gain
+    with pytest.raises(DecisionError, match=r"the verdict is hold, expected promote \(or an override\)"):
+        approve(desk, "2026-04", by="ada", reason="the client insists", at=SOON)
+    with pytest.raises(DecisionError, match="not promoted, expected one that waits"):
+        refuse(desk, "2026-04", by="ada", reason="x", at=SOON)
+    made = approve(desk, "2026-04", by="ada", reason="the client insists", at=SOON, override=True)
+    assert (made.applied, in_service(desk)) == (True, "2")
+    assert approval(desk, "2026-04").override
+    assert release_log(desk)[-1].reason == "the client insists (override: not promoted)"
+
+
+@pytest.mark.parametrize(
+    ("terms", "why"),
+    [
+        (changed(reload_exact=False), "read back from the registry gives other answers; retrain instead"),
+        (changed(same_weights=True), "has the champion's weights, there is nothing to approve"),
+    ],
+)
+def test_no_override_helps_what_reads_back_otherwise_or_learned_nothing(desk, terms, why):
+    decide(desk, "2026-04", at=SOON, terms=terms)
+    with pytest.raises(DecisionError, match=why):
+        approve(desk, "2026-04", by="ada", reason="x", at=SOON, override=True)
+    assert in_service(desk) == "1"
+
+
+def test_a_decision_is_told_again_from_its_record_and_a_changed_record_is_found_out(desk):
+    made = decision(desk, "2026-03")
+    assert judge_again(desk, made) == []
+    approve(desk, "2026-03", by="ada", reason="looks right", at=SOON)
+    assert judge_again(desk, decision(desk, "2026-03")) == []
+    save_outcomes(desk, "2026-03", swapped(OUTCOMES))
+    found = judge_again(desk, made)
+    assert found[0].startswith("SHA-256 of the outcomes: ")
+    assert found[1] == "verdict: reject, decided on promote"
+
+
+def test_a_verdict_is_another_one_for_a_swapped_pair_the_same_model_and_one_answer_for_everything():
+    assert verdict(OUTCOMES, TERMS).judgement.verdict == "promote"
+    assert verdict(swapped(OUTCOMES), TERMS).judgement.verdict == "reject"
+    same = [one._replace(challenger=one.champion) for one in OUTCOMES]
+    assert verdict(same, TERMS).judgement.verdict == "hold"
+    assert verdict(OUTCOMES, changed(same_weights=True)).judgement.verdict == "reject"
+    one_class = [one._replace(challenger=number % 3 == 0) for number, one in enumerate(OUTCOMES)]  # one label in three
+    assert verdict(one_class, TERMS).judgement.verdict == "reject"
+
+
+def test_an_item_of_two_sets_counts_once():
+    twice = [
+        *OUTCOMES[200:],
+        *(one._replace(items="recent") for one in OUTCOMES[200:]),
+    ]  # 100 items, 40 fixed, 5 broken
+    judged = verdict(twice, changed(minimum_items=101)).judgement
+    assert judged.verdict == "hold"
+    assert "not enough items: have 100, need 101" in judged.reasons

@@ -1,0 +1,278 @@
+"""One log decides which model is in service; the alias, the pointer and the decision follow it whatever happens."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.receivers import webhook
+from tests.released import BEGUN, DECIDED, SECRET, copied, decide, released_desk, released_template  # noqa: F401 -- fixtures
+from tests.small_client import configure
+from upkeep import records
+from upkeep.adapters.registry import Registry
+from upkeep.desk import Desk, open_desk
+from upkeep.errors import DecisionError, NoChampionError, ReleaseError
+from upkeep.release import Action, Entry, Known, answers_differ, chosen, replaced
+from upkeep.stages.announcing import announce
+from upkeep.stages.approval import approve
+from upkeep.stages.comparison import decision
+from upkeep.stages.release import current_release, in_service, launch, release_log, roll_back, settle
+
+
+def entry(number: int, action: Action, version: str, previous: str | None) -> Entry:
+    return Entry(number, BEGUN, action, version, previous, "ada", "", "test")
+
+
+def test_a_rollback_leads_to_the_model_that_the_present_one_took_the_place_of():
+    log = [entry(1, Action.LAUNCH, "1", None), entry(2, Action.PROMOTE, "4", "1"), entry(3, Action.PROMOTE, "5", "4")]
+    assert replaced(log, client="acme") == "4"
+    back = [*log, entry(4, Action.ROLLBACK, "4", "5")]
+    assert replaced(back, client="acme") == "1"  # and not to the one that was just taken out
+    with pytest.raises(DecisionError, match="client acme: version 1 replaced no other, nothing to go back to"):
+        replaced([*back, entry(5, Action.ROLLBACK, "1", "4")], client="acme")
+
+
+def test_a_model_answers_as_it_did_where_labels_are_the_same_and_confidences_close():
+    known = [Known("a", "x", 0.90), Known("b", "x", 0.90), Known("c", "x", 0.90)]
+    assert answers_differ(known, [("x", 0.905), ("x", 0.87), ("y", 0.90)]) == [
+        "'b': x (0.87), expected x (0.90)",
+        "'c': y (0.90), expected x (0.90)",
+    ]
+
+
+def test_known_inputs_are_spread_over_all_texts():
+    assert chosen([str(n) for n in range(25)], 10) == ["0", "2", "5", "7", "10", "12", "15", "17", "20", "22"]
+    assert chosen(["a", "b"], 10) == ["a", "b"]
+    assert chosen([], 10) == []
+
+
+def agree(desk: Desk, version: str) -> None:
+    """The log, the alias and the pointer say the same."""
+    pointer = current_release(desk)
+    assert pointer is not None
+    said = (in_service(desk), desk.registry.version("champion"), pointer.version, pointer.number)
+    assert said == (version, version, version, len(release_log(desk)))
+
+
+def test_an_application_finds_all_it_needs_in_the_store(desk):
+    agree(desk, "1")
+    pointer = current_release(desk)
+    assert (pointer.client, pointer.action, pointer.previous, pointer.schema_version) == (
+        "northwind",
+        "launch",
+        None,
+        1,
+    )
+    assert pointer.labels == ("order_status", "refund_status", "repair_parts")
+    assert set(pointer.files) >= {"adapter/adapter_model.safetensors", "head.safetensors", "release.json"}
+    for name, digest in pointer.files.items():
+        assert hashlib.sha256(Path(pointer.folder, name).read_bytes()).hexdigest() == digest
+
+
+def test_a_promotion_is_done_once_and_says_who_and_why(desk):
+    made = approve(desk, "2026-03", by="ada", reason="looks right", at=DECIDED)
+    assert (made.applied, made.applied_by, made.challenger) == (True, "ada", "2")
+    agree(desk, "2")
+    assert approve(desk, "2026-03", by="bob", reason="me too", at=DECIDED) == made
+    begun, promoted = release_log(desk)
+    assert (begun.action, begun.by, begun.previous) == (Action.LAUNCH, "onboarding", None)
+    assert (promoted.number, promoted.by, promoted.reason, promoted.decision) == (2, "ada", "looks right", "2026-03")
+    assert promoted.evidence == made.evidence == hashlib.sha256(desk.store.read("outcomes/2026-03.jsonl")).hexdigest()
+    assert str(promoted) == "2026-03-02 10:00 promote: version 2 in place of 1, by ada: looks right"
+
+
+def test_of_two_promotions_at_once_one_is_carried_out(desk):
+    decide(desk, "2026-03-b", challenger="3")
+
+    def one(period: str) -> str:
+        try:
+            return approve(open_desk("northwind"), period, by="ada", reason="", at=DECIDED).challenger
+        except DecisionError as exc:
+            return str(exc)
+
+    with ThreadPoolExecutor(2) as pool:
+        said = sorted(pool.map(one, ["2026-03", "2026-03-b"]))
+    assert len(release_log(desk)) == 2
+    winner = in_service(desk)
+    assert winner in said
+    assert sum(len(line) > 1 for line in said) == 1, said
+    settle(desk)
+    agree(desk, winner)
+
+
+def test_a_rollback_restores_the_model_before_and_keeps_who_and_why(desk):
+    approve(desk, "2026-03", by="ada", reason="looks right", at=DECIDED)
+    later = DECIDED + timedelta(days=3)
+    done = roll_back(desk, by="bob", reason="complaints about refunds", at=later)
+    assert (done.version, done.previous, done.by, done.reason) == ("1", "2", "bob", "complaints about refunds")
+    agree(desk, "1")
+    tags = desk.registry.client.get_model_version("northwind", "2").tags
+    assert tags["upkeep.rolled_back"] == f"{done.at.isoformat()} by bob: complaints about refunds"
+    # the same decision does not put it back, a rollback to it by name does
+    assert approve(desk, "2026-03", by="ada", reason="again", at=later).challenger == "2"
+    agree(desk, "1")
+    with pytest.raises(DecisionError, match="version 1 replaced no other, nothing to go back to"):
+        roll_back(desk, by="bob", reason="more", at=later)
+    roll_back(desk, by="bob", reason="it was the shop", at=later, to="2")
+    agree(desk, "2")
+    with pytest.raises(DecisionError, match=r"cannot go back to version 3, expected one of \['1'\]"):
+        roll_back(desk, by="bob", reason="x", at=later, to="3")
+
+
+def test_a_model_that_answers_otherwise_than_it_did_does_not_come_back(desk):
+    approve(desk, "2026-03", by="ada", reason="looks right", at=DECIDED)
+    key = "releases/models/1/known.jsonl"
+    known = records.load_rows(desk.store, key, Known)
+    assert len(known) == 10
+    other = next(label for label in ("order_status", "refund_status") if label != known[0].output)
+    records.save_rows(desk.store, key, [replace(known[0], output=other), *known[1:]])
+    with pytest.raises(ReleaseError, match="version 1 answers 1 of 10 known inputs otherwise"):
+        roll_back(desk, by="bob", reason="complaints", at=DECIDED)
+    agree(desk, "2")
+
+
+def test_a_damaged_release_does_not_come_back(desk):
+    approve(desk, "2026-03", by="ada", reason="looks right", at=DECIDED)
+    key = "releases/models/1/head.safetensors"
+    desk.store.write(key, desk.store.read(key)[:-4] + b"\0\0\0\1")
+    with pytest.raises(ReleaseError, match="the adapter or head is not the one"):
+        roll_back(desk, by="bob", reason="complaints", at=DECIDED)
+    agree(desk, "2")
+
+
+def test_an_alias_moved_by_hand_follows_the_log_again(desk):
+    desk.registry.promote("3")
+    settle(desk)
+    agree(desk, "1")
+
+
+def test_a_client_from_before_the_log_begins_it_with_its_champion(desk):
+    for key in [*desk.store.keys("releases/log/"), "releases/current.json"]:
+        desk.store.delete(key)
+    assert settle(desk) is None
+    assert in_service(desk) == "1"
+    approve(desk, "2026-03", by="ada", reason="looks right", at=DECIDED)
+    assert [(one.version, one.by) for one in release_log(desk)] == [("1", "adopted"), ("2", "ada")]
+    agree(desk, "2")
+
+
+def test_a_client_without_a_model_has_none_in_service(tmp_path, monkeypatch):
+    configure(tmp_path / "configs", monkeypatch)
+    empty = open_desk("northwind")
+    assert (settle(empty), current_release(empty)) == (None, None)
+    with pytest.raises(NoChampionError, match="onboard the client first"):
+        in_service(empty)
+
+
+def test_launching_again_changes_nothing(desk):
+    assert launch(desk, "3", at=DECIDED) == release_log(desk)[0]
+    agree(desk, "1")
+
+
+class Mortal:
+    """Counts the steps that leave something behind, and dies by SIGKILL before or after one of them."""
+
+    def __init__(self, at: int, *, after: bool) -> None:
+        self.at, self.after, self.done = at, after, 0
+
+    def step(self, act, *given, **named):
+        if self.done == self.at and not self.after:
+            os.kill(os.getpid(), signal.SIGKILL)
+        result = act(*given, **named)
+        if self.done == self.at and self.after:
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.done += 1
+        return result
+
+
+class MortalStore:
+    """A store whose every change is a step."""
+
+    def __init__(self, store, life: Mortal) -> None:
+        self.store, self.life = store, life
+
+    def __getattr__(self, name: str):
+        return getattr(self.store, name)
+
+    def write(self, key: str, data: bytes) -> None:
+        self.life.step(self.store.write, key, data)
+
+    def create(self, key: str, data: bytes) -> None:
+        self.life.step(self.store.create, key, data)
+
+
+class MortalRegistry(Registry):
+    """A registry whose every change is a step."""
+
+    life: Mortal
+
+    def promote(self, version: str) -> None:
+        self.life.step(super().promote, version)
+
+    def tag(self, version: str, values) -> None:
+        self.life.step(super().tag, version, values)
+
+
+def mortal(desk: Desk, life: Mortal) -> Desk:
+    registry = MortalRegistry(desk.registry.name, desk.registry.uri)
+    registry.life = life
+    return replace(desk, store=MortalStore(desk.store, life), registry=registry)
+
+
+def work(desk: Desk, address_of) -> None:
+    approve(desk, "2026-03", by="ada", reason="looks right", at=DECIDED)
+    announce(desk, address_of)
+
+
+def steps() -> Iterator[tuple[int, bool]]:
+    """Before and after each of the six steps, five times over: 60 deaths."""
+    yield from ((at, after) for _ in range(5) for at in range(6) for after in (False, True))
+
+
+def test_a_run_that_is_killed_at_any_step_is_made_good_by_the_next_one(template, tmp_path, monkeypatch):
+    import mlflow  # noqa: F401 -- once, not in every child
+
+    with webhook() as (url, got):
+        address = url.replace("json://", "http://").partition("?")[0]
+        addresses = {"app": address, "app-secret": SECRET}.__getitem__
+        for number, (at, after) in enumerate(steps()):
+            folder = tmp_path / str(number)
+            desk = copied(template, folder, monkeypatch)
+            got.clear()
+            child = os.fork()
+            if child == 0:
+                try:
+                    work(mortal(desk, Mortal(at, after=after)), addresses)
+                finally:
+                    os._exit(0)
+            _, status = os.waitpid(child, 0)
+            assert os.WIFSIGNALED(status), f"step {at} was never reached"
+            assert os.WTERMSIG(status) == signal.SIGKILL
+
+            work(desk, addresses)
+            agree(desk, "2")
+            assert [(one.action, one.version) for one in release_log(desk)] == [("launch", "1"), ("promote", "2")]
+            assert decision(desk, "2026-03").applied_by == "ada"
+            # a message may come twice, when death came between its delivery and the note of it: the same one
+            assert len(got) in (1, 2)
+            assert got[-1] == got[0]
+            assert got[0]["data"]["version"] == "2"
+            shutil.rmtree(folder)
+
+
+def test_there_are_six_steps_and_no_more(template, tmp_path, monkeypatch):
+    desk = copied(template, tmp_path / "whole", monkeypatch)
+    life = Mortal(-1, after=False)
+    with webhook() as (url, got):
+        address = url.replace("json://", "http://").partition("?")[0]
+        work(mortal(desk, life), {"app": address, "app-secret": SECRET}.__getitem__)
+    assert (life.done, len(got)) == (6, 1)

@@ -1,8 +1,8 @@
 """How long does it take to put the model before back into service? `python -m benchmarks.rollback`
 
-A client with two trained versions goes back and forth by `python -m upkeep rollback`, each time in a process of its own:
-from the command to the answer, the check of the known inputs included. The start of Python with MLflow and PyTorch, which
-the command needs, is timed beside it.
+A client with two trained versions goes back and forth by `python -m upkeep rollback`, each time in a process of its
+own: from the command to the answer, the check of the known inputs included. The start of Python with MLflow and PyTorch,
+which the command needs, is timed beside it.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def main() -> None:
         alone = [seconds(["-c", NEEDED]) for _ in range(3)]
     head("", "times", "median", "longest")
     for name, took in (("rollback, from command to answer", found), ("importing MLflow, PyTorch and PEFT", alone)):
-        row(name, len(took), f"{statistics.median(took):.1f} s", f"{max(took):.1f} s")
+        row(name, f"{len(took)}", f"{statistics.median(took):.1f} s", f"{max(took):.1f} s")
 
 
 if __name__ == "__main__":

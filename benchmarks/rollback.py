@@ -1,7 +1,7 @@
 """How long does it take to put the model before back into service? `python -m benchmarks.rollback`
 
 A client with two trained versions goes back and forth by `python -m upkeep rollback`, each time in a process of its
-own: from the command to the answer, the check of the known inputs included. The start of Python with MLflow and PyTorch,
+own: from the command to the answer, the check of the known inputs included. Starting Python with MLflow and PyTorch,
 which the command needs, is timed beside it.
 """
 

@@ -19,7 +19,7 @@ from upkeep.looking import Tracked
 from upkeep.monitoring import Review
 from upkeep.reporting import SHOWN_THEMES
 from upkeep.rules import Found
-from upkeep.stages.monitoring import follow_themes, review_week
+from upkeep.stages.monitoring import follow_themes, go_back_if_worse, review_week
 from upkeep.stages.rules import propose_rules
 from upkeep.stages.variant import candidates_for
 from upkeep.store import address
@@ -32,6 +32,7 @@ def review_last_week(client: str, as_of: datetime) -> Review:
     desk = open_desk(client)
     found = review_week(desk, as_of)
     note_incidents(desk, found)
+    back = go_back_if_worse(desk, found)
     rules = propose_rules(desk, found)
     themes = follow_themes(desk, found)
     drawn = draw_audit(desk, as_of)
@@ -40,6 +41,8 @@ def review_last_week(client: str, as_of: datetime) -> Review:
         log.info("%s %s: %s: %s", client, found.week, finding.status.value, finding.text)
     for change in found.changes:
         log.info("%s %s: %s: %s", client, found.week, change.kind.value, change.text)
+    if back:
+        log.warning("%s: %s", client, back)
     for rule in rules:
         log.info("%s %s: rule %s %s: %s", client, found.week, rule.id, "applied" if rule.accepted else "proposed", rule)
     quarantined = sum(found.figures.quarantined.values())
@@ -72,6 +75,8 @@ def _summary(found: Review, desk: Desk, drawn: Drawn, themes: Tracked | None, ru
     lines = [f"# {found.client} {found.week}", "", f"{found.figures.requests:,} requests.", ""]
     lines += [f"- **{finding.status.value}**: {finding.text}" for finding in found.findings]
     lines += [f"- **{change.kind.value}**: {change.text}. {change.action}" for change in found.changes]
+    if found.probation:
+        lines += [f"- **{'worse' if found.probation.worse else 'ok'}** on probation: {found.probation}"]
     for rule in rules:
         how = (
             "is applied"

@@ -24,7 +24,7 @@ from upkeep.stages.collection import collect_cases
 from upkeep.stages.comparison import Decision, compare_models
 from upkeep.stages.contract import book_retrain, due, is_included
 from upkeep.stages.finetuning import train_challenger
-from upkeep.stages.monitoring import follow_themes, review_week
+from upkeep.stages.monitoring import follow_themes, go_back_if_worse, review_week
 from upkeep.stages.release import settle
 from upkeep.stages.reviewing import Waiting, no_longer_waiting, offer_cases, take_returns, wait_for_review
 from upkeep.stages.rules import propose_rules
@@ -63,6 +63,7 @@ def watch(desk: Desk, as_of: datetime) -> ChangeOrder | None:
     take_returns(desk, as_of)
     found = review_week(desk, as_of)
     note_incidents(desk, found)
+    go_back_if_worse(desk, found)
     propose_rules(desk, found)
     follow_themes(desk, found)
     chart_review(desk, found)

@@ -62,6 +62,13 @@ class Promotion(StrEnum):
     MANUAL = "manual"
 
 
+class Rollback(StrEnum):
+    """What becomes of a promoted model that does worse than the one before it did."""
+
+    RECOMMEND = "recommend"
+    AUTOMATIC = "automatic"
+
+
 class NewLabels(StrEnum):
     """What to do with an answer that the label list does not have."""
 
@@ -128,6 +135,7 @@ class Tier(Strict):
     new_use_case: Allowance | None = None
     strategy_session: Allowance | None = None
     priority_response: bool = False
+    automatic_rollback: bool = False
 
     @property
     def retrain(self) -> Cadence | None:
@@ -312,6 +320,9 @@ class Client(Strict):
     expected_out_of_scope: Share = Field(default=0.05, description="share no label fits, before any is seen")
     promotion: Promotion = Promotion.MANUAL
     approval_days: int = Field(default=30, ge=1, description="days after which a challenger that waits has expired")
+    rollback: Rollback = Field(
+        default=Rollback.RECOMMEND, description="a promoted model that does worse: recommend to go back, or do it"
+    )
     release_webhook: Name | None = Field(
         default=None, description="who is told that another model is in service: a name as in alert_channels"
     )
@@ -446,6 +457,8 @@ def load_agreement(folder: Path, name: str) -> Agreement:
     tiers = load_tiers(folder).tiers
     if client.tier not in tiers:
         raise ConfigError(f"{path}: tier is {client.tier}, expected one of {sorted(tiers)} (tiers.yaml)")
+    if client.rollback is Rollback.AUTOMATIC and not tiers[client.tier].automatic_rollback:
+        raise ConfigError(f"{path}: rollback is 'automatic', expected 'recommend': tier {client.tier} includes no more")
     known = sorted(file.stem for file in (folder / "training").glob("*.yaml"))
     if client.training not in known:
         raise ConfigError(f"{path}: training is {client.training!r}, expected one of {known} (training/)")

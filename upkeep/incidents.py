@@ -21,6 +21,7 @@ from upkeep.lasting import Week, why_over
 from upkeep.log import Prediction
 from upkeep.monitoring import Metric, Review, Status, as_known
 from upkeep.periods import week
+from upkeep.probation import SUBJECT
 from upkeep.redaction import shown
 from upkeep.stages.monitoring import HISTORY, reviews
 from upkeep.tally import opinions
@@ -28,6 +29,9 @@ from upkeep.truth import Truth, settle
 
 EXAMPLES = 3
 RETRAIN = "We recommend a retrain."
+GO_BACK = (
+    "We recommend to go back to the version before (`upkeep rollback`), unless the requests themselves have got harder."
+)
 CURED_BY_A_RETRAIN = {Kind.POLICY, Kind.NEW_CATEGORY, Kind.OUT_OF_SCOPE, Kind.CALIBRATION}
 
 
@@ -145,7 +149,11 @@ def _troubles(found: Review) -> list[Incident]:
     version, at = found.figures.model_version, found.as_of
     alarms = [Incident(one.metric.value, one.weeks[0], version, at, one.text, RETRAIN) for one in found.alerts]
     changes = [Incident(subject_of(one), found.week, version, at, one.text, one.action, one) for one in found.changes]
-    return alarms + changes
+    doubt = found.probation
+    worse = (
+        [] if doubt is None or not doubt.worse else [Incident(SUBJECT, found.week, version, at, str(doubt), GO_BACK)]
+    )
+    return alarms + changes + worse
 
 
 def _weeks(desk: Desk, found: Review) -> list[Week]:
@@ -169,6 +177,9 @@ def _end(incident: Incident, found: Review, weeks: Sequence[Week], desk: Desk) -
     version = found.figures.model_version
     if version not in (None, incident.model_version):
         return f"Version {version} is in service now"
+    if incident.subject == SUBJECT:
+        doubt = found.probation
+        return None if doubt and doubt.worse else f"No longer so: {doubt}" if doubt else "Its probation is over"
     mine = next((one for one in found.findings if one.metric == incident.subject), None)
     if mine is None:
         return "It is no longer an agreed figure"

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from upkeep import alarms
 from upkeep.alarms import Against, Direction, Standing, State
@@ -17,6 +18,7 @@ from upkeep.figures import Figures
 from upkeep.generated import Generated
 from upkeep.inputs import Inputs
 from upkeep.periods import from_to
+from upkeep.probation import Probation, on_probation
 from upkeep.rates import Rate
 
 POOLED_WEEKS = 4
@@ -63,6 +65,13 @@ class Finding:
     standing: Standing | None = None
 
 
+class Promoted(NamedTuple):
+    """The version in service and the one that it took the place of."""
+
+    version: str
+    previous: str
+
+
 @dataclass(frozen=True, slots=True)
 class Review:
     """What one weekly review found and recommends.
@@ -83,6 +92,7 @@ class Review:
     generated: Generated | None = None
     edges: Edges | None = None
     recounted: dict[str, Figures] = field(default_factory=dict)
+    probation: Probation | None = None
 
     @property
     def alerts(self) -> list[Finding]:
@@ -108,6 +118,7 @@ def review(
     versions: Collection[str] = (),
     generated: Generated | None = None,
     edges: Edges | None = None,
+    promoted: Promoted | None = None,
 ) -> Review:
     """Judge a week's agreed figures against their limits and against the model's own first weeks.
 
@@ -115,7 +126,7 @@ def review(
     Figures are compared within the unbroken run of weeks with the same model, because a new model's record starts
     afresh. `inputs` is what the week's requests looked like, or `unseen` why nobody could look; `versions` are the
     models that may be in service, empty where nobody knows; `generated` is how the answers read where they are texts,
-    `edges` are the week's edge cases.
+    `edges` are the week's edge cases, `promoted` the change that brought the model in service there.
     """
     newest = dict(recounted or {})
     known = as_known(earlier, newest)
@@ -138,6 +149,15 @@ def review(
         generated=generated,
         edges=edges,
         recounted=newest,
+        probation=on_probation(
+            [*known, (week, figures)],
+            version=promoted.version,
+            previous=promoted.previous,
+            spread=client.alarms.weekly_spread_pp / 100,
+            minimum=client.minimum_labels,
+        )
+        if promoted
+        else None,
     )
 
 

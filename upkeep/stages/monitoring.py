@@ -11,15 +11,18 @@ from datetime import datetime
 
 from upkeep import records
 from upkeep.beginning import require_log
+from upkeep.config import Rollback
 from upkeep.desk import Desk
 from upkeep.edges import SHOWN
 from upkeep.errors import BaseModelError
 from upkeep.figures import figures_of
 from upkeep.generated import look_at_answers
 from upkeep.looking import Tracked, look_at_week, track_themes
-from upkeep.monitoring import Review, review
+from upkeep.monitoring import Promoted, Review, review
 from upkeep.periods import Cadence, last_full, week
+from upkeep.release import Action, Entry
 from upkeep.stages.finetuning import challengers
+from upkeep.stages.release import in_service, release_log, roll_back
 
 THEME_WEEKS = 8
 """Themes are found in what went wrong in so many newest weeks."""
@@ -64,9 +67,27 @@ def review_week(desk: Desk, as_of: datetime) -> Review:
         if desk.client.free_text
         else None,
         edges=replace(seen.edges, cases=seen.edges.cases[:SHOWN]) if seen else None,
+        promoted=_promoted(desk, moment),
     )
     records.save(desk.store, key, found)
     return found
+
+
+def go_back_if_worse(desk: Desk, found: Review) -> Entry | None:
+    """Where that was agreed, put the model before back in place of a promoted one that a review found to be worse."""
+    doubt = found.probation
+    if doubt is None or not doubt.worse or desk.client.rollback is not Rollback.AUTOMATIC:
+        return None
+    if in_service(desk) != doubt.version:  # somebody was quicker
+        return None
+    return roll_back(desk, by="probation", reason=str(doubt), at=found.as_of, to=doubt.previous)
+
+
+def _promoted(desk: Desk, moment: datetime) -> Promoted | None:
+    """The promotion that was the last change of the model in service by a moment, if it was one."""
+    entries = [one for one in release_log(desk) if one.at <= moment]
+    last = entries[-1] if entries else None
+    return Promoted(last.version, last.previous) if last and last.action is Action.PROMOTE and last.previous else None
 
 
 def follow_themes(desk: Desk, found: Review) -> Tracked | None:

@@ -1,0 +1,120 @@
+"""A promoted model that does worse than the one before is found out, and only then."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from tests.audited import FIRST, reviewed, serve
+from tests.released import BEGUN, decide, released_desk, released_template  # noqa: F401 -- fixtures
+from tests.small_client import configure
+from tests.weeks import week as ordinary
+from upkeep.config import Rollback, load_agreement
+from upkeep.desk import desk_of
+from upkeep.errors import ConfigError
+from upkeep.probation import SUBJECT, WEEKS, on_probation
+from upkeep.rates import Rate
+from upkeep.release import Action
+from upkeep.stages.approval import approve
+from upkeep.stages.monitoring import go_back_if_worse, review_week
+from upkeep.stages.release import in_service, release_log
+
+
+def week(number: int, version: str, hits: int, n: int = 100):
+    nothing = Rate(0, 0)
+    counted = replace(
+        ordinary(0), model_version=version, accuracy=Rate(hits, n), auto_resolution=nothing, precision=nothing
+    )
+    return f"2026-W{number:02}", counted
+
+
+def judged(*weeks, spread=0.0, minimum=50):
+    return on_probation(weeks, version="2", previous="1", spread=spread, minimum=minimum)
+
+
+def test_the_chance_of_a_loss_is_that_of_two_pooled_shares():
+    # 90 of 100 against 80 of 100: pooled .85, sd = sqrt(.85 * .15 * .02) = .0505, z = .1 / .0505 = 1.980, P = .0238
+    found = judged(week(1, "1", 90), week(2, "2", 80))
+    assert found.chance == pytest.approx(0.0238, abs=1e-4)
+    assert not found.worse
+    # with a spread of 2 points, one week each: sd = sqrt(.0505 ** 2 + .02 ** 2 * 2) = .0579, z = 1.728, P = .0420
+    assert judged(week(1, "1", 90), week(2, "2", 80), spread=0.02).chance == pytest.approx(0.0420, abs=1e-4)
+
+
+def test_a_clear_loss_is_worse_and_told_with_both_figures():
+    found = judged(*(week(n, "1", 90) for n in range(1, 5)), week(5, "2", 70), week(6, "2", 70), spread=0.02)
+    assert found.worse
+    assert (found.now, found.before, found.weeks) == (Rate(140, 200), Rate(360, 400), ("2026-W05", "2026-W06"))
+    assert str(found).startswith("version 2: accuracy 70.0%")
+    assert " in 2026-W05..2026-W06, version 1 had 90.0%" in str(found)
+
+
+def test_nothing_is_said_of_few_labels_of_no_model_before_and_after_probation():
+    assert judged(week(1, "1", 90), week(2, "2", 20, 40)) is None
+    assert judged(week(1, "2", 70), week(2, "2", 70)) is None
+    assert judged(week(1, "2", 70), week(2, "1", 90)) is None  # what came later is no model before
+    many = [week(2 + n, "2", 70) for n in range(WEEKS)]
+    assert judged(week(1, "1", 90), *many).worse
+    assert judged(week(1, "1", 90), *many, week(2 + WEEKS, "2", 70)) is None
+
+
+def test_an_equal_model_is_seldom_called_worse():
+    rng, called = np.random.default_rng(0), 0
+    for _ in range(2000):
+        shares = np.clip(rng.normal(0.87, 0.02, 16), 0, 1)
+        hits = rng.binomial(100, shares)
+        weeks = [week(n + 1, "1" if n < 8 else "2", int(hit)) for n, hit in enumerate(hits)]
+        called += any(judged(*weeks[:upto], spread=0.02).worse for upto in range(9, 17))
+    assert called / 2000 < 0.01
+
+
+def test_a_review_recommends_to_go_back_and_closes_when_that_is_done(desk):
+    found = lived_through(desk)
+    assert found.subject == SUBJECT
+    assert found.text.startswith("version 2: accuracy 50.0%")
+    assert "recommend to go back to the version before" in found.action
+    last = review_week(desk, FIRST + timedelta(weeks=6))
+    assert go_back_if_worse(desk, last) is None  # nobody agreed to that
+    assert in_service(desk) == "2"
+    serve(desk, 6, wrong=3)
+    (closed,) = [one for one in reviewed(desk, 6) if one.subject == SUBJECT]
+    assert closed.end == "Version 1 is in service now"
+
+
+def test_where_it_was_agreed_the_model_before_comes_back_by_itself(desk):
+    agreed = desk.agreement.model_copy(
+        update={"client": desk.client.model_copy(update={"rollback": Rollback.AUTOMATIC})}
+    )
+    automatic = desk_of(agreed)
+    lived_through(automatic)
+    last = review_week(automatic, FIRST + timedelta(weeks=6))
+    done = go_back_if_worse(automatic, last)
+    assert (done.action, done.version, done.by) == (Action.ROLLBACK, "1", "probation")
+    assert go_back_if_worse(automatic, last) is None
+    assert len(release_log(automatic)) == 3
+
+
+def lived_through(desk):
+    """Four weeks of version 1, 5 % wrong, and two of version 2, half wrong; returns what the last review opened."""
+    made = decide(desk, "2026-03", at=BEGUN + timedelta(weeks=4))
+    for number in range(4):
+        serve(desk, number, wrong=3)
+        assert not [one for one in reviewed(desk, number) if one.subject == SUBJECT]
+    approve(desk, made.period, by="ada", reason="looks right", at=FIRST + timedelta(weeks=4))
+    for number in (4, 5):
+        serve(desk, number, wrong=30, version="2")
+        opened = [one for one in reviewed(desk, number) if one.subject == SUBJECT]
+        if opened:
+            return opened[0]
+    raise AssertionError("nothing was opened")
+
+
+def test_going_back_by_itself_needs_a_tier_that_includes_it(tmp_path, monkeypatch):
+    folder = configure(tmp_path / "configs", monkeypatch, tier=2, rollback="automatic")
+    with pytest.raises(ConfigError, match=r"rollback is 'automatic', expected 'recommend': tier 2 includes no more"):
+        load_agreement(folder, "northwind")
+    folder = configure(tmp_path / "third", monkeypatch, tier=3, rollback="automatic")
+    assert load_agreement(folder, "northwind").client.rollback is Rollback.AUTOMATIC

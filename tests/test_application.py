@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,6 +12,8 @@ import pytest
 import yaml
 
 from tests.released import DECIDED, released_desk, released_template  # noqa: F401 -- fixtures
+from tests.s3 import new_bucket, s3_endpoint  # noqa: F401 -- a fixture
+from upkeep.adapters.store import open_store
 from upkeep.errors import NotFoundError
 from upkeep.stages.approval import approve
 from upkeep.stages.finetuning import load_model
@@ -62,6 +66,21 @@ def test_an_application_stays_with_its_model_while_a_new_one_is_damaged(desk, ex
     assert capsys.readouterr().err == expected
     desk.store.write(key, whole)
     assert outputs(application) == right(desk, "2")
+
+
+def test_from_s3_it_is_the_same(desk, example, s3_endpoint):  # noqa: F811
+    store = open_store(f"s3://{new_bucket(s3_endpoint)}/northwind", endpoint=s3_endpoint)
+    for key in desk.store.keys(""):
+        store.write(key, desk.store.read(key))
+    there = replace(desk, store=store)
+    application = example.Application(store, desk.client.base_model)
+    first = outputs(application)
+    with ThreadPoolExecutor(2) as pool:  # two who approve at once have approved once
+        made = pool.map(lambda by: approve(there, "2026-03", by=by, reason="looks right", at=DECIDED), ["ada", "bob"])
+    assert len({one.applied_by for one in made}) == 1
+    assert outputs(application) == right(desk, "2")
+    roll_back(there, by="bob", reason="complaints", at=DECIDED)
+    assert (outputs(application), application.release.folder) == (first, f"{store.uri}/releases/models/1")
 
 
 def test_an_application_of_a_client_without_a_model_says_so(desk, example):

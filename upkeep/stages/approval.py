@@ -114,8 +114,9 @@ def approve(desk: Desk, period: str, *, by: str, reason: str, at: datetime, over
     if now is Standing.EXPIRED and not override:
         raise DecisionError(f"{where}: expired on {_end(desk, made):%Y-%m-%d}; retrain, or override")
     late = now in (Standing.NOT_PROMOTED, Standing.EXPIRED)
-    _answer(desk, Approval(period, True, by, reason, desk.local(at), override=late))
-    return _carry_out(desk, made, by=by, reason=f"{reason} (override: {now})" if late else reason, at=at)
+    said = _answer(desk, Approval(period, True, by, reason, desk.local(at), override=late))
+    why = f"{said.reason} (override: {now})" if late else said.reason
+    return _carry_out(desk, made, by=said.by, reason=why, at=at)
 
 
 def refuse(desk: Desk, period: str, *, by: str, reason: str, at: datetime) -> Approval:

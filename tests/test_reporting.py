@@ -21,6 +21,7 @@ from upkeep.incidents import Incident
 from upkeep.monitoring import Finding, Metric, Review, Status
 from upkeep.quality import Confusion
 from upkeep.rates import Rate
+from upkeep.release import Action, Entry
 from upkeep.reporting import Health, Report, assess, draw_chart, render_html, render_markdown, share
 from upkeep.stages.comparison import Decision, OnTheme
 from upkeep.themes import Theme
@@ -132,6 +133,17 @@ def test_a_decision_is_told_with_its_verdict_its_reasons_and_whether_it_is_in_se
     first = lines.index("- 2026-11-23, scheduled retrain: **promote** version 4 against version 3, now in service.")
     assert lines[first + 1] == "    - clearly better on golden"
     assert lines[first + 2] == "- 2026-11-23, scheduled retrain: **hold** version 4 against version 3."
+    assert "No retrain was due and none was needed." not in lines
+
+
+def test_a_rollback_is_told_with_who_and_why():
+    back = Entry(3, MONDAY, Action.ROLLBACK, "3", "4", "Ada Byron", "complaints about refunds", "test")
+    wanted = (
+        "- 2026-11-23: version 3 was put **back into service** in place of version 4, by Ada Byron "
+        "(complaints about refunds)."
+    )
+    lines = said(rollbacks=(back,))
+    assert wanted in lines
     assert "No retrain was due and none was needed." not in lines
 
 

@@ -23,9 +23,11 @@ from upkeep.monitoring import Finding, Review, Status
 from upkeep.periods import Cadence, Window, last_full, week
 from upkeep.quality import LabelQuality, by_label
 from upkeep.rates import Rate
+from upkeep.release import Action, Entry
 from upkeep.stages.comparison import Decision, decisions
 from upkeep.stages.contract import change_orders
 from upkeep.stages.monitoring import reviewed_weeks, reviews
+from upkeep.stages.release import release_log
 from upkeep.themes import Theme
 
 SHOWN_LABELS = 8
@@ -59,6 +61,7 @@ class Report:
     themes: tuple[Theme, ...] = ()
     going_on: tuple[Incident, ...] = ()
     standing_order: ChangeOrder | None = None
+    rollbacks: tuple[Entry, ...] = ()
 
     @property
     def newest_alerts(self) -> list[Finding]:
@@ -139,6 +142,9 @@ def assemble(desk: Desk, month: Window, as_of: datetime) -> Report:
         figures=figures_of(counted, desk.client),
         reviews=weekly,
         decisions=tuple(one for one in decisions(desk) if month.start <= one.as_of < month.end),
+        rollbacks=tuple(
+            one for one in release_log(desk) if one.action is Action.ROLLBACK and month.start <= one.at < month.end
+        ),
         change_orders=tuple(one for one in change_orders(desk) if month.start <= one.as_of < month.end),
         themes=_themes(desk, month),
         going_on=_going_on(desk, month, as_of, weekly),

@@ -43,6 +43,7 @@ def in_service(desk: Desk) -> str:
 
 def launch(desk: Desk, version: str, *, at: datetime, by: str = "onboarding") -> Entry:
     """Put a client's first model into service, or write down the one that has been since before there was a log."""
+    settle(desk)
     entries = release_log(desk)
     if entries:
         return entries[0]
@@ -83,7 +84,6 @@ def put_into_service(
             decision=decision,
             evidence=evidence,
         )
-    settle(desk)
     return done
 
 
@@ -105,7 +105,6 @@ def roll_back(desk: Desk, *, by: str, reason: str, at: datetime, to: str | None 
     check_release(desk, version)
     done = _enter(desk, Action.ROLLBACK, version, entries, at=at, by=by, reason=reason)
     desk.registry.tag(entries[-1].version, {"upkeep.rolled_back": f"{done.at.isoformat()} by {by}: {reason}"})
-    settle(desk)
     return done
 
 

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
+from statistics import NormalDist
 
 from upkeep.errors import DecisionError
 from upkeep.rates import Interval, Rate
 
 ONE_SIDED_95 = 1.6448536269514722
 TWO_SIDED_95 = 1.959963984540054
+LEVEL = 0.05
+"""How often chance alone may pass for a finding: over all sets together, over all labels together, and for each thing
+that has to be ruled out."""
+RECENT = "recent"
+"""The set beside the agreed one on which a loss has to be ruled out: what the client sends now."""
 
 
 class Verdict(StrEnum):
@@ -45,6 +53,32 @@ class Paired:
 
 
 @dataclass(frozen=True, slots=True)
+class LabelChange:
+    """What changed among the `n` items whose right answer is one label.
+
+    `p_value` is McNemar's exact one, two-sided; `adjusted` is the same for having looked at all labels (Holm).
+    """
+
+    label: str
+    n: int
+    fixed: int
+    introduced: int
+    p_value: float
+    adjusted: float
+
+    @property
+    def is_worse(self) -> bool:
+        """Beyond chance, however many labels were looked at."""
+        return self.adjusted < LEVEL and self.introduced > self.fixed
+
+    def __str__(self) -> str:
+        return (
+            f"{self.label!r}: {self.introduced} of {self.n} became wrong, {self.fixed} right, "
+            f"{_chance(self.adjusted)} for all labels looked at"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Judgement:
     """A verdict with its reasons."""
 
@@ -64,48 +98,153 @@ def compare(items: str, *, champion: Sequence[bool], challenger: Sequence[bool])
             f"comparison on {items}: champion has {len(champion)} items, challenger {len(challenger)}, "
             "expected the same number and at least one"
         )
-    from scipy.stats import binomtest
-
     pairs = list(zip(champion, challenger, strict=True))
     fixed = sum(new and not old for old, new in pairs)
     introduced = sum(old and not new for old, new in pairs)
     both = sum(old and new for old, new in pairs)
-    old, new = Rate.of(champion), Rate.of(challenger)
-    interval = _newcombe(both, fixed, introduced, len(pairs), TWO_SIDED_95)
-    return Paired(
-        items=items,
-        champion=old,
-        challenger=new,
-        difference=(fixed - introduced) / len(pairs),
-        interval=interval,
-        lowest=_newcombe(both, fixed, introduced, len(pairs), ONE_SIDED_95).low,
-        fixed=fixed,
-        introduced=introduced,
-        p_value=float(binomtest(fixed, fixed + introduced).pvalue) if fixed + introduced else 1.0,
+    return from_counts(
+        items, both=both, fixed=fixed, introduced=introduced, neither=len(pairs) - both - fixed - introduced
     )
 
 
+def from_counts(items: str, *, both: int, fixed: int, introduced: int, neither: int) -> Paired:
+    """The same from the four counts, which are all that it depends on: right in both, in one only, in none.
+
+    Raises DecisionError where they count no item.
+    """
+    n = both + fixed + introduced + neither
+    if not n:
+        raise DecisionError(f"comparison on {items}: found no items, expected at least one")
+    return Paired(
+        items=items,
+        champion=Rate(both + introduced, n),
+        challenger=Rate(both + fixed, n),
+        difference=(fixed - introduced) / n,
+        interval=_newcombe(both, fixed, introduced, n, TWO_SIDED_95),
+        lowest=_newcombe(both, fixed, introduced, n, ONE_SIDED_95).low,
+        fixed=fixed,
+        introduced=introduced,
+        p_value=_mcnemar(fixed, introduced),
+    )
+
+
+def by_label(truth: Sequence[str], *, champion: Sequence[bool], challenger: Sequence[bool]) -> tuple[LabelChange, ...]:
+    """What changed for each label that has an item, the surest first, then the greatest loss.
+
+    `truth` has the right answer of each item, the other two whether each model gave it, in the same order. Among 150
+    labels seven would differ by chance at 5 % each, so that each p is corrected for all of them.
+    Raises DecisionError where the three have not the same length.
+    """
+    if not len(truth) == len(champion) == len(challenger):
+        raise DecisionError(
+            f"comparison by label: {len(truth)} right answers, champion has {len(champion)} items, "
+            f"challenger {len(challenger)}, expected the same number"
+        )
+    counts: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
+    for label, old, new in zip(truth, champion, challenger, strict=True):
+        count = counts[label]
+        count[0] += 1
+        count[1] += new and not old
+        count[2] += old and not new
+    chances = [_mcnemar(fixed, introduced) for _, fixed, introduced in counts.values()]
+    found = [
+        LabelChange(label, n, fixed, introduced, chance, adjusted)
+        for (label, (n, fixed, introduced)), chance, adjusted in zip(
+            counts.items(), chances, holm(chances), strict=True
+        )
+    ]
+    return tuple(sorted(found, key=lambda one: (one.adjusted, one.fixed - one.introduced, one.label)))
+
+
+def holm(p_values: Sequence[float]) -> tuple[float, ...]:
+    """Each p for having looked at all of them (S. Holm, Scandinavian Journal of Statistics 6, 1979).
+
+    The smallest counts as many times as there are, the next once less, and none less than one before it. Whoever calls
+    what is then under 5 % a finding calls anything wrongly in 5 % of families at most, whatever depends on what.
+    """
+    adjusted, so_far = [0.0] * len(p_values), 0.0
+    for done, at in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        so_far = max(so_far, min((len(p_values) - done) * p_values[at], 1.0))
+        adjusted[at] = so_far
+    return tuple(adjusted)
+
+
+def items_to_settle(paired: Paired, *, margin: float, z: float) -> int | None:
+    """How many items would rule out a loss of `margin`, were the differences to stay as found; 0 asks for a gain.
+
+    None where the difference found is such a loss itself, or no gain: more of the same would prove only that. Otherwise
+    more than the items there are, as those did not settle it, and at least `fewest_items`.
+    """
+    found = paired.difference
+    if found <= -margin:
+        return None
+    needed = _sample(_discordant(paired), found, room=found + margin, z=z)
+    return max(needed, fewest_items(margin) or 0, paired.champion.n + 1)
+
+
+def fewest_items(margin: float) -> int | None:
+    """The fewest items that can rule out a loss of `margin`, a share; None for a margin of 0, where no number can.
+
+    A model that loses `margin` loses none of n items with the chance (1 - margin) ** n. While that is over 5 %, not
+    even two models that agree on every item are shown to be as good. About 3 / margin items are needed: the rule of
+    three (J. A. Hanley and A. Lippman-Hand, JAMA 249, 1983).
+    """
+    if margin <= 0:
+        return None
+    return math.ceil(math.log(LEVEL) / math.log1p(-margin)) if margin < 1 else 1
+
+
 def judge(
-    sets: Sequence[Paired], *, items: int, margin: float, minimum_items: int, same_weights: bool, reload_exact: bool
+    sets: Sequence[Paired],
+    *,
+    items: int,
+    margin: float,
+    minimum_items: int,
+    same_weights: bool,
+    reload_exact: bool,
+    guarded: Sequence[Paired] = (),
+    labels: Sequence[LabelChange] = (),
 ) -> Judgement:
     """Promote, hold or reject.
 
-    Reject: clearly worse on any set. Promote: no worse than `margin` (a share, one-sided 95 %) on the agreed set, the
-    first one, clearly better on at least one set, and `items` enough, each counted once however many sets have it.
-    Everything else is held, saying what is missing.
+    Reject: clearly worse on any of `sets`. Promote: no worse than `margin` (a share, one-sided 95 %) on the agreed set,
+    the first one, and on the recent one; clearly better on at least one set; no sign of a loss on another; `items`
+    enough, each counted once however many sets have it; no loss on a `guarded` set or of one of the `labels` (all that
+    `by_label` found) beyond chance. Everything else is held, saying what is missing and what would settle it.
+
+    "Clearly" is McNemar's exact test at 5 % over all sets together (Holm), so that of models as good as each other one
+    in twenty at most is called better or worse anywhere. Where there are the agreed and the recent set and no other,
+    what they say together is looked at as well: half the items each show a gain on both less often than all of them.
+    What has to be ruled out needs no such correction: every one of the sets must rule it out, and a model that is worse
+    on any of them passes that one in 5 % of cases at most, however many others there are (intersection-union: R. L.
+    Berger, Technometrics 24, 1982).
+
+    A recent set of fewer than `fewest_items` could never rule a loss out and would block for ever, so that it is then
+    judged together with the agreed one. That hangs on its size alone, never on how it came out.
     """
     if same_weights:
         return Judgement(Verdict.REJECT, ("champion and challenger have the same weights: nothing was learned",))
     if not reload_exact:
         return Judgement(Verdict.REJECT, ("the challenger read back from the registry gives other answers",))
-    worse = [f"clearly worse on {paired}" for paired in sets if paired.interval.high < 0]
+    looked_at = _looked_at(sets)
+    chances = holm([one.p_value for one in looked_at])
+    sure = [(one, chance) for one, chance in zip(looked_at, chances, strict=True) if chance < LEVEL]
+    worse = _clearly("worse", sets, [one for one in sure if one[0].difference < 0])
     if worse:
-        return Judgement(Verdict.REJECT, tuple(worse))
-    missing = _missing(sets, items, margin, minimum_items)
+        return Judgement(Verdict.REJECT, worse)
+    better = _clearly("better", sets, sure)
+    kept = _to_be_kept(sets, margin)
+    missing = [f"not enough items: have {items}, need {minimum_items}"] if items < minimum_items else []
+    missing += [_open_loss(paired, margin) for paired in kept if paired.lowest <= -margin]
+    missing += [_doubtful(paired, len(looked_at)) for paired in looked_at if paired.interval.high < 0]
+    missing += (
+        [] if better else ["no clear gain: " + "; ".join(_open_gain(paired, len(looked_at)) for paired in looked_at)]
+    )
+    missing += [*_given_up(guarded, sets, margin), *(f"worse on the label {one}" for one in labels if one.is_worse)]
     if missing:
-        return Judgement(Verdict.HOLD, missing)
-    better = tuple(f"clearly better on {paired}" for paired in sets if paired.interval.low > 0)
-    return Judgement(Verdict.PROMOTE, (*better, f"no worse than {100 * margin:.1f} pp on {sets[0]}"))
+        return Judgement(Verdict.HOLD, tuple(missing))
+    held = [f"no worse than {_points(margin)} on {paired}" for paired in kept]
+    return Judgement(Verdict.PROMOTE, (*better, *held))
 
 
 def judge_variant(
@@ -133,15 +272,126 @@ def judge_variant(
     return Judgement(Verdict.PROMOTE, (f"{label!r} is found in {found}", *judged.reasons))
 
 
-def _missing(sets: Sequence[Paired], items: int, margin: float, minimum_items: int) -> tuple[str, ...]:
-    missing = []
-    if items < minimum_items:
-        missing.append(f"not enough items: have {items}, need {minimum_items}")
-    if sets[0].lowest <= -margin:
-        missing.append(f"a loss of {100 * margin:.1f} pp cannot be ruled out on {sets[0]}")
-    if not any(paired.interval.low > 0 for paired in sets):
-        missing.append("no clear gain: " + "; ".join(str(paired) for paired in sets))
-    return tuple(missing)
+def _looked_at(sets: Sequence[Paired]) -> tuple[Paired, ...]:
+    """Where a gain or a loss may show; with a set for a new category the gain is looked for there."""
+    agreed, *others = sets
+    if [one.items for one in others] != [RECENT]:
+        return tuple(sets)
+    return (*sets, _together(f"{agreed.items} and {RECENT} together", agreed, others[0]))
+
+
+def _clearly(how: str, sets: Sequence[Paired], sure: Sequence[tuple[Paired, float]]) -> tuple[str, ...]:
+    """Told of each set by itself, and of both together only where none shows it alone."""
+    alone = [one for one in sure if one[0] in sets]
+    return tuple(f"clearly {how} on {paired}, {_chance(chance)}" for paired, chance in alone or sure)
+
+
+def _to_be_kept(sets: Sequence[Paired], margin: float) -> tuple[Paired, ...]:
+    """On what a loss has to be ruled out: the agreed set, and the recent one, or both together where that is small."""
+    agreed = sets[0]
+    recent = next((paired for paired in sets[1:] if paired.items == RECENT), None)
+    if recent is None:
+        return (agreed,)
+    fewest = fewest_items(margin)
+    if fewest is not None and recent.champion.n >= fewest:
+        return (agreed, recent)
+    name = f"{agreed.items} and {RECENT} together ({recent.champion.n} {RECENT} ones are too few alone)"
+    return (agreed, _together(name, agreed, recent))
+
+
+def _together(name: str, one: Paired, other: Paired) -> Paired:
+    """Two sets that share no item, as one."""
+    return from_counts(
+        name,
+        both=sum(paired.champion.hits - paired.introduced for paired in (one, other)),
+        fixed=one.fixed + other.fixed,
+        introduced=one.introduced + other.introduced,
+        neither=sum(paired.champion.complement.hits - paired.fixed for paired in (one, other)),
+    )
+
+
+def _open_loss(paired: Paired, margin: float) -> str:
+    needed = items_to_settle(paired, margin=margin, z=ONE_SIDED_95)
+    what = f"a loss of {_points(margin)} cannot be ruled out on {paired}"
+    if needed is None:
+        return f"{what}; no sample size would rule it out, the loss found is {_points(-paired.difference)}"
+    return f"{what}; about {needed:,} items would, if {100 * paired.difference:+.1f} pp stays"
+
+
+def _open_gain(paired: Paired, looks: int) -> str:
+    needed = items_to_settle(paired, margin=0, z=_surest_of(looks))
+    if needed is None:
+        return f"{paired}; no sample size shows a gain where none is found"
+    return f"{paired}; about {needed:,} items would show it, if {100 * paired.difference:+.1f} pp stays"
+
+
+def _doubtful(paired: Paired, looks: int) -> str:
+    """A set on which the challenger does worse, though no more so than one of several sets may by chance."""
+    lost = -paired.difference
+    needed = max(_sample(_discordant(paired), lost, room=lost, z=_surest_of(looks)), paired.champion.n + 1)
+    return f"perhaps worse on {paired}; about {needed:,} items would tell, if {-100 * lost:+.1f} pp stays"
+
+
+def _sample(discordant: float, difference: float, *, room: float, z: float) -> int:
+    """Items for an interval of the difference that reaches no further than `room`.
+
+    n = (z * sqrt(discordant - difference ** 2) / room) ** 2, where `discordant` is the share of items on which the two
+    differ: the normal approximation for paired proportions (R. J. Connor, Biometrics 43, 1987; with a margin Y. Lu and
+    J. A. Bean, Statistics in Medicine 14, 1995) without their term for power. As the difference found with so many is
+    above or below the true one by chance, they settle it every other time; for eight times of ten take twice as many.
+    """
+    return math.ceil((z * math.sqrt(max(discordant - difference**2, 0.0)) / room) ** 2)
+
+
+def _discordant(paired: Paired) -> float:
+    return (paired.fixed + paired.introduced) / paired.champion.n
+
+
+def _surest_of(looks: int) -> float:
+    """What Holm's first step asks of the surest of several sets, in standard errors."""
+    return NormalDist().inv_cdf(1 - LEVEL / 2 / looks)
+
+
+def _given_up(guarded: Sequence[Paired], sets: Sequence[Paired], margin: float) -> Iterator[str]:
+    """The guarded sets on which the challenger loses beyond chance, and beyond what such a set makes any model lose.
+
+    Their items are there because an earlier model got them right. If that is the champion, it has them right by
+    selection, and a model as good loses some of them without making up for it by others, as between any two trainings
+    some answers flip. How many is seen where nothing was selected: the share of the champion's right answers that the
+    challenger gets wrong in `sets`. A loss counts where more became wrong than right (McNemar, one-sided, exact) and
+    also more of what the champion had right than that share plus `margin` explains (binomial, one-sided, exact); the
+    margin is there as the items were errors once, and hard ones flip more easily.
+    """
+    from scipy.stats import binomtest
+
+    right = sum(paired.champion.hits for paired in sets)
+    usual = sum(paired.introduced for paired in sets) / right if right else 0.0
+    for paired in guarded:
+        lost, had = paired.introduced, paired.champion.hits
+        if lost <= paired.fixed or not had:
+            continue
+        beyond_chance = binomtest(lost, lost + paired.fixed, alternative="greater").pvalue < LEVEL
+        allowed = min(usual + margin, 1.0)
+        if beyond_chance and binomtest(lost, had, allowed, alternative="greater").pvalue < LEVEL:
+            yield (
+                f"worse on {paired.items}: {lost} of {had} that were right became wrong, {paired.fixed} right; "
+                f"up to {allowed:.1%} is put down to chance"
+            )
+
+
+def _chance(p_value: float) -> str:
+    return f"p={p_value:.3f}" if p_value >= 0.001 else "p<0.001"
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:.1f} pp"
+
+
+@lru_cache(maxsize=65536)
+def _mcnemar(fixed: int, introduced: int) -> float:
+    from scipy.stats import binomtest
+
+    return float(binomtest(fixed, fixed + introduced).pvalue) if fixed + introduced else 1.0
 
 
 def _newcombe(both: int, fixed: int, introduced: int, n: int, z: float) -> Interval:

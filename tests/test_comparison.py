@@ -301,7 +301,7 @@ def test_what_an_earlier_model_put_right_is_not_given_up():
     judged = judge([CLEAR], **FINE, guarded=[pairs(34, 0, 6, 0, "regression")])
     assert judged.verdict is Verdict.HOLD
     assert judged.reasons == (
-        "worse on regression: 6 of 40 that were right became wrong, 0 right; up to 4.6% is put down to chance",
+        "worse on regression: 6 of 40 that were right became wrong, 0 right; up to 4.6% would be usual",
     )
 
 
@@ -312,6 +312,12 @@ def test_what_chance_takes_from_items_chosen_for_being_right_is_no_loss():
     # 8 to 0 is no chance, but where 20 of 320 right answers flip elsewhere, 6.25 % and 3 points are 9.25 of 100
     flips = pairs(300, 60, 20, 20)
     assert judge([flips], **FINE, guarded=[pairs(92, 0, 8, 0, "regression")]).verdict is Verdict.PROMOTE
+
+
+def test_what_the_champion_lost_itself_of_what_an_earlier_model_put_right_is_usual():
+    # 8 to 0 of 40 that were right; the champion has lost 10 of 50, so that 20 % and 3 points are usual
+    assert judge([CLEAR], **FINE, guarded=[pairs(32, 0, 8, 10, "regression")]).verdict is Verdict.PROMOTE
+    assert judge([CLEAR], **FINE, guarded=[pairs(32, 0, 8, 0, "regression")]).verdict is Verdict.HOLD
 
 
 def test_a_guarded_set_never_promotes():

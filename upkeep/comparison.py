@@ -355,27 +355,27 @@ def _surest_of(looks: int) -> float:
 def _given_up(guarded: Sequence[Paired], sets: Sequence[Paired], margin: float) -> Iterator[str]:
     """The guarded sets on which the challenger loses beyond chance, and beyond what such a set makes any model lose.
 
-    Their items are there because an earlier model got them right. If that is the champion, it has them right by
-    selection, and a model as good loses some of them without making up for it by others, as between any two trainings
-    some answers flip. How many is seen where nothing was selected: the share of the champion's right answers that the
-    challenger gets wrong in `sets`. A loss counts where more became wrong than right (McNemar, one-sided, exact) and
-    also more of what the champion had right than that share plus `margin` explains (binomial, one-sided, exact); the
-    margin is there as the items were errors once, and hard ones flip more easily.
+    Their items are there because an earlier model got them right, some of them by luck, so that any later model loses
+    some. Where the champion is that model it has all of them, and a challenger as good does worse without being worse.
+    A loss counts where more became wrong than right (McNemar, one-sided, exact) and of what the champion had right more
+    became wrong than is usual, plus `margin` (binomial, one-sided, exact). Usual is the greater of two shares: of the
+    champion's right answers in `sets`, where nothing was selected, those that the challenger gets wrong; and of these
+    items those that the champion lost itself since.
     """
     from scipy.stats import binomtest
 
     right = sum(paired.champion.hits for paired in sets)
-    usual = sum(paired.introduced for paired in sets) / right if right else 0.0
+    flipped = sum(paired.introduced for paired in sets) / right if right else 0.0
     for paired in guarded:
-        lost, had = paired.introduced, paired.champion.hits
-        if lost <= paired.fixed or not had:
+        lost, had = paired.introduced, paired.champion
+        if lost <= paired.fixed:
             continue
-        beyond_chance = binomtest(lost, lost + paired.fixed, alternative="greater").pvalue < LEVEL
-        allowed = min(usual + margin, 1.0)
-        if beyond_chance and binomtest(lost, had, allowed, alternative="greater").pvalue < LEVEL:
+        allowed = min(max(flipped, had.complement.hits / had.n) + margin, 1.0)
+        chances = ((lost, lost + paired.fixed, 0.5), (lost, had.hits, allowed))
+        if all(binomtest(*one, alternative="greater").pvalue < LEVEL for one in chances):
             yield (
-                f"worse on {paired.items}: {lost} of {had} that were right became wrong, {paired.fixed} right; "
-                f"up to {allowed:.1%} is put down to chance"
+                f"worse on {paired.items}: {lost} of {had.hits} that were right became wrong, {paired.fixed} right; "
+                f"up to {allowed:.1%} would be usual"
             )
 
 

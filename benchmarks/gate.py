@@ -1,0 +1,155 @@
+"""How often does the gate promote a model that is worse, and one that is better? `python -m benchmarks.gate`
+
+A champion that is right on 87 % of items, and challengers that are truly some points worse, as good, or better. Half of
+the items are golden, half recent. Two trainings of one model do not err independently: most of what one gets wrong the
+other does too, and they differ on a tenth of the items (`--discordant`) and on as many more as one is better. Only the
+four counts of a set are drawn, as a verdict depends on nothing else. Judged by Upkeep's gate with its default margin,
+with and without its minimum of items, and on the same draws by two usual rules over all items together:
+
+* promote what has at least the champion's accuracy;
+* promote what is better by McNemar's exact test, two-sided p < 0.05.
+
+The second table has the case that is hardest for a gate that rests on two sets: a challenger that is clearly better on
+one of them and worse by just the margin on the other. In its last rows the recent set is too small to rule a loss out
+by itself and is judged together with the golden one, and the loss on it is larger from row to row.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from benchmarks.table import head, row
+from upkeep.comparison import Paired, Verdict, from_counts, judge
+from upkeep.config import Client
+from upkeep.progress import OnTerminal
+
+LEVEL = 0.87
+ITEMS = (100, 300, 500, 1000)
+POINTS = (-5, -3, -2, 0, 2, 5)
+MARGIN = Client.model_fields["margin_pp"].default / 100
+MINIMUM = Client.model_fields["minimum_items"].default
+
+
+class Cells(NamedTuple):
+    """How many items both have right, only the challenger, only the champion, none."""
+
+    both: int
+    fixed: int
+    introduced: int
+    neither: int
+
+
+class Half(NamedTuple):
+    """A set of items on which the challenger is truly so many points better."""
+
+    items: int
+    points: int
+
+
+class Found(NamedTuple):
+    """How often of `trials` the gate said what, how often it promoted without a minimum, and how often others did."""
+
+    trials: int
+    gate: Counter[Verdict]
+    unlimited: int
+    as_accurate: int
+    mcnemar: int
+
+
+ALIKE = {
+    f"{items:,}, {points:+d}": (Half(items // 2, points), Half(items // 2, points))
+    for items in ITEMS
+    for points in POINTS
+}
+MIXED = {
+    f"{golden.items} golden {golden.points:+d}, {recent.items} recent {recent.points:+d}": (golden, recent)
+    for golden, recent in (
+        *((Half(items // 2, 5), Half(items // 2, -3)) for items in ITEMS),
+        *((Half(items // 2, -3), Half(items // 2, 5)) for items in ITEMS),
+        *((Half(340, 5), Half(60, points)) for points in (-3, -5, -10)),
+    )
+}
+
+
+def shares(points: int, discordant: float) -> list[float]:
+    """The chances of the four cells, in the order of `Cells`, for a challenger that is truly so many points better."""
+    gain = points / 100
+    differ = discordant + abs(gain)
+    fixed, introduced = (differ + gain) / 2, (differ - gain) / 2
+    return [LEVEL - introduced, fixed, introduced, 1 - LEVEL - fixed]
+
+
+def play(golden: Half, recent: Half, *, discordant: float, trials: int, seed: int) -> Found:
+    """Judge as many pairs of models as there are trials."""
+    rng = np.random.default_rng([seed, golden.items, 100 + golden.points, recent.items, 100 + recent.points])
+    drawn = [
+        rng.multinomial(half.items, shares(half.points, discordant), size=trials).tolist() for half in (golden, recent)
+    ]
+    gate: Counter[Verdict] = Counter()
+    unlimited = as_accurate = mcnemar = 0
+    for one, other in zip(*drawn, strict=True):
+        old, new = Cells(*one), Cells(*other)
+        gate[verdict(old, new, MINIMUM)] += 1
+        unlimited += verdict(old, new, 1) is Verdict.PROMOTE
+        whole = paired("all", Cells(*(a + b for a, b in zip(old, new, strict=True))))
+        as_accurate += whole.difference >= 0
+        mcnemar += whole.difference > 0 and whole.p_value < 0.05
+    return Found(trials, gate, unlimited, as_accurate, mcnemar)
+
+
+@lru_cache(maxsize=100_000)
+def verdict(golden: Cells, recent: Cells, minimum_items: int) -> Verdict:
+    """The gate's."""
+    return judge(
+        [paired("golden", golden), paired("recent", recent)],
+        items=sum(golden) + sum(recent),
+        margin=MARGIN,
+        minimum_items=minimum_items,
+        same_weights=False,
+        reload_exact=True,
+    ).verdict
+
+
+@lru_cache(maxsize=100_000)
+def paired(name: str, cells: Cells) -> Paired:
+    """Both models on one set."""
+    return from_counts(name, **cells._asdict())
+
+
+def main() -> int:
+    """Print two Markdown tables: challengers that are as good on both sets, and ones that differ between them."""
+    parser = argparse.ArgumentParser(description="How often each rule promotes models that are truly worse or better.")
+    parser.add_argument("--trials", type=int, default=4000, help="pairs of models for each row, default 4000")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--discordant", type=float, default=0.10, help="share on which equal models differ, 0.10")
+    chosen = parser.parse_args()
+    points = {half.points for pair in (*ALIKE.values(), *MIXED.values()) for half in pair}
+    if min(share for one in points for share in shares(one, chosen.discordant)) < 0:
+        parser.error(f"--discordant is {chosen.discordant}: too much or too little for a champion with {LEVEL:.0%}")
+    differ = f"equal models differ on {chosen.discordant:.0%} of items"
+    gate = f"margin {100 * MARGIN:.0f} points, minimum {MINIMUM} items"
+    print(f"champion {LEVEL:.0%}, {differ}; {gate}; {chosen.trials:,} trials a row, seed {chosen.seed}; % of trials\n")
+    _table("items, truly better by", ALIKE, chosen)
+    print("\nBetter on one set, worse on the other\n")
+    _table("items of each set, truly better by", MIXED, chosen)
+    return 0
+
+
+def _table(name: str, challengers: dict[str, tuple[Half, Half]], chosen: argparse.Namespace) -> None:
+    progress = OnTerminal()
+    others = ("promoted without a minimum", "promoted by accuracy", "promoted by McNemar")
+    head(name, *(f"gate: {one.value}" for one in Verdict), *others)
+    for done, (which, (golden, recent)) in enumerate(challengers.items(), start=1):
+        found = play(golden, recent, discordant=chosen.discordant, trials=chosen.trials, seed=chosen.seed)
+        progress("challengers", done, len(challengers))
+        counts = (*(found.gate[one] for one in Verdict), found.unlimited, found.as_accurate, found.mcnemar)
+        row(which, *(f"{100 * count / found.trials:.1f}" for count in counts))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -111,7 +111,7 @@ def decide(
     outcomes: list[Outcome] = OUTCOMES,
 ) -> Decision:
     """A decision, as `compare_models` would leave it."""
-    compared, judged = verdict(outcomes, terms)
+    compared, _, judged = verdict(outcomes, terms)
     made = Decision(
         period=period,
         as_of=at,

@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from upkeep.comparison import Judgement, Paired, compare, judge, judge_variant
+from upkeep.comparison import Judgement, LabelChange, Paired, by_label, compare, judge, judge_variant
 from upkeep.rates import Rate
 
 DECIDING = ("golden", "recent", "new")
-"""The sets a verdict rests on. The others are shown beside them: their items were chosen by how a model did on them, so
-that any other model does better on errors, and worse on what was right, by chance alone."""
+"""The sets on which a challenger has to be better. The others were chosen by how a model did on them, so that any other
+model does better on errors, and worse on what was right, by chance alone: errors are shown and decide nothing."""
+GUARDED = ("regression",)
+"""The sets on which it must not lose more than that."""
 
 
 class Outcome(NamedTuple):
@@ -47,9 +49,10 @@ class Terms:
 
 
 class Judged(NamedTuple):
-    """The comparison on each set, and what it comes to."""
+    """The comparison on each set and by label, and what it comes to."""
 
     compared: tuple[Paired, ...]
+    labels: tuple[LabelChange, ...]
     judgement: Judgement
 
 
@@ -61,9 +64,18 @@ def verdict(outcomes: Sequence[Outcome], terms: Terms) -> Judged:
         compare(name, champion=[one.champion for one in of_set], challenger=[one.challenger for one in of_set])
         for name, of_set in rows.items()
     )
+    deciding = [one for one in outcomes if one.items in DECIDING]
+    named = [one for one in {one.id or one.text: one for one in deciding}.values() if one.wanted]
+    labels = by_label(
+        [one.wanted for one in named],
+        champion=[one.champion for one in named],
+        challenger=[one.challenger for one in named],
+    )
     judged = judge(
         [one for one in compared if one.items in DECIDING],
-        items=len({one.id or one.text for one in outcomes if one.items in DECIDING}),
+        guarded=[one for one in compared if one.items in GUARDED],
+        labels=labels,
+        items=len({one.id or one.text for one in deciding}),
         margin=terms.margin,
         minimum_items=terms.minimum_items,
         same_weights=terms.same_weights,
@@ -77,4 +89,4 @@ def verdict(outcomes: Sequence[Outcome], terms: Terms) -> Judged:
             minimum_recall=terms.minimum_new_recall,
             minimum_items=terms.minimum_new_items,
         )
-    return Judged(compared, judged)
+    return Judged(compared, labels, judged)

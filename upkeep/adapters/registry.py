@@ -91,6 +91,13 @@ class Run:
         """Log a table that the UI shows row by row and compares between runs."""
         self.client.log_table(self.run_id, {key: list(column) for key, column in columns.items()}, name)
 
+    def picture(self, name: str, png: bytes) -> None:
+        """Log a PNG file."""
+        with tempfile.TemporaryDirectory() as scratch:
+            path = Path(scratch) / name
+            path.write_bytes(png)
+            self.client.log_artifact(self.run_id, str(path))
+
     def text(self, name: str, text: str) -> None:
         """Log a text file."""
         self.client.log_text(self.run_id, text, name)

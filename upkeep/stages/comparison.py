@@ -14,7 +14,8 @@ from upkeep.adapters.registry import Dataset
 from upkeep.beginning import require_model
 from upkeep.cases import Item, digest, normalise
 from upkeep.classifier import Classifier
-from upkeep.comparison import Paired, Verdict
+from upkeep.comparison import LabelChange, Paired, Verdict
+from upkeep.comparison_chart import Sureness, draw_comparison
 from upkeep.desk import Desk
 from upkeep.errors import DecisionError, NotEnoughDataError
 from upkeep.evaluation import Scores, evaluate_model
@@ -26,7 +27,7 @@ from upkeep.stages.evaluation import evaluation_sets, load_outcomes, save_outcom
 from upkeep.stages.finetuning import Challenger, load_model
 from upkeep.stages.release import release_log
 from upkeep.themes import LEAST, nearest
-from upkeep.verdict import Outcome, Terms, verdict
+from upkeep.verdict import DECIDING, Outcome, Terms, verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,7 @@ def compare_models(
         minimum_new_recall=desk.client.minimum_new_recall,
         minimum_new_items=desk.client.minimum_new_items,
     )
-    compared, judged = verdict(outcomes, terms)
+    compared, labels, judged = verdict(outcomes, terms)
     decision = Decision(
         period=period,
         as_of=moment,
@@ -143,7 +144,7 @@ def compare_models(
         evidence=save_outcomes(desk, period, outcomes),
         code=code_version(),
     )
-    _log_comparison(desk, decision, sets, scores, outcomes)
+    _log_comparison(desk, decision, sets, scores, outcomes=outcomes, labels=labels)
     records.save(desk.store, key, decision)
     return decision
 
@@ -157,7 +158,7 @@ def judge_again(desk: Desk, made: Decision) -> list[str]:
         where = f"client {desk.client.client}, decision {made.period}"
         raise DecisionError(f"{where}: made before terms were kept, it cannot be told again")
     outcomes, digest = load_outcomes(desk, made.period)
-    compared, judged = verdict(outcomes, made.terms)
+    compared, _, judged = verdict(outcomes, made.terms)
     told = (
         ("SHA-256 of the outcomes", made.evidence, digest),
         ("verdict", made.verdict.value, judged.verdict.value),
@@ -239,7 +240,9 @@ def _log_comparison(
     decision: Decision,
     sets: dict[str, list[Item]],
     scores: dict[str, list[Scores]],
+    *,
     outcomes: Sequence[Outcome],
+    labels: Sequence[LabelChange],
 ) -> None:
     """Three flat runs with the same metric names: champion, challenger, and both in one with the verdict."""
     roles = {decision.champion: "champion", decision.challenger: "challenger"}
@@ -260,6 +263,7 @@ def _log_comparison(
         run.params(
             {"champion": decision.champion, "challenger": decision.challenger, "verdict": decision.verdict.value}
         )
+        champion, challenger = (_sureness(role, scores[version]) for version, role in roles.items())
         for version, role in roles.items():
             run.metrics({f"{role}/{name}": value for name, value in decision.metrics[version].items()})
         run.metrics({f"difference/{one.items}/accuracy": one.difference for one in decision.compared})
@@ -271,6 +275,8 @@ def _log_comparison(
         lines += [f"- {reason}" for reason in decision.reasons] + ["", *(f"- {one}" for one in decision.compared)]
         lines += ["", "What kept going wrong:", "", *(f"- {one}" for one in decision.themes)] if decision.themes else []
         run.table("flips.json", _flips(outcomes))
+        run.table("labels.json", _label_table(labels))
+        run.picture("comparison.png", draw_comparison(labels, champion, challenger))
         run.text("decision.md", "\n".join(lines) + "\n")
 
 
@@ -301,3 +307,17 @@ def _flips(outcomes: Sequence[Outcome]) -> dict[str, list[object]]:
     ]
     names = ("change", "set", "id", "text", "right_answer", "champion", "challenger")
     return {name: [row[index] for row in rows] for index, name in enumerate(names)}
+
+
+def _label_table(labels: Sequence[LabelChange]) -> dict[str, list[object]]:
+    """What changed for each label, the surest first."""
+    rows = [(one.label, one.n, one.fixed, one.introduced, one.p_value, one.adjusted) for one in labels]
+    names = ("label", "n", "fixed", "introduced", "p_value", "p_for_all_labels")
+    return {name: [row[index] for row in rows] for index, name in enumerate(names)}
+
+
+def _sureness(role: str, scores: Sequence[Scores]) -> Sureness:
+    """How sure a model was of each answer on the sets that decide, and whether it was right."""
+    deciding = [one for one in scores if one.items in DECIDING]
+    confidence = [answer.confidence for one in deciding for answer in one.answers]
+    return Sureness(role, confidence, [right for one in deciding for right in one.right])

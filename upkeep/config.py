@@ -327,7 +327,7 @@ class Client(Strict):
         default=None, description="who is told that another model is in service: a name as in alert_channels"
     )
     margin_pp: float = Field(default=3.0, ge=0, le=100, description="points a challenger may lose")
-    minimum_items: int = Field(default=200, ge=1, description="evaluation items below which nothing is promoted")
+    minimum_items: int = Field(default=300, ge=1, description="evaluation items below which nothing is promoted")
     minimum_new_recall: Share = Field(default=0.7, description="share found of a new category's evaluation items")
     minimum_new_items: int = Field(default=10, ge=1, description="such items below which no new category is promoted")
     relabel: tuple[Relabel, ...] = ()

@@ -193,6 +193,21 @@ def test_a_gain_that_one_of_three_sets_shows_by_chance_is_not_clear():
     assert [reason[:13] for reason in judged.reasons] == ["no clear gain"]
 
 
+def test_a_gain_is_clear_only_below_five_in_a_hundred():
+    # 16 to 6: 2 * (1 + 22 + 231 + 1540 + 7315 + 26334 + 74613) / 2 ** 22 = 0.0525; 17 to 6 is 0.0347
+    assert judge([pairs(360, 16, 6, 18)], **FINE).reasons[0].startswith("no clear gain")
+    assert judge([pairs(360, 17, 6, 17)], **FINE).verdict is Verdict.PROMOTE
+
+
+def test_a_loss_is_ruled_out_on_one_side_only():
+    # 24 of 300 changed, as many for the better: 1.645 * sqrt(0.08 / 300) is 2.7 points, 1.96 times it 3.2
+    assert judge([pairs(250, 12, 12, 26), pairs(60, 30, 0, 10, "recent")], **FINE).verdict is Verdict.PROMOTE
+
+
+def test_as_many_items_as_agreed_are_enough():
+    assert judge([CLEAR], **(FINE | {"items": 200})).verdict is Verdict.PROMOTE
+
+
 def test_a_gain_that_neither_half_of_the_items_shows_alone_is_clear_on_both_together():
     # 12 to 4 is 2 * (1 + 16 + 120 + 560 + 1820) / 2 ** 16 = 0.077; 24 to 8 is 0.0070, and 0.021 as the surest of three
     sets = [pairs(174, 12, 4, 10), pairs(174, 12, 4, 10, "recent")]

@@ -216,7 +216,7 @@ def judge(
     in twenty at most is called better or worse anywhere. Where there are the agreed and the recent set and no other,
     what they say together is looked at as well: half the items each show a gain on both less often than all of them.
     What has to be ruled out needs no such correction: every one of the sets must rule it out, and a model that is worse
-    on any of them passes that one in 5 % of cases at most, however many others there are (intersection-union: R. L.
+    on any of them passes that one in about 5 % of cases, however many others there are (intersection-union: R. L.
     Berger, Technometrics 24, 1982).
 
     A recent set of fewer than `fewest_items` could never rule a loss out and would block for ever, so that it is then

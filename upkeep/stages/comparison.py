@@ -105,7 +105,8 @@ def compare_models(
     if champion == made.version:
         raise DecisionError(f"client {desk.client.client}: version {champion} would be compared with itself")
     old, new = load_model(desk, champion), load_model(desk, made.version)
-    served = [one.period for one in decisions(desk) if one.applied]
+    # what the champion itself was chosen for getting right it has right by luck too: any other model would lose there
+    served = [one.period for one in decisions(desk) if one.applied and one.challenger != champion]
     if label is None:
         sets = evaluation_sets(desk, moment, served=served)
     else:

@@ -1,8 +1,8 @@
 """On which items are champion and challenger compared?
 
 The agreed golden set; `recent`, what was held out of the last months' cases; `errors`, those of them that the model of
-the time got wrong; `regression`, errors from before that a model since in service had got right. Where a new category
-is taught, `golden` has the labels known before, and `new` all items of the category. All are locked.
+the time got wrong; `regression`, errors from before that a model in service before the champion had got right. Where a
+new category is taught, `golden` has the labels known before, and `new` all items of the category. All are locked.
 """
 
 from __future__ import annotations

@@ -428,9 +428,9 @@ def cut(data: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("name", "data", "reason"),
     [
-        ("a.jsonl.gz", cut(gzip.compress(jsonl(PREDICTION))), "file: not readable as gzip: "),
+        ("a.jsonl.gz", cut(gzip.compress(jsonl(PREDICTION), mtime=0)), "file: not readable as gzip: "),
         ("a.jsonl.gz", jsonl(PREDICTION), "file: not readable as gzip: "),
-        ("a.jsonl.gz", gzip.compress(jsonl(PREDICTION))[:12] + b"\xff" * 20, "file: not readable as gzip: "),
+        ("a.jsonl.gz", gzip.compress(jsonl(PREDICTION), mtime=0)[:12] + b"\xff" * 20, "file: not readable as gzip: "),
         ("a.parquet", cut(parquet([PREDICTION])), "file: not readable as Parquet: "),
         ("a.parquet", b"", "file: not readable as Parquet: "),
         ("a.csv", b"id,timestamp", "file: unknown type, expected .jsonl, .jsonl.gz or .parquet"),

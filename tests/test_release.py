@@ -165,6 +165,15 @@ def test_a_client_from_before_the_log_begins_it_with_its_champion(desk):
     agree(desk, "2")
 
 
+def test_a_client_from_before_the_log_can_go_back(desk):
+    approve(desk, "2026-03", by="ada", reason="looks right", at=DECIDED)
+    for key in [*desk.store.keys("releases/log/"), "releases/current.json"]:
+        desk.store.delete(key)
+    roll_back(desk, by="bob", reason="complaints", at=DECIDED)
+    assert [(one.version, one.previous) for one in release_log(desk)] == [("2", "1"), ("1", "2")]
+    agree(desk, "1")
+
+
 def test_a_client_without_a_model_has_none_in_service(tmp_path, monkeypatch):
     configure(tmp_path / "configs", monkeypatch)
     empty = open_desk("northwind")

@@ -211,6 +211,10 @@ class Registry:
         for key, value in values.items():
             self.client.set_model_version_tag(self.name, version, key, value)
 
+    def tags(self, version: str) -> dict[str, str]:
+        """The tags of a version."""
+        return dict(self.client.get_model_version(self.name, version).tags)
+
     def fetch(self, version: str, folder: Path) -> Path:
         """Download a version and return its release folder. Raises StoreError."""
         import mlflow.artifacts

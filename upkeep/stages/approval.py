@@ -16,7 +16,7 @@ from upkeep.config import Promotion
 from upkeep.desk import Desk
 from upkeep.errors import AlreadyExistsError, DecisionError
 from upkeep.stages.comparison import Decision, decision, decisions
-from upkeep.stages.release import in_service, put_into_service, release_log, settle
+from upkeep.stages.release import PROMOTED_FROM, in_service, put_into_service, release_log, settle
 
 GATE = "gate"
 
@@ -140,7 +140,7 @@ def _carry_out(desk: Desk, made: Decision, *, by: str, reason: str, at: datetime
         by=by,
         reason=reason,
     )
-    desk.registry.tag(made.challenger, {"upkeep.promoted_from": made.champion, "upkeep.promoted_by": entry.by})
+    desk.registry.tag(made.challenger, {PROMOTED_FROM: made.champion, "upkeep.promoted_by": entry.by})
     return decision(desk, made.period)
 
 

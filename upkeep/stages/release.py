@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -28,6 +27,8 @@ from upkeep.store import address
 LOG = "releases/log/"
 CURRENT = "releases/current.json"
 KNOWN = "known.jsonl"
+PROMOTED_FROM = "upkeep.promoted_from"
+"""The tag of a version in MLflow that says which one it took the place of."""
 
 
 def release_log(desk: Desk) -> list[Entry]:
@@ -41,13 +42,13 @@ def in_service(desk: Desk) -> str:
     return entries[-1].version if entries else desk.registry.champion()
 
 
-def launch(desk: Desk, version: str, *, at: datetime, by: str = "onboarding") -> Entry:
-    """Put a client's first model into service, or write down the one that has been since before there was a log."""
+def launch(desk: Desk, version: str, *, at: datetime) -> Entry:
+    """Put a client's first model into service; where one is already nothing happens."""
     settle(desk)
     entries = release_log(desk)
     if entries:
         return entries[0]
-    return _enter(desk, Action.LAUNCH, version, entries, at=at, by=by, reason="the first model")
+    return _enter(desk, Action.LAUNCH, version, None, 1, at=at, by="onboarding", reason="the first model")
 
 
 def put_into_service(
@@ -77,7 +78,8 @@ def put_into_service(
             desk,
             Action.PROMOTE,
             version,
-            entries,
+            instead_of,
+            len(entries) + 1,
             at=at,
             by=by,
             reason=reason,
@@ -95,7 +97,7 @@ def roll_back(desk: Desk, *, by: str, reason: str, at: datetime, to: str | None 
     require_model(desk)
     entries = _begun(desk, at)
     version = to or replaced(entries, client=desk.client.client)
-    served = dict.fromkeys(one.version for one in entries)
+    served = dict.fromkeys(served for one in entries for served in (one.previous, one.version) if served)
     if version not in served or version == entries[-1].version:
         others = [one for one in served if one != entries[-1].version]
         raise DecisionError(
@@ -103,8 +105,9 @@ def roll_back(desk: Desk, *, by: str, reason: str, at: datetime, to: str | None 
             f"which were in service before {entries[-1].version}"
         )
     check_release(desk, version)
-    done = _enter(desk, Action.ROLLBACK, version, entries, at=at, by=by, reason=reason)
-    desk.registry.tag(entries[-1].version, {"upkeep.rolled_back": f"{done.at.isoformat()} by {by}: {reason}"})
+    taken_out = entries[-1].version
+    done = _enter(desk, Action.ROLLBACK, version, taken_out, len(entries) + 1, at=at, by=by, reason=reason)
+    desk.registry.tag(taken_out, {"upkeep.rolled_back": f"{done.at.isoformat()} by {by}: {reason}"})
     return done
 
 
@@ -194,14 +197,20 @@ def _begun(desk: Desk, at: datetime) -> list[Entry]:
     """The log; one begun with the present champion where the client is older than the log."""
     settle(desk)
     entries = release_log(desk)
-    return entries or [launch(desk, desk.registry.champion(), at=at, by="adopted")]
+    if entries:
+        return entries
+    champion = desk.registry.champion()
+    before = desk.registry.tags(champion).get(PROMOTED_FROM)
+    why = "in service since before there was a log"
+    return [_enter(desk, Action.LAUNCH, champion, before, 1, at=at, by="adopted", reason=why)]
 
 
 def _enter(
     desk: Desk,
     action: Action,
     version: str,
-    entries: Sequence[Entry],
+    previous: str | None,
+    number: int,
     *,
     at: datetime,
     by: str,
@@ -212,11 +221,11 @@ def _enter(
     """Add the log's next entry. Raises DecisionError where somebody else has added it meanwhile."""
     publish(desk, version)
     entry = Entry(
-        number=len(entries) + 1,
+        number=number,
         at=desk.local(at),
         action=action,
         version=version,
-        previous=entries[-1].version if entries else None,
+        previous=previous,
         by=by,
         reason=reason,
         code=code_version(),

@@ -15,9 +15,12 @@ from upkeep.stages.comparison import Decision
 @task(task_run_name="apply {decision.verdict} for {client}")
 def apply(client: str, decision: Decision) -> Decision:
     """Put the challenger into service where it won and promotion is automatic."""
-    applied = approval.apply_decision(open_desk(client), decision)
+    desk, log = open_desk(client), get_run_logger()
+    applied = approval.apply_decision(desk, decision)
     state = "is in service" if applied.applied else "stays challenger"
-    get_run_logger().info("%s %s: version %s %s", client, applied.period, applied.challenger, state)
+    log.info("%s %s: version %s %s", client, applied.period, applied.challenger, state)
+    for line in approval.waiting_for_approval(desk, decision.as_of):
+        log.warning("%s: %s", client, line)
     return applied
 
 

@@ -19,6 +19,7 @@ from upkeep.looking import Tracked
 from upkeep.monitoring import Review
 from upkeep.reporting import SHOWN_THEMES
 from upkeep.rules import Found
+from upkeep.stages.approval import waiting_for_approval
 from upkeep.stages.monitoring import follow_themes, go_back_if_worse, review_week
 from upkeep.stages.rules import propose_rules
 from upkeep.stages.variant import candidates_for
@@ -98,6 +99,8 @@ def _summary(found: Review, desk: Desk, drawn: Drawn, themes: Tracked | None, ru
         lines += [f"- accuracy by the model's own confidence: {found.estimate}. {ONLY_AN_ESTIMATE}"]
     if found.generated:
         lines += [f"- {name}: {value}" for name, value in described(found.generated).items()]
+    waiting = waiting_for_approval(desk, found.as_of)
+    lines += ["", *(f"**{one}**" for one in waiting)] if waiting else []
     if found.retrain_recommended:
         lines += ["", "**We recommend a retrain.**"]
     if drawn.asked:

@@ -8,7 +8,16 @@ import pytest
 
 from tests.released import DECIDED, OUTCOMES, TERMS, changed, decide, released_desk, released_template, swapped  # noqa: F401 -- fixtures
 from upkeep.errors import DecisionError
-from upkeep.stages.approval import Standing, apply_decision, approval, approve, pending, refuse, standing
+from upkeep.stages.approval import (
+    Standing,
+    apply_decision,
+    approval,
+    approve,
+    pending,
+    refuse,
+    standing,
+    waiting_for_approval,
+)
 from upkeep.stages.comparison import decision, decisions, judge_again
 from upkeep.stages.evaluation import save_outcomes
 from upkeep.stages.release import in_service, release_log, roll_back
@@ -22,6 +31,10 @@ def test_a_manual_promotion_waits_and_expires(desk):
     assert apply_decision(desk, made) == made
     assert in_service(desk) == "1"
     assert [one.period for one in pending(desk, SOON)] == ["2026-03"]
+    assert waiting_for_approval(desk, SOON) == [
+        "Version 2 won in 2026-03 and waits for approval until 2026-04-01: "
+        "`upkeep approve northwind 2026-03 --by NAME --reason WHY`, or the deployment `approval`"
+    ]
     assert standing(desk, made, LATE) is Standing.EXPIRED
     assert pending(desk, LATE) == []
     with pytest.raises(DecisionError, match="expired on 2026-04-01; retrain, or override"):

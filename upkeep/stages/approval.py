@@ -75,7 +75,17 @@ def standing(desk: Desk, made: Decision, at: datetime) -> Standing:
 
 def pending(desk: Desk, at: datetime) -> list[Decision]:
     """The decisions that wait for a person at a moment, oldest first."""
-    return [one for one in decisions(desk) if standing(desk, one, at) is Standing.PENDING]
+    in_time = [one for one in decisions(desk) if one.as_of <= desk.local(at) < _end(desk, one)]
+    return [one for one in in_time if standing(desk, one, at) is Standing.PENDING]
+
+
+def waiting_for_approval(desk: Desk, at: datetime) -> list[str]:
+    """The same for people: what waits, until when, and how to answer."""
+    return [
+        f"Version {one.challenger} won in {one.period} and waits for approval until {_end(desk, one):%Y-%m-%d}: "
+        f"`upkeep approve {desk.client.client} {one.period} --by NAME --reason WHY`, or the deployment `approval`"
+        for one in pending(desk, at)
+    ]
 
 
 def apply_decision(desk: Desk, made: Decision) -> Decision:

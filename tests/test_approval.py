@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from tests.released import DECIDED, OUTCOMES, TERMS, changed, decide, released_desk, released_template, swapped  # noqa: F401 -- fixtures
-from upkeep.errors import DecisionError
+from upkeep import records
+from upkeep.cases import Case, Source
+from upkeep.errors import DecisionError, LeakError
+from upkeep.rates import Rate
+from upkeep.sides import Side
+from upkeep.snapshot import Lesson
 from upkeep.stages.approval import (
     Standing,
     apply_decision,
@@ -18,8 +24,9 @@ from upkeep.stages.approval import (
     standing,
     waiting_for_approval,
 )
-from upkeep.stages.comparison import decision, decisions, judge_again
+from upkeep.stages.comparison import compare_models, decision, decisions, judge_again
 from upkeep.stages.evaluation import save_outcomes
+from upkeep.stages.finetuning import Challenger, load_model
 from upkeep.stages.release import in_service, release_log, roll_back
 from upkeep.verdict import verdict
 
@@ -129,3 +136,32 @@ def test_an_item_of_two_sets_counts_once():
     judged = verdict(twice, changed(minimum_items=101)).judgement
     assert judged.verdict == "hold"
     assert "not enough items: have 100, need 101" in judged.reasons
+
+
+def compared(desk, *, taught: str):
+    """Versions 1 and 2 compared on the golden set, one item of which a version was taught."""
+    made = records.load(desk.store, "challengers/made-2.json", Challenger)
+    records.save(desk.store, "challengers/2026-05.json", replace(made, period="2026-05"))
+    lesson = Lesson(Side.TRAIN, Case("c1", "  where is my order number 3? ", "order_status", Source.AUDIT))
+    records.save_rows(desk.store, f"snapshots/{taught}.jsonl", [lesson])
+    return compare_models(desk, "2026-05", SOON, reason="scheduled")
+
+
+def test_an_item_that_the_champion_was_taught_is_left_out_for_both_and_counted(desk):
+    made = compared(desk, taught="made-1")
+    assert (made.compared[0].champion.n, made.compared[0].challenger.n, made.left_out) == (39, 39, 1)
+    assert judge_again(desk, made) == []
+    assert compared(desk, taught="another").left_out == 1  # what was decided stands
+
+
+def test_a_challenger_that_was_taught_an_item_is_not_compared(desk):
+    with pytest.raises(LeakError, match="version 2 was taught evaluation item g3, and 0 more; retrain it"):
+        compared(desk, taught="2026-05")
+    assert "decisions/2026-05.json" not in list(desk.store.keys("decisions/"))
+
+
+def test_stored_metrics_decide_nothing_the_champion_is_scored_anew(desk):
+    made = compared(desk, taught="another")
+    right = load_model(desk, "1").answer([item.text for item in desk.golden()])
+    hits = sum(one.output == item.answer for one, item in zip(right, desk.golden(), strict=True))
+    assert made.compared[0].champion == Rate(hits, 40)

@@ -17,15 +17,16 @@ from upkeep.classifier import Classifier
 from upkeep.comparison import LabelChange, Paired, Verdict
 from upkeep.comparison_chart import Sureness, draw_comparison
 from upkeep.desk import Desk
-from upkeep.errors import DecisionError, NotEnoughDataError
+from upkeep.errors import DecisionError, LeakError, NotEnoughDataError
 from upkeep.evaluation import Scores, evaluate_model
 from upkeep.looking import eyes_of, tracked_themes
 from upkeep.progress import Progress, silent
 from upkeep.rates import Rate
 from upkeep.release import code_version
 from upkeep.stages.evaluation import evaluation_sets, load_outcomes, save_outcomes, variant_sets
-from upkeep.stages.finetuning import Challenger, load_model
+from upkeep.stages.finetuning import Challenger, challengers, load_model
 from upkeep.stages.release import release_log
+from upkeep.stages.snapshot import taught_texts
 from upkeep.themes import LEAST, nearest
 from upkeep.verdict import DECIDING, Outcome, Terms, verdict
 
@@ -50,7 +51,8 @@ class Decision:
 
     `label` is the new category that the challenger was to learn, where that was all it was to. `evidence` is the
     SHA-256 of the outcomes, which with the `terms` give the verdict again; `code` the release of Upkeep that judged.
-    Whether it was applied, and by whom, is told by the release log.
+    `left_out` items were not compared on, as the champion was taught them before they were agreed. Whether the decision
+    was applied, and by whom, is told by the release log.
     """
 
     period: str
@@ -69,6 +71,7 @@ class Decision:
     terms: Terms | None = None
     evidence: str | None = None
     code: str | None = None
+    left_out: int = 0
 
 
 def decisions(desk: Desk) -> list[Decision]:
@@ -112,6 +115,7 @@ def compare_models(
     else:
         known = {*old.labels, desk.client.out_of_scope_label}
         sets = variant_sets(desk, moment, served=served, label=label, known=known)
+    sets, left_out = _not_taught(desk, sets, champion=champion, challenger=made)
     if "golden" not in sets:
         where = f"client {desk.client.client} on {moment:%Y-%m-%d}"
         raise NotEnoughDataError(what="a comparison (golden items valid then)", have=0, need=1, where=where)
@@ -144,10 +148,32 @@ def compare_models(
         terms=terms,
         evidence=save_outcomes(desk, period, outcomes),
         code=code_version(),
+        left_out=left_out,
     )
     _log_comparison(desk, decision, sets, scores, outcomes=outcomes, labels=labels)
     records.save(desk.store, key, decision)
     return decision
+
+
+def _not_taught(
+    desk: Desk, sets: dict[str, list[Item]], *, champion: str, challenger: Challenger
+) -> tuple[dict[str, list[Item]], int]:
+    """The sets without items that the champion was taught, and how many those were.
+
+    Raises LeakError where the challenger was taught one: its training proved that it was not.
+    """
+    taught = taught_texts(desk, challenger.period)
+    leaked = [item for items in sets.values() for item in items if normalise(item.text) in taught]
+    if leaked:
+        where = f"client {desk.client.client}: version {challenger.version}"
+        raise LeakError(f"{where} was taught evaluation item {leaked[0].id}, and {len(leaked) - 1} more; retrain it")
+    before = next((one.period for one in challengers(desk) if one.version == champion), None)
+    known = taught_texts(desk, before) if before else set()
+    kept = {name: [item for item in items if normalise(item.text) not in known] for name, items in sets.items()}
+    items = {item.id for found in sets.values() for item in found}
+    return {name: found for name, found in kept.items() if found}, len(items) - len(
+        {item.id for found in kept.values() for item in found}
+    )
 
 
 def judge_again(desk: Desk, made: Decision) -> list[str]:
@@ -262,7 +288,12 @@ def _log_comparison(
         {**tags, "upkeep.stage": "comparison", "upkeep.verdict": decision.verdict.value},
     ) as run:
         run.params(
-            {"champion": decision.champion, "challenger": decision.challenger, "verdict": decision.verdict.value}
+            {
+                "champion": decision.champion,
+                "challenger": decision.challenger,
+                "verdict": decision.verdict.value,
+                "left_out": decision.left_out,
+            }
         )
         champion, challenger = (_sureness(role, scores[version]) for version, role in roles.items())
         for version, role in roles.items():

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 
 from upkeep import records
 from upkeep.batch import Decided, Question
-from upkeep.cases import Case
+from upkeep.cases import Case, normalise
 from upkeep.collection import Fold
 from upkeep.desk import Desk
 from upkeep.errors import NotFoundError, SnapshotError
@@ -125,6 +125,13 @@ def differences(desk: Desk, before: str, after: str) -> list[str]:
     """What changed between two snapshots, in words. Raises SnapshotError."""
     old, new = snapshot(desk, before), snapshot(desk, after)
     return difference(_lessons(desk, old), _lessons(desk, new), rejected=new.rejected)
+
+
+def taught_texts(desk: Desk, period: str) -> set[str]:
+    """The normalised texts that a period's model was taught; empty where that is not known."""
+    if not desk.store.exists(_rows(period)):
+        return set()
+    return {normalise(one.case.text) for one in records.load_rows(desk.store, _rows(period), Lesson)}
 
 
 def locked_items(desk: Desk, keys: Iterable[str] | None = None) -> list[Locked]:

@@ -118,7 +118,10 @@ def test_a_rollback_restores_the_model_before_and_keeps_who_and_why(desk):
     tags = desk.registry.client.get_model_version("northwind", "2").tags
     assert tags["upkeep.rolled_back"] == f"{done.at.isoformat()} by bob: complaints about refunds"
     # the same decision does not put it back, a rollback to it by name does
-    assert approve(desk, "2026-03", by="ada", reason="again", at=later).challenger == "2"
+    with pytest.raises(
+        DecisionError, match="was in service and is no more; `upkeep rollback northwind --to 2`"
+    ):
+        approve(desk, "2026-03", by="ada", reason="again", at=later)
     agree(desk, "1")
     with pytest.raises(DecisionError, match="version 1 replaced no other, nothing to go back to"):
         roll_back(desk, by="bob", reason="more", at=later)
@@ -166,9 +169,11 @@ def test_a_client_from_before_the_log_begins_it_with_its_champion(desk):
 
 
 def test_a_client_from_before_the_log_can_go_back(desk):
-    approve(desk, "2026-03", by="ada", reason="looks right", at=DECIDED)
+    made = approve(desk, "2026-03", by="ada", reason="looks right", at=DECIDED)
     for key in [*desk.store.keys("releases/log/"), "releases/current.json"]:
         desk.store.delete(key)
+    records.save(desk.store, "decisions/2026-03.json", replace(made, applied=True, applied_by="ada"))  # as it was then
+    assert approve(desk, "2026-03", by="bob", reason="again", at=DECIDED).applied_by == "ada"
     roll_back(desk, by="bob", reason="complaints", at=DECIDED)
     assert [(one.version, one.previous) for one in release_log(desk)] == [("2", "1"), ("1", "2")]
     agree(desk, "1")

@@ -109,15 +109,18 @@ def approve(desk: Desk, period: str, *, by: str, reason: str, at: datetime, over
     made = decision(desk, period)
     where = f"client {desk.client.client}, decision {period}"
     now = standing(desk, made, at)
-    if now in (Standing.IN_SERVICE, Standing.REPLACED):
+    if now is Standing.IN_SERVICE:
         return _carry_out(desk, made, by=by, reason=reason, at=at)
+    if now is Standing.REPLACED:
+        to = f"`upkeep rollback {desk.client.client} --to {made.challenger}` brings it back"
+        raise DecisionError(f"{where}: version {made.challenger} was in service and is no more; {to}")
     if made.terms is not None and made.terms.same_weights:
         raise DecisionError(f"{where}: the challenger has the champion's weights, there is nothing to approve")
     if made.terms is not None and not made.terms.reload_exact:
         raise DecisionError(f"{where}: the challenger read back from the registry gives other answers; retrain instead")
-    if _overtaken(desk, made):
+    if by_what := _overtaken(desk, made):
         raise DecisionError(
-            f"{where}: superseded: it compared version {made.challenger} with {made.champion}, {_overtaken(desk, made)}"
+            f"{where}: superseded: it compared version {made.challenger} with {made.champion}, {by_what}"
         )
     if now is Standing.NOT_PROMOTED and not override:
         raise DecisionError(f"{where}: the verdict is {made.verdict.value}, expected promote (or an override)")
@@ -140,6 +143,8 @@ def refuse(desk: Desk, period: str, *, by: str, reason: str, at: datetime) -> Ap
 
 
 def _carry_out(desk: Desk, made: Decision, *, by: str, reason: str, at: datetime) -> Decision:
+    if made.applied and all(one.decision != made.period for one in release_log(desk)):
+        return made  # before there was a log
     entry = put_into_service(
         desk,
         made.challenger,

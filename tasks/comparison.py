@@ -12,6 +12,7 @@ from tasks.retrying import only
 from upkeep.desk import open_desk
 from upkeep.errors import StoreError
 from upkeep.stages.comparison import Decision, compare_models
+from upkeep.verdict import DECIDING
 
 
 @task(task_run_name="compare {client} {period}", retries=1, retry_delay_seconds=10, retry_condition_fn=only(StoreError))
@@ -38,6 +39,7 @@ def _summary(client: str, decision: Decision) -> str:
         f"| {100 * one.difference:+.1f} pp | {100 * one.interval.low:+.1f} .. {100 * one.interval.high:+.1f} pp |"
         for one in decision.compared
     ]
+    rows += ["", *(f"- {one}" for one in decision.figures if one.items in DECIDING)] if decision.figures else []
     themes = [f"- {one}" for one in decision.themes]
     rows += ["", "What kept going wrong, on the recent items about it:", "", *themes] if themes else []
     return "\n".join([title, "", *(f"- {reason}" for reason in decision.reasons), "", *rows])

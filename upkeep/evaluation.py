@@ -39,11 +39,7 @@ def score(answers: Sequence[Answer], items: Sequence[Item], *, name: str, out_of
     """Compute the figures from answers given: accuracy, macro-F1, F1 by label, automatic share and its precision."""
     from upkeep.metrics import Accuracy, LabelF1, MacroF1
 
-    # an out-of-scope request has one right treatment: a person
-    predicted = [
-        out_of_scope if item.answer == out_of_scope and not answer.automatic else answer.output
-        for item, answer in zip(items, answers, strict=True)
-    ]
+    predicted = treated(answers, items, out_of_scope=out_of_scope)
     wanted = [item.answer for item in items]
     right = tuple(output == answer for output, answer in zip(predicted, wanted, strict=True))
     metrics: dict[str, float] = {}
@@ -56,6 +52,14 @@ def score(answers: Sequence[Answer], items: Sequence[Item], *, name: str, out_of
     precision = Rate.of(good for good, alone in zip(right, automatic, strict=True) if alone)
     metrics |= {f"automatic_{key}": rate.value for key, rate in _shares(automatic, precision) if rate.value is not None}
     return Scores(name, tuple(item.id for item in items), tuple(answers), right, metrics)
+
+
+def treated(answers: Sequence[Answer], items: Sequence[Item], *, out_of_scope: str) -> list[str]:
+    """What was done with each item: the answer, or a person where it is out of scope, which is then right."""
+    return [
+        out_of_scope if item.answer == out_of_scope and not answer.automatic else answer.output
+        for item, answer in zip(items, answers, strict=True)
+    ]
 
 
 def _shares(automatic: Sequence[bool], precision: Rate) -> list[tuple[str, Rate]]:

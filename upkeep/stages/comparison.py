@@ -17,8 +17,9 @@ from upkeep.classifier import Classifier
 from upkeep.comparison import LabelChange, Paired, Verdict
 from upkeep.comparison_chart import Sureness, draw_comparison
 from upkeep.desk import Desk
+from upkeep.differences import Answered, Difference, differences
 from upkeep.errors import DecisionError, LeakError, NotEnoughDataError
-from upkeep.evaluation import Scores, evaluate_model
+from upkeep.evaluation import Scores, evaluate_model, treated
 from upkeep.looking import eyes_of, tracked_themes
 from upkeep.progress import Progress, silent
 from upkeep.rates import Rate
@@ -72,6 +73,7 @@ class Decision:
     evidence: str | None = None
     code: str | None = None
     left_out: int = 0
+    figures: tuple[Difference, ...] = ()
 
 
 def decisions(desk: Desk) -> list[Decision]:
@@ -149,6 +151,7 @@ def compare_models(
         evidence=save_outcomes(desk, period, outcomes),
         code=code_version(),
         left_out=left_out,
+        figures=_differences(desk, sets, champion=scores[champion], challenger=scores[made.version]),
     )
     _log_comparison(desk, decision, sets, scores, outcomes=outcomes, labels=labels)
     records.save(desk.store, key, decision)
@@ -229,6 +232,33 @@ def _on_themes(
     )
 
 
+def _differences(
+    desk: Desk, sets: dict[str, list[Item]], *, champion: Sequence[Scores], challenger: Sequence[Scores]
+) -> tuple[Difference, ...]:
+    """The figures that are no plain share, set by set; the items drawn are the same whenever it is asked."""
+    outside = desk.client.out_of_scope_label
+
+    def answered(scores: Scores, items: list[Item]) -> Answered:
+        return Answered(
+            treated(scores.answers, items, out_of_scope=outside),
+            [one.confidence for one in scores.answers],
+            [one.automatic for one in scores.answers],
+            scores.right,
+        )
+
+    return tuple(
+        one
+        for (name, items), old, new in zip(sets.items(), champion, challenger, strict=True)
+        for one in differences(
+            name,
+            [item.answer for item in items],
+            champion=answered(old, items),
+            challenger=answered(new, items),
+            seed=0,
+        )
+    )
+
+
 def _outcomes(
     sets: dict[str, list[Item]], *, champion: Sequence[Scores], challenger: Sequence[Scores]
 ) -> list[Outcome]:
@@ -299,12 +329,16 @@ def _log_comparison(
         for version, role in roles.items():
             run.metrics({f"{role}/{name}": value for name, value in decision.metrics[version].items()})
         run.metrics({f"difference/{one.items}/accuracy": one.difference for one in decision.compared})
+        for figure in decision.figures:
+            name, (low, high) = f"difference/{figure.items}/{figure.figure}", figure.interval
+            run.metrics({name: figure.challenger - figure.champion, f"{name}_low": low, f"{name}_high": high})
         run.metrics({f"fixed/{one.items}": one.fixed for one in decision.compared})
         run.metrics({f"introduced/{one.items}": one.introduced for one in decision.compared})
         for dataset in used:
             run.dataset(dataset)
         lines = [f"# {decision.verdict.value}: v{decision.challenger} against v{decision.champion}", ""]
-        lines += [f"- {reason}" for reason in decision.reasons] + ["", *(f"- {one}" for one in decision.compared)]
+        lines += [f"- {reason}" for reason in decision.reasons]
+        lines += ["", *(f"- {one}" for one in (*decision.compared, *decision.figures))]
         lines += ["", "What kept going wrong:", "", *(f"- {one}" for one in decision.themes)] if decision.themes else []
         run.table("flips.json", _flips(outcomes))
         run.table("labels.json", _label_table(labels))

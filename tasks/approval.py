@@ -31,8 +31,9 @@ def answer(
     """Carry out what a person says to a decision."""
     desk, log = open_desk(client), get_run_logger()
     if answer is Answer.REFUSE:
-        log.info("%s %s: refused by %s: %s", client, period, by, reason)
-        return approval.refuse(desk, period, by=by, reason=reason, at=at)
+        said = approval.refuse(desk, period, by=by, reason=reason, at=at)
+        log.info("%s %s: refused by %s: %s", client, period, said.by, said.reason)
+        return said
     made = approval.approve(desk, period, by=by, reason=reason, at=at, override=override)
     log.info("%s %s: version %s is in service, approved by %s", client, period, made.challenger, made.applied_by)
     return made

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email import message_from_bytes
 from email.message import Message
@@ -44,10 +44,25 @@ def webhook(port: int = 0) -> Iterator[tuple[str, list[dict[str, object]]]]:
     """An apprise URL of a JSON webhook here, and the bodies it got."""
     got: list[dict[str, object]] = []
 
+    def take(_: dict[str, str], body: bytes) -> tuple[int, dict[str, str]]:
+        got.append(json.loads(body))
+        return 200, {}
+
+    with receiver(take, port=port) as address:
+        yield f"json://{address}/alerts?token=secret", got
+
+
+@contextmanager
+def receiver(take: Callable[[dict[str, str], bytes], tuple[int, dict[str, str]]], port: int = 0) -> Iterator[str]:
+    """The address of a server that hands each POST, headers in small letters, to `take` and answers as that says."""
+
     class Receiver(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
+            body = self.rfile.read(int(self.headers["content-length"]))
+            code, headers = take({key.lower(): value for key, value in self.headers.items()}, body)
+            self.send_response(code)
+            for key, value in headers.items():
+                self.send_header(key, value)
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
@@ -56,7 +71,7 @@ def webhook(port: int = 0) -> Iterator[tuple[str, list[dict[str, object]]]]:
     server = ThreadingHTTPServer(("127.0.0.1", port), Receiver)
     Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield f"json://127.0.0.1:{server.server_address[1]}/alerts?token=secret", got
+        yield f"127.0.0.1:{server.server_address[1]}"
     finally:
         server.shutdown()
         server.server_close()

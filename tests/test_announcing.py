@@ -6,12 +6,11 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 
 import pytest
 from standardwebhooks import Webhook
 
+from tests.receivers import receiver
 from tests.released import DECIDED, SECRET, released_desk, released_template  # noqa: F401 -- fixtures
 from upkeep.adapters.webhook import post, sign
 from upkeep.errors import DeliveryError
@@ -25,27 +24,14 @@ def application(answers: list[int]) -> Iterator[tuple[str, list[tuple[dict[str, 
     """An application's webhook that answers with these codes in turn, then with 200, and what it got."""
     got: list[tuple[dict[str, str], bytes]] = []
 
-    class Receiver(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            code = answers.pop(0) if answers else 200
-            if code == 200:
-                got.append(({key.lower(): value for key, value in self.headers.items()}, body))
-            self.send_response(code)
-            if code == 302:
-                self.send_header("location", "http://127.0.0.1:9/elsewhere")
-            self.end_headers()
+    def take(headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str]]:
+        code = answers.pop(0) if answers else 200
+        if code == 200:
+            got.append((headers, body))
+        return code, {"location": "http://127.0.0.1:9/elsewhere"} if code == 302 else {}
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
-    Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/hook", got
-    finally:
-        server.shutdown()
-        server.server_close()
+    with receiver(take) as address:
+        yield f"http://{address}/hook", got
 
 
 def promoted(desk):

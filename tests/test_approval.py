@@ -116,6 +116,9 @@ def test_a_decision_is_told_again_from_its_record_and_a_changed_record_is_found_
     found = judge_again(desk, made)
     assert found[0].startswith("SHA-256 of the outcomes: ")
     assert found[1] == "verdict: reject, decided on promote"
+    desk.store.delete("outcomes/2026-03.jsonl")
+    (gone,) = judge_again(desk, made)
+    assert gone.startswith("outcomes: ")
 
 
 def test_a_verdict_is_another_one_for_a_swapped_pair_the_same_model_and_one_answer_for_everything():
@@ -165,3 +168,11 @@ def test_stored_metrics_decide_nothing_the_champion_is_scored_anew(desk):
     right = load_model(desk, "1").answer([item.text for item in desk.golden()])
     hits = sum(one.output == item.answer for one, item in zip(right, desk.golden(), strict=True))
     assert made.compared[0].champion == Rate(hits, 40)
+
+
+def test_the_log_says_who_is_champion_where_the_alias_is_behind(desk):
+    approve(desk, "2026-03", by="ada", reason="looks right", at=SOON)
+    desk.registry.promote("1")  # as a run that was killed after the log leaves it
+    made = records.load(desk.store, "challengers/made-3.json", Challenger)
+    records.save(desk.store, "challengers/2026-06.json", replace(made, period="2026-06"))
+    assert compare_models(desk, "2026-06", SOON, reason="scheduled").champion == "2"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from tests.released import OUTCOMES, decide, released_desk, released_template, swapped  # noqa: F401 -- fixtures
+from upkeep import records
 from upkeep.__main__ import main
+from upkeep.stages.comparison import Decision
 from upkeep.stages.evaluation import save_outcomes
 
 CASE = {"id": "1", "text": "Where is it?", "answer": "order_status"}
@@ -73,7 +76,10 @@ def test_decisions_are_listed_approved_judged_again_and_taken_back(desk, capsys)
     assert main(["refuse", said[0], "2026-04", *said[1:]]) == 1
     assert "decision 2026-04: not promoted, expected one that waits" in capsys.readouterr().err
     save_outcomes(desk, "2026-03", swapped(OUTCOMES))
+    old = records.load(desk.store, "decisions/2026-04.json", Decision)
+    records.save(desk.store, "decisions/2026-04.json", replace(old, terms=None, evidence=None))
     assert main(["decisions", "northwind", "--again"]) == 1
     told = capsys.readouterr()
+    assert "  judged again: cannot be, it was made before terms were kept" in told.out
     assert "  judged again: verdict: reject, decided on promote" in told.out
     assert told.err == "upkeep: client northwind: 1 decisions come out otherwise than they were recorded\n"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from upkeep.differences import Answered, differences
+from upkeep.metrics import MacroF1
 
 WANTED = ["a", "a", "b", "b"]
 
@@ -29,6 +30,14 @@ def test_each_figure_is_that_of_the_items_themselves():
     assert found["calibration_error"].champion == pytest.approx(0.1)
     assert found["calibration_error"].challenger == pytest.approx(0.15)
     assert str(found["automatic_share"]).startswith("golden, automatic_share: challenger 0.500, champion 1.000, 95% CI")
+
+
+def test_macro_f1_is_the_one_that_is_logged_of_each_model():
+    rng = np.random.default_rng(1)
+    wanted, said = ([str(label) for label in rng.integers(0, high, 150)] for high in (6, 8))
+    one = answered(said, wanted=wanted, automatic="1" * 150)
+    logged = MacroF1().compute(predictions=said, references=wanted)["macro_f1"]
+    assert by_name(one, one, wanted)["macro_f1"].champion == pytest.approx(logged)
 
 
 def test_a_model_does_not_differ_from_itself():

@@ -9,16 +9,18 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from upkeep.command_line import announce_changes, as_of, desk_of, moment, time_of
 from upkeep.config import Client, Relabel, Rules, load_client, load_recipe, load_tiers
-from upkeep.errors import ConfigError, DecisionError, DeliveryError, RuleError, SheetError, UpkeepError, VariantError
+from upkeep.errors import ConfigError, RuleError, SheetError, UpkeepError, VariantError
 from upkeep.home import configs, home, prepare_process
 from upkeep.progress import OnTerminal
+from upkeep.release_commands import add_release_commands
 
 if TYPE_CHECKING:
     from upkeep.desk import Desk
@@ -75,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     onboard.add_argument(
         "--golden", type=Path, required=True, help="JSONL with id, text, answer[, valid_from, valid_to]"
     )
-    _moment(onboard)
+    moment(onboard)
     onboard.set_defaults(run=_onboard)
 
     for name, run, about in (
@@ -86,55 +88,25 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=about)
         command.add_argument("client")
         command.add_argument("--reason", default="manual", help="why, for the record")
-        _moment(command)
+        moment(command)
         command.set_defaults(run=run)
 
     audit = commands.add_parser("audit", help="draw last week's audit sample and write its sheet to fill in")
     audit.add_argument("client")
     audit.add_argument("--to", type=Path, help="the .xlsx file to write, default <client>-<week>.xlsx here")
-    _moment(audit)
+    moment(audit)
     audit.set_defaults(run=_audit)
 
     audited = commands.add_parser("audited", help="take in a filled audit sheet, all of it or part")
     audited.add_argument("client")
     audited.add_argument("sheet", type=Path, help="the .xlsx file")
-    _moment(audited)
+    moment(audited)
     audited.set_defaults(run=_audited)
 
     _data_commands(commands)
 
-    _release_commands(commands)
+    add_release_commands(commands)
     return parser
-
-
-def _release_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    listed = commands.add_parser("decisions", help="list what was decided, what became of it and what was in service")
-    listed.add_argument("client")
-    listed.add_argument("--again", action="store_true", help="judge each decision again from its record, and compare")
-    _moment(listed)
-    listed.set_defaults(run=_decisions)
-
-    for name, about in (
-        ("approve", "promote a challenger that won and waits for a person"),
-        ("refuse", "write down that a challenger that won is not to be promoted"),
-    ):
-        command = commands.add_parser(name, help=about)
-        command.add_argument("client")
-        command.add_argument("period", help="the decision's period, such as 2026-Q4")
-        command.add_argument("--by", required=True, help=f"who {name}s")
-        command.add_argument("--reason", required=True, help="why, for the record")
-        _moment(command)
-        command.set_defaults(run=_approve if name == "approve" else _refuse)
-        if name == "approve":
-            command.add_argument("--override", action="store_true", help="although it did not win, or has expired")
-
-    rollback = commands.add_parser("rollback", help="put the previous champion back into service")
-    rollback.add_argument("client")
-    rollback.add_argument("--by", required=True, help="who goes back")
-    rollback.add_argument("--reason", required=True, help="why, for the record")
-    rollback.add_argument("--to", metavar="VERSION", help="an earlier version; default: the one before")
-    _moment(rollback)
-    rollback.set_defaults(run=_rollback)
 
 
 def _data_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -142,7 +114,7 @@ def _data_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     batch.add_argument("client")
     batch.add_argument("file", type=Path, help=".xlsx, .csv, or an export of Label Studio (.json)")
     batch.add_argument("--by", required=True, help="who looked them over, where the file does not say")
-    _moment(batch)
+    moment(batch)
     batch.set_defaults(run=_reviewed)
 
     rules = commands.add_parser("rules", help="list the relabel rules that outcomes speak for; accept or refuse one")
@@ -153,7 +125,7 @@ def _data_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     answer.add_argument("--refuse", action="store_true")
     rules.add_argument("--since", type=date.fromisoformat, metavar="DAY", help="the rule holds from another day")
     rules.add_argument("--by", help="who decides")
-    _moment(rules)
+    moment(rules)
     rules.set_defaults(run=_rules)
 
     variant = commands.add_parser("variant", help="teach the model a new category, from examples and past requests")
@@ -165,12 +137,12 @@ def _data_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     variant.add_argument("--by", default="", help="who gives the examples")
     variant.add_argument("--reason", default="manual", help="why, for the record")
     variant.add_argument("--now", action="store_true", help="do not wait for the review of past requests like them")
-    _moment(variant)
+    moment(variant)
     variant.set_defaults(run=_variant)
 
     variants = commands.add_parser("variants", help="list what may be the next new category, and those begun")
     variants.add_argument("client")
-    _moment(variants)
+    moment(variants)
     variants.set_defaults(run=_variants)
 
     data = commands.add_parser("data", help="what a model was taught, and what changed since another one")
@@ -179,25 +151,6 @@ def _data_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     data.add_argument("--since", metavar="PERIOD", help="what changed since that one")
     data.add_argument("--rebuild", action="store_true", help="choose it once more from the facts and compare")
     data.set_defaults(run=_data)
-
-
-def _moment(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--as-of", type=_time, metavar="TIME", help="as if it were then (ISO 8601; without offset: the client's zone)"
-    )
-    command.add_argument("--seed", type=int, default=0)
-
-
-def _time(text: str) -> datetime:
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError as exc:
-        wanted = "a day or a time such as 2026-11-23, 2026-11-23T06:00 or 2026-11-23T06:00+01:00"
-        raise argparse.ArgumentTypeError(f"found {text!r}, expected {wanted}") from exc
-
-
-def _as_of(options: argparse.Namespace) -> datetime:
-    return options.as_of or datetime.now(UTC)
 
 
 def _relabel(text: str) -> Relabel:
@@ -298,7 +251,7 @@ def _onboard(options: argparse.Namespace) -> None:
     from upkeep.records import load
     from upkeep.stages.onboarding import REDACTED, Redaction, onboard
 
-    desk = _desk(options.client)
+    desk = desk_of(options.client)
     check_apart(configs(), desk, neighbours(configs(), options.client))
     cases = [Case(row["id"], row["text"], row["answer"], Source.LAUNCH) for row in _rows(options.cases)]
     golden = [
@@ -311,7 +264,7 @@ def _onboard(options: argparse.Namespace) -> None:
         )
         for row in _rows(options.golden)
     ]
-    made = onboard(desk, cases=cases, golden=golden, as_of=_as_of(options), seed=options.seed, progress=OnTerminal())
+    made = onboard(desk, cases=cases, golden=golden, as_of=as_of(options), seed=options.seed, progress=OnTerminal())
     print(f"{options.client}: version {made.version} is in service, trained on {made.trained_on:,} cases")
     hidden = load(desk.store, REDACTED, Redaction)
     print(f"  personal data taken out of {hidden.cases:,} cases and {hidden.golden:,} golden items")
@@ -338,7 +291,7 @@ def _rows(path: Path) -> list[dict[str, Any]]:
 
 def _valid(where: str, value: object) -> datetime:
     try:
-        return _time(str(value))
+        return time_of(str(value))
     except argparse.ArgumentTypeError as exc:
         raise ConfigError(f"{where}: {exc}") from exc
 
@@ -351,9 +304,9 @@ def _review(options: argparse.Namespace) -> None:
     from upkeep.chain import watch
     from upkeep.stages.monitoring import review_week
 
-    desk = _desk(options.client)
-    order = watch(desk, _as_of(options))
-    found = review_week(desk, _as_of(options))
+    desk = desk_of(options.client)
+    order = watch(desk, as_of(options))
+    found = review_week(desk, as_of(options))
     print(f"{options.client} {found.week}: {found.figures.requests:,} requests")
     for finding in found.findings:
         print(f"  {finding.status.value}: {finding.text}")
@@ -368,8 +321,8 @@ def _review(options: argparse.Namespace) -> None:
 def _audit(options: argparse.Namespace) -> None:
     from upkeep.auditing import draw_audit, sheet_key
 
-    desk = _desk(options.client)
-    drawn = draw_audit(desk, _as_of(options))
+    desk = desk_of(options.client)
+    drawn = draw_audit(desk, as_of(options))
     if not drawn.asked:
         print(f"{options.client} {drawn.week}: {drawn.requests:,} requests, nothing to ask")
         return
@@ -383,7 +336,7 @@ def _audited(options: argparse.Namespace) -> None:
 
     if not options.sheet.is_file():
         raise SheetError(f"{options.sheet}: no such file, expected the .xlsx file that `upkeep audit` wrote, filled in")
-    back = return_audit(_desk(options.client), options.sheet.read_bytes(), at=_as_of(options))
+    back = return_audit(desk_of(options.client), options.sheet.read_bytes(), at=as_of(options))
     print(f"{options.client} {back.week}: {back.answered} answers taken in, {back.blank} rows left blank")
     for one in back.rejected:
         print(f"  row {one.row} not used: {one.reason}")
@@ -397,17 +350,17 @@ def _reviewed(options: argparse.Namespace) -> None:
             f"{options.file}: no such file, expected a batch from to-review/ in the client's store, filled in"
         )
     data = options.file.read_bytes()
-    print(return_file(_desk(options.client), data, name=options.file.name, by=options.by, at=_as_of(options)))
+    print(return_file(desk_of(options.client), data, name=options.file.name, by=options.by, at=as_of(options)))
 
 
 def _rules(options: argparse.Namespace) -> None:
     from upkeep.stages.rules import decide_rule
 
-    desk = _desk(options.client)
+    desk = desk_of(options.client)
     if options.accept or options.refuse:
         if not (options.rule and options.by):
             raise RuleError(f"rule is {options.rule}, --by is {options.by}: expected the id of a rule and who decides")
-        decide_rule(desk, options.rule, accepted=options.accept, by=options.by, at=_as_of(options), since=options.since)
+        decide_rule(desk, options.rule, accepted=options.accept, by=options.by, at=as_of(options), since=options.since)
     for one in desk.found_rules():
         if options.rule in (None, one.id):
             state = {None: "proposed", True: f"accepted by {one.by}", False: f"refused by {one.by}"}[one.accepted]
@@ -419,7 +372,7 @@ def _rules(options: argparse.Namespace) -> None:
 def _data(options: argparse.Namespace) -> None:
     from upkeep.stages.snapshot import differences, rebuild, snapshot, snapshots
 
-    desk = _desk(options.client)
+    desk = desk_of(options.client)
     if not options.period:
         for one in snapshots(desk):
             print(f"{one.period}: {one.lessons:,} cases, {len(one.labels)} labels, {one.terms.moment:%Y-%m-%d}")
@@ -440,47 +393,47 @@ def _report(options: argparse.Namespace) -> None:
     from upkeep.chain import report
     from upkeep.store import address
 
-    desk = _desk(options.client)
-    made = report(desk, _as_of(options))
+    desk = desk_of(options.client)
+    made = report(desk, as_of(options))
     print(f"{options.client} {made.month}: {made.health.value}; {address(desk.store, f'reports/{made.month}.html')}")
 
 
 def _retrain(options: argparse.Namespace) -> None:
     from upkeep.chain import retrain
 
-    desk = _desk(options.client)
-    made = retrain(desk, _as_of(options), reason=options.reason, seed=options.seed, progress=OnTerminal())
+    desk = desk_of(options.client)
+    made = retrain(desk, as_of(options), reason=options.reason, seed=options.seed, progress=OnTerminal())
     _told(options.client, made)
-    _announce(desk)
+    announce_changes(desk)
 
 
 def _variant(options: argparse.Namespace) -> None:
     from upkeep.chain import variant
 
     seeds = _lines(options.seeds) if options.seeds else []
-    desk = _desk(options.client)
+    desk = desk_of(options.client)
     made = variant(
         desk,
         options.label,
         seeds,
-        _as_of(options),
+        as_of(options),
         reason=options.reason,
         by=options.by,
         wait=not options.now,
         progress=OnTerminal(),
     )
     _told(options.client, made)
-    _announce(desk)
+    announce_changes(desk)
 
 
 def _variants(options: argparse.Namespace) -> None:
     from upkeep.stages.variant import candidates_for, open_use_cases
 
-    desk = _desk(options.client)
-    for begun in open_use_cases(desk, _as_of(options)):
+    desk = desk_of(options.client)
+    for begun in open_use_cases(desk, as_of(options)):
         state = begun.waiting or "its cases are reviewed, the next weekly review takes it up"
         print(f"{begun.begun.period}: {state}")
-    for one in candidates_for(desk, _as_of(options)):
+    for one in candidates_for(desk, as_of(options)):
         print(f"{one.label or 'a new category?'}: {one.why}")
         for text in one.examples:
             print(f"  “{text}”")
@@ -505,78 +458,6 @@ def _lines(path: Path) -> list[str]:
         return path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as exc:
         raise VariantError(f"{path}: not UTF-8: {exc}; expected a text file with one example a line") from exc
-
-
-def _decisions(options: argparse.Namespace) -> None:
-    from upkeep.stages.approval import standing
-    from upkeep.stages.comparison import decisions, judge_again
-    from upkeep.stages.release import release_log
-
-    desk = _desk(options.client)
-    otherwise = 0
-    for made in decisions(desk):
-        state = standing(desk, made, _as_of(options))
-        print(f"{made.period}: {made.verdict}, version {made.challenger} against {made.champion}; {state}")
-        print(*(f"  {reason}" for reason in made.reasons), sep="\n")
-        if options.again:
-            differences = judge_again(desk, made)
-            otherwise += bool(differences)
-            print(*(f"  judged again: {line}" for line in differences or ["identical"]), sep="\n")
-    print("In service:", *(f"  {entry}" for entry in release_log(desk)), sep="\n")
-    if otherwise:
-        raise DecisionError(
-            f"client {options.client}: {otherwise} decisions come out otherwise than they were recorded"
-        )
-
-
-def _approve(options: argparse.Namespace) -> None:
-    from upkeep.stages.approval import approve
-
-    desk = _desk(options.client)
-    made = approve(
-        desk,
-        options.period,
-        by=options.by,
-        reason=options.reason,
-        at=_as_of(options),
-        override=options.override,
-    )
-    print(f"{options.client}: version {made.challenger} is in service, approved by {made.applied_by}")
-    _announce(desk)
-
-
-def _refuse(options: argparse.Namespace) -> None:
-    from upkeep.stages.approval import refuse
-
-    said = refuse(_desk(options.client), options.period, by=options.by, reason=options.reason, at=_as_of(options))
-    print(f"{options.client}: {said.period} is refused by {said.by}; the champion stays")
-
-
-def _rollback(options: argparse.Namespace) -> None:
-    from upkeep.stages.release import roll_back
-
-    desk = _desk(options.client)
-    done = roll_back(desk, by=options.by, reason=options.reason, at=_as_of(options), to=options.to)
-    print(f"{options.client}: version {done.version} is back in service")
-    _announce(desk)
-
-
-def _announce(desk: Desk) -> None:
-    """Tell the client's channels; one that cannot be told now is told by the next review."""
-    from upkeep.adapters.notifier import from_environment
-    from upkeep.stages.announcing import announce
-
-    try:
-        for line in announce(desk, from_environment):
-            print(line)
-    except DeliveryError as exc:
-        print(f"upkeep: not told yet, the next review tries again: {exc}", file=sys.stderr)
-
-
-def _desk(client: str) -> Desk:
-    from upkeep.desk import open_desk
-
-    return open_desk(client)
 
 
 if __name__ == "__main__":

@@ -150,10 +150,9 @@ def _troubles(found: Review) -> list[Incident]:
     alarms = [Incident(one.metric.value, one.weeks[0], version, at, one.text, RETRAIN) for one in found.alerts]
     changes = [Incident(subject_of(one), found.week, version, at, one.text, one.action, one) for one in found.changes]
     doubt = found.probation
-    worse = (
-        [] if doubt is None or not doubt.worse else [Incident(SUBJECT, found.week, version, at, str(doubt), GO_BACK)]
-    )
-    return alarms + changes + worse
+    if doubt and doubt.worse:
+        changes.append(Incident(SUBJECT, found.week, version, at, str(doubt), GO_BACK))
+    return alarms + changes
 
 
 def _weeks(desk: Desk, found: Review) -> list[Week]:

@@ -60,13 +60,14 @@ def on_probation(
     if not answers_now or len(mine) > WEEKS or not theirs:
         return None
     found = []
-    for name, words in (("accuracy", "accuracy"), ("auto_resolution", "auto-resolution")):
+    for name in ("accuracy", "auto_resolution"):
         now = [rate for _, figures in mine if (rate := getattr(figures, name)).n]
         before = [rate for figures in theirs[-WEEKS:] if (rate := getattr(figures, name)).n]
         ours, others = sum(now, Rate(0, 0)), sum(before, Rate(0, 0))
         if min(ours.n, others.n) >= minimum:
             chance = _chance_of_loss(ours, others, spread=spread * math.sqrt(1 / len(now) + 1 / len(before)))
-            found.append(Probation(version, previous, tuple(key for key, _ in mine), words, ours, others, chance))
+            figure = name.replace("_", "-")
+            found.append(Probation(version, previous, tuple(key for key, _ in mine), figure, ours, others, chance))
     return min(found, key=lambda one: one.chance, default=None)
 
 

@@ -26,6 +26,7 @@ from upkeep.stages.comparison import decisions
 from upkeep.stages.finetuning import load_model
 from upkeep.stages.monitoring import reviews
 from upkeep.stages.onboarding import onboard
+from upkeep.stages.release import in_service
 from upkeep.timeline import OUT_OF_SCOPE, Timeline, TimelineRow
 
 HOUR = 6
@@ -178,7 +179,7 @@ def _answer(desk: Desk, rows: Sequence[tuple[datetime, TimelineRow]], feedback: 
     """Let the champion answer, and write predictions and feedback to the production log."""
     if not rows:
         return []
-    version = desk.registry.champion()
+    version = in_service(desk)
     answers = load_model(desk, version).answer([row.text for _, row in rows])
     played = [Played(row, at, answer, version) for (at, row), answer in zip(rows, answers, strict=True)]
     name = f"played-{rows[0][1].id}"

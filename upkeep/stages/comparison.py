@@ -18,7 +18,7 @@ from upkeep.comparison import LabelChange, Paired, Verdict
 from upkeep.comparison_chart import Sureness, draw_comparison
 from upkeep.desk import Desk
 from upkeep.differences import Answered, Difference, differences
-from upkeep.errors import DecisionError, LeakError, NotEnoughDataError
+from upkeep.errors import DecisionError, LeakError, NotEnoughDataError, NotFoundError
 from upkeep.evaluation import Scores, evaluate_model, treated
 from upkeep.looking import eyes_of, tracked_themes
 from upkeep.progress import Progress, silent
@@ -26,7 +26,7 @@ from upkeep.rates import Rate
 from upkeep.release import code_version
 from upkeep.stages.evaluation import evaluation_sets, load_outcomes, save_outcomes, variant_sets
 from upkeep.stages.finetuning import Challenger, challengers, load_model
-from upkeep.stages.release import release_log
+from upkeep.stages.release import in_service, release_log
 from upkeep.stages.snapshot import taught_texts
 from upkeep.themes import LEAST, nearest
 from upkeep.verdict import DECIDING, Outcome, Terms, verdict
@@ -106,7 +106,7 @@ def compare_models(
         return _as_carried_out(desk, [done])[0]
     moment = desk.local(as_of)
     made = records.load(desk.store, f"challengers/{period}.json", Challenger)
-    champion = desk.registry.champion()
+    champion = in_service(desk)
     if champion == made.version:
         raise DecisionError(f"client {desk.client.client}: version {champion} would be compared with itself")
     old, new = load_model(desk, champion), load_model(desk, made.version)
@@ -173,10 +173,8 @@ def _not_taught(
     before = next((one.period for one in challengers(desk) if one.version == champion), None)
     known = taught_texts(desk, before) if before else set()
     kept = {name: [item for item in items if normalise(item.text) not in known] for name, items in sets.items()}
-    items = {item.id for found in sets.values() for item in found}
-    return {name: found for name, found in kept.items() if found}, len(items) - len(
-        {item.id for found in kept.values() for item in found}
-    )
+    gone = {item.id for items in sets.values() for item in items if normalise(item.text) in known}
+    return {name: items for name, items in kept.items() if items}, len(gone)
 
 
 def judge_again(desk: Desk, made: Decision) -> list[str]:
@@ -187,7 +185,10 @@ def judge_again(desk: Desk, made: Decision) -> list[str]:
     if made.terms is None or made.evidence is None:
         where = f"client {desk.client.client}, decision {made.period}"
         raise DecisionError(f"{where}: made before terms were kept, it cannot be told again")
-    outcomes, digest = load_outcomes(desk, made.period)
+    try:
+        outcomes, digest = load_outcomes(desk, made.period)
+    except NotFoundError as exc:
+        return [f"outcomes: {exc}"]
     compared, _, judged = verdict(outcomes, made.terms)
     told = (
         ("SHA-256 of the outcomes", made.evidence, digest),

@@ -23,6 +23,7 @@ from upkeep.finetuning import Trained, finetune
 from upkeep.growing import grow
 from upkeep.progress import Progress, silent
 from upkeep.snapshot import Snapshot
+from upkeep.stages.release import in_service
 from upkeep.stages.snapshot import differences, snapshots, take_snapshot
 
 PROOF_TEXTS = 20
@@ -69,7 +70,7 @@ def train_challenger(
         data = take_snapshot(desk, period, moment, progress=progress)
         trained = finetune(base, data, client=desk.client, recipe=desk.recipe, seed=seed, progress=progress)
     else:
-        champion = load_model(desk, desk.registry.champion())
+        champion = load_model(desk, in_service(desk))
         head = tuple(dict.fromkeys([*champion.labels, label]))
         data = take_snapshot(desk, period, moment, head=head, progress=progress)
         trained = grow(champion, label, base, data, client=desk.client, recipe=desk.recipe, progress=progress)

@@ -3,8 +3,8 @@
 In the client's store: releases/log/000001.json and on, releases/models/<version>/ for what was released,
 releases/current.json for the client's application.
 
-The log's next entry is the one step in which a model changes. MLflow's alias, the pointer and the decision's record
-follow it, and `settle` brings them after it wherever a run was killed.
+The log's next entry is the one step in which a model changes, and what is in service is asked of the log. MLflow's
+alias and the pointer follow it; `settle` brings them after it wherever a run was killed.
 """
 
 from __future__ import annotations
@@ -236,9 +236,9 @@ def _enter(
         desk.store.create(f"{LOG}{entry.number:06}.json", records.dump(entry))
     except AlreadyExistsError as exc:
         other = release_log(desk)[entry.number - 1]
-        if replace(other, at=entry.at, by=entry.by, code=entry.code) == entry:
-            return other
-        raise DecisionError(f"client {desk.client.client}: somebody else was quicker: {other}") from exc
+        if replace(other, at=entry.at, by=entry.by, code=entry.code) != entry:
+            raise DecisionError(f"client {desk.client.client}: somebody else was quicker: {other}") from exc
+        entry = other  # the same, by another run
     settle(desk)
     return entry
 

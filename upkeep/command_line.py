@@ -1,0 +1,54 @@
+"""What do the commands have in common: a time to act at, the client's desk, and telling the client's channels?"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from upkeep.errors import DeliveryError
+
+if TYPE_CHECKING:
+    from upkeep.desk import Desk
+
+
+def moment(command: argparse.ArgumentParser) -> None:
+    """Let a command be asked for as if it were another time."""
+    command.add_argument(
+        "--as-of", type=time_of, metavar="TIME", help="as if it were then (ISO 8601; without offset: the client's zone)"
+    )
+    command.add_argument("--seed", type=int, default=0)
+
+
+def time_of(text: str) -> datetime:
+    """A day or a time in ISO 8601. Raises argparse.ArgumentTypeError saying what was wanted."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as exc:
+        wanted = "a day or a time such as 2026-11-23, 2026-11-23T06:00 or 2026-11-23T06:00+01:00"
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected {wanted}") from exc
+
+
+def as_of(options: argparse.Namespace) -> datetime:
+    """The time that was asked for, else now."""
+    return options.as_of or datetime.now(UTC)
+
+
+def desk_of(client: str) -> Desk:
+    """The client's desk, opened when a command needs it: what it brings is heavy."""
+    from upkeep.desk import open_desk
+
+    return open_desk(client)
+
+
+def announce_changes(desk: Desk) -> None:
+    """Tell the client's channels; one that cannot be told now is told by the next review."""
+    from upkeep.adapters.notifier import from_environment
+    from upkeep.stages.announcing import announce
+
+    try:
+        for line in announce(desk, from_environment):
+            print(line)
+    except DeliveryError as exc:
+        print(f"upkeep: not told yet, the next review tries again: {exc}", file=sys.stderr)

@@ -1,0 +1,95 @@
+"""Which commands are about decisions and the model in service?"""
+
+from __future__ import annotations
+
+import argparse
+
+from upkeep.command_line import announce_changes, as_of, desk_of, moment
+from upkeep.errors import DecisionError
+
+
+def add_release_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """`decisions`, `approve`, `refuse` and `rollback`."""
+    listed = commands.add_parser("decisions", help="list what was decided, what became of it and what was in service")
+    listed.add_argument("client")
+    listed.add_argument("--again", action="store_true", help="judge each decision again from its record, and compare")
+    moment(listed)
+    listed.set_defaults(run=_decisions)
+
+    for name, about in (
+        ("approve", "promote a challenger that won and waits for a person"),
+        ("refuse", "write down that a challenger that won is not to be promoted"),
+    ):
+        command = commands.add_parser(name, help=about)
+        command.add_argument("client")
+        command.add_argument("period", help="the decision's period, such as 2026-Q4")
+        command.add_argument("--by", required=True, help=f"who {name}s")
+        command.add_argument("--reason", required=True, help="why, for the record")
+        moment(command)
+        command.set_defaults(run=_approve if name == "approve" else _refuse)
+        if name == "approve":
+            command.add_argument("--override", action="store_true", help="although it did not win, or has expired")
+
+    rollback = commands.add_parser("rollback", help="put the previous champion back into service")
+    rollback.add_argument("client")
+    rollback.add_argument("--by", required=True, help="who goes back")
+    rollback.add_argument("--reason", required=True, help="why, for the record")
+    rollback.add_argument("--to", metavar="VERSION", help="an earlier version; default: the one before")
+    moment(rollback)
+    rollback.set_defaults(run=_rollback)
+
+
+def _decisions(options: argparse.Namespace) -> None:
+    from upkeep.stages.approval import standing
+    from upkeep.stages.comparison import decisions, judge_again
+    from upkeep.stages.release import release_log
+
+    desk = desk_of(options.client)
+    otherwise = 0
+    for made in decisions(desk):
+        state = standing(desk, made, as_of(options))
+        print(f"{made.period}: {made.verdict}, version {made.challenger} against {made.champion}; {state}")
+        print(*(f"  {reason}" for reason in made.reasons), sep="\n")
+        if options.again and made.terms is None:
+            print("  judged again: cannot be, it was made before terms were kept")
+        elif options.again:
+            differences = judge_again(desk, made)
+            otherwise += bool(differences)
+            print(*(f"  judged again: {line}" for line in differences or ["identical"]), sep="\n")
+    print("In service:", *(f"  {entry}" for entry in release_log(desk)), sep="\n")
+    if otherwise:
+        raise DecisionError(
+            f"client {options.client}: {otherwise} decisions come out otherwise than they were recorded"
+        )
+
+
+def _approve(options: argparse.Namespace) -> None:
+    from upkeep.stages.approval import approve
+
+    desk = desk_of(options.client)
+    made = approve(
+        desk,
+        options.period,
+        by=options.by,
+        reason=options.reason,
+        at=as_of(options),
+        override=options.override,
+    )
+    print(f"{options.client}: version {made.challenger} is in service, approved by {made.applied_by}")
+    announce_changes(desk)
+
+
+def _refuse(options: argparse.Namespace) -> None:
+    from upkeep.stages.approval import refuse
+
+    said = refuse(desk_of(options.client), options.period, by=options.by, reason=options.reason, at=as_of(options))
+    print(f"{options.client}: {said.period} is refused by {said.by}; the champion stays")
+
+
+def _rollback(options: argparse.Namespace) -> None:
+    from upkeep.stages.release import roll_back
+
+    desk = desk_of(options.client)
+    done = roll_back(desk, by=options.by, reason=options.reason, at=as_of(options), to=options.to)
+    print(f"{options.client}: version {done.version} is back in service")
+    announce_changes(desk)

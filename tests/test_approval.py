@@ -12,6 +12,7 @@ from upkeep import records
 from upkeep.cases import Case, Source
 from upkeep.errors import DecisionError, LeakError
 from upkeep.rates import Rate
+from upkeep.replay import judged_again
 from upkeep.sides import Side
 from upkeep.snapshot import Lesson
 from upkeep.stages.approval import (
@@ -119,6 +120,17 @@ def test_a_decision_is_told_again_from_its_record_and_a_changed_record_is_found_
     desk.store.delete("outcomes/2026-03.jsonl")
     (gone,) = judge_again(desk, made)
     assert gone.startswith("outcomes: ")
+
+
+def test_a_replay_says_how_many_of_its_decisions_come_out_identical_and_what_differs_in_the_others(desk):
+    decide(desk, "2026-04", at=SOON)
+    assert str(judged_again(desk)) == "decisions judged again: 2 of 2 identical"
+    save_outcomes(desk, "2026-04", swapped(OUTCOMES))
+    found = judged_again(desk)
+    assert (found.decisions, found.identical, list(found.different)) == (2, 1, ["2026-04"])
+    lines = str(found).splitlines()
+    assert lines[0] == "decisions judged again: 1 of 2 identical"
+    assert "  2026-04: verdict: reject, decided on promote" in lines
 
 
 def test_a_verdict_is_another_one_for_a_swapped_pair_the_same_model_and_one_answer_for_everything():

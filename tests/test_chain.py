@@ -19,10 +19,10 @@ from upkeep.entitlement import ChangeOrder, Included
 from upkeep.errors import BaseModelError, DecisionError, NoChampionError, NoLogError
 from upkeep.figures import Basis
 from upkeep.monitoring import Status
-from upkeep.replay import by_month, play
+from upkeep.replay import JudgedAgain, by_month, judged_again, play
 from upkeep.stages.approval import approve
 from upkeep.stages.collection import collect_cases
-from upkeep.stages.comparison import Decision, decision, decisions, judge_again
+from upkeep.stages.comparison import Decision, decision, decisions
 from upkeep.stages.contract import book_retrain, change_orders
 from upkeep.stages.finetuning import load_model
 from upkeep.stages.monitoring import review_week, reviews
@@ -79,7 +79,7 @@ def test_a_month_of_retrains_is_compared_logged_promoted_and_taken_back(tmp_path
     pointer = current_release(desk)
     assert pointer is not None
     assert (pointer.version, pointer.model) == (made.challenger, f"models:/northwind/{made.challenger}")
-    assert [judge_again(desk, one) for one in decisions(desk)] == [[], [], []]
+    assert judged_again(desk) == JudgedAgain(decisions=3, identical=3, different={})
 
     # one command goes back
     assert roll_back(desk, by="ada", reason="a client called", at=APRIL).version == made.champion

@@ -63,7 +63,10 @@ def test_every_command_in_the_readme_runs(tmp_path):
             assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
     made = load_client(tmp_path / "configs", "acme")
     assert (made.name, made.tier, made.store) == ("Acme", 3, "clients/acme")
-    months = json.loads((tmp_path / "months.json").read_text())["months"]
+    played = json.loads((tmp_path / "months.json").read_text())
+    months = played["months"]
     assert set(months[0]) >= {
         "month", "n", "accuracy", "automatic", "auto_resolved", "precision", "champion", "alerts", "decisions",
     }  # fmt: skip
+    decided = sum(len(month["decisions"]) for month in months)
+    assert played["judged_again"] == {"decisions": decided, "identical": decided, "different": {}}

@@ -4,32 +4,25 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from upkeep.command_line import announce_changes, as_of, desk_of, moment, time_of
-from upkeep.config import Client, Relabel, Rules, load_client, load_recipe, load_tiers
+from upkeep.config import load_recipe, load_tiers
 from upkeep.errors import ConfigError, RuleError, SheetError, UpkeepError, VariantError
 from upkeep.home import configs, home, prepare_process
 from upkeep.progress import OnTerminal
 from upkeep.release_commands import add_release_commands
+from upkeep.replay_command import add_replay_command
 
 if TYPE_CHECKING:
     from upkeep.desk import Desk
     from upkeep.entitlement import ChangeOrder
     from upkeep.stages.comparison import Decision
     from upkeep.stages.reviewing import Waiting
-    from upkeep.timeline import Timeline
-
-DEFAULT_LIKE = "northwind"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,25 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="upkeep", description="Keeps fine-tuned models good after they ship.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    replay = commands.add_parser("replay", help="play a labelled timeline as production")
-    replay.add_argument("timeline", type=Path, help="Parquet file: id, ts, text, label, split, valid_from, valid_to")
-    replay.add_argument("--tier", type=int, required=True, help="a tier of tiers.yaml: 1, 2 or 3")
-    replay.add_argument("--audit", type=int, default=100, help="requests a week labelled at random (default 100)")
-    replay.add_argument("--feedback", type=float, default=0.5, help="share of wrong automatic answers complained about")
-    replay.add_argument("--relabel", type=_relabel, action="append", default=[], metavar="OLD=NEW@DATE")
-    replay.add_argument(
-        "--rules",
-        type=Rules,
-        choices=list(Rules),
-        default=Rules.PROPOSE,
-        help="what becomes of rules that are found (default propose)",
-    )
-    replay.add_argument("--training", default=None, metavar="RECIPE", help="a recipe of configs/training")
-    replay.add_argument("--json", type=Path, required=True, help="where to write the months")
-    replay.add_argument("--answers", type=Path, help="where to write every answer, as JSON Lines")
-    replay.add_argument("--seed", type=int, default=0)
-    replay.add_argument("--keep", type=Path, help="state folder to keep, for the MLflow UI; default: a temporary one")
-    replay.set_defaults(run=_replay)
+    add_replay_command(commands)
 
     check = commands.add_parser("check", help="validate every config")
     check.set_defaults(run=_check)
@@ -151,78 +126,6 @@ def _data_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     data.add_argument("--since", metavar="PERIOD", help="what changed since that one")
     data.add_argument("--rebuild", action="store_true", help="choose it once more from the facts and compare")
     data.set_defaults(run=_data)
-
-
-def _relabel(text: str) -> Relabel:
-    try:
-        labels, since = text.rsplit("@", 1)
-        old, new = labels.split("=", 1)
-        return Relabel(old=old, new=new, since=date.fromisoformat(since))
-    except ValueError as exc:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected OLD=NEW@YYYY-MM-DD ({exc})") from exc
-
-
-def _replay(options: argparse.Namespace) -> None:
-    from upkeep.timeline import read_timeline
-
-    if not 0 <= options.feedback <= 1 or options.audit < 0:
-        raise ConfigError(f"--feedback {options.feedback} --audit {options.audit}: expected 0..1 and 0 or more")
-    timeline = read_timeline(options.timeline)
-    source = configs()
-    with tempfile.TemporaryDirectory() as scratch:
-        state = options.keep or Path(scratch)
-        if (state / "replay").exists():
-            shutil.rmtree(state / "replay")
-        chosen = state / "replay"
-        os.environ |= {"UPKEEP_HOME": str(chosen / "home"), "UPKEEP_CONFIGS": str(chosen / "configs")}
-        os.environ.pop("MLFLOW_TRACKING_URI", None)
-        shutil.copytree(source, chosen / "configs", ignore=shutil.ignore_patterns("clients"))
-        months = _play(options, timeline, chosen / "configs", like=load_client(source, DEFAULT_LIKE))
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps({"months": months}, indent=1) + "\n", encoding="utf-8")
-    for month in months:
-        print(
-            f"{month['month']}  accuracy {month['accuracy']:.3f}  auto-resolved {month['auto_resolved']:.3f}  "
-            f"champion v{month['champion']}  alerts {len(month['alerts'])}  "
-            f"{', '.join(one['verdict'] for one in month['decisions'])}"
-        )
-
-
-def _play(options: argparse.Namespace, timeline: Timeline, folder: Path, *, like: Client) -> list[dict[str, Any]]:
-    from functools import partial
-
-    from upkeep.chain import run_due
-    from upkeep.desk import open_desk
-    from upkeep.replay import Feedback, answers_given, by_month, client_for, go_live, play
-
-    client = client_for(timeline, name="replayed", tier=options.tier, like=like).model_copy(
-        update={
-            "relabel": tuple(options.relabel),
-            "rules": options.rules,
-            "training": options.training or like.training,
-            "time_zone": "UTC",
-            "store": "clients/replayed",
-        }
-    )
-    _write_client(folder, client)
-    desk = open_desk("replayed")
-    progress = OnTerminal()
-    floors = go_live(desk, timeline, seed=options.seed, progress=progress)
-    _write_client(folder, client.model_copy(update={"thresholds": floors}))
-    desk = open_desk("replayed")
-    act = partial(run_due, seed=options.seed, progress=progress)
-    feedback = Feedback(complaints=options.feedback, audit=options.audit)
-    played = play(desk, timeline, act=act, feedback=feedback, seed=options.seed, progress=progress)
-    if options.answers:
-        lines = (json.dumps(one, ensure_ascii=False) + "\n" for one in answers_given(played))
-        options.answers.write_text("".join(lines), encoding="utf-8")
-    return by_month(desk, played)
-
-
-def _write_client(folder: Path, client: Client) -> None:
-    (folder / "clients").mkdir(exist_ok=True)
-    text = yaml.safe_dump(client.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-    (folder / "clients" / f"{client.client}.yaml").write_text(text, encoding="utf-8")
 
 
 def _check(options: argparse.Namespace) -> None:  # noqa: ARG001 -- every command takes its options

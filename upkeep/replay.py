@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from upkeep.cases import Case, Item, Source, fraction
 from upkeep.chain import Act
@@ -22,7 +22,7 @@ from upkeep.log import Outcome, OutcomeSource, Prediction, write_outcomes, write
 from upkeep.periods import Cadence, days, last_full, starts_on
 from upkeep.progress import Progress, silent
 from upkeep.rates import Rate
-from upkeep.stages.comparison import decisions
+from upkeep.stages.comparison import decisions, judge_again
 from upkeep.stages.finetuning import load_model
 from upkeep.stages.monitoring import reviews
 from upkeep.stages.onboarding import onboard
@@ -58,6 +58,18 @@ class Played:
     def right(self) -> bool:
         """Was the right thing done? An out-of-scope request is right when a person got it."""
         return not self.answer.automatic if self.row.label == OUT_OF_SCOPE else self.answer.output == self.row.label
+
+
+class JudgedAgain(NamedTuple):
+    """How many decisions there were, how many came out identical from their records, and what differs in the others."""
+
+    decisions: int
+    identical: int
+    different: dict[str, list[str]]
+
+    def __str__(self) -> str:
+        lines = [f"decisions judged again: {self.identical} of {self.decisions} identical"]
+        return "\n".join(lines + [f"  {period}: {line}" for period, of in self.different.items() for line in of])
 
 
 def go_live(desk: Desk, timeline: Timeline, *, seed: int, progress: Progress = silent) -> Thresholds:
@@ -115,6 +127,13 @@ def answers_given(played: Iterable[Played]) -> Iterator[dict[str, Any]]:
             "automatic": one.answer.automatic,
             "version": one.version,
         }
+
+
+def judged_again(desk: Desk) -> JudgedAgain:
+    """Judge every decision of the time played again from its record."""
+    found = {one.period: judge_again(desk, one) for one in decisions(desk)}
+    different = {period: lines for period, lines in found.items() if lines}
+    return JudgedAgain(len(found), len(found) - len(different), different)
 
 
 def by_month(desk: Desk, played: Sequence[Played]) -> list[dict[str, Any]]:

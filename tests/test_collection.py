@@ -180,6 +180,16 @@ def test_requests_of_a_conversation_say_so():
     assert [case.group for case in collected(log, conversation="talk").cases] == ["17", None]
 
 
+def test_a_case_carries_the_values_that_the_client_asks_by_and_no_other_metadata():
+    one = replace(
+        prediction("1"), metadata={"channel": "mail", "shop": 7, "vip": True, "customer": "ada", "score": 0.5}
+    )
+    log = window([one, prediction("2")], said("1", AUDIT, "a"), said("2", AUDIT, "a"))
+    by = [case.by for case in collected(log, review_by=("vip", "channel", "shop", "score")).cases]
+    assert by == [{"vip": "true", "channel": "mail", "shop": "7"}, {}]  # a score has too many values
+    assert [case.by for case in collected(log).cases] == [{}, {}]
+
+
 def test_what_has_been_collected_already_is_not_collected_again():
     log = window([prediction("1")], said("1", AUDIT, "a", after=11 * DAY))
     (case,) = collected(log).cases

@@ -8,8 +8,10 @@ from dataclasses import replace
 import pytest
 
 from tests.released import OUTCOMES, decide, released_desk, released_template, swapped  # noqa: F401 -- fixtures
+from tests.small_client import configure
 from upkeep import records
 from upkeep.__main__ import main
+from upkeep.desk import open_desk
 from upkeep.stages.comparison import Decision
 from upkeep.stages.evaluation import save_outcomes
 
@@ -43,6 +45,28 @@ def test_a_golden_item_that_holds_until_no_time_is_told_with_its_line(tmp_path, 
     golden.write_text(f"{json.dumps(CASE)}\n{json.dumps(CASE | {'valid_to': 'next month'})}\n")
     assert main(["onboard", "northwind", "--cases", str(cases), "--golden", str(golden)]) == 1
     assert f"{golden} line 2: valid_to: found 'next month', expected a day or a time" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("by", [{"chanel": "mail"}, {"channel": 0.5}, {"channel": ["mail"]}, "mail", 7])
+def test_a_golden_item_is_asked_by_nothing_but_the_keys_of_the_client(tmp_path, monkeypatch, capsys, by):
+    configure(tmp_path / "configs", monkeypatch, review_by=["channel", "vip"])
+    assert onboard(tmp_path, CASE | {"by": by}) == 1
+    wanted = "expected an object with a text for some of ['channel', 'vip'], the client's review_by"
+    assert f"golden.jsonl item 1: by is {by!r}, {wanted}" in capsys.readouterr().err
+
+
+def test_a_golden_item_keeps_the_values_that_the_client_asks_by(tmp_path, monkeypatch):
+    # no model is trained without a base model; by then the golden set is stored
+    configure(tmp_path / "configs", monkeypatch, review_by=["channel", "vip"], base_model={"path": "models/nowhere"})
+    assert onboard(tmp_path, CASE | {"by": {"channel": "mail", "vip": True}}, CASE | {"id": "2", "by": None}) == 1
+    assert [item.by for item in open_desk("northwind").golden()] == [{"channel": "mail", "vip": "true"}, {}]
+
+
+def onboard(folder, *golden) -> int:
+    (folder / "cases.jsonl").write_text(json.dumps(CASE))
+    (folder / "golden.jsonl").write_text("\n".join(map(json.dumps, golden)))
+    files = ["--cases", str(folder / "cases.jsonl"), "--golden", str(folder / "golden.jsonl")]
+    return main(["onboard", "northwind", *files])
 
 
 def test_a_missing_sheet_is_told_with_what_it_is(tmp_path, capsys):

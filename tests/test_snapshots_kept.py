@@ -56,6 +56,16 @@ def test_a_snapshot_can_be_rebuilt_byte_for_byte_whatever_has_happened_since(des
         assert rebuild(other, period) == data
 
 
+def test_a_snapshot_of_cases_without_values_to_ask_by_has_none_and_one_with_them_rebuilds_too(desk):
+    assert b'"by"' not in desk.store.read("snapshots/2026-04.jsonl")
+    new = [case(n, "order_status", at=MAY - timedelta(days=2), by={"channel": "mail"}) for n in range(300, 320)]
+    records.save_rows(desk.store, "cases/2026-W18.jsonl", new)
+    take_snapshot(desk, "2026-05", MAY)
+    rows = desk.store.read("snapshots/2026-05.jsonl")
+    assert b'"by":{"channel":"mail"}}}\n' in rows
+    assert rebuild(desk, "2026-05") == rows
+
+
 ANSWERS = st.sampled_from(["warranty_claim", "order_status", "repair_partner", "new"])
 COLLECTED = st.lists(st.tuples(st.integers(0, 40), ANSWERS, st.sampled_from("ard-")), max_size=25)
 

@@ -14,6 +14,7 @@ from upkeep.command_line import announce_changes, as_of, desk_of, moment, time_o
 from upkeep.config import load_recipe, load_tiers
 from upkeep.errors import ConfigError, RuleError, SheetError, UpkeepError, VariantError
 from upkeep.home import configs, home, prepare_process
+from upkeep.log import facets
 from upkeep.progress import OnTerminal
 from upkeep.release_commands import add_release_commands
 from upkeep.replay_command import add_replay_command
@@ -164,6 +165,7 @@ def _onboard(options: argparse.Namespace) -> None:
             row["answer"],
             _local(desk, row.get("valid_from")),
             _local(desk, row.get("valid_to")),
+            _by(options.golden, row, desk.client.review_by),
         )
         for row in _rows(options.golden)
     ]
@@ -190,6 +192,16 @@ def _rows(path: Path) -> list[dict[str, Any]]:
                 row[key] = _valid(f"{path} line {number}: {key}", row[key])
         rows.append(row)
     return rows
+
+
+def _by(path: Path, row: dict[str, Any], keys: Sequence[str]) -> dict[str, str]:
+    """The values by which an item's figures are broken down. Raises ConfigError naming the item."""
+    given = row.get("by") or {}
+    known = facets(given, keys) if isinstance(given, dict) else None
+    if known is None or known.keys() != given.keys():
+        wanted = f"an object with a text for some of {list(keys)}, the client's review_by"
+        raise ConfigError(f"{path} item {row['id']}: by is {given!r}, expected {wanted}")
+    return known
 
 
 def _valid(where: str, value: object) -> datetime:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
 
 from upkeep.doubtful import Doubt
+
+By = Annotated[Mapping[str, str], Field(exclude_if=lambda values: not values)]
+"""Values of the metadata keys that figures are broken down by; without any nothing is stored, so that what was chosen
+from cases of before there were these comes to the same bytes again."""
 
 
 class Source(StrEnum):
@@ -34,7 +41,7 @@ class Case:
     `requests` is how many requests said the same; `like` is the id of the first case of which this one is a
     near-duplicate, `group` what all requests of one conversation have in common. `conflict` says who said otherwise,
     `doubts` why it hardly teaches anything, `suspect` how little its answer is believed (a share), where it is likely a
-    mistake.
+    mistake. `by` has what the client's `review_by` named in the metadata of the first request that said it.
     """
 
     id: str
@@ -57,17 +64,19 @@ class Case:
     conflict: str | None = None
     doubts: tuple[Doubt, ...] = ()
     suspect: float | None = None
+    by: By = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An evaluation item: right from `valid_from` until before `valid_to` (None: always)."""
+    """An evaluation item: right from `valid_from` until before `valid_to` (None: always); `by` as of a case."""
 
     id: str
     text: str
     answer: str
     valid_from: datetime | None = None
     valid_to: datetime | None = None
+    by: By = field(default_factory=dict)
 
 
 def normalise(text: str) -> str:

@@ -16,7 +16,7 @@ from upkeep.alike import Pair, alike
 from upkeep.cases import Case, Source, normalise
 from upkeep.config import Client, PersonalData
 from upkeep.doubtful import doubts_of
-from upkeep.log import LogWindow, Outcome, Prediction
+from upkeep.log import LogWindow, Outcome, Prediction, facets
 from upkeep.progress import Progress, silent
 from upkeep.redaction import redact_cases
 from upkeep.truth import settle
@@ -179,6 +179,7 @@ def _case(
         group=None if group is None else str(group),
         conflict=_conflict(one, before),
         doubts=doubts_of(text, languages=languages),
+        by=facets(prediction.metadata, client.review_by),
     )
 
 

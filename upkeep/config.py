@@ -303,7 +303,9 @@ class Client(Strict):
     store_endpoint: str | None = None
     log: LogMap = LogMap()
     review_by: tuple[str, ...] = Field(
-        default=(), max_length=3, description="metadata keys with few values by which figures are broken down as well"
+        default=(),
+        max_length=3,
+        description="metadata keys with few values by which figures and comparisons are broken down as well",
     )
     refusals: tuple[Pattern, ...] = Field(
         default=REFUSALS, description="regular expressions by which a generated answer counts as a refusal"

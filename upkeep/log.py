@@ -224,6 +224,11 @@ def facet(metadata: Mapping[str, object], key: str) -> str | None:
     return json.dumps(value) if isinstance(value, int) else None
 
 
+def facets(metadata: Mapping[str, object], keys: Iterable[str]) -> dict[str, str]:
+    """The values of these metadata keys to tell requests apart by; a key without one is left out."""
+    return {key: value for key in keys if (value := facet(metadata, key)) is not None}
+
+
 def lot(id: str) -> str:
     """What decides whether a request is looked at: those with the lowest lots are, as by chance."""
     return hashlib.md5(id.encode(), usedforsecurity=False).hexdigest()

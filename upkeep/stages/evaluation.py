@@ -93,4 +93,4 @@ def _outcomes(period: str) -> str:
 
 
 def _items(cases: list[Case]) -> list[Item]:
-    return [Item(case.id, case.text, case.answer, case.valid_from, case.valid_to) for case in cases]
+    return [Item(case.id, case.text, case.answer, case.valid_from, case.valid_to, case.by) for case in cases]

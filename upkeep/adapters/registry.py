@@ -229,6 +229,12 @@ class Registry:
             raise StoreError(f"model {self.name} version {version} cannot be fetched from {self.uri}: {exc}") from exc
         return Path(copied) / "artifacts" / "release"
 
+    def size(self, version: str) -> int:
+        """Bytes of a version's release folder: what is shipped, as the base model is there already."""
+        with tempfile.TemporaryDirectory() as scratch:
+            release = self.fetch(version, Path(scratch))
+            return sum(path.stat().st_size for path in release.rglob("*") if path.is_file())
+
 
 def _save_servable(model: Path, release: Path, base_model: Mapping[str, object]) -> None:
     import warnings

@@ -111,16 +111,16 @@ def decide(
     outcomes: list[Outcome] = OUTCOMES,
 ) -> Decision:
     """A decision, as `compare_models` would leave it."""
-    compared, _, judged = verdict(outcomes, terms)
+    found = verdict(outcomes, terms)
     made = Decision(
         period=period,
         as_of=at,
         reason="scheduled",
         champion=champion,
         challenger=challenger,
-        verdict=judged.verdict,
-        reasons=judged.reasons,
-        compared=compared,
+        verdict=found.judgement.verdict,
+        reasons=found.judgement.reasons,
+        compared=found.compared,
         metrics={},
         terms=terms,
         evidence=save_outcomes(desk, period, outcomes),

@@ -6,21 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from upkeep.chance import holm
 from upkeep.comparison import (
     ONE_SIDED_95,
     TWO_SIDED_95,
-    LabelChange,
     Verdict,
-    by_label,
     compare,
     fewest_items,
     from_counts,
-    holm,
     items_to_settle,
     judge,
     judge_variant,
 )
 from upkeep.errors import DecisionError
+from upkeep.parts import Part, PartChange, by_label
 from upkeep.rates import Rate
 
 FINE = {"items": 400, "margin": 0.03, "minimum_items": 200, "same_weights": False, "reload_exact": True}
@@ -353,32 +352,34 @@ def labelled(*labels: tuple[str, int, int, int, int]):
 def test_what_changed_is_told_by_label_the_surest_first_then_the_greatest_loss():
     # 8 to 0: 2 * 0.5 ** 8 = 0.0078, times 4 labels; 2 to 0: 0.5
     assert labelled(("ship", 5, 0, 0, 0), ("card", 3, 2, 0, 0), ("bill", 3, 0, 2, 0), ("cash", 2, 0, 8, 1)) == (
-        LabelChange("cash", 11, 0, 8, 0.0078125, 0.03125),
-        LabelChange("bill", 5, 0, 2, 0.5, 1.0),
-        LabelChange("ship", 5, 0, 0, 1.0, 1.0),
-        LabelChange("card", 5, 2, 0, 0.5, 1.0),
+        PartChange(Part.LABEL, "cash", 11, 0, 8, 0.0078125, 0.03125),
+        PartChange(Part.LABEL, "bill", 5, 0, 2, 0.5, 1.0),
+        PartChange(Part.LABEL, "ship", 5, 0, 0, 1.0, 1.0),
+        PartChange(Part.LABEL, "card", 5, 2, 0, 0.5, 1.0),
     )
     assert labelled() == ()
 
 
 def test_a_label_that_got_worse_holds_what_is_better_on_the_whole():
-    judged = judge([CLEAR], **FINE, labels=labelled(("cash", 2, 0, 8, 0), ("ship", 300, 0, 0, 0)))
+    judged = judge([CLEAR], **FINE, parts=labelled(("cash", 2, 0, 8, 0), ("ship", 300, 0, 0, 0)))
     assert judged.verdict is Verdict.HOLD
     assert judged.reasons == (
         "worse on the label 'cash': 8 of 10 became wrong, 0 right, p=0.016 for all labels looked at",
     )
-    assert judge([CLEAR], **FINE, labels=labelled(("cash", 2, 8, 0, 0))).verdict is Verdict.PROMOTE  # better
+    assert judge([CLEAR], **FINE, parts=labelled(("cash", 2, 8, 0, 0))).verdict is Verdict.PROMOTE  # better
 
 
 def test_of_many_labels_one_is_worse_by_chance():
     # 8 to 0 as one of ten: 0.078
     many = labelled(("cash", 2, 0, 8, 0), *((f"label {number}", 10, 0, 0, 0) for number in range(9)))
     assert many[0].adjusted == pytest.approx(0.078125)
-    assert judge([CLEAR], **FINE, labels=many).verdict is Verdict.PROMOTE
+    assert judge([CLEAR], **FINE, parts=many).verdict is Verdict.PROMOTE
 
 
 def test_labels_and_answers_that_do_not_belong_together_are_not_compared():
-    with pytest.raises(DecisionError, match="1 right answers, champion has 2 items, challenger 1"):
+    with pytest.raises(
+        DecisionError, match="labels of 1 items, champion has 2, challenger 1, expected the same number"
+    ):
         by_label(["cash"], champion=[True, False], challenger=[True])
 
 
@@ -392,7 +393,7 @@ def test_the_same_model_twice_is_held_whatever_it_gets_right(golden, recent):
         sets,
         **(FINE | {"minimum_items": 1}),
         guarded=sets,
-        labels=by_label(["a"] * len(golden), champion=golden, challenger=golden),
+        parts=by_label(["a"] * len(golden), champion=golden, challenger=golden),
     )
     assert judged.verdict is Verdict.HOLD
     assert judged.reasons[-1].startswith("no clear gain")
@@ -418,8 +419,8 @@ def test_a_challenger_that_always_gives_one_answer_is_rejected_and_its_labels_to
     # of each label 10 of 100 were wrong: those of billing are right now, the 90 right ones of the others wrong
     assert (found.fixed, found.introduced) == (10, 180)
     labels = by_label(truth, champion=champion, challenger=challenger)
-    assert judge([found], **FINE, labels=labels).verdict is Verdict.REJECT
-    assert [(one.label, one.fixed, one.introduced, one.is_worse) for one in labels] == [
+    assert judge([found], **FINE, parts=labels).verdict is Verdict.REJECT
+    assert [(one.name, one.fixed, one.introduced, one.is_worse) for one in labels] == [
         ("refund", 0, 90, True),
         ("shipping", 0, 90, True),
         ("billing", 10, 0, False),

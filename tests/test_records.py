@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -16,8 +17,9 @@ from upkeep.comparison import Verdict, compare
 from upkeep.entitlement import Claim
 from upkeep.errors import NotFoundError, StoreError
 from upkeep.rates import Rate
-from upkeep.records import dump, load, load_if_there, load_rows, save, save_rows
+from upkeep.records import dump, dump_rows, load, load_if_there, load_rows, save, save_rows
 from upkeep.stages.comparison import Decision
+from upkeep.verdict import Outcome
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=ZoneInfo("Europe/Berlin"))
 DECISION = Decision(
@@ -87,6 +89,31 @@ def test_rows_come_back_in_their_order_whatever_line_ends_are_in_their_texts(sto
     save_rows(store, "cases/2026-11.jsonl", CASES)
     assert store.read("cases/2026-11.jsonl").count(b"\n") == len(CASES)
     assert load_rows(store, "cases/2026-11.jsonl", Case) == CASES
+
+
+OLD_CASE = (
+    b'{"id":"c1","text":"x","answer":"a","source":"audit","valid_from":null,"prediction_id":null,"model_version":null,'
+    b'"was_error":false,"replaced":null,"valid_to":null,"superseded_by":null,"known_from":null,"given":null,'
+    b'"reviewer":null,"requests":1,"like":null,"group":null,"conflict":null,"doubts":[],"suspect":null}\n'
+)
+OLD_ITEM = b'{"id":"g1","text":"x","answer":"a","valid_from":null,"valid_to":null}\n'
+
+
+@pytest.mark.parametrize(("kind", "old"), [(Case, OLD_CASE), (Item, OLD_ITEM)])
+def test_what_was_stored_before_there_were_slices_is_written_again_with_the_same_bytes(store, kind, old):
+    store.write("old.jsonl", old)
+    (found,) = load_rows(store, "old.jsonl", kind)
+    assert found.by == {}
+    assert dump_rows([found]) == old
+    (again,) = dump_rows([replace(found, by={"channel": "mail"})]).splitlines()
+    assert again == old.rstrip(b"}\n") + b',"by":{"channel":"mail"}}'
+
+
+@pytest.mark.parametrize("row", [b'["golden","x",true,false]', b'["golden","x",true,false,"g1","a","a","b"]'])
+def test_an_outcome_from_before_there_were_slices_is_in_none(store, row):
+    store.write("outcomes/2026-01.jsonl", row + b"\n")
+    (found,) = load_rows(store, "outcomes/2026-01.jsonl", Outcome)
+    assert (found.champion, found.challenger, found.by) == (True, False, {})
 
 
 def test_no_rows_are_a_file_too(store):

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
 from statistics import NormalDist
 
+from upkeep.chance import LEVEL, holm, mcnemar, told
 from upkeep.errors import DecisionError
+from upkeep.parts import PartChange
 from upkeep.rates import Interval, Rate
 
 ONE_SIDED_95 = 1.6448536269514722
 TWO_SIDED_95 = 1.959963984540054
-LEVEL = 0.05
-"""How often chance alone may pass for a finding: over all sets together, over all labels together, and for each thing
-that has to be ruled out."""
 RECENT = "recent"
 """The set beside the agreed one on which a loss has to be ruled out: what the client sends now."""
 
@@ -49,32 +46,6 @@ class Paired:
         return (
             f"{self.items}: challenger {self.challenger.value:.1%}, champion {self.champion.value:.1%}, "
             f"95% CI {low:+.1f}..{high:+.1f} pp, n={self.champion.n:,}"
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class LabelChange:
-    """What changed among the `n` items whose right answer is one label.
-
-    `p_value` is McNemar's exact one, two-sided; `adjusted` is the same for having looked at all labels (Holm).
-    """
-
-    label: str
-    n: int
-    fixed: int
-    introduced: int
-    p_value: float
-    adjusted: float
-
-    @property
-    def is_worse(self) -> bool:
-        """Beyond chance, however many labels were looked at."""
-        return self.adjusted < LEVEL and self.introduced > self.fixed
-
-    def __str__(self) -> str:
-        return (
-            f"{self.label!r}: {self.introduced} of {self.n} became wrong, {self.fixed} right, "
-            f"{_chance(self.adjusted)} for all labels looked at"
         )
 
 
@@ -124,49 +95,8 @@ def from_counts(items: str, *, both: int, fixed: int, introduced: int, neither: 
         lowest=_newcombe(both, fixed, introduced, n, ONE_SIDED_95).low,
         fixed=fixed,
         introduced=introduced,
-        p_value=_mcnemar(fixed, introduced),
+        p_value=mcnemar(fixed, introduced),
     )
-
-
-def by_label(truth: Sequence[str], *, champion: Sequence[bool], challenger: Sequence[bool]) -> tuple[LabelChange, ...]:
-    """What changed for each label that has an item, the surest first, then the greatest loss.
-
-    `truth` has the right answer of each item, the other two whether each model gave it, in the same order. Among 150
-    labels seven would differ by chance at 5 % each, so that each p is corrected for all of them.
-    Raises DecisionError where the three have not the same length.
-    """
-    if not len(truth) == len(champion) == len(challenger):
-        raise DecisionError(
-            f"comparison by label: {len(truth)} right answers, champion has {len(champion)} items, "
-            f"challenger {len(challenger)}, expected the same number"
-        )
-    counts: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
-    for label, old, new in zip(truth, champion, challenger, strict=True):
-        count = counts[label]
-        count[0] += 1
-        count[1] += new and not old
-        count[2] += old and not new
-    chances = [_mcnemar(fixed, introduced) for _, fixed, introduced in counts.values()]
-    found = [
-        LabelChange(label, n, fixed, introduced, chance, adjusted)
-        for (label, (n, fixed, introduced)), chance, adjusted in zip(
-            counts.items(), chances, holm(chances), strict=True
-        )
-    ]
-    return tuple(sorted(found, key=lambda one: (one.adjusted, one.fixed - one.introduced, one.label)))
-
-
-def holm(p_values: Sequence[float]) -> tuple[float, ...]:
-    """Each p for having looked at all of them (S. Holm, Scandinavian Journal of Statistics 6, 1979).
-
-    The smallest counts as many times as there are, the next once less, and none less than one before it. Whoever calls
-    what is then under 5 % a finding calls anything wrongly in 5 % of families at most, whatever depends on what.
-    """
-    adjusted, so_far = [0.0] * len(p_values), 0.0
-    for done, at in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
-        so_far = max(so_far, min((len(p_values) - done) * p_values[at], 1.0))
-        adjusted[at] = so_far
-    return tuple(adjusted)
 
 
 def items_to_settle(paired: Paired, *, margin: float, z: float) -> int | None:
@@ -203,14 +133,15 @@ def judge(
     same_weights: bool,
     reload_exact: bool,
     guarded: Sequence[Paired] = (),
-    labels: Sequence[LabelChange] = (),
+    parts: Sequence[PartChange] = (),
 ) -> Judgement:
     """Promote, hold or reject.
 
     Reject: clearly worse on any of `sets`. Promote: no worse than `margin` (a share, one-sided 95 %) on the agreed set,
     the first one, and on the recent one; clearly better on at least one set; no sign of a loss on another; `items`
-    enough, each counted once however many sets have it; no loss on a `guarded` set or of one of the `labels` (all that
-    `by_label` found) beyond chance. Everything else is held, saying what is missing and what would settle it.
+    enough, each counted once however many sets have it; no loss on a `guarded` set, or on one of the `parts` (all
+    labels and slices looked at), beyond chance. Everything else is held, saying what is missing and what would settle
+    it.
 
     "Clearly" is McNemar's exact test at 5 % over all sets together (Holm), so that of models as good as each other one
     in twenty at most is called better or worse anywhere. Where there are the agreed and the recent set and no other,
@@ -240,7 +171,7 @@ def judge(
     missing += (
         [] if better else ["no clear gain: " + "; ".join(_open_gain(paired, len(looked_at)) for paired in looked_at)]
     )
-    missing += [*_given_up(guarded, sets, margin), *(f"worse on the label {one}" for one in labels if one.is_worse)]
+    missing += [*_given_up(guarded, sets, margin), *(f"worse on the {one}" for one in parts if one.is_worse)]
     if missing:
         return Judgement(Verdict.HOLD, tuple(missing))
     held = [f"no worse than {_points(margin)} on {paired}" for paired in kept]
@@ -283,7 +214,7 @@ def _looked_at(sets: Sequence[Paired]) -> tuple[Paired, ...]:
 def _clearly(how: str, sets: Sequence[Paired], sure: Sequence[tuple[Paired, float]]) -> tuple[str, ...]:
     """Told of each set by itself, and of both together only where none shows it alone."""
     alone = [one for one in sure if one[0] in sets]
-    return tuple(f"clearly {how} on {paired}, {_chance(chance)}" for paired, chance in alone or sure)
+    return tuple(f"clearly {how} on {paired}, {told(chance)}" for paired, chance in alone or sure)
 
 
 def _to_be_kept(sets: Sequence[Paired], margin: float) -> tuple[Paired, ...]:
@@ -379,19 +310,8 @@ def _given_up(guarded: Sequence[Paired], sets: Sequence[Paired], margin: float) 
             )
 
 
-def _chance(p_value: float) -> str:
-    return f"p={p_value:.3f}" if p_value >= 0.001 else "p<0.001"
-
-
 def _points(share: float) -> str:
     return f"{100 * share:.1f} pp"
-
-
-@lru_cache(maxsize=65536)
-def _mcnemar(fixed: int, introduced: int) -> float:
-    from scipy.stats import binomtest
-
-    return float(binomtest(fixed, fixed + introduced).pvalue) if fixed + introduced else 1.0
 
 
 def _newcombe(both: int, fixed: int, introduced: int, n: int, z: float) -> Interval:

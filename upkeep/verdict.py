@@ -5,11 +5,12 @@ The same items and terms give the same verdict whenever it is asked, so a decisi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from upkeep.comparison import Judgement, LabelChange, Paired, by_label, compare, judge, judge_variant
+from upkeep.comparison import Judgement, Paired, compare, judge, judge_variant
+from upkeep.parts import PartChange, by_label, by_slice
 from upkeep.rates import Rate
 
 DECIDING = ("golden", "recent", "new")
@@ -20,7 +21,10 @@ GUARDED = ("regression",)
 
 
 class Outcome(NamedTuple):
-    """How both models did on one item of a set, and what they answered; what is right is `wanted`."""
+    """How both models did on one item of a set, and what they answered; what is right is `wanted`.
+
+    `by` has the values of the metadata keys that the client's figures are broken down by.
+    """
 
     items: str
     text: str
@@ -30,6 +34,7 @@ class Outcome(NamedTuple):
     wanted: str = ""
     champion_answer: str = ""
     challenger_answer: str = ""
+    by: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +54,17 @@ class Terms:
 
 
 class Judged(NamedTuple):
-    """The comparison on each set and by label, and what it comes to."""
+    """The comparison on each set, by label and by slice, and what it comes to."""
 
     compared: tuple[Paired, ...]
-    labels: tuple[LabelChange, ...]
+    labels: tuple[PartChange, ...]
+    slices: tuple[PartChange, ...]
     judgement: Judgement
+
+
+def deciding(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """The items on which a challenger has to be better, each once however many sets have it."""
+    return list({one.id or one.text: one for one in outcomes if one.items in DECIDING}.values())
 
 
 def verdict(outcomes: Sequence[Outcome], terms: Terms) -> Judged:
@@ -64,18 +75,23 @@ def verdict(outcomes: Sequence[Outcome], terms: Terms) -> Judged:
         compare(name, champion=[one.champion for one in of_set], challenger=[one.challenger for one in of_set])
         for name, of_set in rows.items()
     )
-    deciding = [one for one in outcomes if one.items in DECIDING]
-    named = [one for one in {one.id or one.text: one for one in deciding}.values() if one.wanted]
+    rests_on = deciding(outcomes)
+    named = [one for one in rests_on if one.wanted]
     labels = by_label(
         [one.wanted for one in named],
         champion=[one.champion for one in named],
         challenger=[one.challenger for one in named],
     )
+    slices = by_slice(
+        [one.by for one in rests_on],
+        champion=[one.champion for one in rests_on],
+        challenger=[one.challenger for one in rests_on],
+    )
     judged = judge(
         [one for one in compared if one.items in DECIDING],
         guarded=[one for one in compared if one.items in GUARDED],
-        labels=labels,
-        items=len({one.id or one.text for one in deciding}),
+        parts=(*labels, *slices),
+        items=len(rests_on),
         margin=terms.margin,
         minimum_items=terms.minimum_items,
         same_weights=terms.same_weights,
@@ -89,4 +105,4 @@ def verdict(outcomes: Sequence[Outcome], terms: Terms) -> Judged:
             minimum_recall=terms.minimum_new_recall,
             minimum_items=terms.minimum_new_items,
         )
-    return Judged(compared, labels, judged)
+    return Judged(compared, labels, slices, judged)

@@ -5,17 +5,16 @@ In the client's store: decisions/ by period, outcomes/ for how both models did o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from upkeep import records
-from upkeep.adapters.registry import Dataset
 from upkeep.beginning import require_model
-from upkeep.cases import Item, digest, normalise
+from upkeep.cases import Item, normalise
 from upkeep.classifier import Classifier
-from upkeep.comparison import LabelChange, Paired, Verdict
-from upkeep.comparison_chart import Sureness, draw_comparison
+from upkeep.comparison import Paired, Verdict
+from upkeep.cost import Cost, cost, time_answers
 from upkeep.desk import Desk
 from upkeep.differences import Answered, Difference, differences
 from upkeep.errors import DecisionError, LeakError, NotEnoughDataError, NotFoundError
@@ -24,12 +23,13 @@ from upkeep.looking import eyes_of, tracked_themes
 from upkeep.progress import Progress, silent
 from upkeep.rates import Rate
 from upkeep.release import code_version
+from upkeep.stages.comparison_runs import Scored, log_comparison
 from upkeep.stages.evaluation import evaluation_sets, load_outcomes, save_outcomes, variant_sets
 from upkeep.stages.finetuning import Challenger, challengers, load_model
 from upkeep.stages.release import in_service, release_log
 from upkeep.stages.snapshot import taught_texts
 from upkeep.themes import LEAST, nearest
-from upkeep.verdict import DECIDING, Outcome, Terms, verdict
+from upkeep.verdict import Outcome, Terms, verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +110,7 @@ def compare_models(
     if champion == made.version:
         raise DecisionError(f"client {desk.client.client}: version {champion} would be compared with itself")
     old, new = load_model(desk, champion), load_model(desk, made.version)
+    models = {champion: old, made.version: new}
     # what the champion itself was chosen for getting right it has right by luck too: any other model would lose there
     served = [one.period for one in decisions(desk) if one.applied and one.challenger != champion]
     if label is None:
@@ -121,10 +122,8 @@ def compare_models(
     if "golden" not in sets:
         where = f"client {desk.client.client} on {moment:%Y-%m-%d}"
         raise NotEnoughDataError(what="a comparison (golden items valid then)", have=0, need=1, where=where)
-    scores = {
-        version: _score_all(desk, model, sets, progress) for version, model in ((champion, old), (made.version, new))
-    }
-    outcomes = _outcomes(sets, champion=scores[champion], challenger=scores[made.version])
+    scores = {version: _score_all(desk, model, sets, progress) for version, model in models.items()}
+    outcomes = _outcomes(desk, sets, champion=scores[champion], challenger=scores[made.version])
     terms = Terms(
         margin=desk.client.margin_pp / 100,
         minimum_items=desk.client.minimum_items,
@@ -134,16 +133,16 @@ def compare_models(
         minimum_new_recall=desk.client.minimum_new_recall,
         minimum_new_items=desk.client.minimum_new_items,
     )
-    compared, labels, judged = verdict(outcomes, terms)
+    judged = verdict(outcomes, terms)
     decision = Decision(
         period=period,
         as_of=moment,
         reason=reason,
         champion=champion,
         challenger=made.version,
-        verdict=judged.verdict,
-        reasons=judged.reasons,
-        compared=compared,
+        verdict=judged.judgement.verdict,
+        reasons=judged.judgement.reasons,
+        compared=judged.compared,
         metrics={version: _flat(found) for version, found in scores.items()},
         themes=_on_themes(desk, moment, sets, champion=scores[champion], challenger=scores[made.version]),
         label=label,
@@ -153,7 +152,7 @@ def compare_models(
         left_out=left_out,
         figures=_differences(desk, sets, champion=scores[champion], challenger=scores[made.version]),
     )
-    _log_comparison(desk, decision, sets, scores, outcomes=outcomes, labels=labels)
+    log_comparison(desk, decision, Scored(sets, scores, outcomes, judged, _costs(desk, models, sets["golden"])))
     records.save(desk.store, key, decision)
     return decision
 
@@ -189,12 +188,12 @@ def judge_again(desk: Desk, made: Decision) -> list[str]:
         outcomes, digest = load_outcomes(desk, made.period)
     except NotFoundError as exc:
         return [f"outcomes: {exc}"]
-    compared, _, judged = verdict(outcomes, made.terms)
+    again = verdict(outcomes, made.terms)
     told = (
         ("SHA-256 of the outcomes", made.evidence, digest),
-        ("verdict", made.verdict.value, judged.verdict.value),
-        ("reasons", made.reasons, judged.reasons),
-        ("comparison", made.compared, compared),
+        ("verdict", made.verdict.value, again.judgement.verdict.value),
+        ("reasons", made.reasons, again.judgement.reasons),
+        ("comparison", made.compared, again.compared),
     )
     return [f"{name}: {now}, decided on {before}" for name, before, now in told if now != before]
 
@@ -261,7 +260,7 @@ def _differences(
 
 
 def _outcomes(
-    sets: dict[str, list[Item]], *, champion: Sequence[Scores], challenger: Sequence[Scores]
+    desk: Desk, sets: dict[str, list[Item]], *, champion: Sequence[Scores], challenger: Sequence[Scores]
 ) -> list[Outcome]:
     return [
         Outcome(
@@ -273,6 +272,7 @@ def _outcomes(
             wanted=item.answer,
             champion_answer=before.output,
             challenger_answer=now.output,
+            by={key: item.by[key] for key in desk.client.review_by if key in item.by},
         )
         for (name, items), old, new in zip(sets.items(), champion, challenger, strict=True)
         for item, right_before, right_now, before, now in zip(
@@ -288,103 +288,12 @@ def _score_all(desk: Desk, model: Classifier, sets: dict[str, list[Item]], progr
     ]
 
 
+def _costs(desk: Desk, models: Mapping[str, Classifier], items: Sequence[Item]) -> dict[str, Cost]:
+    """What each version costs to run, on some of the items."""
+    seconds = time_answers(models, [item.text for item in items], seed=0)
+    return {version: cost(seconds[version], desk.registry.size(version)) for version in models}
+
+
 def _flat(scores: Sequence[Scores]) -> dict[str, float]:
     """The figures of all sets under prefixed names: golden/accuracy, recent/accuracy, golden/f1/billing."""
     return {f"{one.items}/{name}": value for one in scores for name, value in one.metrics.items()}
-
-
-def _log_comparison(
-    desk: Desk,
-    decision: Decision,
-    sets: dict[str, list[Item]],
-    scores: dict[str, list[Scores]],
-    *,
-    outcomes: Sequence[Outcome],
-    labels: Sequence[LabelChange],
-) -> None:
-    """Three flat runs with the same metric names: champion, challenger, and both in one with the verdict."""
-    roles = {decision.champion: "champion", decision.challenger: "challenger"}
-    tags = {"upkeep.period": decision.period, "upkeep.client": desk.client.client}
-    used = [Dataset(f"{desk.client.client}/{name}", digest(items), "evaluation") for name, items in sets.items()]
-    for version, role in roles.items():
-        stage = {"upkeep.stage": f"{role} score", "upkeep.version": version}
-        with desk.registry.run(f"{decision.period} {role} v{version}", {**tags, **stage}) as run:
-            run.params({"role": role, "version": version, "period": decision.period})
-            run.metrics(decision.metrics[version])
-            for dataset in used:
-                run.dataset(dataset)
-            run.table("items.json", _item_table(sets, scores[version]))
-    with desk.registry.run(
-        f"{decision.period} comparison: {decision.verdict.value}",
-        {**tags, "upkeep.stage": "comparison", "upkeep.verdict": decision.verdict.value},
-    ) as run:
-        run.params(
-            {
-                "champion": decision.champion,
-                "challenger": decision.challenger,
-                "verdict": decision.verdict.value,
-                "left_out": decision.left_out,
-            }
-        )
-        champion, challenger = (_sureness(role, scores[version]) for version, role in roles.items())
-        for version, role in roles.items():
-            run.metrics({f"{role}/{name}": value for name, value in decision.metrics[version].items()})
-        run.metrics({f"difference/{one.items}/accuracy": one.difference for one in decision.compared})
-        for figure in decision.figures:
-            name, (low, high) = f"difference/{figure.items}/{figure.figure}", figure.interval
-            run.metrics({name: figure.challenger - figure.champion, f"{name}_low": low, f"{name}_high": high})
-        run.metrics({f"fixed/{one.items}": one.fixed for one in decision.compared})
-        run.metrics({f"introduced/{one.items}": one.introduced for one in decision.compared})
-        for dataset in used:
-            run.dataset(dataset)
-        lines = [f"# {decision.verdict.value}: v{decision.challenger} against v{decision.champion}", ""]
-        lines += [f"- {reason}" for reason in decision.reasons]
-        lines += ["", *(f"- {one}" for one in (*decision.compared, *decision.figures))]
-        lines += ["", "What kept going wrong:", "", *(f"- {one}" for one in decision.themes)] if decision.themes else []
-        run.table("flips.json", _flips(outcomes))
-        run.table("labels.json", _label_table(labels))
-        run.picture("comparison.png", draw_comparison(labels, champion, challenger))
-        run.text("decision.md", "\n".join(lines) + "\n")
-
-
-def _item_table(sets: dict[str, list[Item]], scores: Sequence[Scores]) -> dict[str, list[object]]:
-    rows = [
-        (name, item.id, item.text, item.answer, answer.output, answer.confidence, answer.automatic, right)
-        for (name, items), one in zip(sets.items(), scores, strict=True)
-        for item, answer, right in zip(items, one.answers, one.right, strict=True)
-    ]
-    names = ("set", "id", "text", "right_answer", "answer", "confidence", "automatic", "right")
-    return {name: [row[index] for row in rows] for index, name in enumerate(names)}
-
-
-def _flips(outcomes: Sequence[Outcome]) -> dict[str, list[object]]:
-    """The items on which one model is right and the other is not, what the challenger broke first."""
-    flipped = sorted((one for one in outcomes if one.champion != one.challenger), key=lambda one: one.challenger)
-    rows = [
-        (
-            "fixed" if one.challenger else "introduced",
-            one.items,
-            one.id,
-            one.text,
-            one.wanted,
-            one.champion_answer,
-            one.challenger_answer,
-        )
-        for one in flipped
-    ]
-    names = ("change", "set", "id", "text", "right_answer", "champion", "challenger")
-    return {name: [row[index] for row in rows] for index, name in enumerate(names)}
-
-
-def _label_table(labels: Sequence[LabelChange]) -> dict[str, list[object]]:
-    """What changed for each label, the surest first."""
-    rows = [(one.label, one.n, one.fixed, one.introduced, one.p_value, one.adjusted) for one in labels]
-    names = ("label", "n", "fixed", "introduced", "p_value", "p_for_all_labels")
-    return {name: [row[index] for row in rows] for index, name in enumerate(names)}
-
-
-def _sureness(role: str, scores: Sequence[Scores]) -> Sureness:
-    """How sure a model was of each answer on the sets that decide, and whether it was right."""
-    deciding = [one for one in scores if one.items in DECIDING]
-    confidence = [answer.confidence for one in deciding for answer in one.answers]
-    return Sureness(role, confidence, [right for one in deciding for right in one.right])

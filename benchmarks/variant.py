@@ -23,13 +23,14 @@ from benchmarks.table import head, row
 from upkeep.base_model import Base, resolve_base
 from upkeep.cases import Case, Source
 from upkeep.classifier import Classifier
-from upkeep.config import Client, Recipe, load_client, load_recipe
+from upkeep.config import Client, load_client
 from upkeep.encoder import Encoder, embed_all, load_encoder
 from upkeep.errors import TimelineError
 from upkeep.finetuning import finetune
 from upkeep.growing import grow
 from upkeep.home import configs
 from upkeep.rates import Rate
+from upkeep.recipes import HeadRecipe, load_recipe
 from upkeep.replay import client_for
 from upkeep.sides import Locked, Side
 from upkeep.snapshot import Facts, Lesson, Snapshot, Terms, choose
@@ -45,7 +46,7 @@ class Bench(NamedTuple):
     timeline: Timeline
     base: Base
     client: Client
-    recipe: Recipe
+    recipe: HeadRecipe
     champion: Classifier
     launch: Snapshot
 
@@ -62,6 +63,8 @@ def first_model(timeline: Timeline) -> Bench:
     like = load_client(configs(), "northwind")
     client = client_for(timeline, name="grown", tier=3, like=like).model_copy(update={"relabel": ()})
     recipe, base = load_recipe(configs(), like.training), resolve_base(client.base_model)
+    if not isinstance(recipe, HeadRecipe):
+        raise SystemExit(f"{like.training}: expected a recipe for classification")
     start = min(one.ts for one in timeline.stream if one.ts)
     cases = [Case(one.id, one.text, one.label, Source.LAUNCH) for one in timeline.launch]
     locked = [Locked(one.id, one.text, start) for one in timeline.golden]
@@ -77,9 +80,7 @@ def first_model(timeline: Timeline) -> Bench:
         recipe=recipe,
     )
     data = choose(Facts(cases, frozenset(), {}, locked), terms)
-    return Bench(
-        timeline, base, client, recipe, finetune(base, data, client=client, recipe=recipe, seed=0).classifier, data
-    )
+    return Bench(timeline, base, client, recipe, finetune(base, data, client=client, recipe=recipe, seed=0).model, data)
 
 
 def arrivals(bench: Bench, seeds: int) -> dict[str, list[TimelineRow]]:
@@ -177,10 +178,10 @@ def main() -> None:
     for label in list(arriving)[:: max(len(arriving) // options.categories, 1)][: options.categories]:
         seeds, later = arriving[label][: options.seeds], arriving[label][options.seeds :]
         lessons = taught(bench, label, seeds)
-        grown = grow(bench.champion, label, base, lessons, client=client, recipe=recipe).classifier
+        grown = grow(bench.champion, label, base, lessons, client=client, recipe=recipe).model
         found = tried(bench, grown, label, later)
         row(label, "a row", str(found.found), str(found.old))
-        trained = finetune(base, lessons, client=client, recipe=recipe, seed=0).classifier
+        trained = finetune(base, lessons, client=client, recipe=recipe, seed=0).model
         found = tried(bench, trained, label, later)
         row(label, "full retrain", str(found.found), str(found.old))
     past = handed_over(bench)

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from upkeep.config import Name, Strict
 from upkeep.errors import ConfigError
+from upkeep.strict import Name, Strict
 
 ROOT = Path(__file__).resolve().parents[1]
 """The checkout: what the worker puts on PYTHONPATH."""

@@ -40,9 +40,9 @@ from deployments.servers import (
     stop,
     worker_service,
 )
-from upkeep.config import Strict
 from upkeep.errors import ServerError, UpkeepError
 from upkeep.home import home, prepare_process
+from upkeep.strict import Strict
 
 SERVICES = ("worker", "sync", "mlflow", "prefect")
 """In the order in which they are stopped."""

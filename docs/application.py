@@ -21,9 +21,10 @@ from pydantic import TypeAdapter
 
 from upkeep.adapters.store import open_store
 from upkeep.base_model import resolve_base
-from upkeep.classifier import Answer, Classifier
+from upkeep.classifier import Classifier
 from upkeep.config import BaseModelConfig
 from upkeep.errors import UpkeepError
+from upkeep.manifest import Answer
 from upkeep.records import load
 from upkeep.release import SCHEMA_VERSION, Release
 from upkeep.store import Store

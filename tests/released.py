@@ -14,10 +14,11 @@ from tests.small_client import configure
 from upkeep import records
 from upkeep.base_model import resolve_base
 from upkeep.cases import Item
-from upkeep.classifier import Classifier, Manifest
+from upkeep.classifier import Classifier
 from upkeep.comparison import Verdict
 from upkeep.desk import GOLDEN, Desk, open_desk
 from upkeep.encoder import load_encoder
+from upkeep.manifest import Manifest
 from upkeep.stages.comparison import Decision
 from upkeep.stages.evaluation import save_outcomes
 from upkeep.stages.finetuning import Challenger

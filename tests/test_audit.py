@@ -12,10 +12,10 @@ from benchmarks.estimate import covers, trial
 from tests.audited import FIRST, agreed, serve
 from upkeep.audit import Why, draw, read_sheet, understand, write_sheet
 from upkeep.auditing import draw_audit, return_audit, sheet_key
-from upkeep.config import Task
 from upkeep.errors import SheetError
 from upkeep.figures import Basis
 from upkeep.log import OutcomeSource, Prediction
+from upkeep.recipes import Task
 from upkeep.stages.monitoring import review_week
 
 NOW = FIRST + timedelta(weeks=1, hours=3)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from upkeep.cases import Item
-from upkeep.classifier import Answer
 from upkeep.evaluation import score
+from upkeep.manifest import Answer
 from upkeep.metrics import Accuracy, LabelF1, MacroF1
 from upkeep.rates import Rate
 

@@ -62,17 +62,17 @@ def test_any_number_of_steps_can_be_trained(desk, data, batches):
 
 def test_the_pass_that_fits_the_held_out_cases_best_is_kept(desk, data):
     found = train(desk, data, batches=30)
-    labels = found.classifier.labels
+    labels = found.model.labels
     truth = [labels.index(case.answer) for case in data.calibration]
-    chances = found.classifier.probabilities([case.text for case in data.calibration])
+    chances = found.model.probabilities([case.text for case in data.calibration])
     loss = -np.log(chances[np.arange(len(truth)), truth]).mean()
     assert loss == pytest.approx(min(found.losses), abs=1e-6)
 
 
 def test_the_same_seed_trains_the_same_model(desk, data):
     texts = [case.text for case in data.calibration]
-    first, again = (train(desk, data, batches=12).classifier.probabilities(texts) for _ in range(2))
-    other = train(desk, data, batches=12, seed=4).classifier.probabilities(texts)
+    first, again = (train(desk, data, batches=12).model.probabilities(texts) for _ in range(2))
+    other = train(desk, data, batches=12, seed=4).model.probabilities(texts)
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
 
@@ -96,7 +96,7 @@ def test_a_case_that_was_asked_often_weighs_more(desk, data):
             recipe=recipe,
             seed=0,
         )
-        chances.append(made.classifier.probabilities(texts)[0, label])
+        chances.append(made.model.probabilities(texts)[0, label])
     assert chances[1] < chances[0]
 
 

@@ -74,7 +74,7 @@ def test_nothing_to_look_at_is_no_figure():
 
 @pytest.fixture
 def desk(tmp_path, monkeypatch) -> Desk:
-    return agreed(tmp_path, monkeypatch, task="generation")
+    return agreed(tmp_path, monkeypatch, task="generation", training="lora-chat")
 
 
 def written(desk: Desk, week: int, *, wrong: int) -> None:

@@ -11,10 +11,11 @@ from scipy.special import softmax
 
 from tests.test_finetuning import data, desk  # noqa: F401 -- fixtures
 from upkeep.base_model import resolve_base
-from upkeep.classifier import Classifier, Manifest
+from upkeep.classifier import Classifier
 from upkeep.encoder import load_encoder
 from upkeep.errors import NotEnoughDataError
 from upkeep.growing import fit_row, grow
+from upkeep.manifest import Manifest
 from upkeep.sides import Side
 from upkeep.snapshot import Lesson
 
@@ -62,7 +63,7 @@ def with_examples(data, texts, *, label=NEW, labels=None):  # noqa: F811
 
 def grown(champion, desk, lessons, label=NEW) -> Classifier:  # noqa: F811
     base = resolve_base(desk.client.base_model)
-    return grow(champion, label, base, lessons, client=desk.client, recipe=desk.recipe).classifier
+    return grow(champion, label, base, lessons, client=desk.client, recipe=desk.recipe).model
 
 
 def logits(model: Classifier, texts) -> torch.Tensor:

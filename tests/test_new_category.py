@@ -18,13 +18,13 @@ from upkeep import records
 from upkeep.__main__ import main
 from upkeep.cases import Source, valid_at
 from upkeep.chain import run_due, variant
-from upkeep.classifier import read_manifest
 from upkeep.comparison import Verdict
 from upkeep.demo.tickets import Writer
 from upkeep.desk import GOLDEN, Desk, open_desk
 from upkeep.entitlement import ChangeOrder, Included, UseCase
 from upkeep.errors import NoChampionError, UnsupportedTaskError, VariantError
 from upkeep.log import Outcome, OutcomeSource, Prediction, write_outcomes, write_predictions
+from upkeep.manifest import read_manifest
 from upkeep.stages.collection import collect_cases
 from upkeep.stages.comparison import Decision, decisions
 from upkeep.stages.contract import book_use_case, change_orders, is_included
@@ -185,7 +185,7 @@ def test_what_cannot_be_taught_is_refused_and_uses_nothing_up(desk, tmp_path, mo
     gone = tmp_path / "gone.txt"
     assert main(["variant", "northwind", "--label", LABEL, "--seeds", str(gone)]) == 1
     assert capsys.readouterr().err == f"upkeep: {gone}: no such file, expected a text file with one example a line\n"
-    configured(tmp_path / "writer", monkeypatch, task="generation", labels=[])
+    configured(tmp_path / "writer", monkeypatch, task="generation", labels=[], relabel=[], training="lora-chat")
     with pytest.raises(UnsupportedTaskError, match="a new category is for classification"):
         variant(open_desk("northwind"), LABEL, SEEDS, MAY, reason="x")
     assert not list(desk.store.keys("use-cases/"))

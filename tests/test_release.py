@@ -145,7 +145,7 @@ def test_a_damaged_release_does_not_come_back(desk):
     approve(desk, "2026-03", by="ada", reason="looks right", at=DECIDED)
     key = "releases/models/1/head.safetensors"
     desk.store.write(key, desk.store.read(key)[:-4] + b"\0\0\0\1")
-    with pytest.raises(ReleaseError, match="the adapter or head is not the one"):
+    with pytest.raises(ReleaseError, match="the weights are not those that release"):
         roll_back(desk, by="bob", reason="complaints", at=DECIDED)
     agree(desk, "2")
 

@@ -9,8 +9,8 @@ import pytest
 
 from tests.texts import case, text
 from upkeep.cases import Item
-from upkeep.config import load_recipe
 from upkeep.errors import LeakError
+from upkeep.recipes import load_recipe
 from upkeep.sides import Locked, Side, lock, open_to_learn, prove, sides
 
 RECIPE = load_recipe(Path(__file__).parents[1] / "configs", "lora-encoder")

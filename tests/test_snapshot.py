@@ -15,8 +15,9 @@ from tests.texts import case
 from upkeep.alike import ALIKE
 from upkeep.batch import Choice, Decided
 from upkeep.cases import Item
-from upkeep.config import Mix, NewLabels, Outdated, Relabel, Unreviewed, load_recipe
+from upkeep.config import NewLabels, Relabel, Unreviewed
 from upkeep.doubtful import Doubt
+from upkeep.recipes import Mix, Outdated, load_recipe
 from upkeep.sides import Locked, Side, lock, sides
 from upkeep.snapshot import Facts, Snapshot, Terms, choose, difference
 

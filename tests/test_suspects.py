@@ -190,5 +190,7 @@ def test_without_its_base_model_a_client_has_cases_all_the_same_and_is_told_why_
 
 
 def test_written_answers_are_not_judged(tmp_path, monkeypatch):
-    found, cases = collected(tmp_path, monkeypatch, WRONG, task="generation", base_model={"path": "models/nowhere"})
+    found, cases = collected(
+        tmp_path, monkeypatch, WRONG, task="generation", training="lora-chat", base_model={"path": "models/nowhere"}
+    )
     assert (found.suspects, found.unjudged, {one.suspect for one in cases}) == (0, None, {None})

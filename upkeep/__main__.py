@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from upkeep.command_line import announce_changes, as_of, desk_of, moment, time_of
-from upkeep.config import load_recipe, load_tiers
+from upkeep.config import load_tiers
 from upkeep.errors import ConfigError, RuleError, SheetError, UpkeepError, VariantError
 from upkeep.home import configs, home, prepare_process
 from upkeep.log import facets
 from upkeep.progress import OnTerminal
+from upkeep.recipes import load_recipe
 from upkeep.release_commands import add_release_commands
 from upkeep.replay_command import add_replay_command
 

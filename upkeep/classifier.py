@@ -7,56 +7,22 @@ base model, digests). The base weights are never copied.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from upkeep.base_model import Base, file_digest
+from upkeep.base_model import Base
 from upkeep.encoder import SCORING_BATCH, Encoder, by_length, load_encoder
-from upkeep.errors import ReleaseError
+from upkeep.manifest import Answer, Manifest, sealed, unsealed
 from upkeep.progress import Progress, silent
 
 if TYPE_CHECKING:
     import torch
 
-SCHEMA_VERSION = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The best label, its probability, and whether it is given without a person."""
-
-    output: str
-    confidence: float
-    automatic: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """What a release says of itself; the client's application reads it.
-
-    `label_set` is the version of the labels: one more than that of the model taught before, where they are others.
-    `blocks` is how many rows of the head came to it together, in their order; empty for all at once.
-    """
-
-    labels: tuple[str, ...]
-    out_of_scope_label: str
-    threshold: float
-    base: str
-    base_digest: str
-    max_tokens: int
-    precision: str
-    training_digest: str
-    weights_digest: str = ""
-    schema_version: int = SCHEMA_VERSION
-    label_set: int = 1
-    blocks: tuple[int, ...] = ()
+WEIGHTS = ("adapter/adapter_model.safetensors", "head.safetensors")
 
 
 class Classifier:
@@ -110,11 +76,8 @@ class Classifier:
         self.encoder.model.save_pretrained(folder / "adapter", save_embedding_layers=False)
         weights = {"weight": self.head.weight.detach().contiguous(), "bias": self.head.bias.detach().contiguous()}
         save_file(weights, folder / "head.safetensors")
-        manifest = replace(self.manifest, weights_digest=_weights_digest(folder))
-        text = json.dumps(asdict(manifest), indent=1, sort_keys=True, ensure_ascii=False)
-        (folder / "release.json").write_text(text + "\n", encoding="utf-8")
-        self.manifest = manifest
-        return manifest
+        self.manifest = sealed(self.manifest, folder, WEIGHTS)
+        return self.manifest
 
     @classmethod
     def load(cls, folder: Path, base: Base) -> Classifier:
@@ -126,11 +89,7 @@ class Classifier:
         from peft import PeftModel
         from safetensors.torch import load_file
 
-        manifest = read_manifest(folder)
-        if manifest.base_digest != base.digest:
-            raise ReleaseError(f"{folder}: base digest is {base.digest}, expected {manifest.base_digest}")
-        if _weights_digest(folder) != manifest.weights_digest:
-            raise ReleaseError(f"{folder}: the adapter or head is not the one release.json names")
+        manifest = unsealed(folder, base, WEIGHTS)
         encoder = load_encoder(base, max_tokens=manifest.max_tokens, precision=manifest.precision)
         encoder.model = PeftModel.from_pretrained(encoder.model, str(folder / "adapter")).eval()
         weights = load_file(folder / "head.safetensors")
@@ -151,22 +110,3 @@ def decide(probabilities: NDArray[np.float64], manifest: Manifest) -> list[Answe
         automatic = bool(top[row] == index and confidence >= manifest.threshold)
         answers.append(Answer(manifest.labels[index], confidence, automatic))
     return answers
-
-
-def read_manifest(folder: Path) -> Manifest:
-    """Read release.json. Raises ReleaseError where it is missing or of another schema."""
-    path = folder / "release.json"
-    if not path.is_file():
-        raise ReleaseError(f"{path}: no release manifest here")
-    raw = json.loads(path.read_text(encoding="utf-8"))
-    if raw.get("schema_version") != SCHEMA_VERSION:
-        raise ReleaseError(f"{path}: schema_version is {raw.get('schema_version')}, expected {SCHEMA_VERSION}")
-    return Manifest(**{**raw, "labels": tuple(raw["labels"]), "blocks": tuple(raw.get("blocks", ()))})
-
-
-def _weights_digest(folder: Path) -> str:
-    files = [folder / "adapter" / "adapter_model.safetensors", folder / "head.safetensors"]
-    for path in files:
-        if not path.is_file():
-            raise ReleaseError(f"{path}: missing from the release")
-    return hashlib.sha256("".join(file_digest(path) for path in files).encode()).hexdigest()

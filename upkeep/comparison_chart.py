@@ -56,6 +56,24 @@ def draw_comparison(labels: Sequence[PartChange], confused: Sequence[Confused], 
     return written.getvalue()
 
 
+def draw_written(close: Mapping[str, Sequence[float]], *models: Sureness) -> bytes:
+    """The same for answers that are texts: how close each model's are to the agreed ones (0..1, by model), and a
+    reliability diagram."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(12, 4.2), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    left.hist(list(close.values()), bins=BINS, range=(0, 1), label=list(close))
+    left.set_xlabel("words in common with the agreed answer (token F1)")
+    left.set_ylabel("items")
+    left.set_title("How close the answers are")
+    left.legend(loc="upper left")
+    _draw_sureness(right, models)
+    written = io.BytesIO()
+    figure.savefig(written, format="png", dpi=100)
+    return written.getvalue()
+
+
 def reliable(model: Sureness) -> list[tuple[float, Rate]]:
     """Mean confidence and share right in each tenth of confidence, without those of too few answers."""
     bins: dict[int, list[tuple[float, bool]]] = {}

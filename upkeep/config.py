@@ -1,43 +1,25 @@
-"""What was agreed with a client, what does each tier include, how is a model trained?"""
+"""What was agreed with a client, and what does each tier include?"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeAlias, TypeVar, get_args
+from typing import Annotated, Any, Self, TypeAlias
 from zoneinfo import ZoneInfo
 
-import yaml
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator, model_validator
 
 from upkeep.errors import ConfigError
 from upkeep.log import LogMapping
 from upkeep.periods import Cadence
+from upkeep.recipes import Recipe, Task, load_recipe
+from upkeep.strict import Name, Sha256, Share, Strict, load, named
 
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""libyaml's where it is there: every task of a flow reads the configs anew."""
-Share = Annotated[float, Field(ge=0, le=1)]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="lower case, digits and dashes")]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-
-
-class Strict(BaseModel):
-    """Unknown keys are errors; values do not change after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+OWN_FUNCTION = r"^\w+(\.\w+)*:\w+$"
+"""How a config names a function of the client's own: package.module:function."""
 
 
 class Work(StrEnum):
@@ -46,13 +28,6 @@ class Work(StrEnum):
     REVIEW = "review"
     REPORT = "report"
     RETRAIN = "retrain"
-
-
-class Task(StrEnum):
-    """What the client's model does."""
-
-    CLASSIFICATION = "classification"
-    GENERATION = "generation"
 
 
 class Promotion(StrEnum):
@@ -101,20 +76,6 @@ class Rules(StrEnum):
 
     PROPOSE = "propose"
     APPLY = "apply"
-
-
-class Outdated(StrEnum):
-    """What a retrain does with an answer that is right no more."""
-
-    SUPERSEDE = "supersede"
-    APPEND = "append"
-
-
-class Weight(StrEnum):
-    """What a case that was asked many times counts in training."""
-
-    ONCE = "once"
-    LOG = "log"
 
 
 class Allowance(Strict):
@@ -272,7 +233,7 @@ class Redaction(Strict):
     )
     by: str | None = Field(
         default=None,
-        pattern=r"^\w+(\.\w+)*:\w+$",
+        pattern=OWN_FUNCTION,
         description="package.module:function, the client's own redactor str -> str in place of ours",
     )
 
@@ -284,6 +245,20 @@ class Redaction(Strict):
         if value is not None and value not in SUPPORTED_REGIONS:
             raise ValueError("one of phonenumbers.SUPPORTED_REGIONS")
         return value
+
+
+class Writing(Strict):
+    """How a model that writes its answers is asked, and when an answer counts as right."""
+
+    system_prompt: str | None = Field(default=None, description="what the model is told before each request")
+    right_from: Share = Field(
+        default=0.7, description="words in common with the agreed answer (token F1) from which one counts as right"
+    )
+    judge: str | None = Field(
+        default=None,
+        pattern=OWN_FUNCTION,
+        description="package.module:function (request, agreed answer, answer) -> bool that says so instead",
+    )
 
 
 class Client(Strict):
@@ -310,6 +285,7 @@ class Client(Strict):
     refusals: tuple[Pattern, ...] = Field(
         default=REFUSALS, description="regular expressions by which a generated answer counts as a refusal"
     )
+    writing: Writing = Field(default=Writing(), description="of a model that writes its answers")
     thresholds: Thresholds = Thresholds()
     audit: Audit = Audit()
     redaction: Redaction = Field(default=Redaction(), description="personal data taken out before a text is kept")
@@ -387,41 +363,6 @@ class Client(Strict):
         return self.task is Task.GENERATION
 
 
-class Mix(Strict):
-    """Which cases a retrain is taught: always all that are new."""
-
-    replayed: int | None = Field(default=None, ge=0, description="old cases taught again, by chance; None: all")
-    class_floor: int = Field(
-        default=20, ge=0, description="old cases of each label that stay, whatever `replayed` says"
-    )
-    outdated: Outdated = Outdated.SUPERSEDE
-    weight: Weight = Weight.LOG
-
-
-class Recipe(Strict):
-    """How an adapter is trained; a named file in configs/training/."""
-
-    name: Name
-    lora_rank: int = Field(ge=1, le=512)
-    lora_alpha: int = Field(ge=1)
-    target_modules: tuple[str, ...] = Field(min_length=1, description="module names that get an adapter")
-    trained_layers: int | None = Field(default=None, ge=1, description="how many of the last layers; None: all")
-    epochs: int = Field(ge=0, le=100)
-    batch_size: int = Field(ge=1)
-    learning_rate: float = Field(gt=0, description="peak rate of the adapter")
-    head_learning_rate: float = Field(gt=0, description="peak rate of the head")
-    head_regularisation: tuple[Annotated[float, Field(gt=0)], ...] = Field(
-        min_length=1, description="values of C to try for the logistic regression that starts the head"
-    )
-    weight_decay: float = Field(ge=0)
-    max_tokens: int = Field(ge=8, le=8192, description="longer inputs are cut")
-    minimum_examples: int = Field(ge=1, description="cases a new label needs before it is learned")
-    calibration_share: float = Field(gt=0, lt=0.5, description="share of cases that only fit the confidence threshold")
-    holdout_share: float = Field(gt=0, lt=0.5, description="share of collected cases locked away for evaluation")
-    mix: Mix = Mix()
-    precision: Literal["auto", "bf16", "fp32"] = Field(description="auto = bf16 where the hardware has it")
-
-
 class Agreement(Strict):
     """A client's config with the tier and the recipe it names."""
 
@@ -430,26 +371,16 @@ class Agreement(Strict):
     recipe: Recipe
 
 
-Model = TypeVar("Model", bound=Strict)
-
-
 def load_tiers(folder: Path) -> Tiers:
     """Read tiers.yaml. Raises ConfigError."""
-    return _load(folder / "tiers.yaml", Tiers)
-
-
-def load_recipe(folder: Path, name: str) -> Recipe:
-    """Read training/<name>.yaml. Raises ConfigError; a missing file lists what there is."""
-    path = folder / "training" / f"{name}.yaml"
-    recipe = _load(path, Recipe)
-    return _named(path, recipe, "name", recipe.name)
+    return load(folder / "tiers.yaml", Tiers)
 
 
 def load_client(folder: Path, name: str) -> Client:
     """Read clients/<name>.yaml. Raises ConfigError; a missing file lists what there is."""
     path = folder / "clients" / f"{name}.yaml"
-    client = _load(path, Client)
-    return _named(path, client, "client", client.client)
+    client = load(path, Client)
+    return named(path, client, "client", client.client)
 
 
 def load_agreement(folder: Path, name: str) -> Agreement:
@@ -468,7 +399,10 @@ def load_agreement(folder: Path, name: str) -> Agreement:
         LogMapping(predictions=client.log.predictions, outcomes=client.log.outcomes, values=client.log.values)
     except ConfigError as exc:
         raise ConfigError(f"{path}: log: {exc}") from exc
-    return Agreement(client=client, tier=tiers[client.tier], recipe=load_recipe(folder, client.training))
+    recipe = load_recipe(folder, client.training)
+    if recipe.task is not client.task:
+        raise ConfigError(f"{path}: training {client.training!r} is for {recipe.task}, expected one for {client.task}")
+    return Agreement(client=client, tier=tiers[client.tier], recipe=recipe)
 
 
 def client_names(folder: Path) -> list[str]:
@@ -487,63 +421,3 @@ def relabel_notes(client: Client) -> list[str]:
         for at, rule in enumerate(client.relabel)
         if rule.old not in known and not client.free_text
     ]
-
-
-def _named(path: Path, model: Model, key: str, value: str) -> Model:
-    if value != path.stem:
-        raise ConfigError(f"{path}: {key} is {value!r}, expected {path.stem!r} as in the file's name")
-    return model
-
-
-def _load(path: Path, kind: type[Model]) -> Model:
-    if not path.is_file():
-        there = sorted(other.stem for other in path.parent.glob("*.yaml"))
-        raise ConfigError(f"{path}: no such file, expected one of {there}")
-    try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=LOADER)
-    except (yaml.YAMLError, UnicodeDecodeError) as exc:
-        raise ConfigError(f"{path}: not YAML: {exc}") from exc
-    if not isinstance(raw, dict):
-        raise ConfigError(f"{path}: found {type(raw).__name__}, expected a mapping of keys to values")
-    try:
-        return kind.model_validate(raw)
-    except ValidationError as exc:
-        lines = [_explain(error, kind) for error in exc.errors()]
-        raise ConfigError("\n".join(f"{path}: {line}" for line in lines)) from exc
-
-
-def _explain(error: Any, kind: type[Strict]) -> str:
-    path, section = _place(error["loc"], kind)
-    key, wanted = ".".join(path), error["msg"].removeprefix("Value error, ")
-    if error["type"] == "value_error" and isinstance(error["input"], Mapping):  # a rule over several keys names them
-        return f"{key}: {wanted}" if key else wanted
-    if error["type"] == "extra_forbidden":
-        return f"{key}: unknown key, expected one of {sorted(section.model_fields)}"
-    if error["type"] == "missing":
-        return f"{key}: missing, expected a value"
-    field = section.model_fields.get(path[-1]) if path else None
-    meant = f" ({field.description})" if field and field.description else ""
-    return f"{key}: found {error['input']!r}, expected: {wanted}{meant}"
-
-
-def _place(loc: Sequence[str | int], kind: type[Strict]) -> tuple[list[str], type[Strict]]:
-    """The keys as they stand in the file, and the section the last of them belongs to."""
-    path: list[str] = []
-    section, ways = kind, [kind]
-    for part in loc:
-        if len(ways) > 1:  # pydantic puts in between which of several kinds it took the value for
-            section = next(way for way in ways if part in way.model_fields)
-            ways = [section]
-            continue
-        section = ways[0] if ways else section
-        path.append(str(part))
-        field = section.model_fields.get(str(part))
-        ways = _sections(field.annotation) if field else ways
-    return path, section
-
-
-def _sections(annotation: Any) -> list[type[Strict]]:
-    """The kinds of section that a key's value may be or hold."""
-    if isinstance(annotation, type) and issubclass(annotation, Strict):
-        return [annotation]
-    return [section for part in get_args(annotation) for section in _sections(part)]

@@ -15,6 +15,8 @@ import numpy as np
 
 ASKED = 30
 """Requests that each model is timed on at most."""
+FEW = 5
+"""The same where each answer takes seconds to write."""
 
 
 class Answering(Protocol):
@@ -57,13 +59,14 @@ def time_answers(
     texts: Sequence[str],
     *,
     seed: int,
+    most: int = ASKED,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, list[float]]:
     """Seconds for each answer, by model: one request at a time, of a sample of the texts, after one that warms up.
 
     The models take turns on every text, and in who begins, so that whatever else the machine does meets all of them.
     """
-    asked = random.Random(seed).sample(list(texts), min(ASKED, len(texts)))
+    asked = random.Random(seed).sample(list(texts), min(most, len(texts)))
     seconds: dict[str, list[float]] = {name: [] for name in models}
     for model in models.values():
         model.answer(asked[:1])

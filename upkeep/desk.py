@@ -10,12 +10,13 @@ from zoneinfo import ZoneInfo
 from upkeep.adapters.registry import Registry
 from upkeep.adapters.store import open_store
 from upkeep.cases import Case, Item
-from upkeep.config import Agreement, Client, Recipe, Relabel, Tier, load_agreement
+from upkeep.config import Agreement, Client, Relabel, Tier, load_agreement
 from upkeep.entitlement import Claim, UseCase
-from upkeep.errors import NotFoundError
+from upkeep.errors import NotFoundError, UnsupportedTaskError
 from upkeep.home import configs, home
 from upkeep.log import LogMapping, LogWindow, Sample, log_size, read_window, sample
 from upkeep.periods import Window, localise
+from upkeep.recipes import HeadRecipe, Recipe
 from upkeep.records import load, load_rows
 from upkeep.rules import Found
 from upkeep.scan import SMALL
@@ -49,6 +50,13 @@ class Desk:
     def recipe(self) -> Recipe:
         """How the client's model is trained."""
         return self.agreement.recipe
+
+    @property
+    def head_recipe(self) -> HeadRecipe:
+        """How its classifier is trained. Raises UnsupportedTaskError where the model writes its answers."""
+        if not isinstance(self.recipe, HeadRecipe):
+            raise UnsupportedTaskError(f"client {self.client.client}: a new category is for classification")
+        return self.recipe
 
     @property
     def zone(self) -> ZoneInfo:

@@ -1,18 +1,20 @@
 """By how much do two models differ in figures that are no plain share of the items?
 
-Macro-F1, the share answered automatically, how often those are right, and how far confidence is from being right.
+Macro-F1, or how close texts are to the agreed ones; the share answered automatically, how often those are right, and
+how far confidence is from being right.
 A verdict does not rest on them; people read them beside it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, fields
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from upkeep.closeness import Closeness
 from upkeep.rates import Interval
 
 RESAMPLES = 1000
@@ -22,12 +24,16 @@ Weights = NDArray[np.float64]
 
 
 class Answered(NamedTuple):
-    """What a model did with each item: its answer, how sure, whether given without a person, and whether right."""
+    """What a model did with each item: its answer, how sure, whether given without a person, and whether right.
+
+    `close` says of texts how close each is to the agreed one; it is empty for labels.
+    """
 
     outputs: Sequence[str]
     confidence: Sequence[float]
     automatic: Sequence[bool]
     right: Sequence[bool]
+    close: Sequence[Closeness] = ()
 
 
 class Sided(NamedTuple):
@@ -71,7 +77,7 @@ def differences(
     weights = np.vstack([np.ones(len(wanted)), drawn]).astype(np.float64)
     labels = sorted(set(wanted))
     found = []
-    for name, figure in FIGURES.items():
+    for name, figure in (OF_TEXTS if champion.close else OF_LABELS).items():
         old, new = (figure(weights, Sided(wanted, labels, one)) for one in (champion, challenger))
         change = (new - old)[1:]
         change = change[np.isfinite(change)]
@@ -114,9 +120,23 @@ def _calibration_error(weights: Weights, one: Sided) -> Weights:
     return error
 
 
-FIGURES: Mapping[str, Callable[[Weights, Sided], Weights]] = {
-    "macro_f1": _macro_f1,
+def _mean_closeness(name: str) -> Figure:
+    def figure(weights: Weights, one: Sided) -> Weights:
+        values = np.array([getattr(close, name) for close in one.answered.close], dtype=np.float64)
+        mean: Weights = weights @ values / weights.sum(axis=1)
+        return mean
+
+    return figure
+
+
+Figure: TypeAlias = Callable[[Weights, Sided], Weights]
+OF_BOTH: Mapping[str, Figure] = {
     "automatic_share": _automatic_share,
     "automatic_precision": _automatic_precision,
     "calibration_error": _calibration_error,
+}
+OF_LABELS: Mapping[str, Figure] = {"macro_f1": _macro_f1, **OF_BOTH}
+OF_TEXTS: Mapping[str, Figure] = {
+    **{one.name: _mean_closeness(one.name) for one in fields(Closeness)},
+    **OF_BOTH,
 }

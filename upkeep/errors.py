@@ -61,6 +61,10 @@ class UnsupportedTaskError(UpkeepError):
     """The client's task is configured but this stage cannot do it."""
 
 
+class TrainingError(UpkeepError):
+    """A model cannot be trained on this machine as its recipe says."""
+
+
 class RuleError(UpkeepError):
     """A relabel rule was asked for that nobody has proposed."""
 

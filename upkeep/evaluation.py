@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from statistics import fmean
 
 from upkeep.cases import Item
-from upkeep.classifier import Answer, Classifier
+from upkeep.closeness import Closeness, closeness, judge_of
+from upkeep.config import Client
+from upkeep.manifest import Answer
+from upkeep.model import Model
 from upkeep.progress import Progress, silent
 from upkeep.rates import Rate
+
+CLOSENESS = tuple(one.name for one in fields(Closeness))
+"""The figures that say how close a text is to the agreed one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """One model on one set of items: an answer and a right-or-wrong per item, and figures over all of them."""
+    """One model on one set of items: an answer and a right-or-wrong per item, and figures over all of them.
+
+    `close` says of answers that a model wrote how close each is to the agreed one; it is empty for labels.
+    """
 
     items: str
     ids: tuple[str, ...]
     answers: tuple[Answer, ...]
     right: tuple[bool, ...]
     metrics: dict[str, float]
+    close: tuple[Closeness, ...] = ()
 
     @property
     def accuracy(self) -> Rate:
@@ -28,11 +39,27 @@ class Scores:
 
 
 def evaluate_model(
-    model: Classifier, items: Sequence[Item], *, name: str, out_of_scope: str, progress: Progress = silent
+    model: Model, items: Sequence[Item], *, name: str, client: Client, progress: Progress = silent
 ) -> Scores:
     """Score a model on items in their order."""
     answers = model.answer([item.text for item in items], progress=progress)
-    return score(answers, items, name=name, out_of_scope=out_of_scope)
+    if client.free_text:
+        return score_written(answers, items, name=name, right=judge_of(client.writing))
+    return score(answers, items, name=name, out_of_scope=client.out_of_scope_label)
+
+
+def score_written(
+    answers: Sequence[Answer], items: Sequence[Item], *, name: str, right: Callable[[str, str, str], bool]
+) -> Scores:
+    """Compute the figures from texts given: share right, how close they are on average, automatic share and precision.
+
+    `right` says so of a request, the agreed answer and the one given.
+    """
+    good = tuple(right(item.text, item.answer, one.output) for item, one in zip(items, answers, strict=True))
+    close = tuple(closeness(one.output, item.answer) for item, one in zip(items, answers, strict=True))
+    metrics = {"accuracy": sum(good) / len(good)} if good else {}
+    metrics |= {figure: fmean(getattr(one, figure) for one in close) for figure in CLOSENESS if close}
+    return Scores(name, _ids(items), tuple(answers), good, metrics | _automatic(answers, good), close)
 
 
 def score(answers: Sequence[Answer], items: Sequence[Item], *, name: str, out_of_scope: str) -> Scores:
@@ -48,10 +75,7 @@ def score(answers: Sequence[Answer], items: Sequence[Item], *, name: str, out_of
             metrics |= metric.compute(predictions=predicted, references=wanted)
         by_label = LabelF1().compute(predictions=predicted, references=wanted)
         metrics |= {f"f1/{label}": value for label, value in by_label.items()}
-    automatic = [answer.automatic for answer in answers]
-    precision = Rate.of(good for good, alone in zip(right, automatic, strict=True) if alone)
-    metrics |= {f"automatic_{key}": rate.value for key, rate in _shares(automatic, precision) if rate.value is not None}
-    return Scores(name, tuple(item.id for item in items), tuple(answers), right, metrics)
+    return Scores(name, _ids(items), tuple(answers), right, metrics | _automatic(answers, right))
 
 
 def treated(answers: Sequence[Answer], items: Sequence[Item], *, out_of_scope: str) -> list[str]:
@@ -62,5 +86,13 @@ def treated(answers: Sequence[Answer], items: Sequence[Item], *, out_of_scope: s
     ]
 
 
-def _shares(automatic: Sequence[bool], precision: Rate) -> list[tuple[str, Rate]]:
-    return [("share", Rate.of(automatic)), ("precision", precision)]
+def _automatic(answers: Sequence[Answer], right: Sequence[bool]) -> dict[str, float]:
+    """The share answered without a person and how many of those are right, where there are any."""
+    share = Rate.of(answer.automatic for answer in answers)
+    precision = Rate.of(good for good, answer in zip(right, answers, strict=True) if answer.automatic)
+    shares = {"automatic_share": share, "automatic_precision": precision}
+    return {name: rate.value for name, rate in shares.items() if rate.value is not None}
+
+
+def _ids(items: Sequence[Item]) -> tuple[str, ...]:
+    return tuple(item.id for item in items)

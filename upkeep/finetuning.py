@@ -18,11 +18,14 @@ from numpy.typing import NDArray
 
 from upkeep.base_model import Base
 from upkeep.cases import Case
-from upkeep.classifier import Classifier, Manifest
-from upkeep.config import Client, Recipe, Task, Weight
+from upkeep.classifier import Classifier
+from upkeep.config import Client
 from upkeep.encoder import Encoder, embed_all, hardware_precision, load_encoder
-from upkeep.errors import NotEnoughDataError, UnsupportedTaskError
+from upkeep.errors import NotEnoughDataError
+from upkeep.manifest import Manifest
+from upkeep.model import Trained
 from upkeep.progress import Progress, silent
+from upkeep.recipes import HeadRecipe, Weight
 from upkeep.snapshot import Snapshot
 from upkeep.threshold import NOTHING_AUTOMATIC, Fit, fit_threshold
 
@@ -31,14 +34,6 @@ if TYPE_CHECKING:
 
 WARM_UP = 0.1
 """Share of the steps in which the learning rate rises."""
-
-
-class Trained(NamedTuple):
-    """A new classifier, how its threshold was fitted, and the held-out loss at the start and after each pass."""
-
-    classifier: Classifier
-    fit: Fit
-    losses: list[float]
 
 
 class Labelled(NamedTuple):
@@ -59,17 +54,15 @@ class FrozenView(NamedTuple):
 
 
 def finetune(
-    base: Base, data: Snapshot, *, client: Client, recipe: Recipe, seed: int, progress: Progress = silent
-) -> Trained:
+    base: Base, data: Snapshot, *, client: Client, recipe: HeadRecipe, seed: int, progress: Progress = silent
+) -> Trained[Classifier]:
     """Train an adapter and a head on `data` and fit the confidence threshold.
 
-    Deterministic for a seed on one kind of machine. Raises UnsupportedTaskError for a task other than classification
-    and NotEnoughDataError where fewer than two labels or no held-out case is there to learn from.
+    Deterministic for a seed on one kind of machine. Raises NotEnoughDataError where fewer than two labels or no
+    held-out case is there to learn from.
     """
     import torch
 
-    if client.task is not Task.CLASSIFICATION:
-        raise UnsupportedTaskError(f"client {client.client}: fine-tuning knows classification, task is {client.task}")
     _check(data, client)
     manifest = Manifest(
         labels=data.labels,
@@ -151,7 +144,7 @@ def _check(data: Snapshot, client: Client) -> None:
 
 
 def _train(
-    base: Base, data: Snapshot, manifest: Manifest, *, recipe: Recipe, seed: int, progress: Progress
+    base: Base, data: Snapshot, manifest: Manifest, *, recipe: HeadRecipe, seed: int, progress: Progress
 ) -> tuple[Classifier, FrozenView, list[float]]:
     import torch
     from peft import LoraConfig, get_peft_model
@@ -200,7 +193,7 @@ def _last_layers(encoder: Encoder, count: int | None) -> list[int] | None:
     return None if count is None or count >= layers else list(range(layers - count, layers))
 
 
-def _start(view: FrozenView, recipe: Recipe) -> tuple[torch.nn.Linear, float]:
+def _start(view: FrozenView, recipe: HeadRecipe) -> tuple[torch.nn.Linear, float]:
     """A linear layer with the weights of a logistic regression, regularised as the held-out cases like it best.
 
     With it their mean negative log likelihood, 0 where there are none.
@@ -234,7 +227,7 @@ def _passes(
     held: Labelled,
     *,
     start: float,
-    recipe: Recipe,
+    recipe: HeadRecipe,
     seed: int,
     progress: Progress,
 ) -> list[float]:

@@ -71,10 +71,10 @@ def look_at_answers(sample: Sample, *, refusals: Sequence[str]) -> Generated:
     ]
     refuses = [re.compile(pattern, re.IGNORECASE) for pattern in refusals]
     return Generated(
-        exact=Rate.of(_words(answer) == _words(reference) for answer, reference in pairs),
+        exact=Rate.of(words(answer) == words(reference) for answer, reference in pairs),
         token_f1=Mean.of([token_f1(answer, reference) for answer, reference in pairs]),
         chrf=Mean.of([chrf(answer, reference) for answer, reference in pairs]),
-        words=Mean.of([float(len(_words(answer))) for answer in answers]),
+        words=Mean.of([float(len(words(answer))) for answer in answers]),
         refusals=Rate.of(any(pattern.search(answer) for pattern in refuses) for answer in answers),
     )
 
@@ -94,7 +94,7 @@ def described(found: Generated) -> dict[str, str]:
 def token_f1(answer: str, reference: str) -> float:
     """Harmonic mean of the shares of words that two texts have in common, in 0..1 (Rajpurkar et al., 2016), without
     regard to case and punctuation; two texts without a word are alike."""
-    given, wanted = Counter(_words(answer)), Counter(_words(reference))
+    given, wanted = Counter(words(answer)), Counter(words(reference))
     if not given or not wanted:
         return float(given == wanted)
     return 2 * (given & wanted).total() / (given.total() + wanted.total())
@@ -113,7 +113,8 @@ def _chrf() -> CHRF:
     return CHRF()
 
 
-def _words(text: str) -> list[str]:
+def words(text: str) -> list[str]:
+    """The words of a text, in small letters."""
     return WORD.findall(text.casefold())
 
 

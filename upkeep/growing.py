@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 
 from upkeep.base_model import Base
 from upkeep.classifier import Classifier
-from upkeep.config import Client, Recipe, Weight
+from upkeep.config import Client
 from upkeep.encoder import embed_all, load_encoder
 from upkeep.errors import NotEnoughDataError
-from upkeep.finetuning import FrozenView, Labelled, Trained, calibrate, labelled
+from upkeep.finetuning import FrozenView, Labelled, calibrate, labelled
+from upkeep.model import Trained
 from upkeep.progress import Progress, silent
+from upkeep.recipes import HeadRecipe, Weight
 from upkeep.snapshot import Snapshot
 from upkeep.threshold import NOTHING_AUTOMATIC
 
@@ -76,9 +78,9 @@ def grow(
     data: Snapshot,
     *,
     client: Client,
-    recipe: Recipe,
+    recipe: HeadRecipe,
     progress: Progress = silent,
-) -> Trained:
+) -> Trained[Classifier]:
     """The champion with a row for a label and a threshold fitted anew; the champion itself stays as it is.
 
     A row that it has for the label already is fitted again, in its place; `data.labels` are the labels after that.
@@ -111,7 +113,7 @@ def grow(
     return Trained(classifier, fit, [])
 
 
-def _check(label: str, examples: int, held: int, *, client: Client, recipe: Recipe) -> None:
+def _check(label: str, examples: int, held: int, *, client: Client, recipe: HeadRecipe) -> None:
     where, need = f"client {client.client}", recipe.minimum_examples
     if examples < need:
         raise NotEnoughDataError(what=f"teaching {label!r} (cases to train on)", have=examples, need=need, where=where)

@@ -11,12 +11,11 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from ipaddress import ip_address
 from typing import TypeAlias
 
 from upkeep.config import PersonalData, Redaction
-from upkeep.errors import ConfigError
+from upkeep.own import own_function
 
 LONGEST = 160
 LEAST_PHONE = 7
@@ -100,32 +99,13 @@ def redact_cases(texts: Iterable[str], settings: Redaction) -> Redacted:
     given = list(texts)
     counts: Counter[PersonalData] = Counter()
     if settings.by is not None:
-        own = own_redactor(settings.by)
+        own = own_function(settings.by, key="redaction.by", shape="str -> str", returns=str)
         done = [own(text) for text in given]
     else:
         counts.update(dict.fromkeys(settings.kinds, 0))
         done = [_redact(text, settings, counts) for text in given]
     changed = sum(before != after for before, after in zip(given, done, strict=True))
     return Redacted(tuple(done), dict(counts), changed)
-
-
-def own_redactor(by: str) -> Callable[[str], str]:
-    """The client's own function, named `package.module:function`. Raises ConfigError, also when it returns no text."""
-    module, _, name = by.partition(":")
-    try:
-        function = getattr(import_module(module), name)
-    except (ImportError, AttributeError) as exc:
-        raise ConfigError(f"redaction.by: found {by!r}, expected package.module:function to import: {exc}") from exc
-    if not callable(function):
-        raise ConfigError(f"redaction.by: {by!r} is of type {type(function).__name__}, expected a function str -> str")
-
-    def checked(text: str) -> str:
-        redacted = function(text)
-        if not isinstance(redacted, str):
-            raise ConfigError(f"redaction.by: {by!r} returned {type(redacted).__name__}, expected str")
-        return redacted
-
-    return checked
 
 
 def _redact(text: str, settings: Redaction, counts: Counter[PersonalData]) -> str:

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 
 from upkeep.cases import Case, Item, Source, fraction
 from upkeep.chain import Act
-from upkeep.classifier import Answer
 from upkeep.config import Client, Thresholds
 from upkeep.desk import Desk
 from upkeep.evaluation import evaluate_model
 from upkeep.log import Outcome, OutcomeSource, Prediction, write_outcomes, write_predictions
+from upkeep.manifest import Answer
 from upkeep.periods import Cadence, days, last_full, starts_on
 from upkeep.progress import Progress, silent
 from upkeep.rates import Rate
@@ -85,7 +85,7 @@ def go_live(desk: Desk, timeline: Timeline, *, seed: int, progress: Progress = s
         if item.answer in launch_labels and (item.valid_from is None or item.valid_from <= start)
     ]
     model = load_model(desk, first.version)
-    scores = evaluate_model(model, items, name="golden", out_of_scope=OUT_OF_SCOPE, progress=progress)
+    scores = evaluate_model(model, items, name="golden", client=desk.client, progress=progress)
     resolved = Rate.of(right and answer.automatic for right, answer in zip(scores.right, scores.answers, strict=True))
     return Thresholds(
         accuracy=_floor(scores.accuracy, "accuracy"),

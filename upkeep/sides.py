@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 from upkeep.alike import ALIKE, alike, nearest
 from upkeep.cases import Case, Item, Source, fraction, normalise
-from upkeep.config import Recipe
 from upkeep.errors import LeakError
 from upkeep.progress import Progress, silent
+from upkeep.recipes import Recipe
 
 
 class Side(StrEnum):

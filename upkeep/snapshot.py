@@ -15,9 +15,10 @@ from zoneinfo import ZoneInfo
 
 from upkeep.batch import Decided
 from upkeep.cases import Case, digest, fraction, normalise
-from upkeep.config import NewLabels, Outdated, Recipe, Relabel, Unreviewed
+from upkeep.config import NewLabels, Relabel, Unreviewed
 from upkeep.history import as_appended, as_reviewed, current, label_history
 from upkeep.progress import Progress, silent
+from upkeep.recipes import ChatRecipe, Outdated, Recipe
 from upkeep.sides import Locked, Proof, Side, open_to_learn, prove, sides
 
 
@@ -107,7 +108,7 @@ def choose(facts: Facts, terms: Terms, *, progress: Progress = silent) -> Snapsh
     free = open_to_learn(open_side, facts.locked, progress=progress)
     mixed = _mix([case for case in free if on[case.id] is Side.TRAIN], terms)
     labels, waiting = _taught(mixed, terms)
-    train = [case for case in mixed if case.answer in labels]
+    train = [case for case in mixed if case.answer in labels] if labels else mixed
     calibration = [case for case in free if on[case.id] is Side.CALIBRATION]
     left_out = Counter(f"unread and doubtful: {case.doubts[0]}" for case in history.unread)
     left_out["not yet reviewed"] = len(facts.cases) - len(read)
@@ -175,6 +176,8 @@ def _new(case: Case, terms: Terms) -> bool:
 
 
 def _taught(cases: Sequence[Case], terms: Terms) -> tuple[tuple[str, ...], dict[str, int]]:
+    if isinstance(terms.recipe, ChatRecipe):  # answers are texts
+        return (), {}
     counts = Counter(case.answer for case in cases)
     arrivals = sorted(label for label in counts if label not in terms.labels)
     learn = terms.new_labels is NewLabels.LEARN

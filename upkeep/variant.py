@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from upkeep.cases import Case, Source, normalise
 from upkeep.changes import Change, Kind
 from upkeep.collection import earlier_like
-from upkeep.config import Recipe, Redaction
+from upkeep.config import Redaction
 from upkeep.doubtful import Doubt
 from upkeep.edges import LIKELY_WRONG
 from upkeep.errors import VariantError
 from upkeep.log import Prediction
+from upkeep.recipes import HeadRecipe
 from upkeep.redaction import redact_cases, shown
 from upkeep.sides import Side, sides
 from upkeep.themes import EXAMPLES, Theme
@@ -75,7 +76,7 @@ def check_label(label: str, known: Iterable[str], *, where: str) -> None:
         raise VariantError(f"{where}: the new label is {label!r}, expected one that is not there; there is {same[0]!r}")
 
 
-def check_seeds(label: str, given: Folded, cases: Sequence[Case], recipe: Recipe, *, where: str) -> None:
+def check_seeds(label: str, given: Folded, cases: Sequence[Case], recipe: HeadRecipe, *, where: str) -> None:
     """Raise VariantError where too few examples can be trained on, with those that people gave the label already: some
     are held out to evaluate with."""
     there = [case for case in cases if case.answer == label and Doubt.PROPOSED not in case.doubts]

@@ -41,7 +41,8 @@ class Outcome(NamedTuple):
 class Terms:
     """What a verdict rests on besides the items: what was agreed, and what was proved of the two models.
 
-    `margin` is a share; `label` is the new category, where the challenger was to learn that.
+    `margin` is a share; `label` is the new category, where the challenger was to learn that. Of `free_text` there are no
+    labels to look at one by one.
     """
 
     margin: float
@@ -51,6 +52,7 @@ class Terms:
     label: str | None = None
     minimum_new_recall: float = 0.0
     minimum_new_items: int = 0
+    free_text: bool = False
 
 
 class Judged(NamedTuple):
@@ -76,7 +78,7 @@ def verdict(outcomes: Sequence[Outcome], terms: Terms) -> Judged:
         for name, of_set in rows.items()
     )
     rests_on = deciding(outcomes)
-    named = [one for one in rests_on if one.wanted]
+    named = [one for one in rests_on if one.wanted and not terms.free_text]
     labels = by_label(
         [one.wanted for one in named],
         champion=[one.champion for one in named],

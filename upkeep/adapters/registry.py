@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from upkeep.errors import NoChampionError, StoreError
 from upkeep.home import home
+from upkeep.manifest import read_manifest
+from upkeep.recipes import Task
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -239,6 +241,7 @@ class Registry:
 def _save_servable(model: Path, release: Path, base_model: Mapping[str, object]) -> None:
     import warnings
 
+    code = "served_generator.py" if read_manifest(release).task is Task.GENERATION else "served_model.py"
     with warnings.catch_warnings():
         # MLflow warns of its own hints at import, and of ours, which it would take for a schema
         warnings.simplefilter("ignore")
@@ -246,7 +249,7 @@ def _save_servable(model: Path, release: Path, base_model: Mapping[str, object])
 
         mlflow.pyfunc.save_model(
             str(model),
-            python_model=str(Path(__file__).with_name("served_model.py")),
+            python_model=str(Path(__file__).with_name(code)),
             artifacts={"release": str(release)},
             model_config={"base_model": dict(base_model)},
             pip_requirements=["upkeep"],

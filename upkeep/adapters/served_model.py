@@ -17,7 +17,7 @@ from upkeep.config import BaseModelConfig
 
 
 class ServedAnswer(BaseModel):
-    """One answer, as MLflow's server sends it; the fields are those of `upkeep.classifier.Answer`."""
+    """One answer, as MLflow's server sends it; the fields are those of `upkeep.manifest.Answer`."""
 
     label: str
     confidence: float

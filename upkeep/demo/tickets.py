@@ -21,8 +21,8 @@ from typing import Annotated
 import yaml
 from pydantic import BeforeValidator
 
-from upkeep.config import Strict
 from upkeep.errors import ConfigError, TimelineError
+from upkeep.strict import Strict
 from upkeep.timeline import OUT_OF_SCOPE, Split, TimelineRow
 
 THEMES = ("northwind", "brightbill", "clearline")

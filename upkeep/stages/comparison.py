@@ -12,14 +12,15 @@ from datetime import datetime
 from upkeep import records
 from upkeep.beginning import require_model
 from upkeep.cases import Item, normalise
-from upkeep.classifier import Classifier
+from upkeep.closeness import Duel, duel
 from upkeep.comparison import Paired, Verdict
-from upkeep.cost import Cost, cost, time_answers
+from upkeep.cost import ASKED, FEW, Cost, cost, time_answers
 from upkeep.desk import Desk
 from upkeep.differences import Answered, Difference, differences
 from upkeep.errors import DecisionError, LeakError, NotEnoughDataError, NotFoundError
 from upkeep.evaluation import Scores, evaluate_model, treated
 from upkeep.looking import eyes_of, tracked_themes
+from upkeep.model import Model
 from upkeep.progress import Progress, silent
 from upkeep.rates import Rate
 from upkeep.release import code_version
@@ -74,6 +75,7 @@ class Decision:
     code: str | None = None
     left_out: int = 0
     figures: tuple[Difference, ...] = ()
+    duels: tuple[Duel, ...] = ()
 
 
 def decisions(desk: Desk) -> list[Decision]:
@@ -116,7 +118,7 @@ def compare_models(
     if label is None:
         sets = evaluation_sets(desk, moment, served=served)
     else:
-        known = {*old.labels, desk.client.out_of_scope_label}
+        known = {*old.manifest.labels, desk.client.out_of_scope_label}
         sets = variant_sets(desk, moment, served=served, label=label, known=known)
     sets, left_out = _not_taught(desk, sets, champion=champion, challenger=made)
     if "golden" not in sets:
@@ -132,6 +134,7 @@ def compare_models(
         label=label,
         minimum_new_recall=desk.client.minimum_new_recall,
         minimum_new_items=desk.client.minimum_new_items,
+        free_text=desk.client.free_text,
     )
     judged = verdict(outcomes, terms)
     decision = Decision(
@@ -151,6 +154,7 @@ def compare_models(
         code=code_version(),
         left_out=left_out,
         figures=_differences(desk, sets, champion=scores[champion], challenger=scores[made.version]),
+        duels=_duels(champion=scores[champion], challenger=scores[made.version]),
     )
     log_comparison(desk, decision, Scored(sets, scores, outcomes, judged, _costs(desk, models, sets["golden"])))
     records.save(desk.store, key, decision)
@@ -244,6 +248,7 @@ def _differences(
             [one.confidence for one in scores.answers],
             [one.automatic for one in scores.answers],
             scores.right,
+            scores.close,
         )
 
     return tuple(
@@ -256,6 +261,15 @@ def _differences(
             challenger=answered(new, items),
             seed=0,
         )
+    )
+
+
+def _duels(*, champion: Sequence[Scores], challenger: Sequence[Scores]) -> tuple[Duel, ...]:
+    """Whose texts are closer to the agreed ones, set by set; nothing where answers are labels."""
+    return tuple(
+        duel(old.items, champion=old.close, challenger=new.close)
+        for old, new in zip(champion, challenger, strict=True)
+        if old.close
     )
 
 
@@ -281,16 +295,16 @@ def _outcomes(
     ]
 
 
-def _score_all(desk: Desk, model: Classifier, sets: dict[str, list[Item]], progress: Progress) -> list[Scores]:
-    outside = desk.client.out_of_scope_label
+def _score_all(desk: Desk, model: Model, sets: dict[str, list[Item]], progress: Progress) -> list[Scores]:
     return [
-        evaluate_model(model, items, name=name, out_of_scope=outside, progress=progress) for name, items in sets.items()
+        evaluate_model(model, items, name=name, client=desk.client, progress=progress) for name, items in sets.items()
     ]
 
 
-def _costs(desk: Desk, models: Mapping[str, Classifier], items: Sequence[Item]) -> dict[str, Cost]:
+def _costs(desk: Desk, models: Mapping[str, Model], items: Sequence[Item]) -> dict[str, Cost]:
     """What each version costs to run, on some of the items."""
-    seconds = time_answers(models, [item.text for item in items], seed=0)
+    most = FEW if desk.client.free_text else ASKED
+    seconds = time_answers(models, [item.text for item in items], seed=0, most=most)
     return {version: cost(seconds[version], desk.registry.size(version)) for version in models}
 
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from upkeep.adapters.registry import Dataset, Run
 from upkeep.cases import Item, digest
-from upkeep.comparison_chart import Sureness, draw_comparison
+from upkeep.comparison_chart import Sureness, draw_comparison, draw_written
 from upkeep.confusions import Confused, confusions
 from upkeep.cost import Cost
 from upkeep.desk import Desk
-from upkeep.evaluation import Scores
+from upkeep.evaluation import CLOSENESS, Scores
 from upkeep.parts import Part, PartChange
 from upkeep.verdict import DECIDING, Judged, Outcome, deciding
 
@@ -65,7 +65,8 @@ def log_comparison(desk: Desk, decision: Decision, scored: Scored) -> None:
         _log_changes(run, decision)
         for dataset in used:
             run.dataset(dataset)
-        _log_details(run, scored, [_sureness(role, scored.scores[version]) for version, role in roles.items()])
+        details = _log_texts if decision.duels else _log_labels
+        details(run, scored, {role: scored.scores[version] for version, role in roles.items()})
         run.text("decision.md", _told(decision, {role: scored.costs[version] for version, role in roles.items()}))
 
 
@@ -76,23 +77,42 @@ def _log_changes(run: Run, decision: Decision) -> None:
         run.metrics({name: figure.challenger - figure.champion, f"{name}_low": low, f"{name}_high": high})
     run.metrics({f"fixed/{one.items}": one.fixed for one in decision.compared})
     run.metrics({f"introduced/{one.items}": one.introduced for one in decision.compared})
+    for one in decision.duels:
+        run.metrics({f"closer/{one.items}": one.wins, f"less_close/{one.items}": one.losses})
 
 
-def _log_details(run: Run, scored: Scored, models: Sequence[Sureness]) -> None:
-    """The tables of what changed, and the picture of them; slices only where the items have any."""
+def _log_labels(run: Run, scored: Scored, scores: Mapping[str, Sequence[Scores]]) -> None:
+    """The tables of what changed, and the picture of them."""
+    _log_flips(run, scored)
     confused = confusions(deciding(scored.outcomes))
-    run.table("flips.json", _flips(scored.outcomes))
     run.table("labels.json", _parts(Part.LABEL, scored.judged.labels))
+    run.table("confusions.json", _confused(confused))
+    models = [_sureness(role, found) for role, found in scores.items()]
+    run.picture("comparison.png", draw_comparison(scored.judged.labels, confused, *models))
+
+
+def _log_texts(run: Run, scored: Scored, scores: Mapping[str, Sequence[Scores]]) -> None:
+    """The same of answers that are texts."""
+    _log_flips(run, scored)
+    close = {
+        role: [one.token_f1 for of_set in found if of_set.items in DECIDING for one in of_set.close]
+        for role, found in scores.items()
+    }
+    models = [_sureness(role, found) for role, found in scores.items()]
+    run.picture("comparison.png", draw_written(close, *models))
+
+
+def _log_flips(run: Run, scored: Scored) -> None:
+    """What became right and wrong, item by item, and by slice where the items have any."""
+    run.table("flips.json", _flips(scored.outcomes))
     if scored.judged.slices:
         run.table("slices.json", _parts(Part.SLICE, scored.judged.slices))
-    run.table("confusions.json", _confused(confused))
-    run.picture("comparison.png", draw_comparison(scored.judged.labels, confused, *models))
 
 
 def _told(decision: Decision, costs: Mapping[str, Cost]) -> str:
     lines = [f"# {decision.verdict.value}: v{decision.challenger} against v{decision.champion}", ""]
     lines += [f"- {reason}" for reason in decision.reasons]
-    lines += ["", *(f"- {one}" for one in (*decision.compared, *decision.figures))]
+    lines += ["", *(f"- {one}" for one in (*decision.compared, *decision.duels, *decision.figures))]
     lines += ["", "What kept going wrong:", "", *(f"- {one}" for one in decision.themes)] if decision.themes else []
     lines += ["", "What they cost to run, on the machine that compared them (decides nothing):", ""]
     lines += [f"- {role}: {one}" for role, one in costs.items()]
@@ -105,7 +125,9 @@ def _items(sets: Mapping[str, Sequence[Item]], scores: Sequence[Scores]) -> Tabl
         for (name, items), one in zip(sets.items(), scores, strict=True)
         for item, answer, right in zip(items, one.answers, one.right, strict=True)
     ]
-    return _table(("set", "id", "text", "right_answer", "answer", "confidence", "automatic", "right"), rows)
+    table = _table(("set", "id", "text", "right_answer", "answer", "confidence", "automatic", "right"), rows)
+    close = [one for of_set in scores for one in of_set.close]
+    return table | {figure: [getattr(one, figure) for one in close] for figure in CLOSENESS if close}
 
 
 def _flips(outcomes: Sequence[Outcome]) -> Table:

@@ -5,23 +5,29 @@ In the client's store: challengers/ by period.
 
 from __future__ import annotations
 
+import math
+import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
-
 from upkeep import records
 from upkeep.adapters.registry import Dataset, Registry
-from upkeep.base_model import resolve_base
+from upkeep.base_model import Base, resolve_base
 from upkeep.classifier import Classifier
-from upkeep.config import BaseModelConfig, Recipe
+from upkeep.config import BaseModelConfig
 from upkeep.desk import Desk
-from upkeep.finetuning import Trained, finetune
+from upkeep.errors import UnsupportedTaskError
+from upkeep.finetuning import finetune
 from upkeep.growing import grow
+from upkeep.home import home
+from upkeep.model import Model, Trained, load_release
 from upkeep.progress import Progress, silent
+from upkeep.recipes import HeadRecipe, Recipe
+from upkeep.sft import teach
 from upkeep.snapshot import Snapshot
 from upkeep.stages.release import in_service
 from upkeep.stages.snapshot import differences, snapshots, take_snapshot
@@ -66,22 +72,14 @@ def train_challenger(
         return done
     moment = desk.local(as_of)
     base = resolve_base(desk.client.base_model)
-    if label is None:
-        data = take_snapshot(desk, period, moment, progress=progress)
-        trained = finetune(base, data, client=desk.client, recipe=desk.recipe, seed=seed, progress=progress)
-    else:
-        champion = load_model(desk, in_service(desk))
-        head = tuple(dict.fromkeys([*champion.labels, label]))
-        data = take_snapshot(desk, period, moment, head=head, progress=progress)
-        trained = grow(champion, label, base, data, client=desk.client, recipe=desk.recipe, progress=progress)
+    data, trained = _trained(desk, period, moment, base, seed=seed, label=label, progress=progress)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "release"
-        trained.classifier.save(folder)
+        trained.model.save(folder)
         version = _register(desk, period, data, trained, folder=folder, seed=seed)
-        back = Classifier.load(desk.registry.fetch(version, Path(scratch) / "back"), base)
-        texts = [case.text for case in data.calibration[:PROOF_TEXTS]]
-        exact = np.allclose(trained.classifier.probabilities(texts), back.probabilities(texts), rtol=0, atol=1e-6)
-    manifest = trained.classifier.manifest
+        back = load_release(desk.registry.fetch(version, Path(scratch) / "back"), base)
+        exact = _same_answers(trained.model, back, [case.text for case in data.calibration[:PROOF_TEXTS]])
+    manifest = trained.model.manifest
     made = Challenger(
         period=period,
         as_of=moment,
@@ -95,37 +93,73 @@ def train_challenger(
         weights_digest=manifest.weights_digest,
         threshold=manifest.threshold,
         expected_automatic=trained.fit.automatic,
-        reload_exact=bool(exact),
+        reload_exact=exact,
     )
     records.save(desk.store, key, made)
+    shutil.rmtree(_work(desk, period), ignore_errors=True)
     return made
 
 
-def load_model(desk: Desk, version: str) -> Classifier:
+def _trained(
+    desk: Desk, period: str, moment: datetime, base: Base, *, seed: int, label: str | None, progress: Progress
+) -> tuple[Snapshot, Trained[Model]]:
+    """A model of the kind that the recipe is for, and what it was taught."""
+    client, recipe = desk.client, desk.recipe
+    if label is not None:
+        grown, champion = desk.head_recipe, load_model(desk, in_service(desk))
+        if not isinstance(champion, Classifier):
+            raise UnsupportedTaskError(f"client {client.client}: the model in service writes, it has no categories")
+        data = take_snapshot(desk, period, moment, head=_head(champion, label), progress=progress)
+        return data, grow(champion, label, base, data, client=client, recipe=grown, progress=progress)
+    data = take_snapshot(desk, period, moment, progress=progress)
+    if isinstance(recipe, HeadRecipe):
+        return data, finetune(base, data, client=client, recipe=recipe, seed=seed, progress=progress)
+    return data, teach(base, data, client=client, recipe=recipe, seed=seed, work=_work(desk, period), progress=progress)
+
+
+def _head(champion: Classifier, label: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys([*champion.labels, label]))
+
+
+def _work(desk: Desk, period: str) -> Path:
+    """Where a run keeps what it has learned so far, in case it is killed."""
+    return home() / "training" / desk.client.client / period
+
+
+def _same_answers(one: Model, other: Model, texts: Sequence[str]) -> bool:
+    """Do two models answer alike, and as sure to a millionth?"""
+    return all(
+        before.output == after.output and math.isclose(before.confidence, after.confidence, rel_tol=0, abs_tol=1e-6)
+        for before, after in zip(one.answer(texts), other.answer(texts), strict=True)
+    )
+
+
+def load_model(desk: Desk, version: str) -> Model:
     """A registered version, ready to answer."""
     return _loaded(desk.registry.uri, desk.client.client, version, desk.client.base_model)
 
 
 @lru_cache(maxsize=2)  # a version never changes, and a retrain needs two
-def _loaded(uri: str, client: str, version: str, base: BaseModelConfig) -> Classifier:
+def _loaded(uri: str, client: str, version: str, base: BaseModelConfig) -> Model:
     with tempfile.TemporaryDirectory() as scratch:
-        return Classifier.load(Registry(client, uri).fetch(version, Path(scratch)), resolve_base(base))
+        return load_release(Registry(client, uri).fetch(version, Path(scratch)), resolve_base(base))
 
 
-def _register(desk: Desk, period: str, data: Snapshot, trained: Trained, *, folder: Path, seed: int) -> str:
+def _register(desk: Desk, period: str, data: Snapshot, trained: Trained[Model], *, folder: Path, seed: int) -> str:
     tags = {"upkeep.period": period, "upkeep.stage": "training", "upkeep.client": desk.client.client}
     about = (
-        f"{period}: trained on {len(data.train):,} cases with {len(data.labels)} labels, "
+        f"{period}: trained on {len(data.train):,} cases{f' with {len(data.labels)} labels' if data.labels else ''}, "
         f"{data.superseded} answers superseded"
     )
-    changed = _changed(desk, period)
+    notes = [f"- {note}" for note in trained.notes]
     with desk.registry.run(f"{period} training", tags) as run:
         run.params({**_flat(desk.recipe), "seed": seed, "cases": len(data.train), "labels": len(data.labels)})
-        run.params({"base": trained.classifier.manifest.base, "base_digest": trained.classifier.manifest.base_digest})
+        run.params({"base": trained.model.manifest.base, "base_digest": trained.model.manifest.base_digest})
         run.dataset(Dataset(f"{desk.client.client}/cases", data.digest, "training"))
         run.metrics({f"left_out/{reason.partition(':')[0]}": n for reason, n in data.left_out.items()})
         run.metrics({"nearest_evaluation_item": data.proof.similarity})
-        run.text("training-data.md", "\n".join([f"# {period}: {about}", "", f"- proof: {data.proof}", *changed]) + "\n")
+        told = [f"# {period}: {about}", "", f"- proof: {data.proof}", *notes, *_changed(desk, period)]
+        run.text("training-data.md", "\n".join(told) + "\n")
         for step, loss in enumerate(trained.losses):
             run.metrics({"held_out_loss": loss}, step=step)
         run.metrics({"threshold": trained.fit.threshold, "expected_automatic_share": trained.fit.automatic})

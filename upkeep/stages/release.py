@@ -18,9 +18,10 @@ from pathlib import Path
 from upkeep import records
 from upkeep.base_model import resolve_base
 from upkeep.beginning import require_model
-from upkeep.classifier import Classifier, read_manifest
 from upkeep.desk import Desk
 from upkeep.errors import AlreadyExistsError, DecisionError, ReleaseError
+from upkeep.manifest import read_manifest
+from upkeep.model import load_release
 from upkeep.release import Action, Entry, Known, Release, answers_differ, chosen, code_version, replaced
 from upkeep.store import address
 
@@ -155,6 +156,7 @@ def release_of(desk: Desk, entry: Entry) -> Release:
         out_of_scope_label=manifest.out_of_scope_label,
         threshold=manifest.threshold,
         weights_digest=manifest.weights_digest,
+        task=manifest.task,
         training_digest=manifest.training_digest,
     )
 
@@ -169,9 +171,10 @@ def check_release(desk: Desk, version: str) -> None:
             path = Path(scratch) / key.removeprefix(f"{folder}/")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(desk.store.read(key))
-        model = Classifier.load(Path(scratch), resolve_base(desk.client.base_model))
+        model = load_release(Path(scratch), resolve_base(desk.client.base_model))
         answers = model.answer([one.text for one in known])
-    wrong = answers_differ(known, [(one.output, one.confidence) for one in answers])
+    found = [(one.output, one.confidence) for one in answers]
+    wrong = answers_differ(known, found, written=desk.client.free_text)
     if wrong:
         where = f"client {desk.client.client}: version {version} answers {len(wrong)} of {len(known)} known inputs"
         raise ReleaseError(f"{where} otherwise than when it was released; {wrong[0]}")
@@ -186,7 +189,7 @@ def publish(desk: Desk, version: str) -> None:
         fetched = desk.registry.fetch(version, Path(scratch))
         for path in sorted(path for path in fetched.rglob("*") if path.is_file()):
             desk.store.write(f"{folder}/{path.relative_to(fetched).as_posix()}", path.read_bytes())
-        model = Classifier.load(fetched, resolve_base(desk.client.base_model))
+        model = load_release(fetched, resolve_base(desk.client.base_model))
     texts = chosen([item.text for item in desk.golden()])
     answers = model.answer(texts)
     rows = [Known(text, one.output, one.confidence) for text, one in zip(texts, answers, strict=True)]

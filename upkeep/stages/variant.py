@@ -16,11 +16,9 @@ from upkeep import records
 from upkeep.batch import Question
 from upkeep.cases import Case
 from upkeep.collection import LATE
-from upkeep.config import Task
 from upkeep.desk import Desk
 from upkeep.doubtful import Doubt
 from upkeep.entitlement import ChangeOrder, UseCase
-from upkeep.errors import UnsupportedTaskError
 from upkeep.history import current, label_history
 from upkeep.log import lot
 from upkeep.looking import eyes_of, tracked_themes
@@ -96,8 +94,7 @@ def begin_use_case(
     A category that was begun goes on where it is; examples that it did not have begin a new round of it. Raises
     VariantError where the label is not new or the examples are too few; that uses nothing up.
     """
-    if desk.client.task is not Task.CLASSIFICATION:
-        raise UnsupportedTaskError(f"client {desk.client.client}: a new category is for classification")
+    recipe = desk.head_recipe
     answer = use_case_of(desk, label, as_of, reason=reason, by=by)
     if isinstance(answer, ChangeOrder):
         return open_order(desk, answer, as_of)
@@ -122,7 +119,7 @@ def begin_use_case(
             if one != label or answer not in desk.use_cases()
         }
         check_label(label, others, where=where)
-        check_seeds(label, given, cases, desk.recipe, where=where)
+        check_seeds(label, given, cases, recipe, where=where)
     booked = book_use_case(desk, label, as_of, reason=reason, by=by)
     if isinstance(booked, ChangeOrder):  # somebody else was first
         return booked

@@ -1,0 +1,105 @@
+"""A request and its answer as tokens of a chat: cut, told, ended, and packed without loss."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.chatty import chat_base  # noqa: F401 -- a fixture
+from upkeep.chat import NOT_LEARNED, Chat, Lesson, pack
+from upkeep.errors import BaseModelError
+
+LONG = "could I " * 40 + "cancel my order"
+
+
+@pytest.fixture(scope="module")
+def chat(chat_base) -> Chat:  # noqa: F811
+    from transformers import AutoTokenizer
+
+    return Chat(AutoTokenizer.from_pretrained(chat_base.folder), max_tokens=32, max_new_tokens=24)
+
+
+def test_what_is_learned_is_the_answer_and_where_it_ends(chat):
+    lesson = chat.lesson("how can I track the delivery", "The link in our e-mail shows your parcel.")
+    assert chat.tokenizer.decode(lesson.prompt) == "<|user|>how can I track the delivery<|end|>\n<|assistant|>"
+    assert chat.tokenizer.decode(lesson.answer) == "The link in our e-mail shows your parcel.<|end|>"
+    assert lesson.prompt == chat.prompt("how can I track the delivery").tokens
+    assert not lesson.request_cut
+    assert not lesson.answer_cut
+
+
+def test_the_client_s_system_prompt_comes_first(chat):
+    prompt = replace(chat, system_prompt="Be brief.").prompt("refund?").tokens
+    assert chat.tokenizer.decode(prompt) == "<|system|>Be brief.<|end|>\n<|user|>refund?<|end|>\n<|assistant|>"
+
+
+def test_a_long_request_loses_its_end_and_the_chat_stays_whole(chat):
+    found = chat.prompt(LONG)
+    assert found.cut
+    assert len(found.tokens) <= 32
+    told = chat.tokenizer.decode(found.tokens)
+    assert told.startswith("<|user|>could I could I")
+    assert told.endswith("<|end|>\n<|assistant|>")
+
+
+def test_a_long_answer_is_cut_and_never_told_to_end_there(chat):
+    lesson = replace(chat, max_new_tokens=5).lesson("refund?", "The link in our e-mail shows your parcel.")
+    assert lesson.answer_cut
+    assert len(lesson.answer) == 5
+    assert chat.stop not in lesson.answer
+
+
+def test_a_system_prompt_that_leaves_no_room_is_an_error(chat):
+    with pytest.raises(BaseModelError, match="max_tokens: found 8, the chat without a request takes more"):
+        replace(chat, max_tokens=8, system_prompt="Be brief and kind and never late.").prompt("refund?")
+
+
+def test_a_template_that_refuses_a_system_prompt_is_named(chat):
+    import copy
+
+    strict = copy.copy(chat.tokenizer)
+    strict.chat_template = "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
+    with pytest.raises(BaseModelError, match="chat template cannot be used: no system role"):
+        Chat(strict, 32, 24, system_prompt="Be brief.").prompt("refund?")
+
+
+def test_a_template_that_changes_what_was_asked_cannot_be_taught(chat):
+    import copy
+
+    odd = copy.copy(chat.tokenizer)
+    odd.chat_template = "{% if add_generation_prompt %}asked: {% endif %}{{ messages[-1].content }}"
+    with pytest.raises(BaseModelError, match="writes a prompt otherwise once it is answered"):
+        _ = Chat(odd, 32, 24).stop
+
+
+sizes = st.lists(st.tuples(st.integers(1, 30), st.integers(1, 20)), min_size=1, max_size=60)
+
+
+@given(sizes, st.integers(20, 80))
+def test_every_lesson_is_packed_whole_and_once_and_none_sees_another(drawn, capacity):
+    lessons = [
+        Lesson([1000 * number] * asked, [1000 * number + 1] * said, False, False)
+        for number, (asked, said) in enumerate(drawn)
+    ]
+    packs = pack(lessons, capacity=capacity)
+    for one in packs:
+        starts = [at for at, position in enumerate(one.positions) if position == 0]
+        assert len(one.tokens) <= capacity or len(starts) == 1
+        for start, end in zip(starts, [*starts[1:], len(one.tokens)], strict=True):
+            number = one.tokens[start] // 1000
+            asked, said = drawn[number]
+            assert one.positions[start:end] == list(range(asked + said))
+            assert one.tokens[start:end] == lessons[number].prompt + lessons[number].answer
+            assert one.labels[start:end] == [NOT_LEARNED] * asked + lessons[number].answer
+    assert sorted(token // 1000 for one in packs for token in one.tokens) == sorted(
+        number for number, (asked, said) in enumerate(drawn) for _ in range(asked + said)
+    )
+
+
+def test_packing_leaves_hardly_any_room():
+    lessons = [Lesson([1] * 20, [2] * (1 + 7 * at % 40), False, False) for at in range(400)]
+    packs = pack(lessons, capacity=120)
+    assert len(packs) < 1.1 * sum(one.size for one in lessons) / 120

@@ -1,0 +1,140 @@
+"""How do a request and its answer become the tokens of a chat?
+
+By the base model's own chat template. Prompt and answer are turned into tokens apart from each other, so that a model
+is taught on the very tokens that it gets in service.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from upkeep.errors import BaseModelError
+
+NOT_LEARNED = -100
+"""The label of a token that adds nothing to the loss."""
+
+
+class Prompt(NamedTuple):
+    """What a model reads of a request, and whether the request was cut to fit."""
+
+    tokens: list[int]
+    cut: bool
+
+
+class Lesson(NamedTuple):
+    """A request with its answer, which ends where a model is to stop, and which of the two were cut."""
+
+    prompt: list[int]
+    answer: list[int]
+    request_cut: bool
+    answer_cut: bool
+
+    @property
+    def size(self) -> int:
+        """How many tokens it is."""
+        return len(self.prompt) + len(self.answer)
+
+
+class Pack(NamedTuple):
+    """Lessons in a row as one sequence: the model sees none from within another, as their positions begin anew.
+
+    All have the length of the pack; a label is its token where that is learned.
+    """
+
+    tokens: list[int]
+    positions: list[int]
+    labels: list[int]
+
+
+@dataclass(frozen=True)
+class Chat:
+    """A tokenizer with a chat template, and how much a request and an answer may take of it."""
+
+    tokenizer: Any
+    max_tokens: int
+    max_new_tokens: int
+    system_prompt: str | None = None
+
+    def prompt(self, request: str) -> Prompt:
+        """The tokens up to where the answer begins; of a request that is too long, the beginning.
+
+        Raises BaseModelError where the template leaves no room for any of it.
+        """
+        tokens = self._tokens(self._rendered(request))
+        if len(tokens) <= self.max_tokens:
+            return Prompt(tokens, False)
+        words = self._tokens(request)
+        while len(tokens) > self.max_tokens:  # what is decoded and read again may be a token more or less
+            if not words:
+                raise BaseModelError(f"max_tokens: found {self.max_tokens}, the chat without a request takes more")
+            words = words[: min(len(words) - 1, len(words) - (len(tokens) - self.max_tokens))]
+            tokens = self._tokens(self._rendered(self.tokenizer.decode(words)))
+        return Prompt(tokens, True)
+
+    def lesson(self, request: str, answer: str) -> Lesson:
+        """A request with the answer to learn; of one that is too long, the beginning."""
+        prompt = self.prompt(request)
+        tokens = [*self._tokens(answer.strip()), self.stop]
+        return Lesson(
+            prompt.tokens, tokens[: self.max_new_tokens], prompt.cut, answer_cut=len(tokens) > self.max_new_tokens
+        )
+
+    @property
+    def stop(self) -> int:
+        """The token that ends an answer in this template. Raises BaseModelError where nothing does."""
+        asked, said = self._rendered("?"), "!"
+        whole = self._rendered("?", answer=said)
+        if not whole.startswith(asked):
+            raise BaseModelError("the chat template writes a prompt otherwise once it is answered; it cannot be taught")
+        after = self._tokens(whole[len(asked) :].strip().removeprefix(said).strip())
+        end = after[0] if after else self.tokenizer.eos_token_id
+        if end is None:
+            raise BaseModelError("neither the chat template nor the tokenizer says what ends an answer")
+        return int(end)
+
+    def _rendered(self, request: str, *, answer: str | None = None) -> str:
+        from jinja2 import TemplateError
+
+        messages = [{"role": "system", "content": self.system_prompt}] if self.system_prompt else []
+        messages.append({"role": "user", "content": request})
+        if answer is not None:
+            messages.append({"role": "assistant", "content": answer})
+        try:
+            text = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=answer is None)
+        except (TemplateError, ValueError) as exc:
+            raise BaseModelError(f"the base model's chat template cannot be used: {exc}") from exc
+        return str(text)
+
+    def _tokens(self, text: str) -> list[int]:
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def pack(lessons: Sequence[Lesson], *, capacity: int) -> list[Pack]:
+    """Lessons put together in sequences of at most `capacity` tokens: best fit, the longest first.
+
+    A lesson that is longer has a sequence of its own. As many tokens are learned from, with hardly any padding (M. M.
+    Krell et al., Efficient Sequence Packing without Cross-contamination, 2021).
+    """
+    rooms: list[tuple[int, int]] = []  # what is left of each sequence, and its number; sorted
+    packed: list[list[Lesson]] = []
+    for lesson in sorted(lessons, key=lambda one: one.size, reverse=True):
+        at = bisect_left(rooms, (lesson.size, -1))
+        if at < len(rooms):
+            room, number = rooms.pop(at)
+        else:
+            room, number = capacity, len(packed)
+            packed.append([])
+        packed[number].append(lesson)
+        insort(rooms, (room - lesson.size, number))
+    return [_joined(group) for group in packed]
+
+
+def _joined(lessons: Sequence[Lesson]) -> Pack:
+    return Pack(
+        tokens=[token for one in lessons for token in (*one.prompt, *one.answer)],
+        positions=[position for one in lessons for position in range(one.size)],
+        labels=[label for one in lessons for label in (*([NOT_LEARNED] * len(one.prompt)), *one.answer)],
+    )

@@ -1,0 +1,148 @@
+"""What does a client's model write, and how sure is it?
+
+A released generator is a LoRA adapter on a causal language model that was trained to chat. On disk it is a folder:
+`adapter/` (plain PEFT) and `release.json`. The base weights are never copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from upkeep.base_model import Base
+from upkeep.chat import Chat
+from upkeep.encoder import by_length, hardware_precision
+from upkeep.errors import BaseModelError
+from upkeep.manifest import Answer, Manifest, sealed, unsealed
+from upkeep.progress import Progress, silent
+
+if TYPE_CHECKING:
+    import torch
+
+WEIGHTS = ("adapter/adapter_model.safetensors",)
+BATCH = 32
+"""So many requests are answered at a time."""
+
+
+class Generator:
+    """A causal language model with a client's adapter, ready to answer."""
+
+    def __init__(self, model: Any, chat: Chat, manifest: Manifest) -> None:
+        self.model = model
+        self.chat = chat
+        self.manifest = manifest
+
+    def answer(self, texts: Sequence[str], *, progress: Progress = silent) -> list[Answer]:
+        """Write an answer to each request, the likeliest token at a time (greedy).
+
+        Its confidence is the geometric mean of the probabilities of its tokens, what a length-normalised likelihood
+        comes to (A. Malinin and M. Gales, Uncertainty Estimation in Autoregressive Structured Prediction, ICLR 2021).
+        """
+        import torch
+
+        found: list[Answer] = [Answer("", 0.0, False)] * len(texts)
+        self.model.eval()
+        with torch.inference_mode():
+            for rows in by_length(texts, BATCH, progress=progress, what="writing"):
+                for row, one in zip(rows, self._written([texts[row] for row in rows]), strict=True):
+                    found[row] = one
+        return found
+
+    def save(self, folder: Path) -> Manifest:
+        """Write the release folder and return its manifest with the digest of the weights."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.model.peft_config["default"].base_model_name_or_path = self.manifest.base  # not this machine's path
+        self.model.save_pretrained(folder / "adapter", save_embedding_layers=False)
+        self.manifest = sealed(self.manifest, folder, WEIGHTS)
+        return self.manifest
+
+    @classmethod
+    def load(cls, folder: Path, base: Base) -> Generator:
+        """Load a release folder on its base model.
+
+        Raises ReleaseError where a file is missing, the weights are not the manifest's, or the base is another one.
+        """
+        from peft import PeftModel
+
+        manifest = unsealed(folder, base, WEIGHTS)
+        model, chat = load_causal(
+            base,
+            precision=manifest.precision,
+            max_tokens=manifest.max_tokens,
+            max_new_tokens=manifest.max_new_tokens,
+            system_prompt=manifest.system_prompt,
+        )
+        return cls(PeftModel.from_pretrained(model, str(folder / "adapter")).eval(), chat, manifest)
+
+    def _written(self, texts: Sequence[str]) -> list[Answer]:
+        import torch
+        from transformers import GenerationConfig, LogitsProcessorList
+
+        prompts = [self.chat.prompt(text).tokens for text in texts]
+        width = max(map(len, prompts))
+        pad = self.chat.tokenizer.pad_token_id or 0
+        ids = torch.tensor([[pad] * (width - len(one)) + one for one in prompts], device=self.model.device)
+        mask = torch.tensor([[0] * (width - len(one)) + [1] * len(one) for one in prompts], device=self.model.device)
+        sure = _Sureness()
+        stops = {self.chat.stop, self.chat.tokenizer.eos_token_id} - {None}
+        written = self.model.generate(
+            input_ids=ids,
+            attention_mask=mask,
+            generation_config=GenerationConfig(
+                max_new_tokens=self.manifest.max_new_tokens,
+                do_sample=False,
+                eos_token_id=sorted(stops),
+                pad_token_id=pad,
+            ),
+            logits_processor=LogitsProcessorList([sure]),
+        )[:, width:].tolist()
+        chances = torch.stack(sure.chosen, dim=1).tolist()
+        return [self._answer(tokens, logs, stops) for tokens, logs in zip(written, chances, strict=True)]
+
+    def _answer(self, tokens: list[int], logs: list[float], stops: set[int]) -> Answer:
+        import math
+
+        end = next((at for at, token in enumerate(tokens) if token in stops), len(tokens))
+        counted = logs[: end + 1]  # that it ends there is part of the answer
+        confidence = math.exp(sum(counted) / len(counted))
+        text = str(self.chat.tokenizer.decode(tokens[:end], skip_special_tokens=True)).strip()
+        return Answer(text, confidence, bool(text) and confidence >= self.manifest.threshold)
+
+
+class _Sureness:
+    """Notes the log probability of the likeliest token at each step: of the one that is taken."""
+
+    def __init__(self) -> None:
+        self.chosen: list[torch.Tensor] = []
+
+    def __call__(self, _: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        self.chosen.append(scores.float().log_softmax(dim=-1).amax(dim=-1))
+        return scores
+
+
+def load_causal(
+    base: Base, *, precision: str, max_tokens: int, max_new_tokens: int, system_prompt: str | None
+) -> tuple[Any, Chat]:
+    """The base model on the fastest device there is, and its chat. Raises BaseModelError."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(base.folder, trust_remote_code=False)
+        model = AutoModelForCausalLM.from_pretrained(
+            base.folder,
+            trust_remote_code=False,
+            use_safetensors=True,
+            dtype=torch.bfloat16 if hardware_precision(precision) == "bf16" else torch.float32,
+        )
+    except (OSError, ValueError) as exc:
+        raise BaseModelError(f"base model {base.reference} in {base.folder} cannot be loaded: {exc}") from exc
+    if tokenizer.chat_template is None:
+        raise BaseModelError(f"base model {base.reference}: its tokenizer has no chat template, expected a chat model")
+    model.config.use_cache = False  # with a cache transformers takes a pack for one text: lessons would see each other
+    model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    return model, Chat(tokenizer, max_tokens, max_new_tokens, system_prompt)

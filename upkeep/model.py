@@ -1,0 +1,33 @@
+"""What is a client's model, whichever kind it is?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
+
+from upkeep.base_model import Base
+from upkeep.classifier import Classifier
+from upkeep.generator import Generator
+from upkeep.manifest import read_manifest
+from upkeep.recipes import Task
+from upkeep.threshold import Fit
+
+Model: TypeAlias = Classifier | Generator
+"""Both answer requests, and are saved as a release folder."""
+Kind_co = TypeVar("Kind_co", bound=Classifier | Generator, covariant=True)
+
+
+class Trained(NamedTuple, Generic[Kind_co]):
+    """A new model, how its threshold was fitted, the held-out loss at the start and at each look since, and in words
+    what else is to be known of the run."""
+
+    model: Kind_co
+    fit: Fit
+    losses: list[float]
+    notes: tuple[str, ...] = ()
+
+
+def load_release(folder: Path, base: Base) -> Model:
+    """Load a release folder on its base model. Raises ReleaseError."""
+    writes = read_manifest(folder).task is Task.GENERATION
+    return Generator.load(folder, base) if writes else Classifier.load(folder, base)

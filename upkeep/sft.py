@@ -1,0 +1,133 @@
+"""How is a model taught to write a client's answers? Supervised fine-tuning (SFT) of a LoRA adapter.
+
+By transformers' Trainer: it brings checkpoints that a killed run goes on from, more than one device, and accumulated
+gradients, and costs a language model's training nothing. What is ours is what it learns from: answers only, packed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from upkeep.base_model import Base
+from upkeep.cases import Case, digest
+from upkeep.chat import Lesson, pack
+from upkeep.closeness import judge_of
+from upkeep.config import Client
+from upkeep.encoder import hardware_precision
+from upkeep.errors import NotEnoughDataError
+from upkeep.generator import Generator, load_causal
+from upkeep.manifest import Manifest
+from upkeep.model import Trained
+from upkeep.progress import Progress, silent
+from upkeep.recipes import ChatRecipe, Task, Weight
+from upkeep.snapshot import Snapshot
+from upkeep.threshold import NOTHING_AUTOMATIC, Fit, fit_threshold
+from upkeep.trainer import Lessons, run
+
+
+def teach(
+    base: Base,
+    data: Snapshot,
+    *,
+    client: Client,
+    recipe: ChatRecipe,
+    seed: int,
+    work: Path | None = None,
+    progress: Progress = silent,
+) -> Trained[Generator]:
+    """Train an adapter to write the answers in `data` and fit the confidence threshold.
+
+    Deterministic for a seed on one kind of machine. With a folder for its `work` a run that was killed goes on from
+    where it put something aside last, and comes to the same. Raises NotEnoughDataError without a case to train on, or
+    one held out.
+    """
+    import torch
+
+    for cases, what in ((data.train, "fine-tuning"), (data.calibration, "fitting the confidence threshold")):
+        if not cases:
+            raise NotEnoughDataError(what=what, have=0, need=1, where=f"client {client.client}")
+    precision = hardware_precision(recipe.precision)
+    model, chat = load_causal(
+        base,
+        precision=precision,
+        max_tokens=recipe.max_tokens,
+        max_new_tokens=recipe.max_new_tokens,
+        system_prompt=client.writing.system_prompt,
+    )
+    manifest = Manifest(
+        labels=(),
+        out_of_scope_label=client.out_of_scope_label,
+        threshold=NOTHING_AUTOMATIC,
+        base=base.reference,
+        base_digest=base.digest,
+        max_tokens=recipe.max_tokens,
+        precision=precision,
+        training_digest=data.digest,
+        task=Task.GENERATION,
+        system_prompt=client.writing.system_prompt,
+        max_new_tokens=recipe.max_new_tokens,
+    )
+    train, held = ([chat.lesson(case.text, case.answer) for case in cases] for cases in (data.train, data.calibration))
+    capacity = recipe.max_tokens + recipe.max_new_tokens
+    repeated = _repeated(train, data.train, recipe.mix.weight)
+    lessons = Lessons(pack(repeated, capacity=capacity), pack(held, capacity=capacity))
+    with torch.random.fork_rng(), tempfile.TemporaryDirectory() as scratch:
+        torch.manual_seed(seed)
+        model = _with_adapter(model, recipe)
+        folder = (work or Path(scratch)) / _fingerprint(base, data, recipe, client, seed)
+        ran = run(model, lessons, recipe, seed=seed, folder=folder, progress=progress)
+    generator = Generator(model, chat, manifest)
+    fit = calibrate(generator, data.calibration, client, progress=progress)
+    generator.manifest = replace(manifest, threshold=fit.threshold)
+    packed = f"{len(repeated):,} lessons in {len(lessons.train):,} sequences"
+    return Trained(generator, fit, ran.losses, (*_cuts(train), packed, *ran.notes))
+
+
+def calibrate(generator: Generator, cases: Sequence[Case], client: Client, *, progress: Progress = silent) -> Fit:
+    """Fit the threshold that keeps the client's promised precision on held-out cases."""
+    right = judge_of(client.writing)
+    answers = generator.answer([case.text for case in cases], progress=progress)
+    return fit_threshold(
+        np.array([one.confidence for one in answers]),
+        np.array([right(case.text, case.answer, one.output) for case, one in zip(cases, answers, strict=True)]),
+        weight=np.ones(len(cases)),
+        promised=client.promised_precision,
+    )
+
+
+def _repeated(lessons: Sequence[Lesson], cases: Sequence[Case], weight: Weight) -> list[Lesson]:
+    """A case that was asked n times is learned once, or 1 + log2 n times."""
+    times = [1 if weight is Weight.ONCE else round(1 + math.log2(case.requests)) for case in cases]
+    return [lesson for lesson, count in zip(lessons, times, strict=True) for _ in range(count)]
+
+
+def _cuts(lessons: Sequence[Lesson]) -> list[str]:
+    requests, answers = (sum(getattr(one, name) for one in lessons) for name in ("request_cut", "answer_cut"))
+    told = ((requests, "requests cut to max_tokens"), (answers, "answers cut to max_new_tokens"))
+    return [f"{n:,} of {len(lessons):,} {what}" for n, what in told if n]
+
+
+def _with_adapter(model: Any, recipe: ChatRecipe) -> Any:
+    from peft import LoraConfig, get_peft_model
+
+    lora = LoraConfig(
+        r=recipe.lora_rank,
+        lora_alpha=recipe.lora_alpha,
+        target_modules=list(recipe.target_modules),
+        task_type="CAUSAL_LM",
+    )
+    return get_peft_model(model, lora)
+
+
+def _fingerprint(base: Base, data: Snapshot, recipe: ChatRecipe, client: Client, seed: int) -> str:
+    """A name for all that a run depends on, so that none goes on from the checkpoint of another."""
+    parts = (base.digest, data.digest, digest(data.calibration), recipe.model_dump_json(), client.writing.system_prompt)
+    return hashlib.sha256("\n".join(map(str, (*parts, seed))).encode()).hexdigest()[:16]

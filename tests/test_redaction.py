@@ -160,6 +160,16 @@ def test_a_clients_own_redactor_takes_the_place_of_ours():
     assert (found.texts, found.counts, found.changed) == (("[NAME]: 4711 4711", "Bob"), {}, 1)
 
 
+def test_what_the_client_wants_kept_stays_and_nothing_beside_it():
+    kept = Redaction(keep=("help@shop.example", "(030) 1234567"))
+    found = redact_cases(
+        ["Write to help@shop.example, not to ada@shop.example; or call (030) 1234567 or 04711 12345."], kept
+    )
+    assert found.texts == ("Write to help@shop.example, not to [e-mail]; or call (030) 1234567 or [number].",)
+    own = Redaction(keep=("Ada's",), by="tests.test_redaction:shouting")
+    assert redact_cases(["Ada's: Ada: 4711"], own).texts == ("Ada's: [NAME]: 4711",)
+
+
 @pytest.mark.parametrize(
     ("by", "message"),
     [

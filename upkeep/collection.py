@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -94,7 +94,7 @@ def collect(
     on the same side.
     """
     there = sorted(known, key=lambda case: (case.valid_from is not None, case.valid_from))
-    told, without_answer = _told(window, since, {(case.id, case.answer) for case in there}, client.out_of_scope_label)
+    told, without_answer = _told(window, since, {(case.id, case.answer) for case in there}, client)
     redacted = redact_cases((one.prediction.input for one in told), client.redaction)
     texts = [normalise(text) for text in redacted.texts]
     newest = {normalise(case.text): _Known(case.id, case.like or case.id, case.answer) for case in there}
@@ -130,7 +130,7 @@ def _day(key: str) -> datetime | None:
 
 
 def _told(
-    window: LogWindow, since: datetime | None, there: Collection[tuple[str, str]], out_of_scope: str
+    window: LogWindow, since: datetime | None, there: Collection[tuple[str, str]], client: Client
 ) -> tuple[list[_Told], int]:
     """What was said since then, and how often that was no right answer."""
     told: list[_Told] = []
@@ -139,12 +139,26 @@ def _told(
         said = window.outcomes.get(prediction.id, [])
         if not said or (since is not None and said[-1].at < since):
             continue
-        right, answer = settle(prediction, said, out_of_scope=out_of_scope)
+        right, answer = settle(prediction, said, out_of_scope=client.out_of_scope_label)
         if answer is None:
             without_answer += 1
-        elif (_id(prediction), answer) not in there:
-            told.append(_Told(prediction, said, right, answer))
+            continue
+        one = _Told(prediction, said, right, answer)
+        one = _written(one, client) if client.free_text else one
+        if (_id(prediction), one.answer) not in there:
+            told.append(one)
     return told, without_answer
+
+
+def _written(one: _Told, client: Client) -> _Told:
+    """The same of answers that are texts: without personal data, and right where somebody said so.
+
+    A better wording makes no wrong answer of the given one.
+    """
+    given, answer = redact_cases((one.prediction.output or "", one.answer), client.redaction).texts
+    judged = [said.correct for said in one.said if said.correct is not None]
+    prediction = replace(one.prediction, output=None if one.prediction.output is None else given)
+    return _Told(prediction, one.said, judged[-1] if judged else one.right, answer)
 
 
 def earlier_like(texts: Sequence[str], known: Sequence[str], *, progress: Progress = silent) -> dict[int, str]:

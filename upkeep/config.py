@@ -231,6 +231,11 @@ class Redaction(Strict):
     country: str | None = Field(
         default=None, description="ISO 3166 code such as DE of the country whose telephone numbers come without +49"
     )
+    keep: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        default=(),
+        max_length=1000,
+        description="what stays although it looks like it: the client's own telephone number",
+    )
     by: str | None = Field(
         default=None,
         pattern=OWN_FUNCTION,

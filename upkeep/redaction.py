@@ -18,6 +18,8 @@ from upkeep.config import PersonalData, Redaction
 from upkeep.own import own_function
 
 LONGEST = 160
+PRIVATE = 0xE000
+"""The first of the characters that Unicode gives no meaning."""
 LEAST_PHONE = 7
 """Fewer digits make no telephone number that can be told from another number."""
 LEAST_SPACED = 7
@@ -100,12 +102,22 @@ def redact_cases(texts: Iterable[str], settings: Redaction) -> Redacted:
     counts: Counter[PersonalData] = Counter()
     if settings.by is not None:
         own = own_function(settings.by, key="redaction.by", shape="str -> str", returns=str)
-        done = [own(text) for text in given]
+        done = [_keeping(text, settings.keep, own) for text in given]
     else:
         counts.update(dict.fromkeys(settings.kinds, 0))
-        done = [_redact(text, settings, counts) for text in given]
+        done = [_keeping(text, settings.keep, lambda one: _redact(one, settings, counts)) for text in given]
     changed = sum(before != after for before, after in zip(given, done, strict=True))
     return Redacted(tuple(done), dict(counts), changed)
+
+
+def _keeping(text: str, keep: Sequence[str], redact: Callable[[str], str]) -> str:
+    """A redacted text in which some strings stay: a character that nobody writes stands for each meanwhile."""
+    for number, one in enumerate(keep):
+        text = text.replace(one, chr(PRIVATE + number))
+    text = redact(text)
+    for number, one in enumerate(keep):
+        text = text.replace(chr(PRIVATE + number), one)
+    return text
 
 
 def _redact(text: str, settings: Redaction, counts: Counter[PersonalData]) -> str:

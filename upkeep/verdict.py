@@ -41,8 +41,8 @@ class Outcome(NamedTuple):
 class Terms:
     """What a verdict rests on besides the items: what was agreed, and what was proved of the two models.
 
-    `margin` is a share; `label` is the new category, where the challenger was to learn that. Of `free_text` there are no
-    labels to look at one by one.
+    `margin` is a share; `label` is the new category, where the challenger was to learn that. With `free_text` no
+    labels are looked at one by one.
     """
 
     margin: float

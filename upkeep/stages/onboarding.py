@@ -46,12 +46,22 @@ def onboard(
         raise NotEnoughDataError(what="a golden set", have=0, need=1, where=f"client {desk.client.client}")
     learned = redact_cases((case.text for case in cases), desk.client.redaction)
     agreed = redact_cases((item.text for item in golden), desk.client.redaction)
-    plain = [replace(case, text=text) for case, text in zip(cases, learned.texts, strict=True)]
+    taught, wanted = (_answers(desk, [one.answer for one in rows]) for rows in (cases, golden))
+    plain = [
+        replace(case, text=text, answer=answer) for case, text, answer in zip(cases, learned.texts, taught, strict=True)
+    ]
     records.save_rows(desk.store, LAUNCH_CASES, plain)
-    items = [replace(item, text=text) for item, text in zip(golden, agreed.texts, strict=True)]
+    items = [
+        replace(item, text=text, answer=answer) for item, text, answer in zip(golden, agreed.texts, wanted, strict=True)
+    ]
     records.save_rows(desk.store, GOLDEN, items)
     records.save(desk.store, REDACTED, Redaction(learned.changed, agreed.changed, learned.counts))
     first = train_challenger(desk, LAUNCH, as_of, seed=seed, progress=progress)
     if desk.registry.version("champion") is None:
         launch(desk, first.version, at=as_of)
     return first
+
+
+def _answers(desk: Desk, answers: Sequence[str]) -> Sequence[str]:
+    """Labels as they are, texts without personal data."""
+    return redact_cases(answers, desk.client.redaction).texts if desk.client.free_text else answers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -50,8 +51,8 @@ def requests() -> list[tuple[str, str]]:
     return found
 
 
-def build(folder: Path) -> Path:
-    """Write the model and its tokenizer, as a base model lies on disk."""
+def build(folder: Path, *, texts: Iterable[str] = (), words_known: int = 512) -> Path:
+    """Write the model and a tokenizer that knows the words of the texts, as a base model lies on disk."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -61,12 +62,12 @@ def build(folder: Path) -> Path:
     words.decoder = decoders.ByteLevel()
     special = ["<pad>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>"]
     trainer = trainers.BpeTrainer(
-        vocab_size=512,
+        vocab_size=words_known,
         special_tokens=special,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    words.train_from_iterator([*(text for text, _ in requests()), *BEFORE.values(), *SINCE.values()], trainer)
+    words.train_from_iterator(texts or [*(text for text, _ in requests()), *BEFORE.values(), *SINCE.values()], trainer)
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, pad_token="<pad>", eos_token="<|end|>")
     tokenizer.chat_template = TEMPLATE
     with torch.random.fork_rng():

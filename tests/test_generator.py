@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from tests.chatty import BEFORE, chat_base, client, later, lessons, recipe  # noqa: F401 -- a fixture
-from upkeep.chat import NOT_LEARNED, pack
+from upkeep.chat import NOT_LEARNED, Chat, pack
 from upkeep.errors import BaseModelError, ReleaseError
 from upkeep.generator import Generator, load_causal
 from upkeep.model import load_release
@@ -20,6 +20,11 @@ from upkeep.trainer import collate
 @pytest.fixture(scope="module")
 def taught(chat_base):  # noqa: F811
     return teach(chat_base, lessons(), client=client(), recipe=recipe(), seed=0)
+
+
+def untaught(base):
+    model, tokenizer = load_causal(base, "fp32")
+    return model, Chat(tokenizer, max_tokens=32, max_new_tokens=24)
 
 
 def test_it_writes_what_it_was_taught_to_requests_it_never_saw(taught):
@@ -35,7 +40,7 @@ def test_lessons_in_one_sequence_teach_what_each_would_alone(chat_base):  # noqa
     """The loss over a pack is that over its lessons one by one: none attends to another."""
     import torch
 
-    model, chat = load_causal(chat_base, precision="fp32", max_tokens=32, max_new_tokens=24, system_prompt=None)
+    model, chat = untaught(chat_base)
     some = [chat.lesson(request, answer) for request, answer in later(count=3)]
     (together,) = pack(some, capacity=200)
     with torch.no_grad():
@@ -49,7 +54,7 @@ def test_lessons_in_one_sequence_teach_what_each_would_alone(chat_base):  # noqa
 def test_what_fills_up_a_shorter_pack_changes_nothing(chat_base):  # noqa: F811
     import torch
 
-    model, chat = load_causal(chat_base, precision="fp32", max_tokens=32, max_new_tokens=24, system_prompt=None)
+    model, chat = untaught(chat_base)
     short, *others = (chat.lesson(request, answer) for request, answer in later(count=4))
     packs = [*pack([short], capacity=200), *pack(others, capacity=200)]
     batch = collate(packs)
@@ -123,9 +128,7 @@ def test_a_base_model_that_was_not_made_to_chat_is_refused(chat_base, tmp_path):
     folder = shutil.copytree(chat_base.folder, tmp_path / "plain")
     (folder / "chat_template.jinja").unlink()
     with pytest.raises(BaseModelError, match="its tokenizer has no chat template, expected a chat model"):
-        load_causal(
-            replace(chat_base, folder=folder), precision="fp32", max_tokens=32, max_new_tokens=8, system_prompt=None
-        )
+        load_causal(replace(chat_base, folder=folder), "fp32")
 
 
 def test_every_answer_that_was_taught_can_be_told_apart():

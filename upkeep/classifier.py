@@ -8,8 +8,9 @@ base model, digests). The base weights are never copied.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from upkeep.base_model import Base
 from upkeep.encoder import SCORING_BATCH, Encoder, by_length, load_encoder
 from upkeep.manifest import Answer, Manifest, sealed, unsealed
 from upkeep.progress import Progress, silent
+from upkeep.shared import SharedBase, save_adapter
 
 if TYPE_CHECKING:
     import torch
@@ -71,9 +73,7 @@ class Classifier:
         from safetensors.torch import save_file
 
         folder.mkdir(parents=True, exist_ok=True)
-        # PEFT would store this machine's path of the base
-        self.encoder.model.peft_config["default"].base_model_name_or_path = self.manifest.base
-        self.encoder.model.save_pretrained(folder / "adapter", save_embedding_layers=False)
+        save_adapter(self.encoder.model, folder / "adapter", base=self.manifest.base)
         weights = {"weight": self.head.weight.detach().contiguous(), "bias": self.head.bias.detach().contiguous()}
         save_file(weights, folder / "head.safetensors")
         self.manifest = sealed(self.manifest, folder, WEIGHTS)
@@ -86,16 +86,22 @@ class Classifier:
         Raises ReleaseError where a file is missing, the weights are not the manifest's, or the base is another one.
         """
         import torch
-        from peft import PeftModel
         from safetensors.torch import load_file
 
         manifest = unsealed(folder, base, WEIGHTS)
-        encoder = load_encoder(base, max_tokens=manifest.max_tokens, precision=manifest.precision)
-        encoder.model = PeftModel.from_pretrained(encoder.model, str(folder / "adapter")).eval()
+        shared, tokenizer = _shared(base, manifest.precision)
+        encoder = Encoder(shared.add(folder / "adapter"), tokenizer, manifest.max_tokens, manifest.precision)
         weights = load_file(folder / "head.safetensors")
         head = torch.nn.Linear(weights["weight"].shape[1], weights["weight"].shape[0])
         head.load_state_dict(weights)
         return cls(encoder, head, manifest)
+
+
+@lru_cache(maxsize=2)
+def _shared(base: Base, precision: str) -> tuple[SharedBase, Any]:
+    """A base model for all releases that stand on it, and its tokenizer."""
+    encoder = load_encoder(base, max_tokens=0, precision=precision)
+    return SharedBase(encoder.model), encoder.tokenizer
 
 
 def decide(probabilities: NDArray[np.float64], manifest: Manifest) -> list[Answer]:

@@ -7,6 +7,7 @@ A released generator is a LoRA adapter on a causal language model that was train
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from upkeep.encoder import by_length, hardware_precision
 from upkeep.errors import BaseModelError
 from upkeep.manifest import Answer, Manifest, sealed, unsealed
 from upkeep.progress import Progress, silent
+from upkeep.shared import SharedBase, save_adapter
 
 if TYPE_CHECKING:
     import torch
@@ -52,8 +54,7 @@ class Generator:
     def save(self, folder: Path) -> Manifest:
         """Write the release folder and return its manifest with the digest of the weights."""
         folder.mkdir(parents=True, exist_ok=True)
-        self.model.peft_config["default"].base_model_name_or_path = self.manifest.base  # not this machine's path
-        self.model.save_pretrained(folder / "adapter", save_embedding_layers=False)
+        save_adapter(self.model, folder / "adapter", base=self.manifest.base)
         self.manifest = sealed(self.manifest, folder, WEIGHTS)
         return self.manifest
 
@@ -63,17 +64,10 @@ class Generator:
 
         Raises ReleaseError where a file is missing, the weights are not the manifest's, or the base is another one.
         """
-        from peft import PeftModel
-
         manifest = unsealed(folder, base, WEIGHTS)
-        model, chat = load_causal(
-            base,
-            precision=manifest.precision,
-            max_tokens=manifest.max_tokens,
-            max_new_tokens=manifest.max_new_tokens,
-            system_prompt=manifest.system_prompt,
-        )
-        return cls(PeftModel.from_pretrained(model, str(folder / "adapter")).eval(), chat, manifest)
+        shared, tokenizer = _shared(base, manifest.precision)
+        chat = Chat(tokenizer, manifest.max_tokens, manifest.max_new_tokens, manifest.system_prompt)
+        return cls(shared.add(folder / "adapter"), chat, manifest)
 
     def _written(self, texts: Sequence[str]) -> list[Answer]:
         import torch
@@ -121,10 +115,15 @@ class _Sureness:
         return scores
 
 
-def load_causal(
-    base: Base, *, precision: str, max_tokens: int, max_new_tokens: int, system_prompt: str | None
-) -> tuple[Any, Chat]:
-    """The base model on the fastest device there is, and its chat. Raises BaseModelError."""
+@lru_cache(maxsize=1)
+def _shared(base: Base, precision: str) -> tuple[SharedBase, Any]:
+    """A base model for all releases that stand on it, and its tokenizer."""
+    model, tokenizer = load_causal(base, precision)
+    return SharedBase(model), tokenizer
+
+
+def load_causal(base: Base, precision: str) -> tuple[Any, Any]:
+    """The base model on the fastest device there is, and its tokenizer. Raises BaseModelError."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
@@ -144,5 +143,4 @@ def load_causal(
     if tokenizer.chat_template is None:
         raise BaseModelError(f"base model {base.reference}: its tokenizer has no chat template, expected a chat model")
     model.config.use_cache = False  # with a cache transformers takes a pack for one text: lessons would see each other
-    model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
-    return model, Chat(tokenizer, max_tokens, max_new_tokens, system_prompt)
+    return model.to("cuda" if torch.cuda.is_available() else "cpu").eval(), tokenizer

@@ -18,7 +18,7 @@ import numpy as np
 
 from upkeep.base_model import Base
 from upkeep.cases import Case, digest
-from upkeep.chat import Lesson, pack
+from upkeep.chat import Chat, Lesson, pack
 from upkeep.closeness import judge_of
 from upkeep.config import Client
 from upkeep.encoder import hardware_precision
@@ -55,13 +55,8 @@ def teach(
         if not cases:
             raise NotEnoughDataError(what=what, have=0, need=1, where=f"client {client.client}")
     precision = hardware_precision(recipe.precision)
-    model, chat = load_causal(
-        base,
-        precision=precision,
-        max_tokens=recipe.max_tokens,
-        max_new_tokens=recipe.max_new_tokens,
-        system_prompt=client.writing.system_prompt,
-    )
+    model, tokenizer = load_causal(base, precision)
+    chat = Chat(tokenizer, recipe.max_tokens, recipe.max_new_tokens, client.writing.system_prompt)
     manifest = Manifest(
         labels=(),
         out_of_scope_label=client.out_of_scope_label,

@@ -223,6 +223,28 @@ def test_a_loss_that_neither_half_of_the_items_shows_alone_rejects():
     assert judged.reasons[0].startswith("clearly worse on golden and recent together: ")
 
 
+def test_a_gain_on_what_changed_is_clear_where_it_is_lost_among_all_items():
+    even = [pairs(180, 4, 4, 12), pairs(150, 3, 3, 14, "recent")]
+    assert judge(even, **FINE).verdict is Verdict.HOLD
+    found = judge([*even, pairs(0, 9, 0, 1, "changed")], **FINE)
+    assert found.verdict is Verdict.PROMOTE
+    assert found.reasons[0].startswith("clearly better on changed: challenger 90.0%, champion 0.0%")
+
+
+def test_a_gain_on_what_changed_excuses_no_loss_elsewhere():
+    sets = [pairs(180, 4, 12, 4), pairs(150, 3, 3, 14, "recent"), pairs(0, 9, 0, 1, "changed")]
+    found = judge(sets, **FINE)
+    assert found.verdict is Verdict.HOLD
+    assert found.reasons[0].startswith("a loss of 3.0 pp cannot be ruled out on golden")
+
+
+def test_beside_what_changed_golden_and_recent_items_are_still_looked_at_together():
+    halves = [pairs(370, 15, 5, 10), pairs(370, 15, 5, 10, "recent")]
+    found = judge([*halves, pairs(3, 0, 0, 0, "changed")], **FINE)
+    assert found.verdict is Verdict.PROMOTE
+    assert found.reasons[0].startswith("clearly better on golden and recent together")
+
+
 def test_with_a_set_for_a_new_category_the_gain_is_looked_for_there():
     # as the surest of four, both others together being one, 7 to 0 would be 4 * 0.0156 = 0.0625
     same = pairs(380, 0, 0, 20), pairs(380, 0, 0, 20, "recent")

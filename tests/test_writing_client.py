@@ -39,6 +39,8 @@ def test_a_model_that_writes_unlearns_the_old_answer_and_goes_back_when_asked(wr
     golden = next(one for one in decided.compared if one.items == "golden")
     assert golden.challenger.value > 0.95
     assert golden.champion.value < 0.85
+    changed = next(one for one in decided.compared if one.items == "changed")
+    assert (changed.champion.hits, changed.challenger.value) == (0, 1)
     duel = next(one for one in decided.duels if one.items == "golden")
     assert (duel.wins, duel.losses) == (golden.fixed, golden.introduced)
     figures = {one.figure: one for one in decided.figures if one.items == "golden"}
@@ -61,10 +63,10 @@ def test_a_model_that_writes_unlearns_the_old_answer_and_goes_back_when_asked(wr
     assert [entry.action for entry in release_log(writer)] == ["launch", "promote", "rollback"]
 
 
-def test_mlflow_serves_what_it_writes(writer):
+def test_mlflow_serves_what_it_writes(writer, monkeypatch):
     import mlflow.pyfunc
 
-    mlflow.set_tracking_uri(writer.registry.uri)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", writer.registry.uri)
     served = mlflow.pyfunc.load_model("models:/northwind@champion")
     (answer,) = served.predict(["how can I track the delivery today"])
     assert answer.answer == BEFORE["track"]

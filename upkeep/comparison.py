@@ -19,6 +19,10 @@ RECENT = "recent"
 """The set beside the agreed one on which a loss has to be ruled out: what the client sends now."""
 
 
+CHANGED = "changed"
+"""What of both has another right answer than the champion was taught: where a gain is the purpose of a retrain."""
+
+
 class Verdict(StrEnum):
     """What to do with a challenger."""
 
@@ -206,7 +210,8 @@ def judge_variant(
 def _looked_at(sets: Sequence[Paired]) -> tuple[Paired, ...]:
     """Where a gain or a loss may show; with a set for a new category the gain is looked for there."""
     agreed, *others = sets
-    if [one.items for one in others] != [RECENT]:
+    names = [one.items for one in others]
+    if names not in ([RECENT], [RECENT, CHANGED]):
         return tuple(sets)
     return (*sets, _together(f"{agreed.items} and {RECENT} together", agreed, others[0]))
 

@@ -9,13 +9,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from upkeep.comparison import Judgement, Paired, compare, judge, judge_variant
+from upkeep.comparison import CHANGED, Judgement, Paired, compare, judge, judge_variant
 from upkeep.parts import PartChange, by_label, by_slice
 from upkeep.rates import Rate
 
-DECIDING = ("golden", "recent", "new")
-"""The sets on which a challenger has to be better. The others were chosen by how a model did on them, so that any other
-model does better on errors, and worse on what was right, by chance alone: errors are shown and decide nothing."""
+EACH_ONCE = ("golden", "recent", "new")
+"""The sets on which a model's figures rest: they share no item."""
+DECIDING = (*EACH_ONCE, CHANGED)
+"""The sets on which a challenger has to be better; what is in two of them counts once. The others were chosen by how a
+model did on them: any other model does better on errors, and worse on what was right, by chance alone. Errors are shown
+and decide nothing."""
 GUARDED = ("regression",)
 """The sets on which it must not lose more than that."""
 

@@ -16,7 +16,7 @@ from upkeep.cost import Cost
 from upkeep.desk import Desk
 from upkeep.evaluation import CLOSENESS, Scores
 from upkeep.parts import Part, PartChange
-from upkeep.verdict import DECIDING, Judged, Outcome, deciding
+from upkeep.verdict import EACH_ONCE, Judged, Outcome, deciding
 
 if TYPE_CHECKING:
     from upkeep.stages.comparison import Decision
@@ -95,7 +95,7 @@ def _log_texts(run: Run, scored: Scored, scores: Mapping[str, Sequence[Scores]])
     """The same of answers that are texts."""
     _log_flips(run, scored)
     close = {
-        role: [one.token_f1 for of_set in found if of_set.items in DECIDING for one in of_set.close]
+        role: [one.token_f1 for of_set in found if of_set.items in EACH_ONCE for one in of_set.close]
         for role, found in scores.items()
     }
     models = [_sureness(role, found) for role, found in scores.items()]
@@ -166,6 +166,6 @@ def _table(names: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
 
 def _sureness(role: str, scores: Sequence[Scores]) -> Sureness:
     """How sure a model was of each answer on the sets that decide, and whether it was right."""
-    rests_on = [one for one in scores if one.items in DECIDING]
+    rests_on = [one for one in scores if one.items in EACH_ONCE]
     confidence = [answer.confidence for one in rests_on for answer in one.answers]
     return Sureness(role, confidence, [right for one in rests_on for right in one.right])

@@ -1,8 +1,9 @@
 """On which items are champion and challenger compared?
 
-The agreed golden set; `recent`, what was held out of the last months' cases; `errors`, those of them that the model of
-the time got wrong; `regression`, errors from before that a model in service before the champion had got right. Where a
-new category is taught, `golden` has the labels known before, and `new` all items of the category. All are locked.
+The agreed golden set; `recent`, what was held out of the last months' cases; `changed`, those of both that have another
+right answer than the champion was taught; `errors`, recent ones that the model of the time got wrong; `regression`, those
+from before that a model in service before the champion had got right. Where a new category is taught, `golden` has the
+labels known before, and `new` all items of the category. All are locked.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from upkeep import records
 from upkeep.cases import Case, Item, normalise, valid_at
@@ -22,10 +24,20 @@ RECENT = timedelta(days=92)
 """How far back the recent holdout reaches."""
 
 
-def evaluation_sets(desk: Desk, moment: datetime, *, served: Iterable[str]) -> dict[str, list[Item]]:
+class Lessons(NamedTuple):
+    """What the champion was taught: the answers right at a moment, and its labels (none for one that writes)."""
+
+    moment: datetime
+    labels: frozenset[str]
+
+
+def evaluation_sets(
+    desk: Desk, moment: datetime, *, served: Iterable[str], taught: Lessons | None = None
+) -> dict[str, list[Item]]:
     """The items of each set with the answers that are right at a moment; a set without any is left out.
 
-    `served` are the periods before it whose challenger went into service.
+    `served` are the periods before it whose challenger went into service, `taught` what the champion was, where that is
+    known.
     """
     golden = desk.golden()
     held = _held_out(desk, moment, agreed={normalise(item.text) for item in golden})
@@ -37,6 +49,7 @@ def evaluation_sets(desk: Desk, moment: datetime, *, served: Iterable[str]) -> d
     sets = {
         "golden": valid_at(golden, moment),
         "recent": _items(recent),
+        "changed": _changed(desk, [*valid_at(golden, moment), *_items(recent)], taught) if taught else [],
         "errors": _items(errors),
         "regression": _items(stay),
     }
@@ -67,6 +80,23 @@ def load_outcomes(desk: Desk, period: str) -> tuple[list[Outcome], str]:
     """What was kept of a period, and the SHA-256 it has now. Raises NotFoundError."""
     digest = hashlib.sha256(desk.store.read(_outcomes(period))).hexdigest()
     return records.load_rows(desk.store, _outcomes(period), Outcome), digest
+
+
+def _changed(desk: Desk, items: Iterable[Item], taught: Lessons) -> list[Item]:
+    """The items of which the champion was taught another answer, or whose label it does not have.
+
+    They are chosen by what has changed since, never by what either model says to them.
+    """
+    golden = desk.golden()
+    held = _held_out(desk, taught.moment, agreed={normalise(item.text) for item in golden})
+    before = {normalise(item.text): item.answer for item in valid_at(golden, taught.moment)}
+    before |= {normalise(case.text): case.answer for case in held}
+    known = {*taught.labels, desk.client.out_of_scope_label}
+    return [
+        item
+        for item in items
+        if before.get(normalise(item.text), item.answer) != item.answer or (taught.labels and item.answer not in known)
+    ]
 
 
 def _held_out(desk: Desk, moment: datetime, *, agreed: set[str]) -> list[Case]:

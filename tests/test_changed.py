@@ -1,0 +1,75 @@
+"""Which items have another right answer than the champion was taught?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+from tests.released import BEGUN, DECIDED, LABELS, released_desk, released_template  # noqa: F401 -- fixtures
+from upkeep import records
+from upkeep.cases import Case, Item, Source
+from upkeep.config import Relabel
+from upkeep.desk import GOLDEN
+from upkeep.sides import Locked
+from upkeep.stages.evaluation import Lessons, evaluation_sets
+
+SOON = DECIDED + timedelta(days=29)
+TAUGHT = Lessons(BEGUN, frozenset(LABELS))
+ORDER, REFUND, REPAIR = LABELS
+
+
+def held_out(desk, *cases: Case) -> None:
+    records.save_rows(desk.store, "cases/2026-W10.jsonl", cases)
+    locked = [Locked(case.id, case.text, case.known_from) for case in cases]
+    records.save_rows(desk.store, "evaluation/locked/2026-03.jsonl", locked)
+
+
+def case(name: str, text: str, answer: str, *, known=BEGUN) -> Case:
+    return Case(name, text, answer, Source.AUDIT, known, known_from=known)
+
+
+def changed(desk, taught: Lessons | None = TAUGHT) -> set[str]:
+    found = evaluation_sets(desk, SOON, served=(), taught=taught)
+    return {item.id for item in found.get("changed", [])}
+
+
+def test_an_agreed_item_with_a_new_answer_is_and_its_neighbours_are_not(desk):
+    turn = DECIDED
+    golden = desk.golden()
+    golden[0] = replace(golden[0], valid_to=turn)
+    renewed = Item("renewed", golden[0].text, REPAIR, valid_from=turn)
+    late = Item("late", "Where is my tent?", ORDER, valid_from=turn)  # agreed since, with no other answer before
+    records.save_rows(desk.store, GOLDEN, [*golden, renewed, late])
+    assert changed(desk) == {"renewed"}
+    assert changed(desk, TAUGHT._replace(moment=turn + timedelta(days=1))) == set()
+
+
+def test_a_held_out_case_is_that_a_rule_has_given_another_answer_since(desk):
+    rule = Relabel(old=REFUND, new=REPAIR, since=date(2026, 3, 15))
+    client = desk.client.model_copy(update={"relabel": (rule,)})
+    desk = replace(desk, agreement=desk.agreement.model_copy(update={"client": client}))
+    held_out(
+        desk,
+        case("ruled", "My tent has come back, where is my money?", REFUND, known=BEGUN - timedelta(days=1)),
+        case("stays", "Where have you left my stove?", ORDER, known=BEGUN - timedelta(days=1)),
+        case("new", "A pole broke at night", REPAIR, known=DECIDED),
+    )
+    assert changed(desk) == {"ruled@2026-03-15"}
+    found = evaluation_sets(desk, SOON, served=(), taught=TAUGHT)
+    assert [item.answer for item in found["changed"]] == [REPAIR]
+    assert {item.id for item in found["recent"]} == {"ruled@2026-03-15", "stays", "new"}
+
+
+def test_a_label_that_the_champion_does_not_have_is_and_being_out_of_scope_is_none(desk):
+    held_out(
+        desk,
+        case("arrived", "Can I rent a kayak for a week?", "rental", known=DECIDED),
+        case("outside", "What do you think of my poem?", "oos", known=DECIDED),
+    )
+    assert changed(desk) == {"arrived"}
+    assert changed(desk, TAUGHT._replace(labels=frozenset())) == set()  # one that writes knows every answer
+
+
+def test_where_it_is_not_known_what_the_champion_was_taught_nothing_is(desk):
+    held_out(desk, case("arrived", "Can I rent a kayak for a week?", "rental", known=DECIDED))
+    assert changed(desk, None) == set()

@@ -1,9 +1,9 @@
 """On which items are champion and challenger compared?
 
 The agreed golden set; `recent`, what was held out of the last months' cases; `changed`, those of both that have another
-right answer than the champion was taught; `errors`, recent ones that the model of the time got wrong; `regression`, those
-from before that a model in service before the champion had got right. Where a new category is taught, `golden` has the
-labels known before, and `new` all items of the category. All are locked.
+right answer than the champion was taught; `errors`, recent ones that the model then got wrong; `regression`, what
+a model in service before the champion had put right. Where a new category is taught, `golden` has the labels known
+before, and `new` all items of the category. All are locked.
 """
 
 from __future__ import annotations

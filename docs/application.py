@@ -21,10 +21,10 @@ from pydantic import TypeAdapter
 
 from upkeep.adapters.store import open_store
 from upkeep.base_model import resolve_base
-from upkeep.classifier import Classifier
 from upkeep.config import BaseModelConfig
 from upkeep.errors import UpkeepError
 from upkeep.manifest import Answer
+from upkeep.model import Model, load_release
 from upkeep.records import load
 from upkeep.release import SCHEMA_VERSION, Release
 from upkeep.store import Store
@@ -58,7 +58,7 @@ class Application:
                 raise
             print(f"still on release {self.release.number}: {exc}", file=sys.stderr)
 
-    def _model(self, release: Release) -> Classifier:
+    def _model(self, release: Release) -> Model:
         if release.schema_version != SCHEMA_VERSION:
             raise UpkeepError(
                 f"release {release.number} has schema {release.schema_version}, expected {SCHEMA_VERSION}"
@@ -70,7 +70,7 @@ class Application:
                     raise UpkeepError(f"release {release.number}: {name} is not the file that was released")
                 (Path(scratch) / name).parent.mkdir(parents=True, exist_ok=True)
                 (Path(scratch) / name).write_bytes(data)
-            return Classifier.load(Path(scratch), resolve_base(self.base))
+            return load_release(Path(scratch), resolve_base(self.base))
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from mlflow.exceptions import MlflowException
 
 from tests.receivers import webhook
 from tests.released import BEGUN, DECIDED, SECRET, copied, decide, released_desk, released_template  # noqa: F401 -- fixtures
@@ -288,3 +289,19 @@ def test_there_are_six_steps_and_no_more(template, tmp_path, monkeypatch):
         address = url.replace("json://", "http://").partition("?")[0]
         work(mortal(desk, life), {"app": address, "app-secret": SECRET}.__getitem__)
     assert (life.done, len(got)) == (6, 1)
+
+
+def test_a_tag_and_the_alias_may_be_set_by_many_at_once(desk):
+    with ThreadPoolExecutor(8) as many:
+        for key in range(5):
+            list(many.map(lambda _, key=key: desk.registry.tag("2", {f"upkeep.test{key}": "x"}), range(8)))
+        list(many.map(lambda _: desk.registry.promote("2"), range(8)))
+    assert desk.registry.tags("2")["upkeep.test4"] == "x"
+    assert desk.registry.champion() == "2"
+
+
+def test_a_tag_that_cannot_be_set_is_an_error(desk):
+    with pytest.raises(MlflowException):
+        desk.registry.tag("99", {"upkeep.test": "x"})
+    with pytest.raises(MlflowException):
+        desk.registry.promote("99")

@@ -194,8 +194,14 @@ class Registry:
             return None
 
     def promote(self, version: str) -> None:
-        """Put a version into service; MLflow switches the alias atomically."""
-        self.client.set_registered_model_alias(self.name, CHAMPION, version)
+        """Put a version into service; MLflow switches the alias atomically, and may refuse one of two at once."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self.client.set_registered_model_alias(self.name, CHAMPION, version)
+        except MlflowException:
+            if self.version(CHAMPION) != version:
+                raise
 
     def find(self, tag: str, value: str) -> str | None:
         """The newest version with this tag, or None."""
@@ -209,9 +215,15 @@ class Registry:
         return str(max(matching)) if matching else None
 
     def tag(self, version: str, values: Mapping[str, str]) -> None:
-        """Add tags to a version."""
+        """Add tags to a version; one that somebody else has added meanwhile is there."""
+        from mlflow.exceptions import MlflowException
+
         for key, value in values.items():
-            self.client.set_model_version_tag(self.name, version, key, value)
+            try:
+                self.client.set_model_version_tag(self.name, version, key, value)
+            except MlflowException:
+                if self.tags(version).get(key) != value:
+                    raise
 
     def tags(self, version: str) -> dict[str, str]:
         """The tags of a version."""

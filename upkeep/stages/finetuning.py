@@ -5,10 +5,8 @@ In the client's store: challengers/ by period.
 
 from __future__ import annotations
 
-import math
 import shutil
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -20,6 +18,7 @@ from upkeep.base_model import Base, resolve_base
 from upkeep.classifier import Classifier
 from upkeep.config import BaseModelConfig
 from upkeep.desk import Desk
+from upkeep.elsewhere import answers_elsewhere, prepare, same_answers
 from upkeep.errors import UnsupportedTaskError
 from upkeep.finetuning import finetune
 from upkeep.growing import grow
@@ -62,7 +61,7 @@ def challengers(desk: Desk) -> list[Challenger]:
 def train_challenger(
     desk: Desk, period: str, as_of: datetime, *, seed: int, label: str | None = None, progress: Progress = silent
 ) -> Challenger:
-    """Train on all that is known by `as_of`, register the adapter, and prove that it reads back the same.
+    """Train on all that is known by `as_of`, register the adapter, and prove that another process reads it the same.
 
     With a `label` nothing is trained but the row of that new category, in the champion's head.
     """
@@ -72,13 +71,15 @@ def train_challenger(
         return done
     moment = desk.local(as_of)
     base = resolve_base(desk.client.base_model)
+    prepare()  # it imports while this trains
     data, trained = _trained(desk, period, moment, base, seed=seed, label=label, progress=progress)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "release"
         trained.model.save(folder)
         version = _register(desk, period, data, trained, folder=folder, seed=seed)
-        back = load_release(desk.registry.fetch(version, Path(scratch) / "back"), base)
-        exact = _same_answers(trained.model, back, [case.text for case in data.calibration[:PROOF_TEXTS]])
+        texts = [case.text for case in data.calibration[:PROOF_TEXTS]]
+        back = answers_elsewhere(desk.registry.fetch(version, Path(scratch) / "back"), base, texts)
+        exact = same_answers(trained.model.answer(texts), back)
     manifest = trained.model.manifest
     made = Challenger(
         period=period,
@@ -124,14 +125,6 @@ def _head(champion: Classifier, label: str) -> tuple[str, ...]:
 def _work(desk: Desk, period: str) -> Path:
     """Where a run keeps what it has learned so far, in case it is killed."""
     return home() / "training" / desk.client.client / period
-
-
-def _same_answers(one: Model, other: Model, texts: Sequence[str]) -> bool:
-    """Do two models answer alike, and as sure to a millionth?"""
-    return all(
-        before.output == after.output and math.isclose(before.confidence, after.confidence, rel_tol=0, abs_tol=1e-6)
-        for before, after in zip(one.answer(texts), other.answer(texts), strict=True)
-    )
 
 
 def load_model(desk: Desk, version: str) -> Model:

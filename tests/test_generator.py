@@ -107,7 +107,7 @@ def test_a_release_comes_back_the_same_and_holds_the_adapter_only(taught, chat_b
     assert isinstance(back, Generator)
     assert back.answer(asked) == taught.model.answer(asked)
     files = {path.name for path in (tmp_path / "release").rglob("*") if path.is_file()}
-    assert files == {"release.json", "README.md", "adapter_config.json", "adapter_model.safetensors"}
+    assert files == {"release.json", "adapter_config.json", "adapter_model.safetensors"}
     text = (tmp_path / "release" / "adapter" / "adapter_config.json").read_text()
     assert str(chat_base.folder) not in text
 

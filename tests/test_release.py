@@ -247,8 +247,8 @@ def work(desk: Desk, address_of) -> None:
 
 
 def steps() -> Iterator[tuple[int, bool]]:
-    """Before and after each of the six steps, five times over: 60 deaths."""
-    yield from ((at, after) for _ in range(5) for at in range(6) for after in (False, True))
+    """Before and after each of the seven steps, five times over: 70 deaths."""
+    yield from ((at, after) for _ in range(5) for at in range(7) for after in (False, True))
 
 
 def test_a_run_that_is_killed_at_any_step_is_made_good_by_the_next_one(template, tmp_path, monkeypatch):
@@ -282,13 +282,13 @@ def test_a_run_that_is_killed_at_any_step_is_made_good_by_the_next_one(template,
             shutil.rmtree(folder)
 
 
-def test_there_are_six_steps_and_no_more(template, tmp_path, monkeypatch):
+def test_there_are_seven_steps_and_no_more(template, tmp_path, monkeypatch):
     desk = copied(template, tmp_path / "whole", monkeypatch)
     life = Mortal(-1, after=False)
     with webhook() as (url, got):
         address = url.replace("json://", "http://").partition("?")[0]
         work(mortal(desk, life), {"app": address, "app-secret": SECRET}.__getitem__)
-    assert (life.done, len(got)) == (6, 1)
+    assert (life.done, len(got)) == (7, 1)
 
 
 def test_a_tag_and_the_alias_may_be_set_by_many_at_once(desk):

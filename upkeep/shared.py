@@ -99,5 +99,6 @@ def save_adapter(model: Any, folder: Path, *, base: str) -> None:
     peft.peft_config[name].base_model_name_or_path = base
     with tempfile.TemporaryDirectory() as scratch:
         peft.save_pretrained(scratch, selected_adapters=[name], save_embedding_layers=False)
-        # PEFT puts one of another name into a folder of its own
-        shutil.copytree(Path(scratch) / name if shared else scratch, folder, dirs_exist_ok=True)
+        written = Path(scratch) / name if shared else Path(scratch)  # PEFT gives one of another name its own folder
+        (written / "README.md").unlink()  # a form that nobody filled in; see stages/card.py
+        shutil.copytree(written, folder, dirs_exist_ok=True)

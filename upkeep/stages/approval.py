@@ -15,6 +15,7 @@ from upkeep.comparison import Verdict
 from upkeep.config import Promotion
 from upkeep.desk import Desk
 from upkeep.errors import AlreadyExistsError, DecisionError
+from upkeep.stages.card import write_card
 from upkeep.stages.comparison import Decision, decision, decisions
 from upkeep.stages.release import PROMOTED_FROM, in_service, put_into_service, release_log, settle
 
@@ -145,6 +146,7 @@ def refuse(desk: Desk, period: str, *, by: str, reason: str, at: datetime) -> Ap
 def _carry_out(desk: Desk, made: Decision, *, by: str, reason: str, at: datetime) -> Decision:
     if made.applied and all(one.decision != made.period for one in release_log(desk)):
         return made  # before there was a log
+    write_card(desk, made.challenger, made)
     entry = put_into_service(
         desk,
         made.challenger,

@@ -16,6 +16,7 @@ from upkeep.desk import GOLDEN, LAUNCH_CASES, Desk
 from upkeep.errors import NotEnoughDataError
 from upkeep.progress import Progress, silent
 from upkeep.redaction import redact_cases
+from upkeep.stages.card import write_card
 from upkeep.stages.finetuning import Challenger, train_challenger
 from upkeep.stages.release import launch
 
@@ -58,6 +59,7 @@ def onboard(
     records.save(desk.store, REDACTED, Redaction(learned.changed, agreed.changed, learned.counts))
     first = train_challenger(desk, LAUNCH, as_of, seed=seed, progress=progress)
     if desk.registry.version("champion") is None:
+        write_card(desk, first.version)
         launch(desk, first.version, at=as_of)
     return first
 

@@ -100,5 +100,5 @@ def save_adapter(model: Any, folder: Path, *, base: str) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         peft.save_pretrained(scratch, selected_adapters=[name], save_embedding_layers=False)
         written = Path(scratch) / name if shared else Path(scratch)  # PEFT gives one of another name its own folder
-        (written / "README.md").unlink()  # a form that nobody filled in; see stages/card.py
+        (written / "README.md").unlink(missing_ok=True)  # a form that nobody filled in; see stages/card.py
         shutil.copytree(written, folder, dirs_exist_ok=True)

@@ -8,10 +8,12 @@ from datetime import date, timedelta
 from tests.released import BEGUN, DECIDED, LABELS, released_desk, released_template  # noqa: F401 -- fixtures
 from upkeep import records
 from upkeep.cases import Case, Item, Source
+from upkeep.comparison import Verdict
 from upkeep.config import Relabel
 from upkeep.desk import GOLDEN
 from upkeep.sides import Locked
 from upkeep.stages.evaluation import Lessons, evaluation_sets
+from upkeep.verdict import Outcome, Terms, verdict
 
 SOON = DECIDED + timedelta(days=29)
 TAUGHT = Lessons(BEGUN, frozenset(LABELS))
@@ -73,3 +75,25 @@ def test_a_label_that_the_champion_does_not_have_is_and_being_out_of_scope_is_no
 def test_where_it_is_not_known_what_the_champion_was_taught_nothing_is(desk):
     held_out(desk, case("arrived", "Can I rent a kayak for a week?", "rental", known=DECIDED))
     assert changed(desk, None) == set()
+
+
+def outcomes(items: str, start: int, champion: str, challenger: str) -> list[Outcome]:
+    """One item a character, 1 where the model was right."""
+    pairs = zip(champion, challenger, strict=True)
+    return [
+        Outcome(items, f"text {number}", old == "1", new == "1", id=f"i{number}")
+        for number, (old, new) in enumerate(pairs, start)
+    ]
+
+
+def test_what_did_not_change_is_told_apart_item_by_item():
+    # 300 items of which 20 changed: all of these become right, and 16 of the others wrong
+    champion, challenger = "1" * 280 + "0" * 20, "1" * 264 + "0" * 16 + "1" * 20
+    golden = outcomes("golden", 0, champion, challenger)
+    changed = outcomes("changed", 280, champion[280:], challenger[280:])
+    terms = Terms(margin=0.10, minimum_items=100, same_weights=False, reload_exact=True)
+    judged = verdict([*golden, *changed], terms).judgement
+    assert judged.verdict is Verdict.HOLD
+    assert judged.reasons[0].startswith("perhaps worse on what did not change: challenger 94.3%, champion 100.0%")
+    assert judged.reasons[0].split("n=")[1].startswith("280;")
+    assert verdict([*golden, *outcomes("changed", 264, "1" * 16, "0" * 16)], terms).judgement.verdict is Verdict.REJECT

@@ -238,6 +238,16 @@ def test_a_gain_on_what_changed_excuses_no_loss_elsewhere():
     assert found.reasons[0].startswith("a loss of 3.0 pp cannot be ruled out on golden")
 
 
+def test_a_sign_of_a_loss_on_what_did_not_change_holds_what_gains_where_it_did():
+    sets = [pairs(340, 20, 14, 26), pairs(340, 20, 14, 26, "recent"), pairs(0, 30, 0, 10, "changed")]
+    assert judge(sets, **FINE).verdict is Verdict.PROMOTE
+    # without the 30: 10 fixed and 28 broken of 760
+    found = judge(sets, unchanged=pairs(680, 10, 28, 42, "what did not change"), **FINE)
+    assert found.verdict is Verdict.HOLD
+    assert found.reasons[0].startswith("perhaps worse on what did not change: challenger 90.8%, champion 93.2%")
+    assert judge(sets, unchanged=pairs(680, 20, 28, 32, "what did not change"), **FINE).verdict is Verdict.PROMOTE
+
+
 def test_beside_what_changed_golden_and_recent_items_are_still_looked_at_together():
     halves = [pairs(370, 15, 5, 10), pairs(370, 15, 5, 10, "recent")]
     found = judge([*halves, pairs(3, 0, 0, 0, "changed")], **FINE)

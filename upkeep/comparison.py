@@ -138,6 +138,7 @@ def judge(
     reload_exact: bool,
     guarded: Sequence[Paired] = (),
     parts: Sequence[PartChange] = (),
+    unchanged: Paired | None = None,
 ) -> Judgement:
     """Promote, hold or reject.
 
@@ -153,6 +154,9 @@ def judge(
     What has to be ruled out needs no such correction: every one of the sets must rule it out, and a model that is worse
     on any of them passes that one in about 5 % of cases, however many others there are (intersection-union: R. L.
     Berger, Technometrics 24, 1982).
+
+    Where some items have another right answer than the champion was taught, there is to be no sign of a loss on the
+    `unchanged` ones either: what is gained on those that changed excuses none elsewhere.
 
     A recent set of fewer than `fewest_items` could never rule a loss out and would block for ever, so that it is then
     judged together with the agreed one. That hangs on its size alone, never on how it came out.
@@ -172,6 +176,7 @@ def judge(
     missing = [f"not enough items: have {items}, need {minimum_items}"] if items < minimum_items else []
     missing += [_open_loss(paired, margin) for paired in kept if paired.lowest <= -margin]
     missing += [_doubtful(paired, len(looked_at)) for paired in looked_at if paired.interval.high < 0]
+    missing += [_doubtful(unchanged, 1)] if unchanged and unchanged.interval.high < 0 else []
     missing += (
         [] if better else ["no clear gain: " + "; ".join(_open_gain(paired, len(looked_at)) for paired in looked_at)]
     )

@@ -5,7 +5,7 @@ The same items and terms give the same verdict whenever it is asked, so a decisi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -74,13 +74,9 @@ def deciding(outcomes: Sequence[Outcome]) -> list[Outcome]:
 
 def verdict(outcomes: Sequence[Outcome], terms: Terms) -> Judged:
     """Compare both models set by set and judge. Raises DecisionError without an item."""
-    names = tuple(dict.fromkeys(one.items for one in outcomes))
-    rows = {name: [one for one in outcomes if one.items == name] for name in names}
-    compared = tuple(
-        compare(name, champion=[one.champion for one in of_set], challenger=[one.challenger for one in of_set])
-        for name, of_set in rows.items()
-    )
+    compared = _set_by_set(outcomes)
     rests_on = deciding(outcomes)
+    renewed = {one.id or one.text for one in outcomes if one.items == CHANGED}
     named = [one for one in rests_on if one.wanted and not terms.free_text]
     labels = by_label(
         [one.wanted for one in named],
@@ -96,6 +92,7 @@ def verdict(outcomes: Sequence[Outcome], terms: Terms) -> Judged:
         [one for one in compared if one.items in DECIDING],
         guarded=[one for one in compared if one.items in GUARDED],
         parts=(*labels, *slices),
+        unchanged=_unchanged(rests_on, renewed) if renewed else None,
         items=len(rests_on),
         margin=terms.margin,
         minimum_items=terms.minimum_items,
@@ -111,3 +108,23 @@ def verdict(outcomes: Sequence[Outcome], terms: Terms) -> Judged:
             minimum_items=terms.minimum_new_items,
         )
     return Judged(compared, labels, slices, judged)
+
+
+def _set_by_set(outcomes: Sequence[Outcome]) -> tuple[Paired, ...]:
+    names = tuple(dict.fromkeys(one.items for one in outcomes))
+    rows = {name: [one for one in outcomes if one.items == name] for name in names}
+    return tuple(
+        compare(name, champion=[one.champion for one in of_set], challenger=[one.challenger for one in of_set])
+        for name, of_set in rows.items()
+    )
+
+
+def _unchanged(outcomes: Sequence[Outcome], renewed: Set[str]) -> Paired | None:
+    same = [one for one in outcomes if (one.id or one.text) not in renewed]
+    if not same:
+        return None
+    return compare(
+        "what did not change",
+        champion=[one.champion for one in same],
+        challenger=[one.challenger for one in same],
+    )

@@ -1,9 +1,15 @@
-"""Does fine-tuning learn from any number of cases, and come out the same twice?"""
+"""Does fine-tuning learn from any number of cases, and come out the same twice, also after a kill?"""
 
 from __future__ import annotations
 
+import itertools
+import os
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,12 +18,14 @@ from tests.small_client import timeline
 from upkeep.base_model import resolve_base
 from upkeep.cases import Case, Source
 from upkeep.desk import open_desk
-from upkeep.errors import NotEnoughDataError
+from upkeep.errors import NotEnoughDataError, TrainingError
 from upkeep.finetuning import finetune
+from upkeep.progress import silent
 from upkeep.sides import Side
 from upkeep.snapshot import Facts, Lesson, Snapshot, Terms, choose
 
 SIZE = 14
+HERE = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +35,10 @@ def desk():
 
 @pytest.fixture(scope="module")
 def data(desk) -> Snapshot:
+    return snapshot(desk)
+
+
+def snapshot(desk) -> Snapshot:
     cases = [Case(row.id, row.text, row.label, Source.LAUNCH) for row in timeline(months=1).launch]
     client = desk.client
     terms = Terms(
@@ -43,13 +55,29 @@ def data(desk) -> Snapshot:
     return choose(Facts(cases, frozenset(), {}, []), terms)
 
 
-def train(desk, data, *, batches: int, seed: int = 3):
-    recipe = desk.recipe.model_copy(update={"batch_size": SIZE, "epochs": 1})
+def train(desk, data, *, batches: int, seed: int = 3, work=None, progress=silent, **changed):
+    recipe = desk.recipe.model_copy(update={"batch_size": SIZE, "epochs": 1, **changed})
     first = {case.answer: case for case in reversed(data.train)}.values()  # every label has a case to learn from
     rest = [case for case in data.train if case not in first]
     taught = [Lesson(Side.TRAIN, case) for case in [*first, *rest][: SIZE * batches]]
     some = replace(data, lessons=(*taught, *(one for one in data.lessons if one.use is Side.CALIBRATION)))
-    return finetune(resolve_base(desk.client.base_model), some, client=desk.client, recipe=recipe, seed=seed)
+    base, clock = resolve_base(desk.client.base_model), itertools.count(0, 10).__next__  # 10 s a step
+    return finetune(base, some, client=desk.client, recipe=recipe, seed=seed, work=work, clock=clock, progress=progress)
+
+
+def weights(trained) -> dict[str, object]:
+    """All that was learned: the adapter, and the head."""
+    from peft import get_peft_model_state_dict
+
+    return {**get_peft_model_state_dict(trained.model.encoder.model), **trained.model.head.state_dict()}
+
+
+def same(one, other) -> bool:
+    import torch
+
+    left, right = weights(one), weights(other)
+    alike = left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
+    return alike and (one.losses, one.fit, one.notes) == (other.losses, other.fit, other.notes)
 
 
 # 10 steps of which a tenth is one step: the schedule once divided by zero
@@ -104,3 +132,85 @@ def test_no_held_out_case_is_said_before_anything_is_trained(desk, data):
     taught = tuple(one for one in data.lessons if one.use is Side.TRAIN)
     with pytest.raises(NotEnoughDataError, match="fitting the confidence threshold"):
         train(desk, replace(data, lessons=taught), batches=12)
+
+
+@pytest.mark.parametrize("step", [8, 20])  # in the midst of the first pass of twelve steps, and of the second
+def test_a_run_that_was_killed_goes_on_and_comes_to_the_same(desk, data, tmp_path, step):
+    whole = train(desk, data, batches=12, epochs=2)
+    killed = subprocess.run([sys.executable, __file__, str(tmp_path), str(step)], check=False, env=HERE)
+    assert killed.returncode == -signal.SIGKILL
+    steps: list[int] = []
+    again = train(
+        desk, data, batches=12, epochs=2, work=tmp_path,
+        progress=lambda what, done, _: steps.append(done) if what.startswith("fine-tuning") else None,
+    )  # fmt: skip
+    assert step - 3 < steps[0] <= step  # with a step of 10 s it was put aside at every second one
+    assert same(whole, again)
+    assert whole.losses[-1] < whole.losses[0]  # what was learned is what is left
+
+
+def test_no_run_goes_on_from_another_s_checkpoint(desk, data, tmp_path):
+    train(desk, data, batches=3, work=tmp_path)
+    other = train(desk, data, batches=3, work=tmp_path, seed=4)
+    assert same(other, train(desk, data, batches=3, seed=4))
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_with_memory_for_half_a_batch_it_accumulates_to_the_same(desk, data, monkeypatch):
+    plain = train(desk, data, batches=6, precision="fp32")
+    limited(monkeypatch, 7)
+    halved = train(desk, data, batches=6, precision="fp32")
+    assert halved.notes == ("out of memory: 7 texts at a time now, accumulated to 14 a step",)
+    assert halved.losses == pytest.approx(plain.losses, abs=1e-4)
+    limited(monkeypatch, 0)
+    with pytest.raises(TrainingError, match="out of memory with a single text"):
+        train(desk, data, batches=6)
+
+
+def limited(monkeypatch, most: int) -> None:
+    """As on a machine that has memory to learn from so many texts at a time: the fourth layer gives up."""
+    from transformers.models.bert.modeling_bert import BertLayer
+
+    forward = BertLayer.forward
+
+    def counted(self, hidden, *given, **named):
+        if self.training and len(hidden) > most:
+            raise RuntimeError("CUDA out of memory. Tried to allocate more than there is")
+        return forward(self, hidden, *given, **named)
+
+    monkeypatch.setattr(BertLayer, "forward", counted)
+
+
+def test_when_its_time_is_up_it_ends_and_says_so(desk, data):
+    made = train(desk, data, batches=12, max_minutes=0.5)
+    assert made.notes == ("stopped after 4 of 12 steps",)
+    assert len(made.losses) == 2
+
+
+def test_requests_that_were_cut_are_counted(desk, data):
+    def saying(words: int, one: Lesson) -> Lesson:
+        return Lesson(one.use, replace(one.case, text="parcel " * words))
+
+    # with the two that the tokenizer adds six words are eight tokens
+    short = [saying(6, one) for one in data.lessons]
+    long = [saying(7, one) for one in data.lessons if one.use is Side.CALIBRATION][:3]
+    fits, cut = (replace(data, lessons=tuple(some)) for some in (short, [*short, *long]))
+    assert train(desk, fits, batches=3, epochs=0, max_tokens=8).notes == ()
+    count = SIZE * 3 + len(data.calibration) + 3
+    assert train(desk, cut, batches=3, epochs=0, max_tokens=8).notes == (f"3 of {count} requests cut to max_tokens",)
+
+
+def main() -> None:
+    """Train until a step, and die there."""
+    work, step = sys.argv[1:]
+
+    def dies(what: str, done: int, _: int) -> None:
+        if what.startswith("fine-tuning") and done == int(step):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    desk = open_desk("northwind")
+    train(desk, snapshot(desk), batches=12, epochs=2, work=Path(work), progress=dies)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,16 +1,18 @@
 """How is an adapter taught?
 
 The head starts from a regularised logistic regression on the frozen embeddings, then LoRA and head are trained
-together for a few passes; the pass with the lowest loss on held-out cases is kept, the start counted as one. Last the
-confidence threshold is fitted on the same held-out cases. The loop is our own: batches of like length and a head that
-starts right are most of the speed, and transformers' Trainer offers neither for free.
+together for a few passes (upkeep/passes.py); the pass with the lowest loss on held-out cases is kept, the start counted
+as one. Last the confidence threshold is fitted on the same held-out cases. The loop is our own: batches of like length
+and a head that starts right are most of the speed, and transformers' Trainer offers neither for free.
 """
 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -18,30 +20,22 @@ from numpy.typing import NDArray
 
 from upkeep.base_model import Base
 from upkeep.cases import Case
+from upkeep.checkpoints import fingerprint
 from upkeep.classifier import Classifier
 from upkeep.config import Client
-from upkeep.encoder import Encoder, embed_all, hardware_precision, load_encoder
+from upkeep.encoder import SCORING_BATCH, Encoder, by_length, embed_all, hardware_precision, load_encoder
 from upkeep.errors import NotEnoughDataError
 from upkeep.manifest import Manifest
 from upkeep.model import Trained
+from upkeep.passes import Clock, Labelled, learn
 from upkeep.progress import Progress, silent
 from upkeep.recipes import HeadRecipe, Weight
 from upkeep.snapshot import Snapshot
 from upkeep.threshold import NOTHING_AUTOMATIC, Fit, fit_threshold
+from upkeep.trainer import Ran
 
 if TYPE_CHECKING:
     import torch
-
-WARM_UP = 0.1
-"""Share of the steps in which the learning rate rises."""
-
-
-class Labelled(NamedTuple):
-    """Texts with the row of the head that is right for each, and what each counts."""
-
-    texts: list[str]
-    truth: NDArray[np.int64]
-    weight: NDArray[np.float32]
 
 
 class FrozenView(NamedTuple):
@@ -54,12 +48,21 @@ class FrozenView(NamedTuple):
 
 
 def finetune(
-    base: Base, data: Snapshot, *, client: Client, recipe: HeadRecipe, seed: int, progress: Progress = silent
+    base: Base,
+    data: Snapshot,
+    *,
+    client: Client,
+    recipe: HeadRecipe,
+    seed: int,
+    work: Path | None = None,
+    clock: Clock = time.monotonic,
+    progress: Progress = silent,
 ) -> Trained[Classifier]:
     """Train an adapter and a head on `data` and fit the confidence threshold.
 
-    Deterministic for a seed on one kind of machine. Raises NotEnoughDataError where fewer than two labels or no
-    held-out case is there to learn from.
+    Deterministic for a seed on one kind of machine. With a folder for its `work` a run that was killed goes on from
+    where it put something aside last, and comes to the same. Raises NotEnoughDataError where fewer than two labels or
+    no held-out case is there to learn from, TrainingError where there is not enough memory for a single text.
     """
     import torch
 
@@ -75,12 +78,15 @@ def finetune(
         training_digest=data.digest,
         label_set=data.label_set,
     )
+    folder = work / fingerprint(base, data, recipe, seed, manifest.precision) if work else None
     with torch.random.fork_rng():
-        classifier, view, losses = _train(base, data, manifest, recipe=recipe, seed=seed, progress=progress)
+        classifier, view, ran = _train(
+            base, data, manifest, recipe=recipe, seed=seed, folder=folder, clock=clock, progress=progress
+        )
     fit = calibrate(classifier, data, view, client)
     classifier.encoder.frozen = None
     classifier.manifest = replace(manifest, threshold=fit.threshold)
-    return Trained(classifier, fit, losses)
+    return Trained(classifier, fit, ran.losses, (*_cuts(classifier.encoder, view), *ran.notes))
 
 
 def calibrate(classifier: Classifier, data: Snapshot, view: FrozenView, client: Client) -> Fit:
@@ -143,9 +149,25 @@ def _check(data: Snapshot, client: Client) -> None:
         raise NotEnoughDataError(what="fitting the confidence threshold", have=0, need=1, where=where)
 
 
+def _cuts(encoder: Encoder, view: FrozenView) -> list[str]:
+    texts, cut = [*view.taught.texts, *view.kept.texts], 0
+    for rows in by_length(texts, SCORING_BATCH):
+        found = encoder.tokenizer([texts[row] for row in rows], verbose=False)["input_ids"]
+        cut += sum(len(tokens) > encoder.max_tokens for tokens in found)
+    return [f"{cut:,} of {len(texts):,} requests cut to max_tokens"] if cut else []
+
+
 def _train(
-    base: Base, data: Snapshot, manifest: Manifest, *, recipe: HeadRecipe, seed: int, progress: Progress
-) -> tuple[Classifier, FrozenView, list[float]]:
+    base: Base,
+    data: Snapshot,
+    manifest: Manifest,
+    *,
+    recipe: HeadRecipe,
+    seed: int,
+    folder: Path | None,
+    clock: Clock,
+    progress: Progress,
+) -> tuple[Classifier, FrozenView, Ran]:
     import torch
     from peft import LoraConfig, get_peft_model
 
@@ -174,9 +196,10 @@ def _train(
     torch.manual_seed(seed)
     encoder.model = get_peft_model(encoder.model, lora)
     classifier = Classifier(encoder, head, manifest)
-    losses = [loss]
-    losses += _passes(classifier, train, held, start=loss, recipe=recipe, seed=seed, progress=progress)
-    return classifier, view, losses
+    ran = learn(
+        classifier, train, held, start=loss, recipe=recipe, seed=seed, clock=clock, folder=folder, progress=progress
+    )
+    return classifier, view, ran
 
 
 def labelled(cases: Sequence[Case], labels: Sequence[str], weight: Weight) -> Labelled:
@@ -219,76 +242,3 @@ def _start(view: FrozenView, recipe: HeadRecipe) -> tuple[torch.nn.Linear, float
         head.weight.copy_(torch.from_numpy(weight))
         head.bias.copy_(torch.from_numpy(bias))
     return head, lowest
-
-
-def _passes(
-    classifier: Classifier,
-    train: Labelled,
-    held: Labelled,
-    *,
-    start: float,
-    recipe: HeadRecipe,
-    seed: int,
-    progress: Progress,
-) -> list[float]:
-    """Train adapter and head together with one-cycle learning rates and keep the best pass by held-out loss.
-
-    Returns the loss after each; `start` is the loss before the first, when the adapter does nothing yet.
-    """
-    import torch
-
-    weights = [weight for weight in classifier.encoder.model.parameters() if weight.requires_grad]
-    head = list(classifier.head.parameters())
-    losses: list[float] = []
-    steps = recipe.epochs * math.ceil(len(train.texts) / recipe.batch_size)
-    if not steps:
-        return losses
-    rates = [recipe.learning_rate, recipe.head_learning_rate]
-    groups = [{"params": weights, "lr": rates[0]}, {"params": head, "lr": rates[1]}]
-    optimiser = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
-    total = max(steps, 3)
-    warm_up = max(WARM_UP, 2 / total)  # OneCycleLR divides by the steps up and the steps down: one of each at least
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=rates, total_steps=total, pct_start=warm_up)
-    truth, weight = torch.from_numpy(train.truth), torch.from_numpy(train.weight)
-    best, done = _copies(weights + head), 0
-    for number in range(recipe.epochs):
-        classifier.encoder.model.train()
-        for rows in _shuffled(train.texts, recipe.batch_size, np.random.default_rng([seed, number])):
-            logits = classifier.head(classifier.encoder.embed([train.texts[row] for row in rows]))
-            losses_of = torch.nn.functional.cross_entropy(logits, truth[rows], reduction="none")
-            loss = (losses_of * weight[rows]).sum() / weight[rows].sum()
-            optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            schedule.step()
-            done += 1
-            progress("fine-tuning, steps", done, steps)
-        losses.append(_held_out_loss(classifier, held))
-        if losses[-1] <= min(start, *losses):
-            best = _copies(weights + head)
-    with torch.no_grad():
-        for weight, kept in zip(weights + head, best, strict=True):
-            weight.copy_(kept)
-    classifier.encoder.model.eval()
-    return losses
-
-
-def _copies(weights: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-    return [weight.detach().clone() for weight in weights]
-
-
-def _held_out_loss(classifier: Classifier, held: Labelled) -> float:
-    """Mean negative log likelihood of the held-out cases; 0 where there are none."""
-    if not held.texts:
-        return 0.0
-    chances = classifier.probabilities(held.texts)[np.arange(len(held.texts)), held.truth]
-    return float(-np.log(np.maximum(chances, 1e-12)).mean())
-
-
-def _shuffled(texts: Sequence[str], size: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
-    """Batches of about the same length in random order: little padding, and no two passes alike."""
-    lengths = np.array([len(text) for text in texts]) * rng.uniform(0.9, 1.1, len(texts))
-    order = np.argsort(lengths, kind="stable")
-    batches = [order[start : start + size] for start in range(0, len(order), size)]
-    rng.shuffle(batches)
-    return batches

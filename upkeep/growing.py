@@ -19,8 +19,9 @@ from upkeep.classifier import Classifier
 from upkeep.config import Client
 from upkeep.encoder import embed_all, load_encoder
 from upkeep.errors import NotEnoughDataError
-from upkeep.finetuning import FrozenView, Labelled, calibrate, labelled
+from upkeep.finetuning import FrozenView, calibrate, labelled
 from upkeep.model import Trained
+from upkeep.passes import Labelled
 from upkeep.progress import Progress, silent
 from upkeep.recipes import HeadRecipe, Weight
 from upkeep.snapshot import Snapshot

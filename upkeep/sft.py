@@ -6,7 +6,6 @@ gradients, and costs a language model's training nothing. What is ours is what i
 
 from __future__ import annotations
 
-import hashlib
 import math
 import tempfile
 from collections.abc import Sequence
@@ -17,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from upkeep.base_model import Base
-from upkeep.cases import Case, digest
+from upkeep.cases import Case
 from upkeep.chat import Chat, Lesson, pack
+from upkeep.checkpoints import fingerprint
 from upkeep.closeness import judge_of
 from upkeep.config import Client
 from upkeep.encoder import hardware_precision
@@ -74,10 +74,11 @@ def teach(
     capacity = recipe.max_tokens + recipe.max_new_tokens
     repeated = _repeated(train, data.train, recipe.mix.weight)
     lessons = Lessons(pack(repeated, capacity=capacity), pack(held, capacity=capacity))
+    name = fingerprint(base, data, recipe, seed, precision, client.writing.system_prompt)
     with torch.random.fork_rng(), tempfile.TemporaryDirectory() as scratch:
         torch.manual_seed(seed)
         model = _with_adapter(model, recipe)
-        folder = (work or Path(scratch)) / _fingerprint(base, data, recipe, client, seed)
+        folder = (work or Path(scratch)) / name
         ran = run(model, lessons, recipe, seed=seed, folder=folder, progress=progress)
     generator = Generator(model, chat, manifest)
     fit = calibrate(generator, data.calibration, client, progress=progress)
@@ -120,9 +121,3 @@ def _with_adapter(model: Any, recipe: ChatRecipe) -> Any:
         task_type="CAUSAL_LM",
     )
     return get_peft_model(model, lora)
-
-
-def _fingerprint(base: Base, data: Snapshot, recipe: ChatRecipe, client: Client, seed: int) -> str:
-    """A name for all that a run depends on, so that none goes on from the checkpoint of another."""
-    parts = (base.digest, data.digest, digest(data.calibration), recipe.model_dump_json(), client.writing.system_prompt)
-    return hashlib.sha256("\n".join(map(str, (*parts, seed))).encode()).hexdigest()[:16]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from upkeep.chat import NOT_LEARNED, Pack
-from upkeep.errors import TrainingError
+from upkeep.memory import free, halved, told
 from upkeep.progress import Progress
 from upkeep.recipes import ChatRecipe
 
@@ -49,8 +49,6 @@ def run(model: Any, lessons: Lessons, recipe: ChatRecipe, *, seed: int, folder: 
     Checkpoints are kept in `folder`, and a run finds those of its own there. Raises TrainingError where there is not
     enough memory for a single sequence.
     """
-    from accelerate.utils.memory import should_reduce_batch_size
-
     start = _copies(model)
     notes: list[str] = []
     size = recipe.batch_size
@@ -60,15 +58,11 @@ def run(model: Any, lessons: Lessons, recipe: ChatRecipe, *, seed: int, folder: 
             trainer.train(resume_from_checkpoint=_newest(folder))
             break
         except RuntimeError as exc:
-            if not should_reduce_batch_size(exc):
-                raise
-            if size == 1:
-                wanted = "lower max_tokens or max_new_tokens, or train on another machine"
-                raise TrainingError(f"out of memory with a single sequence: {wanted}") from exc
-        size = (size + 1) // 2
-        notes.append(f"out of memory: {size} sequences at a time now, accumulated to {recipe.batch_size} a step")
+            wanted = "lower max_tokens or max_new_tokens, or train on another machine"
+            size = halved(size, exc, what="sequence", wanted=wanted)
+        notes.append(told(size, recipe.batch_size, what="sequence"))
         model.zero_grad()
-        _free()
+        free()
     losses = [entry["eval_loss"] for entry in trainer.state.log_history if "eval_loss" in entry]
     if losses and min(losses) == losses[0]:  # it was best before it learned anything
         _restore(model, start)
@@ -186,13 +180,3 @@ def _restore(model: Any, copies: Sequence[torch.Tensor]) -> None:
     with torch.no_grad():
         for weight, kept in zip((one for one in model.parameters() if one.requires_grad), copies, strict=True):
             weight.copy_(kept)
-
-
-def _free() -> None:
-    import gc
-
-    import torch
-
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()

@@ -113,9 +113,10 @@ def _trained(
         data = take_snapshot(desk, period, moment, head=_head(champion, label), progress=progress)
         return data, grow(champion, label, base, data, client=client, recipe=grown, progress=progress)
     data = take_snapshot(desk, period, moment, progress=progress)
+    work = _work(desk, period)
     if isinstance(recipe, HeadRecipe):
-        return data, finetune(base, data, client=client, recipe=recipe, seed=seed, progress=progress)
-    return data, teach(base, data, client=client, recipe=recipe, seed=seed, work=_work(desk, period), progress=progress)
+        return data, finetune(base, data, client=client, recipe=recipe, seed=seed, work=work, progress=progress)
+    return data, teach(base, data, client=client, recipe=recipe, seed=seed, work=work, progress=progress)
 
 
 def _head(champion: Classifier, label: str) -> tuple[str, ...]:

@@ -1,0 +1,196 @@
+"""Passes over an encoder that counts letters: the same after a kill at any step, with little memory and little time."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+
+from upkeep.checkpoints import last_put_aside, put_aside
+from upkeep.classifier import Classifier
+from upkeep.config import load_client
+from upkeep.encoder import Encoder
+from upkeep.errors import TrainingError
+from upkeep.home import configs
+from upkeep.manifest import Manifest
+from upkeep.passes import EVERY, Labelled, learn
+from upkeep.recipes import HeadRecipe, load_recipe
+from upkeep.trainer import Ran
+
+LETTERS = "abcdefgh"
+BATCH = 8
+A_PASS = 5  # 36 texts: the last batch has 4
+STEPS = 3 * A_PASS
+
+
+class KilledError(Exception):
+    """Stands for a kill: nothing of ours runs after it."""
+
+
+@dataclass
+class Letters(Encoder):
+    """How often each letter is in a text, through one layer; there is memory to learn from `room` texts at a time."""
+
+    room: int = 100
+
+    def embed(self, texts):
+        if self.model.training and len(texts) > self.room:
+            raise RuntimeError("CUDA out of memory. Tried to allocate more than there is")
+        counts = torch.tensor([[float(text.count(letter)) for letter in LETTERS] for text in texts])
+        return torch.nn.functional.normalize(self.model(counts), dim=1)
+
+
+class Learned(NamedTuple):
+    ran: Ran
+    weights: dict[str, torch.Tensor]
+    steps: list[int]
+    classifier: Classifier
+
+
+def recipe(**changed) -> HeadRecipe:
+    small = {"batch_size": BATCH, "epochs": 3, "learning_rate": 0.05, **changed}
+    return load_recipe(configs(), load_client(configs(), "northwind").training).model_copy(update=small)
+
+
+def labelled(count: int, seed: int) -> Labelled:
+    """Texts that have more of the letter of their row than of most others, each with a weight of its own."""
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, 3, count)
+    texts = ["".join(rng.choice(list(LETTERS), 4 + at % 9)) + LETTERS[row] * 3 for at, row in enumerate(truth)]
+    return Labelled(texts, truth, rng.uniform(0.2, 5, count).astype(np.float32))
+
+
+def ticking(seconds: float):
+    """A clock that goes on so many seconds each time it is looked at."""
+    return itertools.count(0, seconds).__next__
+
+
+def go(folder=None, *, dies=None, room=100, forgets=0.3, clock=None, start=9.0, **changed) -> Learned:
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(len(LETTERS), 6), torch.nn.Dropout(forgets))
+    head = torch.nn.Linear(6, 3)
+    manifest = Manifest(("a", "b", "c"), "c", 1.0, "none", "", 64, "fp32", "")
+    classifier = Classifier(Letters(model, None, 64, "fp32", room=room), head, manifest)
+    steps: list[int] = []
+
+    def progress(_what: str, done: int, _of: int) -> None:
+        steps.append(done)
+        if done == dies:
+            raise KilledError
+
+    ran = learn(
+        classifier, labelled(36, 1), labelled(12, 2), start=start, recipe=recipe(**changed), seed=0,
+        clock=clock or ticking(EVERY), folder=folder, progress=progress,
+    )  # fmt: skip
+    weights = {**model.state_dict(), **{f"head.{name}": value for name, value in head.state_dict().items()}}
+    return Learned(ran, weights, steps, classifier)
+
+
+def same(one: Learned, other: Learned) -> bool:
+    return one.ran == other.ran and all(torch.equal(one.weights[name], other.weights[name]) for name in one.weights)
+
+
+@pytest.mark.parametrize("room", [100, 5])
+@pytest.mark.parametrize("step", range(1, STEPS + 1))
+def test_killed_at_any_step_it_goes_on_there_and_comes_to_the_same(tmp_path, step, room):
+    whole = go(room=room)
+    with pytest.raises(KilledError):
+        go(tmp_path, dies=step, room=room)
+    again = go(tmp_path, room=room)
+    assert again.steps == list(range(step, STEPS + 1))
+    assert same(whole, again)
+
+
+def test_a_run_that_ended_is_not_done_again(tmp_path):
+    whole, again = go(tmp_path), go(tmp_path)
+    assert again.steps == []
+    assert same(whole, again)
+
+
+def test_where_a_pass_takes_no_time_only_its_end_is_put_aside(tmp_path):
+    with pytest.raises(KilledError):
+        go(tmp_path, dies=A_PASS + 4, clock=ticking(EVERY / 100))
+    assert go(tmp_path).steps[0] == A_PASS + 1
+
+
+@pytest.mark.parametrize("part", ["adapter.0.weight", "adapter.0.bias", "head.weight", "head.bias"])
+def test_it_goes_on_from_the_adapter_and_the_head_that_were_put_aside(tmp_path, part):
+    with pytest.raises(KilledError):
+        go(tmp_path, dies=STEPS)
+    state = last_put_aside(tmp_path)
+    state["learned"][part] += 0.001
+    put_aside(tmp_path, state)
+    assert not same(go(), go(tmp_path))
+
+
+@pytest.mark.parametrize("lost", ["adapter.0.weight", "head.bias"])
+def test_what_lacks_a_weight_or_a_part_is_passed_over(tmp_path, lost):
+    go(tmp_path)
+    state = last_put_aside(tmp_path)
+    del state["learned"][lost]
+    put_aside(tmp_path, state)
+    assert go(tmp_path).steps[0] == 1
+    put_aside(tmp_path, {name: value for name, value in last_put_aside(tmp_path).items() if name != "optimiser"})
+    assert go(tmp_path).steps[0] == 1
+
+
+def test_with_memory_for_three_texts_it_learns_the_same_two_at_a_time():
+    plain, little = go(forgets=0.0), go(room=3, forgets=0.0)
+    assert little.ran.notes == [
+        "out of memory: 4 texts at a time now, accumulated to 8 a step",
+        "out of memory: 2 texts at a time now, accumulated to 8 a step",
+    ]
+    assert little.ran.losses == pytest.approx(plain.ran.losses, abs=1e-5)
+    for name, weight in plain.weights.items():
+        torch.testing.assert_close(little.weights[name], weight, atol=1e-5, rtol=0)
+
+
+def test_without_memory_for_one_text_it_says_what_to_do():
+    with pytest.raises(TrainingError, match="out of memory with a single text: lower max_tokens or trained_layers"):
+        go(room=0)
+
+
+def test_what_is_no_lack_of_memory_is_raised_as_it_is(monkeypatch):
+    def broken(*_):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr(Letters, "embed", broken)
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        go()
+
+
+def test_when_its_time_is_up_it_ends_with_the_best_there_is():
+    # 10 s a look at the clock, one after each step: 70 s are more than a minute
+    made = go(clock=ticking(10), max_minutes=1)
+    assert made.ran.notes == ["stopped after 6 of 15 steps"]
+    assert made.steps[-1] == 6
+    held = labelled(12, 2)
+    chances = made.classifier.probabilities(held.texts)[np.arange(12), held.truth]
+    assert -np.log(chances).mean() == pytest.approx(min(made.ran.losses), abs=1e-6)
+
+
+def test_time_before_a_kill_counts_and_when_it_is_up_it_stays_up(tmp_path):
+    slow = {"clock": None, "max_minutes": EVERY * 8.5 / 60}  # a tick for a step, another for the look after a pass
+    whole = go(**slow)
+    assert whole.ran.notes == ["stopped after 8 of 15 steps"]
+    with pytest.raises(KilledError):
+        go(tmp_path, dies=4, **slow)
+    assert same(whole, go(tmp_path, **slow))
+    done = go(tmp_path, **slow)
+    assert done.steps == []
+    assert same(whole, done)
+
+
+def test_what_only_gets_worse_leaves_the_model_as_it_was(tmp_path):
+    begun = go(epochs=0)
+    assert begun.ran == Ran([9.0], [])
+    worse = go(tmp_path, start=0.0)
+    assert min(worse.ran.losses) == 0.0
+    assert all(torch.equal(worse.weights[name], begun.weights[name]) for name in begun.weights)
+    with pytest.raises(KilledError):
+        go(tmp_path / "killed", start=0.0, dies=STEPS)
+    assert same(worse, go(tmp_path / "killed", start=0.0))  # the best was put aside too

@@ -1,0 +1,215 @@
+"""How do an adapter and a head learn together, pass by pass, with whatever happens to the run?
+
+A run that was killed goes on from where it put something aside last, one that gets no memory takes fewer texts at a
+time and accumulates, one that is out of time ends with the best there is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from upkeep.checkpoints import last_put_aside, put_aside
+from upkeep.classifier import Classifier
+from upkeep.memory import free, halved, told
+from upkeep.progress import Progress, silent
+from upkeep.recipes import HeadRecipe
+from upkeep.trainer import WARM_UP, Ran
+
+if TYPE_CHECKING:
+    import torch
+
+Clock: TypeAlias = Callable[[], float]
+"""Seconds since whenever; never set back."""
+EVERY = 20.0
+"""Seconds of learning that a kill may cost, beside a step: by time, for a step may take a tenth of one or ten. To put
+something aside takes some thousandths of them."""
+
+
+class Labelled(NamedTuple):
+    """Texts with the row of the head that is right for each, and what each counts."""
+
+    texts: list[str]
+    truth: NDArray[np.int64]
+    weight: NDArray[np.float32]
+
+
+def learn(
+    classifier: Classifier,
+    train: Labelled,
+    held: Labelled,
+    *,
+    start: float,
+    recipe: HeadRecipe,
+    seed: int,
+    clock: Clock,
+    folder: Path | None = None,
+    progress: Progress = silent,
+) -> Ran:
+    """Train adapter and head together with one-cycle learning rates and leave the best pass by held-out loss.
+
+    `start` is the loss before the first, when the adapter does nothing yet. What was learned so far is put aside in
+    the `folder`, if there is one, and a run finds its own there. Raises TrainingError where there is not enough memory
+    for a single text.
+    """
+    a_pass = math.ceil(len(train.texts) / recipe.batch_size)
+    steps = recipe.epochs * a_pass
+    if not steps:
+        return Ran([start], [])
+    run = _Run(classifier, train, recipe, start=start, steps=steps)
+    if folder:
+        run.go_on(last_put_aside(folder))
+    limit = math.inf if recipe.max_minutes is None else 60 * recipe.max_minutes
+    began, kept = clock() - run.seconds, run.seconds
+    while run.done < steps and run.seconds <= limit:
+        classifier.encoder.model.train()
+        number, at = divmod(run.done, a_pass)
+        for rows in _shuffled(train.texts, recipe.batch_size, np.random.default_rng([seed, number]))[at:]:
+            if folder and run.seconds - kept >= EVERY:
+                put_aside(folder, run.state())
+                kept = run.seconds
+            run.step(rows)
+            progress("fine-tuning, steps", run.done, steps)
+            run.seconds = clock() - began
+            if run.seconds > limit:
+                break
+        run.look(_held_out_loss(classifier, held))
+        run.seconds = clock() - began
+        if folder:
+            put_aside(folder, run.state())
+            kept = run.seconds
+    run.end()
+    early = [f"stopped after {run.done:,} of {steps:,} steps"] if run.done < steps else []
+    return Ran(run.losses, run.notes + early)
+
+
+class _Run:
+    """An adapter and a head on their way, with all that the next step depends on."""
+
+    def __init__(
+        self, classifier: Classifier, train: Labelled, recipe: HeadRecipe, *, start: float, steps: int
+    ) -> None:
+        import torch
+
+        self.classifier, self.texts = classifier, train.texts
+        self.truth, self.weight = torch.from_numpy(train.truth), torch.from_numpy(train.weight)
+        named = classifier.encoder.model.named_parameters()
+        adapter = {f"adapter.{name}": weight for name, weight in named if weight.requires_grad}
+        head = {f"head.{name}": weight for name, weight in classifier.head.named_parameters()}
+        self.learned: dict[str, torch.Tensor] = adapter | head
+        rates = [recipe.learning_rate, recipe.head_learning_rate]
+        groups = [
+            {"params": list(part.values()), "lr": rate} for part, rate in zip((adapter, head), rates, strict=True)
+        ]
+        self.optimiser = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
+        total = max(steps, 3)
+        warm_up = max(WARM_UP, 2 / total)  # OneCycleLR divides by the steps up and the steps down: one of each at least
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimiser, max_lr=rates, total_steps=total, pct_start=warm_up
+        )
+        self.best = self._copies()
+        self.batch = self.size = recipe.batch_size
+        self.losses, self.done, self.seconds = [start], 0, 0.0
+        self.notes: list[str] = []
+
+    def step(self, rows: NDArray[np.int64]) -> None:
+        """Learn from a batch, so many texts at a time as there is memory for."""
+        while True:
+            self.optimiser.zero_grad()
+            try:
+                self._accumulate(rows)
+                break
+            except RuntimeError as exc:
+                wanted = "lower max_tokens or trained_layers, or train on another machine"
+                self.size = halved(self.size, exc, what="text", wanted=wanted)
+            self.notes.append(told(self.size, self.batch, what="text"))
+            free()
+        self.optimiser.step()
+        self.schedule.step()
+        self.done += 1
+
+    def _accumulate(self, rows: NDArray[np.int64]) -> None:
+        """The gradients of the batch's weighted mean loss; each part adds its share of the whole batch's weight."""
+        import torch
+
+        whole = self.weight[rows].sum()
+        for at in range(0, len(rows), self.size):
+            part = rows[at : at + self.size]
+            logits = self.classifier.head(self.classifier.encoder.embed([self.texts[row] for row in part]))
+            losses = torch.nn.functional.cross_entropy(logits, self.truth[part], reduction="none")
+            loss = (losses * self.weight[part]).sum() / whole
+            loss.backward()  # type: ignore[no-untyped-call]
+
+    def look(self, loss: float) -> None:
+        """Keep what was learned so far, if no loss before was lower."""
+        self.losses.append(loss)
+        if loss <= min(self.losses):
+            self.best = self._copies()
+
+    def end(self) -> None:
+        """Leave the model at its best."""
+        self._set(self.best)
+        self.classifier.encoder.model.eval()
+
+    def state(self) -> dict[str, Any]:
+        """All that the next step depends on, as tensors and plain values."""
+        import torch
+
+        return {
+            "learned": {name: weight.detach() for name, weight in self.learned.items()},
+            "best": self.best,
+            "optimiser": self.optimiser.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "random": torch.get_rng_state(),
+            "size": self.size,
+            "losses": self.losses,
+            "notes": self.notes,
+            "done": self.done,
+            "seconds": self.seconds,
+        }
+
+    def go_on(self, state: dict[str, Any] | None) -> None:
+        """Take up a state; without one, or with one of other parts or weights, the run begins."""
+        import torch
+
+        if state is None or state.keys() != self.state().keys() or state["learned"].keys() != self.learned.keys():
+            return
+        self._set(state["learned"])
+        self.best = state["best"]
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.schedule.load_state_dict(state["schedule"])
+        torch.set_rng_state(state["random"])
+        self.size, self.done, self.seconds = state["size"], state["done"], state["seconds"]
+        self.losses, self.notes = state["losses"], state["notes"]
+
+    def _copies(self) -> dict[str, torch.Tensor]:
+        return {name: weight.detach().clone() for name, weight in self.learned.items()}
+
+    def _set(self, values: dict[str, torch.Tensor]) -> None:
+        import torch
+
+        with torch.no_grad():
+            for name, weight in self.learned.items():
+                weight.copy_(values[name])
+
+
+def _held_out_loss(classifier: Classifier, held: Labelled) -> float:
+    """Mean negative log likelihood of the held-out cases; 0 where there are none."""
+    if not held.texts:
+        return 0.0
+    chances = classifier.probabilities(held.texts)[np.arange(len(held.texts)), held.truth]
+    return float(-np.log(np.maximum(chances, 1e-12)).mean())
+
+
+def _shuffled(texts: Sequence[str], size: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
+    """Batches of about the same length in random order: little padding, and no two passes alike."""
+    lengths = np.array([len(text) for text in texts]) * rng.uniform(0.9, 1.1, len(texts))
+    order = np.argsort(lengths, kind="stable")
+    batches = [order[start : start + size] for start in range(0, len(order), size)]
+    rng.shuffle(batches)
+    return batches

@@ -27,6 +27,17 @@ def test_what_was_put_aside_last_is_found(tmp_path):
     assert [path.name for path in (tmp_path / "work").iterdir()] == [KEY]
 
 
+def test_a_kill_while_it_is_written_leaves_the_one_before(tmp_path, monkeypatch):
+    def dies(*_):
+        raise KeyboardInterrupt
+
+    put_aside(tmp_path, {**STATE, "done": 6})
+    monkeypatch.setattr("os.replace", dies)  # all is written by then, under another name
+    with pytest.raises(KeyboardInterrupt):
+        put_aside(tmp_path, STATE)
+    assert last_put_aside(tmp_path)["done"] == 6
+
+
 def test_what_is_damaged_anywhere_is_passed_over(tmp_path):
     put_aside(tmp_path, STATE)
     path = tmp_path / KEY

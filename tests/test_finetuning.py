@@ -14,13 +14,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.small_client import timeline
+from tests.small_client import configure, timeline
 from upkeep.base_model import resolve_base
 from upkeep.cases import Case, Source
 from upkeep.desk import open_desk
 from upkeep.errors import NotEnoughDataError, TrainingError
 from upkeep.finetuning import finetune
+from upkeep.home import home
 from upkeep.progress import silent
+from upkeep.replay import go_live
 from upkeep.sides import Side
 from upkeep.snapshot import Facts, Lesson, Snapshot, Terms, choose
 
@@ -198,6 +200,28 @@ def test_requests_that_were_cut_are_counted(desk, data):
     assert train(desk, fits, batches=3, epochs=0, max_tokens=8).notes == ()
     count = SIZE * 3 + len(data.calibration) + 3
     assert train(desk, cut, batches=3, epochs=0, max_tokens=8).notes == (f"3 of {count} requests cut to max_tokens",)
+
+
+def test_a_retrain_that_was_killed_is_not_begun_anew(tmp_path, monkeypatch):
+    recipe = configure(tmp_path / "configs", monkeypatch) / "training" / "lora-encoder.yaml"
+    recipe.write_text(recipe.read_text().replace("epochs: 1", "epochs: 2"))
+    desk, steps = open_desk("northwind"), []
+    kept = home() / "training" / "northwind" / "launch"
+
+    def dies(what: str, done: int, of: int) -> None:
+        if what.startswith("fine-tuning") and done == of // 2 + 1:  # what the first pass came to was put aside
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        go_live(desk, timeline(months=1), seed=0, progress=dies)
+    assert list(kept.rglob("checkpoint.pt"))
+    go_live(
+        desk, timeline(months=1), seed=0,
+        progress=lambda what, done, of: steps.append((done, of)) if what.startswith("fine-tuning") else None,
+    )  # fmt: skip
+    first, of = steps[0]
+    assert first == of // 2 + 1
+    assert not kept.exists()  # the challenger is on record
 
 
 def main() -> None:

@@ -57,14 +57,17 @@ def snapshot(desk) -> Snapshot:
     return choose(Facts(cases, frozenset(), {}, []), terms)
 
 
-def train(desk, data, *, batches: int, seed: int = 3, work=None, progress=silent, **changed):
+def train(desk, data, *, batches: int, seed: int = 3, work=None, champion=None, progress=silent, **changed):
     recipe = desk.recipe.model_copy(update={"batch_size": SIZE, "epochs": 1, **changed})
     first = {case.answer: case for case in reversed(data.train)}.values()  # every label has a case to learn from
     rest = [case for case in data.train if case not in first]
     taught = [Lesson(Side.TRAIN, case) for case in [*first, *rest][: SIZE * batches]]
     some = replace(data, lessons=(*taught, *(one for one in data.lessons if one.use is Side.CALIBRATION)))
     base, clock = resolve_base(desk.client.base_model), itertools.count(0, 10).__next__  # 10 s a step
-    return finetune(base, some, client=desk.client, recipe=recipe, seed=seed, work=work, clock=clock, progress=progress)
+    return finetune(
+        base, some, client=desk.client, recipe=recipe, seed=seed, work=work, champion=champion, clock=clock,
+        progress=progress,
+    )  # fmt: skip
 
 
 def weights(trained) -> dict[str, object]:
@@ -222,6 +225,13 @@ def test_a_retrain_that_was_killed_is_not_begun_anew(tmp_path, monkeypatch):
     first, of = steps[0]
     assert first == of // 2 + 1
     assert not kept.exists()  # the challenger is on record
+    (run,) = desk.registry.client.search_runs([desk.registry.experiment()], "tags.`upkeep.stage` = 'training'")
+    assert run.info.status == "FINISHED"
+    logged = desk.registry.client.get_metric_history(run.info.run_id, "training/loss")
+    assert {point.step for point in logged} == set(range(1, of + 1))  # of both processes
+    looks = desk.registry.client.get_metric_history(run.info.run_id, "held_out_loss")
+    assert {point.step for point in looks} == {0, of // 2, of}
+    assert {"training/learning_rate", "training/texts_per_second"} <= run.data.metrics.keys()
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ from upkeep.errors import TrainingError
 from upkeep.home import configs
 from upkeep.manifest import Manifest
 from upkeep.passes import EVERY, Labelled, learn
+from upkeep.progress import unmeasured
 from upkeep.recipes import HeadRecipe, load_recipe
 from upkeep.trainer import Ran
 
@@ -36,6 +37,7 @@ class Letters(Encoder):
     """How often each letter is in a text, through one layer; there is memory to learn from `room` texts at a time."""
 
     room: int = 100
+    device = "cpu"
 
     def embed(self, texts):
         if self.model.training and len(texts) > self.room:
@@ -69,7 +71,9 @@ def ticking(seconds: float):
     return itertools.count(0, seconds).__next__
 
 
-def go(folder=None, *, dies=None, room=100, forgets=0.3, clock=None, start=9.0, **changed) -> Learned:
+def go(
+    folder=None, *, dies=None, room=100, forgets=0.3, clock=None, start=9.0, measured=unmeasured, **changed
+) -> Learned:
     torch.manual_seed(0)
     model = torch.nn.Sequential(torch.nn.Linear(len(LETTERS), 6), torch.nn.Dropout(forgets))
     head = torch.nn.Linear(6, 3)
@@ -84,7 +88,7 @@ def go(folder=None, *, dies=None, room=100, forgets=0.3, clock=None, start=9.0, 
 
     ran = learn(
         classifier, labelled(36, 1), labelled(12, 2), start=start, recipe=recipe(**changed), seed=0,
-        clock=clock or ticking(EVERY), folder=folder, progress=progress,
+        clock=clock or ticking(EVERY), folder=folder, progress=progress, measured=measured,
     )  # fmt: skip
     weights = {**model.state_dict(), **{f"head.{name}": value for name, value in head.state_dict().items()}}
     return Learned(ran, weights, steps, classifier)
@@ -183,6 +187,24 @@ def test_time_before_a_kill_counts_and_when_it_is_up_it_stays_up(tmp_path):
     done = go(tmp_path, **slow)
     assert done.steps == []
     assert same(whole, done)
+
+
+def test_after_three_passes_without_a_gain_it_stops_also_after_a_kill(tmp_path):
+    hopeless = {"start": 0.0, "epochs": 9}
+    whole = go(**hopeless)
+    assert whole.ran.notes == ["stopped after 15 of 45 steps"]
+    with pytest.raises(KilledError):
+        go(tmp_path, dies=2 * A_PASS + 2, **hopeless)
+    assert same(whole, go(tmp_path, **hopeless))
+    assert go(tmp_path, **hopeless).steps == []
+
+
+def test_each_step_and_each_look_is_measured():
+    told: list[tuple[str, int]] = []
+    made = go(measured=lambda values, step: told.extend((name, step) for name in values))
+    assert [step for name, step in told if name == "held_out_loss"] == [0, A_PASS, 2 * A_PASS, STEPS]
+    for name in ("training/loss", "training/learning_rate", "training/texts_per_second"):
+        assert [step for one, step in told if one == name] == made.steps
 
 
 def test_what_only_gets_worse_leaves_the_model_as_it_was(tmp_path):

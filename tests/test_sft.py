@@ -15,9 +15,9 @@ from upkeep.base_model import resolve_base
 from upkeep.chat import pack
 from upkeep.config import LocalModel
 from upkeep.errors import NotEnoughDataError, TrainingError
-from upkeep.progress import silent
+from upkeep.progress import silent, unmeasured
 from upkeep.sft import teach
-from upkeep.trainer import Lessons, run
+from upkeep.trainer import Lessons, _watch, run
 
 SHORT = recipe(epochs=2)
 HERE = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
@@ -108,6 +108,56 @@ def test_when_its_time_is_up_it_ends_with_the_best_there_is(chat_base):  # noqa:
     made = teach(chat_base, lessons(), client=client(), recipe=recipe(epochs=90, max_minutes=0.04), seed=0)
     assert made.notes[-1].startswith("stopped after ")
     assert len(made.losses) < 9
+
+
+def test_patience_before_a_kill_counts(chat_base, tmp_path):  # noqa: F811
+    hopeless = recipe(epochs=8, learning_rate=1000.0)  # a look each pass
+    whole = teach(chat_base, lessons(), client=client(), recipe=hopeless, seed=0)
+    assert whole.notes[-1] == "stopped after 140 of 160 steps"  # three looks after the best one
+    steps: list[int] = []
+
+    def dies(what: str, done: int, of: int) -> None:
+        if what.startswith("fine-tuning"):
+            steps.append(done)
+            if done == 125:  # after the second of them
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        teach(chat_base, lessons(), client=client(), recipe=hopeless, seed=0, work=tmp_path, progress=dies)
+    again = teach(chat_base, lessons(), client=client(), recipe=hopeless, seed=0, work=tmp_path)
+    assert again.losses == whole.losses
+    assert again.notes == whole.notes
+
+
+def test_time_before_a_kill_counts_and_when_it_is_up_it_stays_up():
+    from transformers import TrainerControl, TrainerState
+
+    state = TrainerState(global_step=3, max_steps=9)
+    watch = type(_watch(recipe(max_minutes=1), silent, unmeasured))
+    for seconds, over in ((30.0, False), (61.0, True)):
+        restored = watch.from_state({"args": {}, "attributes": {"before": seconds, "ended": False}})  # as Trainer does
+        control = TrainerControl()
+        restored.on_step_end(None, state, control)
+        assert (control.should_training_stop, control.should_evaluate, control.should_save) == (over, over, over)
+    again = watch.from_state(restored.state())
+    control = TrainerControl()
+    again.on_step_end(None, state, control)
+    assert control.should_training_stop
+    assert not control.should_evaluate  # it was looked at before the kill
+
+
+def test_each_step_and_each_look_is_measured(chat_base):  # noqa: F811
+    told: list[tuple[str, int, float]] = []
+    steps: list[int] = []
+    made = teach(
+        chat_base, lessons(), client=client(), recipe=SHORT, seed=0,
+        progress=lambda what, done, _: steps.append(done) if what.startswith("fine-tuning") else None,
+        measured=lambda values, step: told.extend((name, step, value) for name, value in values.items()),
+    )  # fmt: skip
+    assert [value for name, _, value in told if name == "held_out_loss"] == made.losses
+    for name in ("loss", "learning_rate", "tokens_per_second"):
+        assert [step for one, step, _ in told if one == f"training/{name}"] == steps
+    assert all(value > 0 for name, _, value in told if name.endswith("second"))
 
 
 def test_what_only_gets_worse_leaves_the_model_as_it_was(chat_base, tmp_path):  # noqa: F811

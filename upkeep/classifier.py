@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upkeep.base_model import Base
-from upkeep.encoder import SCORING_BATCH, Encoder, by_length, load_encoder
+from upkeep.batches import in_batches
+from upkeep.encoder import SCORING_BATCH, Encoder, load_encoder
 from upkeep.manifest import Answer, Manifest, sealed, unsealed
 from upkeep.progress import Progress, silent
 from upkeep.shared import SharedBase, save_adapter
@@ -32,7 +33,7 @@ class Classifier:
 
     def __init__(self, encoder: Encoder, head: torch.nn.Linear, manifest: Manifest) -> None:
         self.encoder = encoder
-        self.head = head
+        self.head = head.to(encoder.device)
         self.manifest = manifest
 
     @property
@@ -41,15 +42,14 @@ class Classifier:
         return self.manifest.labels
 
     def probabilities(self, texts: Sequence[str], *, progress: Progress = silent) -> NDArray[np.float64]:
-        """Class probabilities, shape (len(texts), len(labels)); batches are sorted by length so little is padded."""
+        """Class probabilities, shape (len(texts), len(labels))."""
         import torch
 
         found = np.zeros((len(texts), len(self.labels)))
         self.encoder.model.eval()
         with torch.inference_mode():
-            for rows in by_length(texts, SCORING_BATCH, progress=progress, what="scoring"):
-                logits = self.logits(self.encoder.embed([texts[row] for row in rows]))
-                found[rows] = torch.softmax(logits.double(), dim=1).numpy()
+            for rows, made in in_batches(texts, SCORING_BATCH, self._logits_of, progress=progress, what="scoring"):
+                found[rows] = torch.softmax(made.double(), dim=1).cpu().numpy()
         return found
 
     def logits(self, embeddings: torch.Tensor) -> torch.Tensor:
@@ -61,6 +61,7 @@ class Classifier:
         import torch
 
         blocks = list(self.manifest.blocks) or [len(self.labels)]
+        embeddings = embeddings.to(self.head.weight.device)
         parts = zip(torch.split(self.head.weight, blocks), torch.split(self.head.bias, blocks), strict=True)
         return torch.cat([torch.nn.functional.linear(embeddings, weight, bias) for weight, bias in parts], dim=1)
 
@@ -95,6 +96,9 @@ class Classifier:
         head = torch.nn.Linear(weights["weight"].shape[1], weights["weight"].shape[0])
         head.load_state_dict(weights)
         return cls(encoder, head, manifest)
+
+    def _logits_of(self, texts: list[str]) -> torch.Tensor:
+        return self.logits(self.encoder.embed(texts))
 
 
 @lru_cache(maxsize=2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from upkeep.errors import DeliveryError
@@ -28,6 +29,14 @@ def time_of(text: str) -> datetime:
     except ValueError as exc:
         wanted = "a day or a time such as 2026-11-23, 2026-11-23T06:00 or 2026-11-23T06:00+01:00"
         raise argparse.ArgumentTypeError(f"found {text!r}, expected {wanted}") from exc
+
+
+def file_there(text: str) -> Path:
+    """The path of a file. Raises argparse.ArgumentTypeError where there is none."""
+    path = Path(text)
+    if not path.is_file():
+        raise argparse.ArgumentTypeError(f"found no file {text}")
+    return path
 
 
 def as_of(options: argparse.Namespace) -> datetime:

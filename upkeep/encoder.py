@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upkeep.base_model import Base
+from upkeep.batches import in_batches
 from upkeep.errors import BaseModelError
+from upkeep.hardware import device, hardware_precision
 from upkeep.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -38,13 +40,21 @@ class Encoder:
         """Length of an embedding."""
         return int(self.model.config.hidden_size)
 
+    @property
+    def device(self) -> Any:
+        """Where the model is."""
+        return self.model.device
+
     def embed(self, texts: Sequence[str]) -> torch.Tensor:
-        """Mean over the tokens of the last layer, L2-normalised: float32, shape (len(texts), width), with gradients."""
+        """Mean over the tokens of the last layer, L2-normalised: float32, shape (len(texts), width), with gradients.
+
+        On the device that the model is on.
+        """
         import torch
 
         batch = self.tokenizer(
             list(texts), padding=True, truncation=True, max_length=self.max_tokens, return_tensors="pt"
-        )
+        ).to(self.device)
         with self.frozen.passing(texts, batch["attention_mask"]) if self.frozen else nullcontext():
             hidden = self.model(**batch).last_hidden_state
         mask = batch["attention_mask"].unsqueeze(-1).float()
@@ -53,7 +63,7 @@ class Encoder:
 
 
 def load_encoder(base: Base, *, max_tokens: int, precision: str) -> Encoder:
-    """The base model without dropout, and its tokenizer. Raises BaseModelError."""
+    """The base model without dropout on the fastest device there is, and its tokenizer. Raises BaseModelError."""
     import torch
     from transformers import AutoModel, AutoTokenizer
     from transformers.utils import logging
@@ -74,17 +84,7 @@ def load_encoder(base: Base, *, max_tokens: int, precision: str) -> Encoder:
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0  # costs time, and lost accuracy in short fine-tunes
-    return Encoder(model.eval(), tokenizer, max_tokens, hardware_precision(precision))
-
-
-def by_length(
-    texts: Sequence[str], size: int, *, progress: Progress = silent, what: str = "texts"
-) -> Iterator[NDArray[np.int64]]:
-    """Row numbers in batches of texts of like length, reporting progress as they are taken."""
-    order = np.argsort([len(text) for text in texts], kind="stable")
-    for start in range(0, len(order), size):
-        yield order[start : start + size]
-        progress(what, min(start + size, len(order)), len(order))
+    return Encoder(model.to(device()).eval(), tokenizer, max_tokens, hardware_precision(precision))
 
 
 def embed_all(encoder: Encoder, texts: Sequence[str], *, progress: Progress = silent) -> NDArray[np.float32]:
@@ -93,16 +93,6 @@ def embed_all(encoder: Encoder, texts: Sequence[str], *, progress: Progress = si
 
     found = np.zeros((len(texts), encoder.width), dtype=np.float32)
     with torch.no_grad():
-        for rows in by_length(texts, SCORING_BATCH, progress=progress, what="embedding"):
-            found[rows] = encoder.embed([texts[row] for row in rows]).numpy()
+        for rows, made in in_batches(texts, SCORING_BATCH, encoder.embed, progress=progress, what="embedding"):
+            found[rows] = made.cpu().numpy()
     return found
-
-
-def hardware_precision(wanted: str) -> str:
-    """`bf16` or `fp32`; `auto` is bf16 only where the processor multiplies it natively."""
-    if wanted != "auto":
-        return wanted
-    import torch
-
-    able = torch.cpu.get_capabilities()
-    return "bf16" if able.get("avx512_bf16") or able.get("amx_bf16") else "fp32"

@@ -19,27 +19,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upkeep.base_model import Base
+from upkeep.batches import chunks
 from upkeep.cases import Case
 from upkeep.checkpoints import fingerprint
 from upkeep.classifier import Classifier
 from upkeep.config import Client
-from upkeep.encoder import SCORING_BATCH, Encoder, by_length, embed_all, hardware_precision, load_encoder
+from upkeep.encoder import Encoder, embed_all, load_encoder
 from upkeep.errors import NotEnoughDataError
+from upkeep.hardware import hardware_precision
 from upkeep.manifest import Manifest
 from upkeep.model import Trained
 from upkeep.passes import Clock, Labelled, learn
-from upkeep.progress import Progress, silent
+from upkeep.progress import Measured, Progress, silent, unmeasured
 from upkeep.recipes import HeadRecipe, Weight
 from upkeep.snapshot import Snapshot
 from upkeep.threshold import NOTHING_AUTOMATIC, Fit, fit_threshold
-from upkeep.trainer import Ran
+from upkeep.warm import weights_of, with_adapter
 
 if TYPE_CHECKING:
     import torch
 
 
-class FrozenView(NamedTuple):
-    """What the base model alone makes of the cases: embeddings of those trained on and of those held out."""
+class View(NamedTuple):
+    """What a model makes of the cases: embeddings of those trained on and of those held out."""
 
     train: NDArray[np.float32]
     held: NDArray[np.float32]
@@ -55,13 +57,16 @@ def finetune(
     recipe: HeadRecipe,
     seed: int,
     work: Path | None = None,
+    champion: Path | None = None,
     clock: Clock = time.monotonic,
     progress: Progress = silent,
+    measured: Measured = unmeasured,
 ) -> Trained[Classifier]:
     """Train an adapter and a head on `data` and fit the confidence threshold.
 
     Deterministic for a seed on one kind of machine. With a folder for its `work` a run that was killed goes on from
-    where it put something aside last, and comes to the same. Raises NotEnoughDataError where fewer than two labels or
+    where it put something aside last, and comes to the same. `champion` is the release folder of the model in service,
+    for a recipe that starts from it. Raises NotEnoughDataError where fewer than two labels or
     no held-out case is there to learn from, TrainingError where there is not enough memory for a single text.
     """
     import torch
@@ -78,18 +83,22 @@ def finetune(
         training_digest=data.digest,
         label_set=data.label_set,
     )
-    folder = work / fingerprint(base, data, recipe, seed, manifest.precision) if work else None
+    folder = work / fingerprint(base, data, recipe, seed, manifest.precision, weights_of(champion)) if work else None
     with torch.random.fork_rng():
-        classifier, view, ran = _train(
-            base, data, manifest, recipe=recipe, seed=seed, folder=folder, clock=clock, progress=progress
+        classifier, view, start = _begun(
+            base, data, manifest, recipe=recipe, seed=seed, champion=champion, progress=progress
         )
+        ran = learn(
+            classifier, view.taught, view.kept, start=start.loss, recipe=recipe, seed=seed, clock=clock, folder=folder,
+            progress=progress, measured=measured,
+        )  # fmt: skip
     fit = calibrate(classifier, data, view, client)
     classifier.encoder.frozen = None
     classifier.manifest = replace(manifest, threshold=fit.threshold)
-    return Trained(classifier, fit, ran.losses, (*_cuts(classifier.encoder, view), *ran.notes))
+    return Trained(classifier, fit, ran.losses, (*start.notes, *_cuts(classifier.encoder, view), *ran.notes))
 
 
-def calibrate(classifier: Classifier, data: Snapshot, view: FrozenView, client: Client) -> Fit:
+def calibrate(classifier: Classifier, data: Snapshot, view: View, client: Client) -> Fit:
     """Fit the threshold that keeps the client's promised precision on the held-out cases.
 
     Requests of an unknown kind are rare or unseen when a model ships. How far they look like known ones is measured by
@@ -114,7 +123,7 @@ def calibrate(classifier: Classifier, data: Snapshot, view: FrozenView, client: 
     )
 
 
-def _unknown_ranks(view: FrozenView, real: NDArray[np.bool_], folds: int = 3) -> NDArray[np.float64]:
+def _unknown_ranks(view: View, real: NDArray[np.bool_], folds: int = 3) -> NDArray[np.float64]:
     """Share of known held-out cases that are less sure than each case of a label that was left out."""
     from sklearn.linear_model import LogisticRegression
 
@@ -149,27 +158,34 @@ def _check(data: Snapshot, client: Client) -> None:
         raise NotEnoughDataError(what="fitting the confidence threshold", have=0, need=1, where=where)
 
 
-def _cuts(encoder: Encoder, view: FrozenView) -> list[str]:
+def _cuts(encoder: Encoder, view: View) -> list[str]:
     texts, cut = [*view.taught.texts, *view.kept.texts], 0
-    for rows in by_length(texts, SCORING_BATCH):
-        found = encoder.tokenizer([texts[row] for row in rows], verbose=False)["input_ids"]
+    for some in chunks(texts):
+        found = encoder.tokenizer(some, verbose=False)["input_ids"]
         cut += sum(len(tokens) > encoder.max_tokens for tokens in found)
     return [f"{cut:,} of {len(texts):,} requests cut to max_tokens"] if cut else []
 
 
-def _train(
+class _Start(NamedTuple):
+    """The held-out loss before the first step, and what is to be said of what the adapter starts from."""
+
+    loss: float
+    notes: tuple[str, ...]
+
+
+def _begun(
     base: Base,
     data: Snapshot,
     manifest: Manifest,
     *,
     recipe: HeadRecipe,
     seed: int,
-    folder: Path | None,
-    clock: Clock,
+    champion: Path | None,
     progress: Progress,
-) -> tuple[Classifier, FrozenView, Ran]:
+) -> tuple[Classifier, View, _Start]:
+    """The model before its first step, and what the base model alone makes of the cases."""
     import torch
-    from peft import LoraConfig, get_peft_model
+    from peft import LoraConfig
 
     from upkeep.frozen import FrozenLayers
 
@@ -179,13 +195,7 @@ def _train(
         encoder.frozen = FrozenLayers(encoder.model, trained_layers[0])
     train = labelled(data.train, data.labels, recipe.mix.weight)
     held = labelled(data.calibration, data.labels, Weight.ONCE)
-    view = FrozenView(
-        train=embed_all(encoder, train.texts, progress=progress),
-        held=embed_all(encoder, held.texts, progress=progress),
-        taught=train,
-        kept=held,
-    )
-    head, loss = _start(view, recipe)
+    view = _seen(encoder, train, held, progress=progress)
     lora = LoraConfig(
         r=recipe.lora_rank,
         lora_alpha=recipe.lora_alpha,
@@ -194,12 +204,19 @@ def _train(
         task_type="FEATURE_EXTRACTION",
     )
     torch.manual_seed(seed)
-    encoder.model = get_peft_model(encoder.model, lora)
-    classifier = Classifier(encoder, head, manifest)
-    ran = learn(
-        classifier, train, held, start=loss, recipe=recipe, seed=seed, clock=clock, folder=folder, progress=progress
+    adapted = with_adapter(encoder.model, lora, recipe, base=base, champion=champion)
+    encoder.model = adapted.model
+    head, loss = _start(_seen(encoder, train, held, progress=progress) if adapted.warm else view, recipe)
+    return Classifier(encoder, head, manifest), view, _Start(loss, adapted.notes)
+
+
+def _seen(encoder: Encoder, train: Labelled, held: Labelled, *, progress: Progress) -> View:
+    return View(
+        train=embed_all(encoder, train.texts, progress=progress),
+        held=embed_all(encoder, held.texts, progress=progress),
+        taught=train,
+        kept=held,
     )
-    return classifier, view, ran
 
 
 def labelled(cases: Sequence[Case], labels: Sequence[str], weight: Weight) -> Labelled:
@@ -216,7 +233,7 @@ def _last_layers(encoder: Encoder, count: int | None) -> list[int] | None:
     return None if count is None or count >= layers else list(range(layers - count, layers))
 
 
-def _start(view: FrozenView, recipe: HeadRecipe) -> tuple[torch.nn.Linear, float]:
+def _start(view: View, recipe: HeadRecipe) -> tuple[torch.nn.Linear, float]:
     """A linear layer with the weights of a logistic regression, regularised as the held-out cases like it best.
 
     With it their mean negative log likelihood, 0 where there are none.

@@ -6,15 +6,17 @@ A released generator is a LoRA adapter on a causal language model that was train
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from upkeep.base_model import Base
+from upkeep.batches import in_batches
 from upkeep.chat import Chat
-from upkeep.encoder import by_length, hardware_precision
 from upkeep.errors import BaseModelError
+from upkeep.hardware import device, hardware_precision
 from upkeep.manifest import Answer, Manifest, sealed, unsealed
 from upkeep.progress import Progress, silent
 from upkeep.shared import SharedBase, save_adapter
@@ -46,8 +48,8 @@ class Generator:
         found: list[Answer] = [Answer("", 0.0, False)] * len(texts)
         self.model.eval()
         with torch.inference_mode():
-            for rows in by_length(texts, BATCH, progress=progress, what="writing"):
-                for row, one in zip(rows, self._written([texts[row] for row in rows]), strict=True):
+            for rows, made in in_batches(texts, BATCH, self._written, progress=progress, what="writing"):
+                for row, one in zip(rows, made, strict=True):
                     found[row] = one
         return found
 
@@ -123,24 +125,59 @@ def _shared(base: Base, precision: str) -> tuple[SharedBase, Any]:
 
 
 def load_causal(base: Base, precision: str) -> tuple[Any, Any]:
-    """The base model on the fastest device there is, and its tokenizer. Raises BaseModelError."""
+    """The base model on the fastest device there is, and its tokenizer; `precision` is that of a ChatRecipe.
+
+    Raises BaseModelError.
+    """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+    four_bits = precision == "nf4"
+    multiplied = "auto" if four_bits else precision
+    quantised = {"quantization_config": _four_bits(), "device_map": {"": device()}} if four_bits else {}
     try:
         tokenizer = AutoTokenizer.from_pretrained(base.folder, trust_remote_code=False)
         model = AutoModelForCausalLM.from_pretrained(
             base.folder,
             trust_remote_code=False,
             use_safetensors=True,
-            dtype=torch.bfloat16 if hardware_precision(precision) == "bf16" else torch.float32,
+            dtype=torch.bfloat16 if hardware_precision(multiplied) == "bf16" else torch.float32,
+            **quantised,
         )
     except (OSError, ValueError) as exc:
         raise BaseModelError(f"base model {base.reference} in {base.folder} cannot be loaded: {exc}") from exc
     if tokenizer.chat_template is None:
         raise BaseModelError(f"base model {base.reference}: its tokenizer has no chat template, expected a chat model")
     model.config.use_cache = False  # with a cache transformers takes a pack for one text: lessons would see each other
-    return model.to("cuda" if torch.cuda.is_available() else "cpu").eval(), tokenizer
+    if not four_bits:
+        return model.to(device()).eval(), tokenizer
+    _packed_once(model)
+    return model.eval(), tokenizer
+
+
+def _packed_once(model: Any) -> None:
+    """Leave 4-bit weights as they are: for answers a processor packs them otherwise, and what unpacks them when a model
+    is saved is not exact (bitsandbytes 0.50), so that every checkpoint would change the base model.
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
+
+
+def _four_bits() -> Any:
+    """Weights in 4-bit NormalFloat, their scales quantised too, unpacked to be multiplied (T. Dettmers et al., QLoRA,
+    2023)."""
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise BaseModelError("precision: found nf4, which needs bitsandbytes: pip install 'upkeep[qlora]'")
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16 if hardware_precision("auto") == "bf16" else torch.float32,
+    )

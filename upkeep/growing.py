@@ -19,7 +19,7 @@ from upkeep.classifier import Classifier
 from upkeep.config import Client
 from upkeep.encoder import embed_all, load_encoder
 from upkeep.errors import NotEnoughDataError
-from upkeep.finetuning import FrozenView, calibrate, labelled
+from upkeep.finetuning import View, calibrate, labelled
 from upkeep.model import Trained
 from upkeep.passes import Labelled
 from upkeep.progress import Progress, silent
@@ -103,7 +103,7 @@ def grow(
     head = _with_row(champion.head, place, _row(champion, place, seen, taught))
     classifier = Classifier(champion.encoder, head, manifest)
     frozen = load_encoder(base, max_tokens=manifest.max_tokens, precision=manifest.precision)
-    view = FrozenView(
+    view = View(
         train=embed_all(frozen, taught.texts, progress=progress),
         held=embed_all(frozen, held.texts, progress=progress),
         taught=taught,
@@ -135,7 +135,7 @@ def _row(champion: Classifier, place: int, seen: NDArray[np.float32], taught: La
     import torch
 
     with torch.inference_mode():
-        logits = champion.logits(torch.from_numpy(seen)).double().numpy()
+        logits = champion.logits(torch.from_numpy(seen)).double().cpu().numpy()
     others = np.delete(logits, place, axis=1) if place < logits.shape[1] else logits
     is_new, weight = taught.truth == place, taught.weight.astype(np.float64)
     counts = np.bincount(taught.truth, weights=weight, minlength=place + 1)

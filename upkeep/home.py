@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
 from pathlib import Path
@@ -33,7 +34,8 @@ def prepare_process() -> None:
     os.environ.update(QUIET)
     for name, value in POLITE.items():
         os.environ.setdefault(name, value)
-    # PEFT's call, transformers' deprecation: nothing a user can act on
+    # bitsandbytes misses a package that would fetch code from a hub; PEFT's call, transformers' deprecation
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
 
 

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from upkeep.checkpoints import last_put_aside, put_aside
 from upkeep.classifier import Classifier
 from upkeep.memory import free, halved, told
-from upkeep.progress import Progress, silent
+from upkeep.progress import Measured, Progress, silent, unmeasured
 from upkeep.recipes import HeadRecipe
-from upkeep.trainer import WARM_UP, Ran
+from upkeep.trainer import PATIENCE, WARM_UP, Ran
 
 if TYPE_CHECKING:
     import torch
@@ -50,12 +50,13 @@ def learn(
     clock: Clock,
     folder: Path | None = None,
     progress: Progress = silent,
+    measured: Measured = unmeasured,
 ) -> Ran:
     """Train adapter and head together with one-cycle learning rates and leave the best pass by held-out loss.
 
-    `start` is the loss before the first, when the adapter does nothing yet. What was learned so far is put aside in
-    the `folder`, if there is one, and a run finds its own there. Raises TrainingError where there is not enough memory
-    for a single text.
+    `start` is the loss before the first. It ends where several passes in a row brought none that was lower. What was
+    learned so far is put aside in the `folder`, if there is one, and a run finds its own there. Raises TrainingError
+    where there is not enough memory for a single text.
     """
     a_pass = math.ceil(len(train.texts) / recipe.batch_size)
     steps = recipe.epochs * a_pass
@@ -66,19 +67,29 @@ def learn(
         run.go_on(last_put_aside(folder))
     limit = math.inf if recipe.max_minutes is None else 60 * recipe.max_minutes
     began, kept = clock() - run.seconds, run.seconds
-    while run.done < steps and run.seconds <= limit:
+    if not run.done:
+        measured({"held_out_loss": start}, 0)
+    while run.done < steps and run.seconds <= limit and not run.stuck:
         classifier.encoder.model.train()
         number, at = divmod(run.done, a_pass)
         for rows in _shuffled(train.texts, recipe.batch_size, np.random.default_rng([seed, number]))[at:]:
             if folder and run.seconds - kept >= EVERY:
                 put_aside(folder, run.state())
                 kept = run.seconds
-            run.step(rows)
+            loss, before, run.seconds = run.step(rows), run.seconds, clock() - began
             progress("fine-tuning, steps", run.done, steps)
-            run.seconds = clock() - began
+            measured(
+                {
+                    "training/loss": loss,
+                    "training/learning_rate": float(run.schedule.get_last_lr()[0]),
+                    "training/texts_per_second": len(rows) / max(run.seconds - before, 1e-9),
+                },
+                run.done,
+            )
             if run.seconds > limit:
                 break
         run.look(_held_out_loss(classifier, held))
+        measured({"held_out_loss": run.losses[-1]}, run.done)
         run.seconds = clock() - began
         if folder:
             put_aside(folder, run.state())
@@ -97,7 +108,8 @@ class _Run:
         import torch
 
         self.classifier, self.texts = classifier, train.texts
-        self.truth, self.weight = torch.from_numpy(train.truth), torch.from_numpy(train.weight)
+        device = classifier.head.weight.device
+        self.truth, self.weight = (torch.from_numpy(one).to(device) for one in (train.truth, train.weight))
         named = classifier.encoder.model.named_parameters()
         adapter = {f"adapter.{name}": weight for name, weight in named if weight.requires_grad}
         head = {f"head.{name}": weight for name, weight in classifier.head.named_parameters()}
@@ -117,12 +129,22 @@ class _Run:
         self.losses, self.done, self.seconds = [start], 0, 0.0
         self.notes: list[str] = []
 
-    def step(self, rows: NDArray[np.int64]) -> None:
-        """Learn from a batch, so many texts at a time as there is memory for."""
+    @property
+    def stuck(self) -> bool:
+        """Did too many passes in a row bring nothing better?"""
+        return len(self.losses) - 1 - self.best_look >= PATIENCE
+
+    @property
+    def best_look(self) -> int:
+        """Which look had the lowest loss, the newest of equal ones; the start is the first."""
+        return max(at for at, loss in enumerate(self.losses) if loss == min(self.losses))
+
+    def step(self, rows: NDArray[np.int64]) -> float:
+        """Learn from a batch, so many texts at a time as there is memory for; its mean loss before that."""
         while True:
             self.optimiser.zero_grad()
             try:
-                self._accumulate(rows)
+                loss = self._accumulate(rows)
                 break
             except RuntimeError as exc:
                 wanted = "lower max_tokens or trained_layers, or train on another machine"
@@ -132,23 +154,26 @@ class _Run:
         self.optimiser.step()
         self.schedule.step()
         self.done += 1
+        return loss
 
-    def _accumulate(self, rows: NDArray[np.int64]) -> None:
-        """The gradients of the batch's weighted mean loss; each part adds its share of the whole batch's weight."""
+    def _accumulate(self, rows: NDArray[np.int64]) -> float:
+        """The batch's weighted mean loss and its gradients; each part adds its share of the whole batch's weight."""
         import torch
 
-        whole = self.weight[rows].sum()
+        whole, mean = self.weight[rows].sum(), 0.0
         for at in range(0, len(rows), self.size):
             part = rows[at : at + self.size]
             logits = self.classifier.head(self.classifier.encoder.embed([self.texts[row] for row in part]))
             losses = torch.nn.functional.cross_entropy(logits, self.truth[part], reduction="none")
             loss = (losses * self.weight[part]).sum() / whole
             loss.backward()  # type: ignore[no-untyped-call]
+            mean += loss.item()
+        return mean
 
     def look(self, loss: float) -> None:
         """Keep what was learned so far, if no loss before was lower."""
         self.losses.append(loss)
-        if loss <= min(self.losses):
+        if self.best_look == len(self.losses) - 1:
             self.best = self._copies()
 
     def end(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many are done, and how many there are."""
@@ -12,6 +12,14 @@ Progress = Callable[[str, int, int], None]
 
 def silent(what: str, done: int, total: int) -> None:
     """Say nothing."""
+
+
+Measured = Callable[[Mapping[str, float], int], None]
+"""Called with what was measured, by name, and after how many steps of learning that was."""
+
+
+def unmeasured(values: Mapping[str, float], step: int) -> None:
+    """Keep nothing."""
 
 
 class OnTerminal:

@@ -26,6 +26,13 @@ class Outdated(StrEnum):
     APPEND = "append"
 
 
+class Start(StrEnum):
+    """What the adapter of a retrain starts from."""
+
+    BASE = "base"
+    CHAMPION = "champion"
+
+
 class Weight(StrEnum):
     """What a case that was asked many times counts in training."""
 
@@ -44,7 +51,7 @@ class Mix(Strict):
     weight: Weight = Weight.LOG
 
 
-class _Shared(Strict):
+class Common(Strict):
     """What both kinds of recipe say."""
 
     name: Name
@@ -59,14 +66,15 @@ class _Shared(Strict):
     calibration_share: float = Field(gt=0, lt=0.5, description="share of cases that only fit the confidence threshold")
     holdout_share: float = Field(gt=0, lt=0.5, description="share of collected cases locked away for evaluation")
     mix: Mix = Mix()
-    precision: Literal["auto", "bf16", "fp32"] = Field(description="auto = bf16 where the hardware has it")
+    start: Start = Field(default=Start.BASE, description="champion: goes on from the adapter in service where it can")
     max_minutes: float | None = Field(default=None, gt=0, description="training ends then with the best there is")
 
 
-class HeadRecipe(_Shared):
+class HeadRecipe(Common):
     """How a classifier is trained: an adapter, and a head that starts from a logistic regression."""
 
     task: Literal[Task.CLASSIFICATION] = Task.CLASSIFICATION
+    precision: Literal["auto", "bf16", "fp32"] = Field(description="auto = bf16 where the hardware has it")
     trained_layers: int | None = Field(default=None, ge=1, description="how many of the last layers; None: all")
     head_learning_rate: float = Field(gt=0, description="peak rate of the head")
     head_regularisation: tuple[Annotated[float, Field(gt=0)], ...] = Field(
@@ -75,10 +83,13 @@ class HeadRecipe(_Shared):
     minimum_examples: int = Field(ge=1, description="cases a new label needs before it is learned")
 
 
-class ChatRecipe(_Shared):
+class ChatRecipe(Common):
     """How a model is taught to write answers: an adapter on a causal language model with a chat template."""
 
     task: Literal[Task.GENERATION]
+    precision: Literal["auto", "bf16", "fp32", "nf4"] = Field(
+        description="auto = bf16 where the hardware has it; nf4 = the base model in 4 bits (QLoRA), needs bitsandbytes"
+    )
     max_new_tokens: int = Field(ge=1, le=8192, description="longer answers are cut, in training and in service")
 
 

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
-from upkeep.command_line import announce_changes, as_of, desk_of, moment
+from upkeep.command_line import announce_changes, as_of, desk_of, file_there, moment
 from upkeep.errors import DecisionError
+from upkeep.progress import OnTerminal
 
 
 def add_release_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """`decisions`, `approve`, `refuse` and `rollback`."""
+    """`answer`, `decisions`, `approve`, `refuse` and `rollback`."""
+    answer = commands.add_parser("answer", help="answer a file of requests, however long, by a registered version")
+    answer.add_argument("client")
+    answer.add_argument("requests", type=file_there, help="JSONL with id, input, as a log has them")
+    answer.add_argument("answers", type=Path, help="the JSONL file to write")
+    answer.add_argument("--version", help="a version in MLflow; default: the one in service")
+    answer.set_defaults(run=_answer)
+
     listed = commands.add_parser("decisions", help="list what was decided, what became of it and what was in service")
     listed.add_argument("client")
     listed.add_argument("--again", action="store_true", help="judge each decision again from its record, and compare")
@@ -37,6 +46,21 @@ def add_release_commands(commands: argparse._SubParsersAction[argparse.ArgumentP
     rollback.add_argument("--to", metavar="VERSION", help="an earlier version; default: the one before")
     moment(rollback)
     rollback.set_defaults(run=_rollback)
+
+
+def _answer(options: argparse.Namespace) -> None:
+    from upkeep.answering import answer_file
+    from upkeep.stages.finetuning import load_model
+    from upkeep.stages.release import in_service
+
+    desk = desk_of(options.client)
+    version = options.version or in_service(desk)
+    done = answer_file(
+        load_model(desk, version), options.requests, options.answers, version=version, progress=OnTerminal()
+    )
+    print(f"{done.answered:,} requests answered by version {version}: {options.answers}")
+    if done.rejected:
+        print(f"{done.rejected:,} lines cannot be used, each with what is wrong with it: {done.rejects}")
 
 
 def _decisions(options: argparse.Namespace) -> None:

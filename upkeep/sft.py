@@ -21,16 +21,18 @@ from upkeep.chat import Chat, Lesson, pack
 from upkeep.checkpoints import fingerprint
 from upkeep.closeness import judge_of
 from upkeep.config import Client
-from upkeep.encoder import hardware_precision
 from upkeep.errors import NotEnoughDataError
 from upkeep.generator import Generator, load_causal
+from upkeep.hardware import hardware_precision
 from upkeep.manifest import Manifest
 from upkeep.model import Trained
-from upkeep.progress import Progress, silent
+from upkeep.progress import Measured, Progress, silent, unmeasured
 from upkeep.recipes import ChatRecipe, Task, Weight
 from upkeep.snapshot import Snapshot
 from upkeep.threshold import NOTHING_AUTOMATIC, Fit, fit_threshold
+from upkeep.together import Work, launcher, run_together
 from upkeep.trainer import Lessons, run
+from upkeep.warm import Adapted, weights_of, with_adapter
 
 
 def teach(
@@ -41,13 +43,15 @@ def teach(
     recipe: ChatRecipe,
     seed: int,
     work: Path | None = None,
+    champion: Path | None = None,
     progress: Progress = silent,
+    measured: Measured = unmeasured,
 ) -> Trained[Generator]:
     """Train an adapter to write the answers in `data` and fit the confidence threshold.
 
     Deterministic for a seed on one kind of machine. With a folder for its `work` a run that was killed goes on from
-    where it put something aside last, and comes to the same. Raises NotEnoughDataError without a case to train on, or
-    one held out.
+    where it put something aside last, and comes to the same. `champion` is the release folder of the model in service,
+    for a recipe that starts from it. Raises NotEnoughDataError without a case to train on, or one held out.
     """
     import torch
 
@@ -74,17 +78,22 @@ def teach(
     capacity = recipe.max_tokens + recipe.max_new_tokens
     repeated = _repeated(train, data.train, recipe.mix.weight)
     lessons = Lessons(pack(repeated, capacity=capacity), pack(held, capacity=capacity))
-    name = fingerprint(base, data, recipe, seed, precision, client.writing.system_prompt)
+    name = fingerprint(base, data, recipe, seed, precision, client.writing.system_prompt, weights_of(champion))
     with torch.random.fork_rng(), tempfile.TemporaryDirectory() as scratch:
         torch.manual_seed(seed)
-        model = _with_adapter(model, recipe)
+        adapted = _adapted(model, recipe, base=base, champion=champion)
         folder = (work or Path(scratch)) / name
-        ran = run(model, lessons, recipe, seed=seed, folder=folder, progress=progress)
-    generator = Generator(model, chat, manifest)
+        command = launcher()
+        if command:
+            job = Work(base, precision, recipe, lessons, seed)
+            ran = run_together(command, adapted.model, job, folder=folder, progress=progress, measured=measured)
+        else:
+            ran = run(adapted.model, lessons, recipe, seed=seed, folder=folder, progress=progress, measured=measured)
+    generator = Generator(adapted.model, chat, manifest)
     fit = calibrate(generator, data.calibration, client, progress=progress)
     generator.manifest = replace(manifest, threshold=fit.threshold)
     packed = f"{len(repeated):,} lessons in {len(lessons.train):,} sequences"
-    return Trained(generator, fit, ran.losses, (*_cuts(train), packed, *ran.notes))
+    return Trained(generator, fit, ran.losses, (*_cuts(train), packed, *adapted.notes, *ran.notes))
 
 
 def calibrate(generator: Generator, cases: Sequence[Case], client: Client, *, progress: Progress = silent) -> Fit:
@@ -111,8 +120,8 @@ def _cuts(lessons: Sequence[Lesson]) -> list[str]:
     return [f"{n:,} of {len(lessons):,} {what}" for n, what in told if n]
 
 
-def _with_adapter(model: Any, recipe: ChatRecipe) -> Any:
-    from peft import LoraConfig, get_peft_model
+def _adapted(model: Any, recipe: ChatRecipe, *, base: Base, champion: Path | None) -> Adapted:
+    from peft import LoraConfig
 
     lora = LoraConfig(
         r=recipe.lora_rank,
@@ -120,4 +129,4 @@ def _with_adapter(model: Any, recipe: ChatRecipe) -> Any:
         target_modules=list(recipe.target_modules),
         task_type="CAUSAL_LM",
     )
-    return get_peft_model(model, lora)
+    return with_adapter(model, lora, recipe, base=base, champion=champion)

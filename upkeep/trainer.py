@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from upkeep.chat import NOT_LEARNED, Pack
 from upkeep.memory import free, halved, told
-from upkeep.progress import Progress
+from upkeep.progress import Measured, Progress, unmeasured
 from upkeep.recipes import ChatRecipe
 
 if TYPE_CHECKING:
@@ -43,47 +43,102 @@ class Ran(NamedTuple):
     notes: list[str]
 
 
-def run(model: Any, lessons: Lessons, recipe: ChatRecipe, *, seed: int, folder: Path, progress: Progress) -> Ran:
+class Passed(NamedTuple):
+    """One try that came to its end: the losses of its looks, and how many steps it did of how many."""
+
+    losses: list[float]
+    step: int
+    steps: int
+
+
+Try = Callable[[int], Passed]
+"""Trains with so many sequences at a time. Raises RuntimeError where there is no memory for them."""
+
+
+def run(
+    model: Any,
+    lessons: Lessons,
+    recipe: ChatRecipe,
+    *,
+    seed: int,
+    folder: Path,
+    progress: Progress,
+    measured: Measured = unmeasured,
+) -> Ran:
     """Train a model's adapter in place and leave it as it was when its held-out loss was lowest.
 
     Checkpoints are kept in `folder`, and a run finds those of its own there. Raises TrainingError where there is not
     enough memory for a single sequence.
     """
     start = _copies(model)
+
+    def once(size: int) -> Passed:
+        model.zero_grad()
+        free()
+        return train(model, lessons, recipe, size=size, seed=seed, folder=folder, progress=progress, measured=measured)
+
+    passed, notes = with_memory(once, recipe)
+    if passed.losses and min(passed.losses) == passed.losses[0]:  # it was best before it learned anything
+        _restore(model, start)
+    model.eval()
+    return Ran(passed.losses, notes)
+
+
+def with_memory(once: Try, recipe: ChatRecipe) -> tuple[Passed, list[str]]:
+    """Try with a whole batch at a time, and with half as many each time that this does not fit into memory.
+
+    Raises TrainingError where there is not enough for a single sequence.
+    """
     notes: list[str] = []
     size = recipe.batch_size
     while True:
-        trainer = _trainer(model, lessons, recipe, size=size, seed=seed, folder=folder, progress=progress)
         try:
-            trainer.train(resume_from_checkpoint=_newest(folder))
+            passed = once(size)
             break
         except RuntimeError as exc:
             wanted = "lower max_tokens or max_new_tokens, or train on another machine"
             size = halved(size, exc, what="sequence", wanted=wanted)
         notes.append(told(size, recipe.batch_size, what="sequence"))
-        model.zero_grad()
-        free()
+    if passed.step < passed.steps:
+        notes.append(f"stopped after {passed.step:,} of {passed.steps:,} steps")
+    return passed, notes
+
+
+def train(
+    model: Any,
+    lessons: Lessons,
+    recipe: ChatRecipe,
+    *,
+    size: int,
+    seed: int,
+    folder: Path,
+    progress: Progress,
+    measured: Measured,
+) -> Passed:
+    """One try, in this process, which may be one of several that train together. Raises RuntimeError."""
+    watch = _watch(recipe, progress, measured)
+    trainer = _trainer(model, lessons, recipe, size=size, seed=seed, folder=folder, watch=watch)
+    trainer.train(resume_from_checkpoint=newest(folder))
     losses = [entry["eval_loss"] for entry in trainer.state.log_history if "eval_loss" in entry]
-    if losses and min(losses) == losses[0]:  # it was best before it learned anything
-        _restore(model, start)
-    if trainer.state.global_step < trainer.state.max_steps:
-        notes.append(f"stopped after {trainer.state.global_step:,} of {trainer.state.max_steps:,} steps")
-    model.eval()
-    return Ran(losses, notes)
+    return Passed(losses, trainer.state.global_step, trainer.state.max_steps)
 
 
 def _trainer(
-    model: Any, lessons: Lessons, recipe: ChatRecipe, *, size: int, seed: int, folder: Path, progress: Progress
+    model: Any, lessons: Lessons, recipe: ChatRecipe, *, size: int, seed: int, folder: Path, watch: Any
 ) -> Trainer:
     import torch
+    from accelerate import PartialState
     from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainingArguments
 
-    accumulated = -(-recipe.batch_size // size)
-    steps = recipe.epochs * max(-(-len(lessons.train) // (size * accumulated)), 1)
+    on_gpu = torch.cuda.is_available()
+    together = PartialState(cpu=not on_gpu).num_processes
+    each = max(size // together, 1)
+    accumulated = -(-recipe.batch_size // (each * together))
+    steps = recipe.epochs * max(-(-len(lessons.train) // (each * together * accumulated)), 1)
     every = max(steps // LOOKS, 1)
     arguments = TrainingArguments(
         output_dir=str(folder),
-        per_device_train_batch_size=size,
+        per_device_train_batch_size=each,
         per_device_eval_batch_size=1,  # the mean over batches would hang on their size
         gradient_accumulation_steps=accumulated,
         num_train_epochs=recipe.epochs,
@@ -91,7 +146,7 @@ def _trainer(
         weight_decay=recipe.weight_decay,
         warmup_steps=WARM_UP,
         lr_scheduler_type="cosine",
-        eval_on_start=_newest(folder) is None,
+        eval_on_start=newest(folder) is None,
         eval_strategy="steps",
         eval_steps=every,
         save_strategy="steps",
@@ -103,23 +158,41 @@ def _trainer(
         prediction_loss_only=True,
         remove_unused_columns=False,
         label_names=["labels"],
+        restore_callback_states_from_checkpoint=True,  # patience and time begin anew otherwise
+        ddp_find_unused_parameters=False,
         seed=seed,
         data_seed=seed,
-        use_cpu=not torch.cuda.is_available(),
-        logging_strategy="no",
+        use_cpu=not on_gpu,
+        logging_strategy="steps",
+        logging_steps=1,
+        include_num_input_tokens_seen="all",
         disable_tqdm=True,
         report_to="none",
     )
-    trainer = Trainer(
+    trainer = _by_sequence(Trainer)(
         model=model,
         args=arguments,
         train_dataset=list(lessons.train),
         eval_dataset=list(lessons.held),
         data_collator=collate,
-        callbacks=[_watch(recipe, progress), EarlyStoppingCallback(PATIENCE)],
+        callbacks=[EarlyStoppingCallback(PATIENCE), watch],
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
+
+
+def _by_sequence(kind: type[Trainer]) -> type[Trainer]:
+    """A trainer whose evaluation loss is a mean over sequences, whichever process has which of them."""
+
+    class BySequence(kind):  # type: ignore[misc]
+        def prediction_step(self, *given: Any, **named: Any) -> Any:
+            self.args.average_tokens_across_devices = False
+            try:
+                return super().prediction_step(*given, **named)
+            finally:
+                self.args.average_tokens_across_devices = True  # a step's gradients are a mean over its tokens
+
+    return BySequence
 
 
 def collate(packs: Sequence[Pack]) -> dict[str, torch.Tensor]:
@@ -141,22 +214,54 @@ def collate(packs: Sequence[Pack]) -> dict[str, torch.Tensor]:
     }
 
 
-def _watch(recipe: ChatRecipe, progress: Progress) -> Any:
-    """Tells how far a run is, and ends it when its time is up."""
-    from transformers import TrainerCallback
+def _watch(recipe: ChatRecipe, progress: Progress, measured: Measured) -> Any:
+    """Tells how far a run is and what it measures, and ends it when its time is up.
 
-    class Watch(TrainerCallback):  # type: ignore[misc]
-        began = time.monotonic()
+    The time it took and whether it was to end go into each checkpoint.
+    """
+    from transformers import TrainerCallback
+    from transformers.trainer_callback import ExportableState
+
+    limit = float("inf") if recipe.max_minutes is None else 60 * recipe.max_minutes
+
+    class Watch(TrainerCallback, ExportableState):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self.before, self.ended = 0.0, False
+            self.began = self.logged = time.monotonic()
+            self.tokens = 0
+
+        @property
+        def seconds(self) -> float:
+            return self.before + time.monotonic() - self.began
+
+        def state(self) -> dict[str, Any]:
+            return {"args": {}, "attributes": {"before": self.seconds, "ended": self.ended}}
 
         def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
             progress("fine-tuning, steps", state.global_step, state.max_steps)
-            if recipe.max_minutes is not None and time.monotonic() - self.began > 60 * recipe.max_minutes:
+            if self.ended:
+                control.should_training_stop = True
+            elif self.seconds > limit:
+                self.ended = True
                 control.should_evaluate = control.should_save = control.should_training_stop = True
+
+        def on_evaluate(self, _args: Any, state: Any, control: Any, *, metrics: Any, **_: Any) -> None:
+            measured({"held_out_loss": metrics["eval_loss"]}, state.global_step)
+            self.ended = self.ended or control.should_training_stop
+
+        def on_log(self, _args: Any, state: Any, _control: Any, *, logs: Any, **_: Any) -> None:
+            if "loss" not in logs:
+                return
+            now, tokens = time.monotonic(), state.num_input_tokens_seen
+            found = {"loss": logs["loss"], "learning_rate": logs["learning_rate"]}
+            found["tokens_per_second"] = (tokens - self.tokens) / max(now - self.logged, 1e-9)
+            self.logged, self.tokens = now, tokens
+            measured({f"training/{name}": value for name, value in found.items()}, state.global_step)
 
     return Watch()
 
 
-def _newest(folder: Path) -> str | None:
+def newest(folder: Path) -> str | None:
     """The newest checkpoint that is whole: what is written last can be read."""
     whole = [one.parent for one in folder.glob("checkpoint-*/trainer_state.json") if _is_json(one)]
     return str(max(whole, key=lambda one: int(one.name.rpartition("-")[2]))) if whole else None

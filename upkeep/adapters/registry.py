@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 CHAMPION, CHALLENGER = "champion", "challenger"
+KEY = "upkeep.run"
+"""The tag by which a run that was killed is found again."""
 DIGEST_LENGTH = 36
 """MLflow stores no longer dataset digest."""
 
@@ -145,16 +147,29 @@ class Registry:
         return bool(self.client.search_runs([self.experiment(part)], wanted, max_results=1))
 
     @contextmanager
-    def run(self, name: str, tags: Mapping[str, str], *, part: str = "") -> Iterator[Run]:
-        """A run that ends as FINISHED, or as FAILED when the block raises."""
+    def run(self, name: str, tags: Mapping[str, str], *, part: str = "", key: str | None = None) -> Iterator[Run]:
+        """A run that ends as FINISHED, or as FAILED when the block raises.
+
+        With a key it is the run of that key that never came to its end, where there is one.
+        """
         tagged = {**tags, "mlflow.runName": name, "mlflow.source.name": "upkeep"}
-        run_id = self.client.create_run(self.experiment(part), run_name=name, tags=tagged).info.run_id
+        run_id = self._unfinished(key, part) if key else None
+        if run_id is not None:
+            self.client.update_run(run_id, status="RUNNING")
+        else:
+            tagged |= {KEY: key} if key else {}
+            run_id = self.client.create_run(self.experiment(part), run_name=name, tags=tagged).info.run_id
         status = "FAILED"
         try:
             yield Run(self.client, run_id)
             status = "FINISHED"
         finally:
             self.client.set_terminated(run_id, status)
+
+    def _unfinished(self, key: str, part: str) -> str | None:
+        wanted = f"tags.`{KEY}` = '{key}' and attributes.status != 'FINISHED'"
+        found = self.client.search_runs([self.experiment(part)], wanted, max_results=1)
+        return str(found[0].info.run_id) if found else None
 
     def register(
         self, run: Run, release: Path, *, base_model: Mapping[str, object], about: str, tags: Mapping[str, str]

@@ -7,29 +7,35 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from upkeep import records
-from upkeep.adapters.registry import Dataset, Registry
+from upkeep.adapters.live import watched
+from upkeep.adapters.registry import Dataset, Registry, Run
 from upkeep.base_model import Base, resolve_base
+from upkeep.checkpoints import fingerprint
 from upkeep.classifier import Classifier
 from upkeep.config import BaseModelConfig
 from upkeep.desk import Desk
 from upkeep.elsewhere import answers_elsewhere, prepare, same_answers
-from upkeep.errors import UnsupportedTaskError
+from upkeep.errors import NoChampionError, UnsupportedTaskError
 from upkeep.finetuning import finetune
 from upkeep.growing import grow
 from upkeep.home import home
 from upkeep.model import Model, Trained, load_release
-from upkeep.progress import Progress, silent
-from upkeep.recipes import HeadRecipe, Recipe
+from upkeep.progress import Measured, Progress, silent
+from upkeep.recipes import HeadRecipe, Recipe, Start
 from upkeep.sft import teach
 from upkeep.snapshot import Snapshot
 from upkeep.stages.release import in_service
 from upkeep.stages.snapshot import differences, snapshots, take_snapshot
+from upkeep.warm import weights_of
 
 PROOF_TEXTS = 20
 
@@ -72,11 +78,18 @@ def train_challenger(
     moment = desk.local(as_of)
     base = resolve_base(desk.client.base_model)
     prepare()  # it imports while this trains
-    data, trained = _trained(desk, period, moment, base, seed=seed, label=label, progress=progress)
+    head = _head(desk, label) if label is not None else ()
+    data = take_snapshot(desk, period, moment, head=head, progress=progress)
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch) / "release"
-        trained.model.save(folder)
-        version = _register(desk, period, data, trained, folder=folder, seed=seed)
+        start = _start(desk, Path(scratch) / "champion")
+        with _run(desk, period, data, base, start, seed=seed, label=label) as run:
+            with watched(run, desk.registry.uri) as measured:
+                trained = _trained(
+                    desk, period, data, base, start, seed=seed, label=label, progress=progress, measured=measured
+                )
+            folder = Path(scratch) / "release"
+            trained.model.save(folder)
+            version = _register(desk, run, period, data, trained, folder=folder)
         texts = [case.text for case in data.calibration[:PROOF_TEXTS]]
         back = answers_elsewhere(desk.registry.fetch(version, Path(scratch) / "back"), base, texts)
         exact = same_answers(trained.model.answer(texts), back)
@@ -102,25 +115,59 @@ def train_challenger(
 
 
 def _trained(
-    desk: Desk, period: str, moment: datetime, base: Base, *, seed: int, label: str | None, progress: Progress
-) -> tuple[Snapshot, Trained[Model]]:
-    """A model of the kind that the recipe is for, and what it was taught."""
+    desk: Desk,
+    period: str,
+    data: Snapshot,
+    base: Base,
+    start: Champion | None,
+    *,
+    seed: int,
+    label: str | None,
+    progress: Progress,
+    measured: Measured,
+) -> Trained[Model]:
+    """A model of the kind that the recipe is for, or the champion with the row of a new category."""
     client, recipe = desk.client, desk.recipe
     if label is not None:
-        grown, champion = desk.head_recipe, load_model(desk, in_service(desk))
-        if not isinstance(champion, Classifier):
-            raise UnsupportedTaskError(f"client {client.client}: the model in service writes, it has no categories")
-        data = take_snapshot(desk, period, moment, head=_head(champion, label), progress=progress)
-        return data, grow(champion, label, base, data, client=client, recipe=grown, progress=progress)
-    data = take_snapshot(desk, period, moment, progress=progress)
-    work = _work(desk, period)
+        return grow(_classifier(desk), label, base, data, client=client, recipe=desk.head_recipe, progress=progress)
+    work, champion = _work(desk, period), start.folder if start else None
     if isinstance(recipe, HeadRecipe):
-        return data, finetune(base, data, client=client, recipe=recipe, seed=seed, work=work, progress=progress)
-    return data, teach(base, data, client=client, recipe=recipe, seed=seed, work=work, progress=progress)
+        return finetune(
+            base, data, client=client, recipe=recipe, seed=seed, work=work, champion=champion,
+            progress=progress, measured=measured,
+        )  # fmt: skip
+    return teach(
+        base, data, client=client, recipe=recipe, seed=seed, work=work, champion=champion,
+        progress=progress, measured=measured,
+    )  # fmt: skip
 
 
-def _head(champion: Classifier, label: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys([*champion.labels, label]))
+class Champion(NamedTuple):
+    """The model in service that a retrain may go on from: its version, and its release folder."""
+
+    version: str
+    folder: Path
+
+
+def _start(desk: Desk, scratch: Path) -> Champion | None:
+    if desk.recipe.start is Start.BASE:
+        return None
+    try:
+        version = in_service(desk)
+    except NoChampionError:
+        return None
+    return Champion(version, desk.registry.fetch(version, scratch))
+
+
+def _classifier(desk: Desk) -> Classifier:
+    champion = load_model(desk, in_service(desk))
+    if not isinstance(champion, Classifier):
+        raise UnsupportedTaskError(f"client {desk.client.client}: the model in service writes, it has no categories")
+    return champion
+
+
+def _head(desk: Desk, label: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys([*_classifier(desk).labels, label]))
 
 
 def _work(desk: Desk, period: str) -> Path:
@@ -139,31 +186,45 @@ def _loaded(uri: str, client: str, version: str, base: BaseModelConfig) -> Model
         return load_release(Registry(client, uri).fetch(version, Path(scratch)), resolve_base(base))
 
 
-def _register(desk: Desk, period: str, data: Snapshot, trained: Trained[Model], *, folder: Path, seed: int) -> str:
-    tags = {"upkeep.period": period, "upkeep.stage": "training", "upkeep.client": desk.client.client}
+@contextmanager
+def _run(
+    desk: Desk, period: str, data: Snapshot, base: Base, start: Champion | None, *, seed: int, label: str | None
+) -> Iterator[Run]:
+    """The training's run in MLflow, which says from the first step on what is trained and on what.
+
+    After a kill the next training of the same goes on in it.
+    """
+    tags = _tags(desk, period)
+    key = fingerprint(base, data, desk.recipe, seed, label, weights_of(start.folder if start else None))
+    with desk.registry.run(f"{period} training", tags, key=key) as run:
+        run.params({**_flat(desk.recipe), "seed": seed, "cases": len(data.train), "labels": len(data.labels)})
+        run.params({"base": base.reference, "base_digest": base.digest, "champion": start.version if start else "-"})
+        run.dataset(Dataset(f"{desk.client.client}/cases", data.digest, "training"))
+        run.metrics({f"left_out/{reason.partition(':')[0]}": n for reason, n in data.left_out.items()})
+        run.metrics({"nearest_evaluation_item": data.proof.similarity})
+        yield run
+
+
+def _register(desk: Desk, run: Run, period: str, data: Snapshot, trained: Trained[Model], *, folder: Path) -> str:
     about = (
         f"{period}: trained on {len(data.train):,} cases{f' with {len(data.labels)} labels' if data.labels else ''}, "
         f"{data.superseded} answers superseded"
     )
     notes = [f"- {note}" for note in trained.notes]
-    with desk.registry.run(f"{period} training", tags) as run:
-        run.params({**_flat(desk.recipe), "seed": seed, "cases": len(data.train), "labels": len(data.labels)})
-        run.params({"base": trained.model.manifest.base, "base_digest": trained.model.manifest.base_digest})
-        run.dataset(Dataset(f"{desk.client.client}/cases", data.digest, "training"))
-        run.metrics({f"left_out/{reason.partition(':')[0]}": n for reason, n in data.left_out.items()})
-        run.metrics({"nearest_evaluation_item": data.proof.similarity})
-        told = [f"# {period}: {about}", "", f"- proof: {data.proof}", *notes, *_changed(desk, period)]
-        run.text("training-data.md", "\n".join(told) + "\n")
-        for step, loss in enumerate(trained.losses):
-            run.metrics({"held_out_loss": loss}, step=step)
-        run.metrics({"threshold": trained.fit.threshold, "expected_automatic_share": trained.fit.automatic})
-        return desk.registry.register(
-            run,
-            folder,
-            base_model=desk.client.base_model.model_dump(),
-            about=about,
-            tags={**tags, "upkeep.digest": data.digest},
-        )
+    told = [f"# {period}: {about}", "", f"- proof: {data.proof}", *notes, *_changed(desk, period)]
+    run.text("training-data.md", "\n".join(told) + "\n")
+    run.metrics({"threshold": trained.fit.threshold, "expected_automatic_share": trained.fit.automatic})
+    return desk.registry.register(
+        run,
+        folder,
+        base_model=desk.client.base_model.model_dump(),
+        about=about,
+        tags={**_tags(desk, period), "upkeep.digest": data.digest},
+    )
+
+
+def _tags(desk: Desk, period: str) -> dict[str, str]:
+    return {"upkeep.period": period, "upkeep.stage": "training", "upkeep.client": desk.client.client}
 
 
 def _changed(desk: Desk, period: str) -> list[str]:

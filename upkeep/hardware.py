@@ -1,0 +1,22 @@
+"""What does the machine have that models run on?"""
+
+from __future__ import annotations
+
+
+def device() -> str:
+    """`cuda` where there is a GPU, else `cpu`."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def hardware_precision(wanted: str) -> str:
+    """What is wanted; `auto` is bf16 only where the GPU, or without one the processor, multiplies it natively."""
+    if wanted != "auto":
+        return wanted
+    import torch
+
+    if device() == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    able = torch.cpu.get_capabilities()
+    return "bf16" if able.get("avx512_bf16") or able.get("amx_bf16") else "fp32"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from upkeep.config import BaseModelConfig, HubModel, LocalModel, PackagedModel
@@ -47,11 +48,23 @@ def _checked(folder: Path, expected: str | None, reference: str) -> Base:
         raise BaseModelError(
             f"base model {reference}: no *.safetensors in {folder}; other weight formats are not loaded"
         )
-    digests = [file_digest(path) for path in weights]
+    digests = [_digest(path, *_state(path)) for path in weights]
     digest = digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
     if expected and digest != expected:
         raise BaseModelError(f"base model {reference}: SHA-256 of its weights is {digest}, expected {expected}")
     return Base(folder=folder, digest=digest, reference=reference)
+
+
+def _state(path: Path) -> tuple[int, int, int]:
+    """What changes when the file does."""
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns, found.st_ino
+
+
+@lru_cache(maxsize=64)
+def _digest(path: Path, *_state: int) -> str:
+    """The digest of a file in that state: a review asks four times, and large weights take seconds to read."""
+    return file_digest(path)
 
 
 def _package_folder(model: PackagedModel) -> Path:

@@ -204,10 +204,10 @@ def _begun(
         task_type="FEATURE_EXTRACTION",
     )
     torch.manual_seed(seed)
-    adapted = with_adapter(encoder.model, lora, recipe, base=base, champion=champion)
-    encoder.model = adapted.model
-    head, loss = _start(_seen(encoder, train, held, progress=progress) if adapted.warm else view, recipe)
-    return Classifier(encoder, head, manifest), view, _Start(loss, adapted.notes)
+    begun = with_adapter(encoder.model, lora, recipe, base=base, champion=champion)
+    encoder.model = begun.model
+    head, loss = _start(_seen(encoder, train, held, progress=progress) if begun.warm else view, recipe)
+    return Classifier(encoder, head, manifest), view, _Start(loss, begun.notes)
 
 
 def _seen(encoder: Encoder, train: Labelled, held: Labelled, *, progress: Progress) -> View:

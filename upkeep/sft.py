@@ -32,7 +32,7 @@ from upkeep.snapshot import Snapshot
 from upkeep.threshold import NOTHING_AUTOMATIC, Fit, fit_threshold
 from upkeep.together import Work, launcher, run_together
 from upkeep.trainer import Lessons, run
-from upkeep.warm import Adapted, weights_of, with_adapter
+from upkeep.warm import Begun, weights_of, with_adapter
 
 
 def teach(
@@ -81,19 +81,19 @@ def teach(
     name = fingerprint(base, data, recipe, seed, precision, client.writing.system_prompt, weights_of(champion))
     with torch.random.fork_rng(), tempfile.TemporaryDirectory() as scratch:
         torch.manual_seed(seed)
-        adapted = _adapted(model, recipe, base=base, champion=champion)
+        begun = _begun(model, recipe, base=base, champion=champion)
         folder = (work or Path(scratch)) / name
         command = launcher()
         if command:
             job = Work(base, precision, recipe, lessons, seed)
-            ran = run_together(command, adapted.model, job, folder=folder, progress=progress, measured=measured)
+            ran = run_together(command, begun.model, job, folder=folder, progress=progress, measured=measured)
         else:
-            ran = run(adapted.model, lessons, recipe, seed=seed, folder=folder, progress=progress, measured=measured)
-    generator = Generator(adapted.model, chat, manifest)
+            ran = run(begun.model, lessons, recipe, seed=seed, folder=folder, progress=progress, measured=measured)
+    generator = Generator(begun.model, chat, manifest)
     fit = calibrate(generator, data.calibration, client, progress=progress)
     generator.manifest = replace(manifest, threshold=fit.threshold)
     packed = f"{len(repeated):,} lessons in {len(lessons.train):,} sequences"
-    return Trained(generator, fit, ran.losses, (*_cuts(train), packed, *adapted.notes, *ran.notes))
+    return Trained(generator, fit, ran.losses, (*_cuts(train), packed, *begun.notes, *ran.notes))
 
 
 def calibrate(generator: Generator, cases: Sequence[Case], client: Client, *, progress: Progress = silent) -> Fit:
@@ -120,7 +120,7 @@ def _cuts(lessons: Sequence[Lesson]) -> list[str]:
     return [f"{n:,} of {len(lessons):,} {what}" for n, what in told if n]
 
 
-def _adapted(model: Any, recipe: ChatRecipe, *, base: Base, champion: Path | None) -> Adapted:
+def _begun(model: Any, recipe: ChatRecipe, *, base: Base, champion: Path | None) -> Begun:
     from peft import LoraConfig
 
     lora = LoraConfig(

@@ -20,7 +20,7 @@ SHAPE = ("r", "lora_alpha", "target_modules", "layers_to_transform")
 """What two adapters have in common where one can go on from the other."""
 
 
-class Adapted(NamedTuple):
+class Begun(NamedTuple):
     """A model with the adapter to train, whether that knows something already, and what else is to be said of it."""
 
     model: Any
@@ -28,17 +28,17 @@ class Adapted(NamedTuple):
     notes: tuple[str, ...]
 
 
-def with_adapter(model: Any, lora: LoraConfig, recipe: Common, *, base: Base, champion: Path | None) -> Adapted:
+def with_adapter(model: Any, lora: LoraConfig, recipe: Common, *, base: Base, champion: Path | None) -> Begun:
     """The base model with an adapter to train; `champion` is the folder of the release in service, if there is one."""
     from peft import PeftModel, get_peft_model
 
     if recipe.start is Start.BASE:
-        return Adapted(get_peft_model(model, lora), False, ())
+        return Begun(get_peft_model(model, lora), False, ())
     missing = _missing(lora, base, champion)
     if champion is None or missing:
-        return Adapted(get_peft_model(model, lora), False, (f"starts from the base model: {missing}",))
+        return Begun(get_peft_model(model, lora), False, (f"starts from the base model: {missing}",))
     warm = PeftModel.from_pretrained(model, str(champion / "adapter"), is_trainable=True)
-    return Adapted(warm, True, ("starts from the champion's adapter",))
+    return Begun(warm, True, ("starts from the champion's adapter",))
 
 
 def _missing(lora: LoraConfig, base: Base, champion: Path | None) -> str | None:

@@ -198,7 +198,8 @@ def _run(
     key = fingerprint(base, data, desk.recipe, seed, label, weights_of(start.folder if start else None))
     with desk.registry.run(f"{period} training", tags, key=key) as run:
         run.params({**_flat(desk.recipe), "seed": seed, "cases": len(data.train), "labels": len(data.labels)})
-        run.params({"base": base.reference, "base_digest": base.digest, "champion": start.version if start else "-"})
+        run.params({"base": base.reference, "base_digest": base.digest})
+        run.params({"champion": start.version} if start else {})
         run.dataset(Dataset(f"{desk.client.client}/cases", data.digest, "training"))
         run.metrics({f"left_out/{reason.partition(':')[0]}": n for reason, n in data.left_out.items()})
         run.metrics({"nearest_evaluation_item": data.proof.similarity})

@@ -81,6 +81,8 @@ def load_encoder(base: Base, *, max_tokens: int, precision: str) -> Encoder:
         )
     except (OSError, ValueError) as exc:
         raise BaseModelError(f"base model {base.reference} in {base.folder} cannot be loaded: {exc}") from exc
+    if tokenizer.pad_token is None:  # many decoders' have none; the mask hides it, whichever it is
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0  # costs time, and lost accuracy in short fine-tunes

@@ -187,20 +187,19 @@ def _begun(
     import torch
     from peft import LoraConfig
 
-    from upkeep.frozen import FrozenLayers
+    from upkeep.frozen import FrozenLayers, modules_from
 
     encoder = load_encoder(base, max_tokens=manifest.max_tokens, precision=manifest.precision)
-    trained_layers = _last_layers(encoder, recipe.trained_layers)
-    if trained_layers and trained_layers[0] > 0:
-        encoder.frozen = FrozenLayers(encoder.model, trained_layers[0])
+    first = _first_trained(encoder, recipe.trained_layers)
+    if first:
+        encoder.frozen = FrozenLayers(encoder.model, first)
     train = labelled(data.train, data.labels, recipe.mix.weight)
     held = labelled(data.calibration, data.labels, Weight.ONCE)
     view = _seen(encoder, train, held, progress=progress)
     lora = LoraConfig(
         r=recipe.lora_rank,
         lora_alpha=recipe.lora_alpha,
-        target_modules=list(recipe.target_modules),
-        layers_to_transform=trained_layers,
+        target_modules=modules_from(encoder.model, first, recipe.target_modules),
         task_type="FEATURE_EXTRACTION",
     )
     torch.manual_seed(seed)
@@ -228,9 +227,10 @@ def labelled(cases: Sequence[Case], labels: Sequence[str], weight: Weight) -> La
     return Labelled([case.text for case in usable], truth, 1 + np.log2(asked))
 
 
-def _last_layers(encoder: Encoder, count: int | None) -> list[int] | None:
+def _first_trained(encoder: Encoder, count: int | None) -> int:
+    """The number of the first layer that gets an adapter; of all, where no count of last ones is given."""
     layers = int(encoder.model.config.num_hidden_layers)
-    return None if count is None or count >= layers else list(range(layers - count, layers))
+    return 0 if count is None else max(layers - count, 0)
 
 
 def _start(view: View, recipe: HeadRecipe) -> tuple[torch.nn.Linear, float]:

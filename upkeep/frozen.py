@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from upkeep.errors import BaseModelError
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -78,6 +80,27 @@ class _Known(torch.nn.Module):
         return self.hidden
 
 
+def modules_from(model: Any, first: int, names: Sequence[str]) -> list[str]:
+    """The full names of the modules that are called so, in the layers from one on.
+
+    PEFT's own `layers_to_transform` finds no layer of a decoder whose stack is not inside of another module. Raises
+    BaseModelError naming what there is.
+    """
+    layers = _layers(model)
+    stack = next(name for name, module in model.named_modules() if module is layers)
+    inner = [
+        (f"{stack}.{number}.{name}", name)
+        for number in range(first, len(layers))
+        for name, module in layers[number].named_modules()
+        if not any(module.children())
+    ]
+    found = [whole for whole, name in inner if any(name == one or name.endswith(f".{one}") for one in names)]
+    if not found:
+        there = sorted({name for _, name in inner})
+        raise BaseModelError(f"target_modules: found {list(names)}, the base model's layers have {there}")
+    return found
+
+
 def _layers(model: Any) -> Any:
     """The model's stack of layers."""
     wanted = int(model.config.num_hidden_layers)
@@ -86,6 +109,6 @@ def _layers(model: Any) -> Any:
 
 
 def _padded(rows: Sequence[Tensor], real: Tensor) -> Tensor:
-    padded = torch.zeros(*real.shape, rows[0].shape[1], dtype=rows[0].dtype)
+    padded = torch.zeros(*real.shape, rows[0].shape[1], dtype=rows[0].dtype, device=rows[0].device)
     padded[real] = torch.cat(list(rows))
     return padded

@@ -16,7 +16,7 @@ from upkeep.recipes import Common, Start
 if TYPE_CHECKING:
     from peft import LoraConfig
 
-SHAPE = ("r", "lora_alpha", "target_modules", "layers_to_transform")
+SHAPE = ("r", "lora_alpha", "target_modules")
 """What two adapters have in common where one can go on from the other."""
 
 

@@ -53,6 +53,14 @@ def test_other_weights_than_agreed_are_refused_with_both_digests(tmp_path):
     assert f"SHA-256 of its weights is {file_digest(folder / 'model.safetensors')}, expected {ABC}" in str(caught.value)
 
 
+def test_weights_that_change_while_we_run_are_noticed(tmp_path):
+    wanted = LocalModel(path=str(weights(tmp_path / "small")), sha256=ABC)
+    assert resolve_base(wanted) == resolve_base(wanted)
+    weights(tmp_path / "small", data=b"abcd")
+    with pytest.raises(BaseModelError, match=f"expected {ABC}"):
+        resolve_base(wanted)
+
+
 def test_weights_in_two_files_are_known_by_both_in_the_order_of_their_names(tmp_path):
     weights(tmp_path, name="model-2.safetensors", data=b"")
     weights(tmp_path, name="model-1.safetensors", data=b"abc")

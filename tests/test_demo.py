@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 def test_the_demo_tells_its_story_and_leaves_a_chart_and_reports(tmp_path):
     env = os.environ | {"UPKEEP_HOME": str(tmp_path)}
     done = subprocess.run(
-        [sys.executable, "-m", "deployments.demo", "--months", "3", "--tickets", "300"],
+        [sys.executable, "-m", "deployments.demo", "--months", "3", "--tickets", "150"],
         cwd=ROOT, env=env, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import atexit
 import shutil
+import tempfile
 from datetime import date
 from pathlib import Path
 
+import pytest
 import yaml
 
 from upkeep.config import Thresholds
 from upkeep.demo.tickets import history
 from upkeep.desk import Desk, open_desk
-from upkeep.home import configs
+from upkeep.home import configs, home
 from upkeep.replay import Feedback, go_live
 from upkeep.timeline import Timeline, arrange
 
 START = date(2026, 1, 1)
 FEEDBACK = Feedback(complaints=0.5, audit=100)
+READ_LATER = {"tier", "thresholds", "promotion", "minimum_labels"}
+"""What is agreed of the time after onboarding: the first model is the same whatever it says."""
+ONBOARDED: dict[str, tuple[Path, Thresholds]] = {}
+"""Homes in which a client was onboarded, by what was asked for; they go with the process."""
 
 
 def timeline(months: int = 3, per_month: int = 150) -> Timeline:
@@ -35,6 +42,17 @@ def configure(folder: Path, monkeypatch, **changes) -> Path:
 
 
 def live(played: Timeline) -> tuple[Desk, Thresholds]:
-    """Onboard `northwind` with a timeline's launch cases."""
+    """Onboard `northwind` with a timeline's launch cases; who asks for the same again is given a copy of it."""
     desk = open_desk("northwind", folder=configs())
-    return desk, go_live(desk, played, seed=0)
+    agreed = desk.client.model_dump_json(exclude=READ_LATER)
+    asked = repr((agreed, desk.recipe, played.launch, played.golden, played.stream[0].ts))
+    if asked not in ONBOARDED:
+        folder = Path(tempfile.mkdtemp())
+        atexit.register(shutil.rmtree, folder)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("UPKEEP_HOME", str(folder))
+            floors = go_live(open_desk("northwind", folder=configs()), played, seed=0)
+        ONBOARDED[asked] = (folder, floors)
+    folder, floors = ONBOARDED[asked]
+    shutil.copytree(folder, home(), dirs_exist_ok=True)
+    return desk, floors

@@ -19,7 +19,7 @@ from upkeep.entitlement import ChangeOrder, Included
 from upkeep.errors import BaseModelError, DecisionError, NoChampionError, NoLogError
 from upkeep.figures import Basis
 from upkeep.monitoring import Status
-from upkeep.replay import JudgedAgain, by_month, judged_again, play
+from upkeep.replay import JudgedAgain, by_month, go_live, judged_again, play
 from upkeep.stages.approval import approve
 from upkeep.stages.collection import collect_cases
 from upkeep.stages.comparison import Decision, decision, decisions
@@ -167,7 +167,7 @@ def test_a_second_retrain_in_a_quarter_becomes_a_change_order_that_says_when_the
     tmp_path, monkeypatch
 ):
     configure(tmp_path / "configs", monkeypatch, tier=2)
-    desk, _ = live(timeline(months=1, per_month=60))
+    desk, _ = live(timeline(months=1))
     assert book_retrain(desk, APRIL, "scheduled") == Included("2026-Q2")
     order = retrain(desk, datetime(2026, 5, 5, 9, tzinfo=UTC), reason="again")
     assert isinstance(order, ChangeOrder)
@@ -226,7 +226,7 @@ def test_a_period_from_before_the_log_is_not_counted_and_leaves_no_record(tmp_pa
 
 def test_an_onboarded_client_that_logs_nothing_yet_is_told_so(tmp_path, monkeypatch):
     configure(tmp_path / "configs", monkeypatch)
-    desk, _ = live(timeline(months=1, per_month=60))
+    desk, _ = live(timeline(months=1))
     with pytest.raises(NoLogError, match="2026-W05 has ended and nothing is logged yet"):
         review_week(desk, MONDAY)
     with pytest.raises(DecisionError, match="no decision '2026-01', nor any other; `upkeep retrain` makes one"):
@@ -268,7 +268,7 @@ def test_a_window_without_labels_is_not_judged(tmp_path, monkeypatch):
 def test_nothing_is_half_written_when_the_base_model_is_missing(tmp_path, monkeypatch):
     configure(tmp_path / "configs", monkeypatch, base_model={"path": "models/nowhere"})
     with pytest.raises(BaseModelError, match="nowhere"):
-        live(timeline(months=1))
+        go_live(open_desk("northwind"), timeline(months=1), seed=0)
     desk = open_desk("northwind")
     assert not list(desk.store.keys("challengers/"))
     with pytest.raises(NoChampionError, match="onboard the client first"):

@@ -13,7 +13,7 @@ from upkeep.sft import teach
 from upkeep.together import LAUNCH, launcher
 
 TWO = f"{sys.executable} -m torch.distributed.run --standalone --nproc_per_node 2"
-SHORT = recipe(epochs=2)
+SHORT = recipe(epochs=2, max_minutes=10)
 EVEN = lessons(train=158)
 """76 sequences, 19 steps of four: where the last step of a pass is short, accelerate fills it up with others."""
 

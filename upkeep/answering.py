@@ -56,6 +56,7 @@ def answer_file(
     Neither file is there before all of it is.
     """
     rejects = answers.with_name(f"{answers.stem}.rejected.jsonl")
+    answers.parent.mkdir(parents=True, exist_ok=True)
     parts = {path: path.with_name(f"{path.name}.{os.getpid()}.part") for path in (answers, rejects)}
     try:
         with ExitStack() as stack:

@@ -92,7 +92,7 @@ def modules_from(model: Any, first: int, names: Sequence[str]) -> list[str]:
         (f"{stack}.{number}.{name}", name)
         for number in range(first, len(layers))
         for name, module in layers[number].named_modules()
-        if not any(module.children())
+        if next(module.children(), None) is None
     ]
     found = [whole for whole, name in inner if any(name == one or name.endswith(f".{one}") for one in names)]
     if not found:

@@ -219,6 +219,7 @@ def _watch(recipe: ChatRecipe, progress: Progress, measured: Measured) -> Any:
 
     The time it took and whether it was to end go into each checkpoint.
     """
+    from accelerate.utils import broadcast_object_list
     from transformers import TrainerCallback
     from transformers.trainer_callback import ExportableState
 
@@ -241,7 +242,7 @@ def _watch(recipe: ChatRecipe, progress: Progress, measured: Measured) -> Any:
             progress("fine-tuning, steps", state.global_step, state.max_steps)
             if self.ended:
                 control.should_training_stop = True
-            elif self.seconds > limit:
+            elif limit < float("inf") and broadcast_object_list([self.seconds > limit])[0]:  # for all processes alike
                 self.ended = True
                 control.should_evaluate = control.should_save = control.should_training_stop = True
 

@@ -67,7 +67,7 @@ def head_alone(rows: Rows, *, seed: int) -> Learned:
     none, clock = rows.recipe.model_copy(update={"epochs": 0}), Clock()
     model = finetune(rows.base, rows.taught, client=rows.client, recipe=none, seed=seed).model
     spent = clock.spent
-    return Learned("ours, before its pass", asked(model, rows), spent, [])
+    return Learned("ours, before its passes", asked(model, rows), spent, [])
 
 
 def looks_of(ours: Ours, start: Learned) -> list[Look]:

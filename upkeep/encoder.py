@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from upkeep.base_model import Base
 from upkeep.batches import in_batches
 from upkeep.errors import BaseModelError
-from upkeep.hardware import device, hardware_precision
+from upkeep.hardware import device, dtype, hardware_precision
 from upkeep.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def load_encoder(base: Base, *, max_tokens: int, precision: str) -> Encoder:
             trust_remote_code=False,
             use_safetensors=True,
             attn_implementation="eager",  # sdpa's backward in bf16 is slow on CPU
-            dtype=torch.bfloat16 if hardware_precision(precision) == "bf16" else torch.float32,
+            dtype=dtype(precision),
         )
     except (OSError, ValueError) as exc:
         raise BaseModelError(f"base model {base.reference} in {base.folder} cannot be loaded: {exc}") from exc

@@ -62,7 +62,7 @@ class UnsupportedTaskError(UpkeepError):
 
 
 class TrainingError(UpkeepError):
-    """A model cannot be trained on this machine as its recipe says."""
+    """A model cannot be trained on this machine as its recipe says, or not be asked for lack of memory."""
 
 
 class RuleError(UpkeepError):

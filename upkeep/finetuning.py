@@ -195,7 +195,7 @@ def _begun(
         encoder.frozen = FrozenLayers(encoder.model, first)
     train = labelled(data.train, data.labels, recipe.mix.weight)
     held = labelled(data.calibration, data.labels, Weight.ONCE)
-    view = _seen(encoder, train, held, progress=progress)
+    view = seen(encoder, train, held, progress=progress)
     lora = LoraConfig(
         r=recipe.lora_rank,
         lora_alpha=recipe.lora_alpha,
@@ -205,11 +205,12 @@ def _begun(
     torch.manual_seed(seed)
     begun = with_adapter(encoder.model, lora, recipe, base=base, champion=champion)
     encoder.model = begun.model
-    head, loss = _start(_seen(encoder, train, held, progress=progress) if begun.warm else view, recipe)
+    head, loss = _start(seen(encoder, train, held, progress=progress) if begun.warm else view, recipe)
     return Classifier(encoder, head, manifest), view, _Start(loss, begun.notes)
 
 
-def _seen(encoder: Encoder, train: Labelled, held: Labelled, *, progress: Progress) -> View:
+def seen(encoder: Encoder, train: Labelled, held: Labelled, *, progress: Progress) -> View:
+    """What an encoder makes of the cases, adapted or not."""
     return View(
         train=embed_all(encoder, train.texts, progress=progress),
         held=embed_all(encoder, held.texts, progress=progress),

@@ -16,7 +16,7 @@ from upkeep.base_model import Base
 from upkeep.batches import in_batches
 from upkeep.chat import Chat
 from upkeep.errors import BaseModelError
-from upkeep.hardware import device, hardware_precision
+from upkeep.hardware import device, dtype
 from upkeep.manifest import Answer, Manifest, sealed, unsealed
 from upkeep.progress import Progress, silent
 from upkeep.shared import SharedBase, save_adapter
@@ -129,14 +129,12 @@ def load_causal(base: Base, precision: str) -> tuple[Any, Any]:
 
     Raises BaseModelError.
     """
-    import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     four_bits = precision == "nf4"
-    multiplied = "auto" if four_bits else precision
     quantised = {"quantization_config": _four_bits(), "device_map": {"": device()}} if four_bits else {}
     try:
         tokenizer = AutoTokenizer.from_pretrained(base.folder, trust_remote_code=False)
@@ -144,7 +142,7 @@ def load_causal(base: Base, precision: str) -> tuple[Any, Any]:
             base.folder,
             trust_remote_code=False,
             use_safetensors=True,
-            dtype=torch.bfloat16 if hardware_precision(multiplied) == "bf16" else torch.float32,
+            dtype=dtype(precision),
             **quantised,
         )
     except (OSError, ValueError) as exc:
@@ -170,7 +168,6 @@ def _packed_once(model: Any) -> None:
 def _four_bits() -> Any:
     """Weights in 4-bit NormalFloat, their scales quantised too, unpacked to be multiplied (T. Dettmers et al., QLoRA,
     2023)."""
-    import torch
     from transformers import BitsAndBytesConfig
 
     if importlib.util.find_spec("bitsandbytes") is None:
@@ -179,5 +176,5 @@ def _four_bits() -> Any:
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=torch.bfloat16 if hardware_precision("auto") == "bf16" else torch.float32,
+        bnb_4bit_compute_dtype=dtype("nf4"),
     )

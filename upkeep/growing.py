@@ -19,7 +19,7 @@ from upkeep.classifier import Classifier
 from upkeep.config import Client
 from upkeep.encoder import embed_all, load_encoder
 from upkeep.errors import NotEnoughDataError
-from upkeep.finetuning import View, calibrate, labelled
+from upkeep.finetuning import calibrate, labelled, seen
 from upkeep.model import Trained
 from upkeep.passes import Labelled
 from upkeep.progress import Progress, silent
@@ -99,16 +99,11 @@ def grow(
     taught = labelled(data.train, data.labels, recipe.mix.weight)
     held = labelled(data.calibration, data.labels, Weight.ONCE)
     _check(label, int((taught.truth == place).sum()), len(held.texts), client=client, recipe=recipe)
-    seen = embed_all(champion.encoder, taught.texts, progress=progress)
-    head = _with_row(champion.head, place, _row(champion, place, seen, taught))
+    adapted = embed_all(champion.encoder, taught.texts, progress=progress)
+    head = _with_row(champion.head, place, _row(champion, place, adapted, taught))
     classifier = Classifier(champion.encoder, head, manifest)
     frozen = load_encoder(base, max_tokens=manifest.max_tokens, precision=manifest.precision)
-    view = View(
-        train=embed_all(frozen, taught.texts, progress=progress),
-        held=embed_all(frozen, held.texts, progress=progress),
-        taught=taught,
-        kept=held,
-    )
+    view = seen(frozen, taught, held, progress=progress)
     fit = calibrate(classifier, data, view, client)
     classifier.manifest = replace(manifest, threshold=fit.threshold)
     return Trained(classifier, fit, [])

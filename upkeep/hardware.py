@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
 
 def device() -> str:
     """`cuda` where there is a GPU, else `cpu`."""
@@ -20,3 +25,12 @@ def hardware_precision(wanted: str) -> str:
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     able = torch.cpu.get_capabilities()
     return "bf16" if able.get("avx512_bf16") or able.get("amx_bf16") else "fp32"
+
+
+def dtype(precision: str) -> torch.dtype:
+    """What weights are loaded as; beside packed ones (`nf4`), the others, and what those are unpacked to."""
+    import torch
+
+    return (
+        torch.bfloat16 if hardware_precision("auto" if precision == "nf4" else precision) == "bf16" else torch.float32
+    )

@@ -21,7 +21,6 @@ from upkeep.errors import NotFoundError
 from upkeep.inputs import Inputs, look, vocabulary
 from upkeep.log import Outcome, Prediction, lot
 from upkeep.periods import Cadence, Window, period
-from upkeep.recipes import Recipe
 from upkeep.tally import opinions
 from upkeep.themes import LEAST, MOST, Theme, Trouble, find_themes, follow
 from upkeep.truth import Truth, settle
@@ -144,12 +143,7 @@ class Eyes:
 
 def eyes_of(desk: Desk) -> Eyes:
     """The client's base model. Raises BaseModelError."""
-    return _eyes(resolve_base(desk.client.base_model), desk.recipe.max_tokens, _precision(desk.recipe))
-
-
-def _precision(recipe: Recipe) -> str:
-    """4 bits are for large models that write; to look at requests is little work."""
-    return "auto" if recipe.precision == "nf4" else recipe.precision
+    return _eyes(resolve_base(desk.client.base_model), desk.recipe.max_tokens, desk.recipe.precision)
 
 
 @lru_cache(maxsize=1)  # the clients of an agency mostly share one base model

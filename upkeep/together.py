@@ -24,6 +24,7 @@ from upkeep.adapters.store import FolderStore
 from upkeep.base_model import Base
 from upkeep.errors import TrainingError
 from upkeep.generator import load_causal
+from upkeep.hardware import device
 from upkeep.progress import Measured, Progress
 from upkeep.recipes import ChatRecipe
 from upkeep.trainer import Lessons, Passed, Ran, train, with_memory
@@ -77,7 +78,7 @@ def run_together(
         return _launched([*command, "-m", "upkeep.together", str(folder), str(size)], progress, measured)
 
     passed, notes = with_memory(once, work.recipe)
-    if passed.losses and min(passed.losses) < passed.losses[0]:  # else it was best before it learned anything
+    if passed.better:
         set_peft_model_state_dict(model, load_peft_weights(str(folder / LEARNED), device="cpu"))
     model.eval()
     return Ran(passed.losses, [f"trained by {command[0]}", *notes])
@@ -124,7 +125,7 @@ def main(folder: Path, size: int) -> None:
     from accelerate.utils.memory import should_reduce_batch_size
     from peft import PeftModel
 
-    state = PartialState(cpu=not torch.cuda.is_available())  # from here on "cuda" is the GPU of this process
+    state = PartialState(cpu=device() == "cpu")  # from here on "cuda" is the GPU of this process
     work = records.load(FolderStore(folder), WORK, Work)
     model, _ = load_causal(work.base, work.precision)
     torch.manual_seed(work.seed)

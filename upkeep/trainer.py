@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from upkeep.chat import NOT_LEARNED, Pack
+from upkeep.hardware import device
 from upkeep.memory import free, halved, told
 from upkeep.progress import Measured, Progress, unmeasured
 from upkeep.recipes import ChatRecipe
@@ -50,6 +51,11 @@ class Passed(NamedTuple):
     step: int
     steps: int
 
+    @property
+    def better(self) -> bool:
+        """Was a look better than before it learned anything?"""
+        return any(loss < self.losses[0] for loss in self.losses)
+
 
 Try = Callable[[int], Passed]
 """Trains with so many sequences at a time. Raises RuntimeError where there is no memory for them."""
@@ -78,7 +84,7 @@ def run(
         return train(model, lessons, recipe, size=size, seed=seed, folder=folder, progress=progress, measured=measured)
 
     passed, notes = with_memory(once, recipe)
-    if passed.losses and min(passed.losses) == passed.losses[0]:  # it was best before it learned anything
+    if not passed.better:
         _restore(model, start)
     model.eval()
     return Ran(passed.losses, notes)
@@ -118,7 +124,7 @@ def train(
     """One try, in this process, which may be one of several that train together. Raises RuntimeError."""
     watch = _watch(recipe, progress, measured)
     trainer = _trainer(model, lessons, recipe, size=size, seed=seed, folder=folder, watch=watch)
-    trainer.train(resume_from_checkpoint=newest(folder))
+    trainer.train(resume_from_checkpoint=_newest(folder))
     losses = [entry["eval_loss"] for entry in trainer.state.log_history if "eval_loss" in entry]
     return Passed(losses, trainer.state.global_step, trainer.state.max_steps)
 
@@ -126,11 +132,10 @@ def train(
 def _trainer(
     model: Any, lessons: Lessons, recipe: ChatRecipe, *, size: int, seed: int, folder: Path, watch: Any
 ) -> Trainer:
-    import torch
     from accelerate import PartialState
     from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainingArguments
 
-    on_gpu = torch.cuda.is_available()
+    on_gpu = device() == "cuda"
     together = PartialState(cpu=not on_gpu).num_processes
     each = max(size // together, 1)
     accumulated = -(-recipe.batch_size // (each * together))
@@ -146,7 +151,7 @@ def _trainer(
         weight_decay=recipe.weight_decay,
         warmup_steps=WARM_UP,
         lr_scheduler_type="cosine",
-        eval_on_start=newest(folder) is None,
+        eval_on_start=_newest(folder) is None,
         eval_strategy="steps",
         eval_steps=every,
         save_strategy="steps",
@@ -262,7 +267,7 @@ def _watch(recipe: ChatRecipe, progress: Progress, measured: Measured) -> Any:
     return Watch()
 
 
-def newest(folder: Path) -> str | None:
+def _newest(folder: Path) -> str | None:
     """The newest checkpoint that is whole: what is written last can be read."""
     whole = [one.parent for one in folder.glob("checkpoint-*/trainer_state.json") if _is_json(one)]
     return str(max(whole, key=lambda one: int(one.name.rpartition("-")[2]))) if whole else None

@@ -32,6 +32,7 @@ def test_two_processes_come_to_what_one_comes_to(chat_base, monkeypatch, tmp_pat
         measured=lambda values, step: told.extend((name, step) for name in values),
     )  # fmt: skip
     assert both.losses == pytest.approx(alone.losses, abs=2e-3)
+    assert "trained by processes of its own" in both.notes
     left, right = adapter(alone), adapter(both)
     assert all(torch.allclose(left[name], right[name], atol=0.02) for name in left)
     steps = seen[-1][1]

@@ -31,6 +31,5 @@ def dtype(precision: str) -> torch.dtype:
     """What weights are loaded as; beside packed ones (`nf4`), the others, and what those are unpacked to."""
     import torch
 
-    return (
-        torch.bfloat16 if hardware_precision("auto" if precision == "nf4" else precision) == "bf16" else torch.float32
-    )
+    found = hardware_precision("auto" if precision == "nf4" else precision)
+    return torch.bfloat16 if found == "bf16" else torch.float32

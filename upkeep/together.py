@@ -81,7 +81,7 @@ def run_together(
     if passed.better:
         set_peft_model_state_dict(model, load_peft_weights(str(folder / LEARNED), device="cpu"))
     model.eval()
-    return Ran(passed.losses, [f"trained by {command[0]}", *notes])
+    return Ran(passed.losses, ["trained by processes of its own", *notes])
 
 
 def _launched(command: list[str], progress: Progress, measured: Measured) -> Passed:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.llama import write_llama
 from upkeep.base_model import Base, resolve_base
 from upkeep.cases import Case, Source
 from upkeep.config import Client, LocalModel, load_client
@@ -16,10 +17,6 @@ from upkeep.recipes import ChatRecipe
 from upkeep.sides import Proof, Side
 from upkeep.snapshot import Lesson, Snapshot
 
-TEMPLATE = (
-    "{% for message in messages %}<|{{ message.role }}|>{{ message.content }}<|end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
-)
 TOPICS = {
     "cancel": ("cancel my order", "stop the purchase", "call off my order"),
     "refund": ("get my money back", "receive a refund", "have the payment returned"),
@@ -53,35 +50,12 @@ def requests() -> list[tuple[str, str]]:
 
 def build(folder: Path, *, texts: Iterable[str] = (), words_known: int = 512) -> Path:
     """Write the model and a tokenizer that knows the words of the texts, as a base model lies on disk."""
-    import torch
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-
-    words = Tokenizer(models.BPE())
-    words.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    words.decoder = decoders.ByteLevel()
-    special = ["<pad>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>"]
-    trainer = trainers.BpeTrainer(
-        vocab_size=words_known,
-        special_tokens=special,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    words.train_from_iterator(texts or [*(text for text, _ in requests()), *BEFORE.values(), *SINCE.values()], trainer)
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, pad_token="<pad>", eos_token="<|end|>")
-    tokenizer.chat_template = TEMPLATE
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        model = LlamaForCausalLM(
-            LlamaConfig(
-                vocab_size=len(tokenizer), hidden_size=64, intermediate_size=128, num_hidden_layers=2,
-                num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=256, tie_word_embeddings=False,
-                pad_token_id=0, bos_token_id=None, eos_token_id=tokenizer.eos_token_id, initializer_range=0.2,
-            )
-        )  # fmt: skip
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
+    known = texts or [*(text for text, _ in requests()), *BEFORE.values(), *SINCE.values()]
+    return write_llama(
+        folder, known, words=words_known, hidden_size=64, intermediate_size=128, num_hidden_layers=2,
+        num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=256, tie_word_embeddings=False,
+        initializer_range=0.2,
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="session")

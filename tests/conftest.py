@@ -8,6 +8,7 @@ from upkeep.home import prepare_process
 
 prepare_process()  # before Prefect or torch are imported
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")  # the processor, wherever they run: figures are the same for a seed
 os.environ.pop("MLFLOW_TRACKING_URI", None)
 
 import pytest  # noqa: E402

@@ -15,8 +15,9 @@ from upkeep.base_model import resolve_base
 from upkeep.chat import pack
 from upkeep.config import LocalModel
 from upkeep.errors import NotEnoughDataError, TrainingError
-from upkeep.progress import silent, unmeasured
+from upkeep.progress import silent
 from upkeep.sft import teach
+from upkeep.shared import DEFAULT, Adapted
 from upkeep.trainer import Lessons, _watch, run
 
 SHORT = recipe(epochs=2)
@@ -26,7 +27,10 @@ HERE = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
 def adapter(trained) -> dict[str, object]:
     from peft import get_peft_model_state_dict
 
-    return get_peft_model_state_dict(trained.model.model)
+    model = trained.model.model
+    shared = isinstance(model, Adapted)
+    peft, name = (model.shared.model, model.name) if shared else (model, DEFAULT)
+    return get_peft_model_state_dict(peft, adapter_name=name)
 
 
 def same(one, other) -> bool:
@@ -133,7 +137,7 @@ def test_time_before_a_kill_counts_and_when_it_is_up_it_stays_up():
     from transformers import TrainerControl, TrainerState
 
     state = TrainerState(global_step=3, max_steps=9)
-    watch = type(_watch(recipe(max_minutes=1), silent, unmeasured))
+    watch = type(_watch(recipe(max_minutes=1), silent))
     for seconds, over in ((30.0, False), (61.0, True)):
         restored = watch.from_state({"args": {}, "attributes": {"before": seconds, "ended": False}})  # as Trainer does
         control = TrainerControl()

@@ -66,10 +66,14 @@ class Generator:
 
         Raises ReleaseError where a file is missing, the weights are not the manifest's, or the base is another one.
         """
-        manifest = unsealed(folder, base, WEIGHTS)
+        return cls.on_shared(folder / "adapter", base, unsealed(folder, base, WEIGHTS))
+
+    @classmethod
+    def on_shared(cls, adapter: Path, base: Base, manifest: Manifest) -> Generator:
+        """The adapter in a folder, on the base model that all in this process share."""
         shared, tokenizer = _shared(base, manifest.precision)
         chat = Chat(tokenizer, manifest.max_tokens, manifest.max_new_tokens, manifest.system_prompt)
-        return cls(shared.add(folder / "adapter"), chat, manifest)
+        return cls(shared.add(adapter), chat, manifest)
 
     def _written(self, texts: Sequence[str]) -> list[Answer]:
         import torch
@@ -129,15 +133,12 @@ def load_causal(base: Base, precision: str) -> tuple[Any, Any]:
 
     Raises BaseModelError.
     """
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-    from transformers.utils import logging
+    from transformers import AutoModelForCausalLM
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    tokenizer = load_tokenizer(base)
     four_bits = precision == "nf4"
     quantised = {"quantization_config": _four_bits(), "device_map": {"": device()}} if four_bits else {}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(base.folder, trust_remote_code=False)
         model = AutoModelForCausalLM.from_pretrained(
             base.folder,
             trust_remote_code=False,
@@ -146,14 +147,32 @@ def load_causal(base: Base, precision: str) -> tuple[Any, Any]:
             **quantised,
         )
     except (OSError, ValueError) as exc:
-        raise BaseModelError(f"base model {base.reference} in {base.folder} cannot be loaded: {exc}") from exc
-    if tokenizer.chat_template is None:
-        raise BaseModelError(f"base model {base.reference}: its tokenizer has no chat template, expected a chat model")
+        raise _unloadable(base, exc) from exc
     model.config.use_cache = False  # with a cache transformers takes a pack for one text: lessons would see each other
     if not four_bits:
         return model.to(device()).eval(), tokenizer
     _packed_once(model)
     return model.eval(), tokenizer
+
+
+def load_tokenizer(base: Base) -> Any:
+    """The base model's tokenizer, with its chat template. Raises BaseModelError."""
+    from transformers import AutoTokenizer
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(base.folder, trust_remote_code=False)
+    except (OSError, ValueError) as exc:
+        raise _unloadable(base, exc) from exc
+    if tokenizer.chat_template is None:
+        raise BaseModelError(f"base model {base.reference}: its tokenizer has no chat template, expected a chat model")
+    return tokenizer
+
+
+def _unloadable(base: Base, exc: Exception) -> BaseModelError:
+    return BaseModelError(f"base model {base.reference} in {base.folder} cannot be loaded: {exc}")
 
 
 def _packed_once(model: Any) -> None:

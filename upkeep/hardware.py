@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
+import shutil
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,6 +28,13 @@ def hardware_precision(wanted: str) -> str:
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     able = torch.cpu.get_capabilities()
     return "bf16" if able.get("avx512_bf16") or able.get("amx_bf16") else "fp32"
+
+
+def fused_kernels() -> bool:
+    """Are there a GPU, Liger's kernels for it, and the C compiler that Triton needs to build them?"""
+    compilers = (os.environ.get("CC", "cc"), "gcc", "clang")
+    there = importlib.util.find_spec("liger_kernel") is not None
+    return there and device() == "cuda" and any(shutil.which(one) for one in compilers)
 
 
 def dtype(precision: str) -> torch.dtype:

@@ -11,7 +11,6 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -22,7 +21,7 @@ from upkeep.checkpoints import fingerprint
 from upkeep.closeness import judge_of
 from upkeep.config import Client
 from upkeep.errors import NotEnoughDataError
-from upkeep.generator import Generator, load_causal
+from upkeep.generator import Generator, load_tokenizer
 from upkeep.hardware import hardware_precision
 from upkeep.manifest import Manifest
 from upkeep.model import Trained
@@ -30,9 +29,9 @@ from upkeep.progress import Measured, Progress, silent, unmeasured
 from upkeep.recipes import ChatRecipe, Task, Weight
 from upkeep.snapshot import Snapshot
 from upkeep.threshold import NOTHING_AUTOMATIC, Fit, fit_threshold
-from upkeep.together import Work, launcher, run_together
+from upkeep.together import Work, begin, launcher, run_together
 from upkeep.trainer import Lessons, run
-from upkeep.warm import Begun, weights_of, with_adapter
+from upkeep.warm import weights_of
 
 
 def teach(
@@ -59,8 +58,7 @@ def teach(
         if not cases:
             raise NotEnoughDataError(what=what, have=0, need=1, where=f"client {client.client}")
     precision = hardware_precision(recipe.precision)
-    model, tokenizer = load_causal(base, precision)
-    chat = Chat(tokenizer, recipe.max_tokens, recipe.max_new_tokens, client.writing.system_prompt)
+    chat = Chat(load_tokenizer(base), recipe.max_tokens, recipe.max_new_tokens, client.writing.system_prompt)
     manifest = Manifest(
         labels=(),
         out_of_scope_label=client.out_of_scope_label,
@@ -79,21 +77,22 @@ def teach(
     repeated = _repeated(train, data.train, recipe.mix.weight)
     lessons = Lessons(pack(repeated, capacity=capacity), pack(held, capacity=capacity))
     name = fingerprint(base, data, recipe, seed, precision, client.writing.system_prompt, weights_of(champion))
+    job = Work(base, precision, recipe, lessons, seed, champion)
     with torch.random.fork_rng(), tempfile.TemporaryDirectory() as scratch:
-        torch.manual_seed(seed)
-        begun = _begun(model, recipe, base=base, champion=champion)
         folder = (work or Path(scratch)) / name
         command = launcher()
         if command:
-            job = Work(base, precision, recipe, lessons, seed)
-            ran = run_together(command, begun.model, job, folder=folder, progress=progress, measured=measured)
+            learned, ran = run_together(command, job, folder=folder, progress=progress, measured=measured)
+            generator = Generator.on_shared(learned, base, manifest)
         else:
+            begun = begin(job)
             ran = run(begun.model, lessons, recipe, seed=seed, folder=folder, progress=progress, measured=measured)
-    generator = Generator(begun.model, chat, manifest)
+            ran.notes[:0] = begun.notes
+            generator = Generator(begun.model, chat, manifest)
     fit = calibrate(generator, data.calibration, client, progress=progress)
     generator.manifest = replace(manifest, threshold=fit.threshold)
     packed = f"{len(repeated):,} lessons in {len(lessons.train):,} sequences"
-    return Trained(generator, fit, ran.losses, (*_cuts(train), packed, *begun.notes, *ran.notes))
+    return Trained(generator, fit, ran.losses, (*_cuts(train), packed, *ran.notes))
 
 
 def calibrate(generator: Generator, cases: Sequence[Case], client: Client, *, progress: Progress = silent) -> Fit:
@@ -118,15 +117,3 @@ def _cuts(lessons: Sequence[Lesson]) -> list[str]:
     requests, answers = (sum(getattr(one, name) for one in lessons) for name in ("request_cut", "answer_cut"))
     told = ((requests, "requests cut to max_tokens"), (answers, "answers cut to max_new_tokens"))
     return [f"{n:,} of {len(lessons):,} {what}" for n, what in told if n]
-
-
-def _begun(model: Any, recipe: ChatRecipe, *, base: Base, champion: Path | None) -> Begun:
-    from peft import LoraConfig
-
-    lora = LoraConfig(
-        r=recipe.lora_rank,
-        lora_alpha=recipe.lora_alpha,
-        target_modules=list(recipe.target_modules),
-        task_type="CAUSAL_LM",
-    )
-    return with_adapter(model, lora, recipe, base=base, champion=champion)

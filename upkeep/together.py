@@ -1,6 +1,7 @@
-"""How do several processors train one model together?
+"""How does a model train in processes of its own, one or several together?
 
-On a machine with more than one GPU there is a process for each. UPKEEP_LAUNCH starts them some other way, on one or on
+On a machine with GPUs there is a process for each: it gives all of its memory back, and what is fused for a training
+changes no answer. UPKEEP_LAUNCH starts them some other way, on one or on
 several machines that share UPKEEP_HOME: `torchrun --nproc_per_node 4`, or `accelerate launch --config_file nodes.yaml`.
 What is to be learned is put into a file, each process learns from its share of every step, and the adapter comes back.
 """
@@ -10,14 +11,13 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from upkeep import records
 from upkeep.adapters.store import FolderStore
@@ -27,10 +27,12 @@ from upkeep.generator import load_causal
 from upkeep.hardware import device
 from upkeep.progress import Measured, Progress
 from upkeep.recipes import ChatRecipe
-from upkeep.trainer import Lessons, Passed, Ran, train, with_memory
+from upkeep.shared import save_adapter
+from upkeep.trainer import Lessons, Passed, Ran, copies, restore, train, with_memory
+from upkeep.warm import Begun, with_adapter
 
 LAUNCH = "UPKEEP_LAUNCH"
-WORK, START, LEARNED = "work.json", "start", "learned"
+WORK, LEARNED = "work.json", "learned"
 SIGN = "upkeep: "
 """What begins a line that a process says to the one that started it."""
 TOLD = 4000
@@ -46,6 +48,7 @@ class Work:
     recipe: ChatRecipe
     lessons: Lessons
     seed: int
+    champion: Path | None
 
 
 def launcher(environment: Mapping[str, str] = os.environ) -> list[str] | None:
@@ -56,40 +59,65 @@ def launcher(environment: Mapping[str, str] = os.environ) -> list[str] | None:
     if given:
         return shlex.split(given)
     count = torch.cuda.device_count()
-    alone = ["--standalone", "--nproc_per_node", str(count)]
-    return [sys.executable, "-m", "torch.distributed.run", *alone] if count > 1 else None
+    if count < 2:
+        return [sys.executable] if count else None
+    return [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(count)]
 
 
-def run_together(
-    command: list[str], model: Any, work: Work, *, folder: Path, progress: Progress, measured: Measured
-) -> Ran:
-    """Train a model's adapter by several processes and leave it as it was when its held-out loss was lowest.
+def begin(work: Work) -> Begun:
+    """The base model with the adapter to train. Raises BaseModelError."""
+    import torch
+    from peft import LoraConfig
+
+    model, _ = load_causal(work.base, work.precision)
+    lora = LoraConfig(
+        r=work.recipe.lora_rank,
+        lora_alpha=work.recipe.lora_alpha,
+        target_modules=list(work.recipe.target_modules),
+        task_type="CAUSAL_LM",
+    )
+    torch.manual_seed(work.seed)
+    return with_adapter(model, lora, work.recipe, base=work.base, champion=work.champion)
+
+
+class Learned(NamedTuple):
+    """The folder of an adapter, as it was when its held-out loss was lowest, and how its training went."""
+
+    adapter: Path
+    ran: Ran
+
+
+def run_together(command: list[str], work: Work, *, folder: Path, progress: Progress, measured: Measured) -> Learned:
+    """Train an adapter in processes that a command starts.
 
     Checkpoints are kept in `folder`, and a run finds those of its own there. Raises TrainingError where there is not
     enough memory for a single sequence, or the processes fail.
     """
-    from peft import load_peft_weights, set_peft_model_state_dict
-
     records.save(FolderStore(folder), WORK, work)
-    model.save_pretrained(folder / START, save_embedding_layers=False)
-    shutil.rmtree(folder / LEARNED, ignore_errors=True)
+    notes: list[str] = []
 
     def once(size: int) -> Passed:
-        return _launched([*command, "-m", "upkeep.together", str(folder), str(size)], progress, measured)
+        passed, notes[:] = _launched([*command, "-m", "upkeep.together", str(folder), str(size)], progress, measured)
+        return passed
 
-    passed, notes = with_memory(once, work.recipe)
-    if passed.better:
-        set_peft_model_state_dict(model, load_peft_weights(str(folder / LEARNED), device="cpu"))
-    model.eval()
-    return Ran(passed.losses, ["trained by processes of its own", *notes])
+    passed, more = with_memory(once, work.recipe)
+    return Learned(folder / LEARNED, Ran(passed.losses, [*notes, "trained in processes of its own", *more]))
 
 
-def _launched(command: list[str], progress: Progress, measured: Measured) -> Passed:
+class Told(NamedTuple):
+    """What the processes came to, and what they say of how they began."""
+
+    passed: Passed
+    notes: list[str]
+
+
+def _launched(command: list[str], progress: Progress, measured: Measured) -> Told:
     """What the processes came to.
 
     Raises RuntimeError where one of them has no memory, TrainingError where they fail.
     """
     passed: Passed | None = None
+    notes: list[str] = []
     lacking: str | None = None
     with tempfile.TemporaryFile("w+") as errors:
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process:
@@ -104,13 +132,15 @@ def _launched(command: list[str], progress: Progress, measured: Measured) -> Pas
                         measured(*told)
                     elif what == "lacking":
                         lacking = str(told)
+                    elif what == "begun":
+                        notes = told
                     else:
                         passed = Passed(*told)
             except BaseException:
                 process.terminate()
                 raise
         if process.returncode == 0 and passed is not None:
-            return passed
+            return Told(passed, notes)
         if lacking is not None:
             raise RuntimeError(lacking)
         errors.seek(0)
@@ -120,19 +150,17 @@ def _launched(command: list[str], progress: Progress, measured: Measured) -> Pas
 
 def main(folder: Path, size: int) -> None:
     """Learn a share, as one of the processes; the first of them speaks."""
-    import torch
     from accelerate import PartialState
     from accelerate.utils.memory import should_reduce_batch_size
-    from peft import PeftModel
 
     state = PartialState(cpu=device() == "cpu")  # from here on "cuda" is the GPU of this process
     work = records.load(FolderStore(folder), WORK, Work)
-    model, _ = load_causal(work.base, work.precision)
-    torch.manual_seed(work.seed)
-    model = PeftModel.from_pretrained(model, str(folder / START), is_trainable=True)
+    begun = begin(work)
+    _say(state, "begun", begun.notes)
+    start = copies(begun.model)
     try:
         passed = train(
-            model, work.lessons, work.recipe, size=size, seed=work.seed, folder=folder,
+            begun.model, work.lessons, work.recipe, size=size, seed=work.seed, folder=folder,
             progress=lambda *told: _say(state, "progress", told),
             measured=lambda *told: _say(state, "measured", told),
         )  # fmt: skip
@@ -140,8 +168,10 @@ def main(folder: Path, size: int) -> None:
         if should_reduce_batch_size(exc):
             print(f"{SIGN}{json.dumps(['lacking', str(exc)])}", flush=True)  # whichever process it is
         raise
+    if not passed.better:
+        restore(begun.model, start)
     if state.is_main_process:
-        model.save_pretrained(folder / LEARNED, save_embedding_layers=False)
+        save_adapter(begun.model, folder / LEARNED, base=work.base.reference)
     _say(state, "passed", passed)
 
 

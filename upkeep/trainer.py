@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from upkeep.chat import NOT_LEARNED, Pack
-from upkeep.hardware import device
+from upkeep.hardware import device, dtype, fused_kernels
 from upkeep.memory import free, halved, told
 from upkeep.progress import Measured, Progress, unmeasured
 from upkeep.recipes import ChatRecipe
@@ -26,6 +26,8 @@ WARM_UP = 0.1
 """Share of the steps in which the learning rate rises."""
 LOOKS = 8
 """So often in a run the loss on held-out cases is taken, and what was learned so far is put aside."""
+POINTS = 100
+"""About so many measurements of a long run are told; a short one tells each step."""
 PATIENCE = 3
 """After so many looks in a row without a lower loss it stops."""
 
@@ -76,7 +78,7 @@ def run(
     Checkpoints are kept in `folder`, and a run finds those of its own there. Raises TrainingError where there is not
     enough memory for a single sequence.
     """
-    start = _copies(model)
+    start = copies(model)
 
     def once(size: int) -> Passed:
         model.zero_grad()
@@ -85,7 +87,7 @@ def run(
 
     passed, notes = with_memory(once, recipe)
     if not passed.better:
-        _restore(model, start)
+        restore(model, start)
     model.eval()
     return Ran(passed.losses, notes)
 
@@ -122,16 +124,20 @@ def train(
     measured: Measured,
 ) -> Passed:
     """One try, in this process, which may be one of several that train together. Raises RuntimeError."""
-    watch = _watch(recipe, progress, measured)
-    trainer = _trainer(model, lessons, recipe, size=size, seed=seed, folder=folder, watch=watch)
-    trainer.train(resume_from_checkpoint=_newest(folder))
+    from peft.helpers import disable_input_dtype_casting
+
+    told = [_watch(recipe, progress), _meter(measured, tokens=sum(len(one.tokens) for one in lessons.train))]
+    trainer = _trainer(model, lessons, recipe, size=size, seed=seed, folder=folder, told=told)
+    with disable_input_dtype_casting(model, active=trainer.args.bf16):  # autocast brings weights to what they multiply
+        trainer.train(resume_from_checkpoint=_newest(folder))
     losses = [entry["eval_loss"] for entry in trainer.state.log_history if "eval_loss" in entry]
     return Passed(losses, trainer.state.global_step, trainer.state.max_steps)
 
 
 def _trainer(
-    model: Any, lessons: Lessons, recipe: ChatRecipe, *, size: int, seed: int, folder: Path, watch: Any
+    model: Any, lessons: Lessons, recipe: ChatRecipe, *, size: int, seed: int, folder: Path, told: list[Any]
 ) -> Trainer:
+    import torch
     from accelerate import PartialState
     from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainingArguments
 
@@ -168,9 +174,11 @@ def _trainer(
         seed=seed,
         data_seed=seed,
         use_cpu=not on_gpu,
+        bf16=dtype(recipe.precision) is torch.bfloat16,
+        use_liger_kernel=fused_kernels(),
         logging_strategy="steps",
-        logging_steps=1,
-        include_num_input_tokens_seen="all",
+        logging_steps=max(-(-steps // POINTS), 1),  # a GPU waits for the processor at each
+        logging_nan_inf_filter=False,  # and at each step for this
         disable_tqdm=True,
         report_to="none",
     )
@@ -180,7 +188,7 @@ def _trainer(
         train_dataset=list(lessons.train),
         eval_dataset=list(lessons.held),
         data_collator=collate,
-        callbacks=[EarlyStoppingCallback(PATIENCE), watch],
+        callbacks=[EarlyStoppingCallback(PATIENCE), *told],
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
@@ -219,8 +227,8 @@ def collate(packs: Sequence[Pack]) -> dict[str, torch.Tensor]:
     }
 
 
-def _watch(recipe: ChatRecipe, progress: Progress, measured: Measured) -> Any:
-    """Tells how far a run is and what it measures, and ends it when its time is up.
+def _watch(recipe: ChatRecipe, progress: Progress) -> Any:
+    """Tells how far a run is, and ends it when its time is up.
 
     The time it took and whether it was to end go into each checkpoint.
     """
@@ -233,8 +241,7 @@ def _watch(recipe: ChatRecipe, progress: Progress, measured: Measured) -> Any:
     class Watch(TrainerCallback, ExportableState):  # type: ignore[misc]
         def __init__(self) -> None:
             self.before, self.ended = 0.0, False
-            self.began = self.logged = time.monotonic()
-            self.tokens = 0
+            self.began = time.monotonic()
 
         @property
         def seconds(self) -> float:
@@ -251,20 +258,33 @@ def _watch(recipe: ChatRecipe, progress: Progress, measured: Measured) -> Any:
                 self.ended = True
                 control.should_evaluate = control.should_save = control.should_training_stop = True
 
-        def on_evaluate(self, _args: Any, state: Any, control: Any, *, metrics: Any, **_: Any) -> None:
-            measured({"held_out_loss": metrics["eval_loss"]}, state.global_step)
+        def on_evaluate(self, _args: Any, _state: Any, control: Any, **_: Any) -> None:
             self.ended = self.ended or control.should_training_stop
+
+    return Watch()
+
+
+def _meter(measured: Measured, *, tokens: int) -> Any:
+    """Tells what is measured; a pass has so many tokens."""
+    from transformers import TrainerCallback
+
+    class Meter(TrainerCallback):  # type: ignore[misc]
+        def on_train_begin(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
+            self.logged, self.passes = time.monotonic(), state.epoch or 0.0
+
+        def on_evaluate(self, _args: Any, state: Any, _control: Any, *, metrics: Any, **_: Any) -> None:
+            measured({"held_out_loss": metrics["eval_loss"]}, state.global_step)
 
         def on_log(self, _args: Any, state: Any, _control: Any, *, logs: Any, **_: Any) -> None:
             if "loss" not in logs:
                 return
-            now, tokens = time.monotonic(), state.num_input_tokens_seen
+            now, passes = time.monotonic(), state.epoch
             found = {"loss": logs["loss"], "learning_rate": logs["learning_rate"]}
-            found["tokens_per_second"] = (tokens - self.tokens) / max(now - self.logged, 1e-9)
-            self.logged, self.tokens = now, tokens
+            found["tokens_per_second"] = tokens * (passes - self.passes) / max(now - self.logged, 1e-9)
+            self.logged, self.passes = now, passes
             measured({f"training/{name}": value for name, value in found.items()}, state.global_step)
 
-    return Watch()
+    return Meter()
 
 
 def _newest(folder: Path) -> str | None:
@@ -281,11 +301,13 @@ def _is_json(path: Path) -> bool:
     return True
 
 
-def _copies(model: Any) -> list[torch.Tensor]:
+def copies(model: Any) -> list[torch.Tensor]:
+    """The weights that a model learns, as they are now."""
     return [weight.detach().clone() for weight in model.parameters() if weight.requires_grad]
 
 
-def _restore(model: Any, copies: Sequence[torch.Tensor]) -> None:
+def restore(model: Any, copies: Sequence[torch.Tensor]) -> None:
+    """Set the weights that a model learns."""
     import torch
 
     with torch.no_grad():

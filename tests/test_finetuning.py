@@ -19,9 +19,11 @@ from upkeep.base_model import resolve_base
 from upkeep.cases import Case, Source
 from upkeep.desk import open_desk
 from upkeep.errors import NotEnoughDataError, TrainingError
-from upkeep.finetuning import finetune
+from upkeep.finetuning import finetune, labelled
 from upkeep.home import home
+from upkeep.passes import scaled
 from upkeep.progress import silent
+from upkeep.recipes import Weight
 from upkeep.replay import go_live
 from upkeep.sides import Side
 from upkeep.snapshot import Facts, Lesson, Snapshot, Terms, choose
@@ -205,13 +207,20 @@ def test_requests_that_were_cut_are_counted(desk, data):
     assert train(desk, cut, batches=3, epochs=0, max_tokens=8).notes == (f"3 of {count} requests cut to max_tokens",)
 
 
+def test_its_confidences_suit_the_held_out_cases(desk, data):
+    made = train(desk, data, batches=12)
+    assert made.temperature != 1
+    held = labelled(data.calibration, data.labels, Weight.ONCE)
+    assert scaled(made.model, held).temperature == pytest.approx(1, abs=0.1)  # it was 0.6
+
+
 def test_a_retrain_that_was_killed_is_not_begun_anew(tmp_path, monkeypatch):
     configure(tmp_path / "configs", monkeypatch)
     desk, steps = open_desk("northwind"), []
     kept = home() / "training" / "northwind" / "launch"
 
     def dies(what: str, done: int, of: int) -> None:
-        if what.startswith("fine-tuning") and done == of // 2 + 1:  # what the first pass came to was put aside
+        if what.startswith("fine-tuning") and done == of // 2 + 1:  # what half of the passes came to was put aside
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -229,7 +238,7 @@ def test_a_retrain_that_was_killed_is_not_begun_anew(tmp_path, monkeypatch):
     logged = desk.registry.client.get_metric_history(run.info.run_id, "training/loss")
     assert {point.step for point in logged} == set(range(1, of + 1))  # of both processes
     looks = desk.registry.client.get_metric_history(run.info.run_id, "held_out_loss")
-    assert {point.step for point in looks} == {0, of // 2, of}
+    assert {point.step for point in looks} == {0, of // 4, of // 2, 3 * of // 4, of}
     assert {"training/learning_rate", "training/texts_per_second"} <= run.data.metrics.keys()
 
 

@@ -17,7 +17,7 @@ from upkeep.encoder import Encoder
 from upkeep.errors import TrainingError
 from upkeep.home import configs
 from upkeep.manifest import Manifest
-from upkeep.passes import EVERY, Labelled, learn
+from upkeep.passes import EVERY, Labelled, learn, scaled
 from upkeep.progress import unmeasured
 from upkeep.recipes import HeadRecipe, load_recipe
 from upkeep.trainer import Ran
@@ -173,8 +173,15 @@ def test_when_its_time_is_up_it_ends_with_the_best_there_is():
     assert made.ran.notes == ["stopped after 6 of 15 steps"]
     assert made.steps[-1] == 6
     held = labelled(12, 2)
-    chances = made.classifier.probabilities(held.texts)[np.arange(12), held.truth]
-    assert -np.log(chances).mean() == pytest.approx(min(made.ran.losses), abs=1e-6)
+    assert scaled(made.classifier, held).loss == pytest.approx(min(made.ran.losses), abs=1e-6)
+
+
+def test_it_ends_after_so_many_steps_within_a_pass():
+    made = go(max_steps=7)  # a pass has five
+    assert made.steps == list(range(1, 8))
+    assert len(made.ran.losses) == 3  # before the first, after five, at the end
+    assert made.ran.notes == []
+    assert go(max_steps=99).ran.losses == go().ran.losses
 
 
 def test_time_before_a_kill_counts_and_when_it_is_up_it_stays_up(tmp_path):

@@ -31,7 +31,7 @@ def lora(trained) -> dict[str, object]:
 
 @pytest.fixture(scope="module", name="champion")
 def champion_release(desk, data, tmp_path_factory):  # noqa: F811
-    made = train(desk, data, batches=12, learning_rate=0.02)
+    made = train(desk, data, batches=12)
     folder = tmp_path_factory.mktemp("champion") / "release"
     made.model.save(folder)
     return made, folder

@@ -2,8 +2,9 @@
 
 The head starts from a regularised logistic regression on the frozen embeddings, then LoRA and head are trained
 together for a few passes (upkeep/passes.py); the pass with the lowest loss on held-out cases is kept, the start counted
-as one. Last the confidence threshold is fitted on the same held-out cases. The loop is our own: batches of like length
-and a head that starts right are most of the speed, and transformers' Trainer offers neither for free.
+as one. Last the temperature and the confidence threshold are fitted on the same held-out cases. The loop is our own:
+batches of like length and a head that starts right are most of the speed, and transformers' Trainer offers neither for
+free.
 """
 
 from __future__ import annotations
@@ -29,10 +30,11 @@ from upkeep.errors import NotEnoughDataError
 from upkeep.hardware import hardware_precision
 from upkeep.manifest import Manifest
 from upkeep.model import Trained
-from upkeep.passes import Clock, Labelled, learn
+from upkeep.passes import Clock, Labelled, learn, scaled
 from upkeep.progress import Measured, Progress, silent, unmeasured
 from upkeep.recipes import HeadRecipe, Weight
 from upkeep.snapshot import Snapshot
+from upkeep.temperature import fit_temperature
 from upkeep.threshold import NOTHING_AUTOMATIC, Fit, fit_threshold
 from upkeep.warm import weights_of, with_adapter
 
@@ -92,10 +94,23 @@ def finetune(
             classifier, view.taught, view.kept, start=start.loss, recipe=recipe, seed=seed, clock=clock, folder=folder,
             progress=progress, measured=measured,
         )  # fmt: skip
+    temperature = cool(classifier, view.kept)
     fit = calibrate(classifier, data, view, client)
     classifier.encoder.frozen = None
     classifier.manifest = replace(manifest, threshold=fit.threshold)
-    return Trained(classifier, fit, ran.losses, (*start.notes, *_cuts(classifier.encoder, view), *ran.notes))
+    notes = (*start.notes, *_cuts(classifier.encoder, view), *ran.notes)
+    return Trained(classifier, fit, ran.losses, notes, temperature)
+
+
+def cool(classifier: Classifier, held: Labelled) -> float:
+    """Divide the logits by the temperature that suits the held-out cases, in the head's own weights; returns it."""
+    import torch
+
+    temperature = scaled(classifier, held).temperature
+    with torch.no_grad():
+        for weight in classifier.head.parameters():
+            weight.div_(temperature)
+    return temperature
 
 
 def calibrate(classifier: Classifier, data: Snapshot, view: View, client: Client) -> Fit:
@@ -237,7 +252,7 @@ def _first_trained(encoder: Encoder, count: int | None) -> int:
 def _start(view: View, recipe: HeadRecipe) -> tuple[torch.nn.Linear, float]:
     """A linear layer with the weights of a logistic regression, regularised as the held-out cases like it best.
 
-    With it their mean negative log likelihood, 0 where there are none.
+    With it their loss after temperature scaling, 0 where there are none.
     """
     import torch
     from sklearn.linear_model import LogisticRegression
@@ -246,8 +261,7 @@ def _start(view: View, recipe: HeadRecipe) -> tuple[torch.nn.Linear, float]:
     for strength in recipe.head_regularisation:
         fitted = LogisticRegression(C=strength, max_iter=100, tol=1e-3)
         fitted.fit(view.train, view.taught.truth, sample_weight=view.taught.weight)
-        chances = fitted.predict_proba(view.held)[np.arange(len(view.held)), view.kept.truth]
-        loss = float(-np.log(np.maximum(chances, 1e-12)).mean()) if len(chances) else 0.0
+        loss = fit_temperature(fitted.predict_proba(view.held), view.kept.truth).loss if len(view.held) else 0.0
         if loss < lowest:
             best, lowest = fitted, loss
     if best is None:

@@ -18,13 +18,14 @@ Kind_co = TypeVar("Kind_co", bound=Classifier | Generator, covariant=True)
 
 
 class Trained(NamedTuple, Generic[Kind_co]):
-    """A new model, how its threshold was fitted, the held-out loss at the start and at each look since, and in words
-    what else is to be known of the run."""
+    """A new model, how its threshold was fitted, the held-out loss at the start and at each look since, in words what
+    else is to be known of the run, and what its logits were divided by."""
 
     model: Kind_co
     fit: Fit
     losses: list[float]
     notes: tuple[str, ...] = ()
+    temperature: float = 1.0
 
 
 def load_release(folder: Path, base: Base) -> Model:

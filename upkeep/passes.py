@@ -7,6 +7,7 @@ time and accumulates, one that is out of time ends with the best there is.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -19,6 +20,7 @@ from upkeep.classifier import Classifier
 from upkeep.memory import free, halved, told
 from upkeep.progress import Measured, Progress, silent, unmeasured
 from upkeep.recipes import HeadRecipe
+from upkeep.temperature import Scaled, fit_temperature
 from upkeep.trainer import PATIENCE, WARM_UP, Ran
 
 if TYPE_CHECKING:
@@ -59,7 +61,7 @@ def learn(
     where there is not enough memory for a single text.
     """
     a_pass = math.ceil(len(train.texts) / recipe.batch_size)
-    steps = recipe.epochs * a_pass
+    steps = min(recipe.epochs * a_pass, recipe.max_steps or sys.maxsize)
     if not steps:
         return Ran([start], [])
     run = _Run(classifier, train, recipe, start=start, steps=steps)
@@ -86,9 +88,9 @@ def learn(
                 },
                 run.done,
             )
-            if run.seconds > limit:
+            if run.seconds > limit or run.done >= steps:
                 break
-        run.look(_held_out_loss(classifier, held))
+        run.look(scaled(classifier, held).loss)
         measured({"held_out_loss": run.losses[-1]}, run.done)
         run.seconds = clock() - began
         if folder:
@@ -223,12 +225,9 @@ class _Run:
                 weight.copy_(values[name])
 
 
-def _held_out_loss(classifier: Classifier, held: Labelled) -> float:
-    """Mean negative log likelihood of the held-out cases; 0 where there are none."""
-    if not held.texts:
-        return 0.0
-    chances = classifier.probabilities(held.texts)[np.arange(len(held.texts)), held.truth]
-    return float(-np.log(np.maximum(chances, 1e-12)).mean())
+def scaled(classifier: Classifier, held: Labelled) -> Scaled:
+    """The temperature that suits the held-out cases, and their loss with it."""
+    return fit_temperature(classifier.probabilities(held.texts), held.truth)
 
 
 def _shuffled(texts: Sequence[str], size: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:

@@ -75,6 +75,7 @@ class HeadRecipe(Common):
 
     task: Literal[Task.CLASSIFICATION] = Task.CLASSIFICATION
     precision: Literal["auto", "bf16", "fp32"] = Field(description="auto = bf16 where the hardware has it")
+    max_steps: int | None = Field(default=None, ge=1, description="passes end after so many steps together")
     trained_layers: int | None = Field(default=None, ge=1, description="how many of the last layers; None: all")
     head_learning_rate: float = Field(gt=0, description="peak rate of the head")
     head_regularisation: tuple[Annotated[float, Field(gt=0)], ...] = Field(

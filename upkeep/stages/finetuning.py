@@ -215,6 +215,7 @@ def _register(desk: Desk, run: Run, period: str, data: Snapshot, trained: Traine
     told = [f"# {period}: {about}", "", f"- proof: {data.proof}", *notes, *_changed(desk, period)]
     run.text("training-data.md", "\n".join(told) + "\n")
     run.metrics({"threshold": trained.fit.threshold, "expected_automatic_share": trained.fit.automatic})
+    run.metrics({"temperature": trained.temperature})
     return desk.registry.register(
         run,
         folder,

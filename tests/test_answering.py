@@ -12,6 +12,7 @@ from upkeep.answering import answer_file
 from upkeep.batches import CHUNK
 from upkeep.manifest import Answer
 from upkeep.stages.finetuning import load_model
+from upkeep.turns import request_of
 
 
 class Counting:
@@ -59,6 +60,20 @@ def test_a_line_that_cannot_be_used_is_kept_with_its_number_and_what_is_wrong(tm
         (6, "id"),
     ]
     assert read(done.rejects)[3]["reason"] == "id: found 3, expected a text that is not empty"
+
+
+def test_a_conversation_is_answered_as_one_request(tmp_path):
+    talk = [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": "yes?"},
+        {"role": "user", "content": "x"},
+    ]
+    rows = [{"id": "a", "input": talk}, {"id": "b", "input": talk[:2]}]
+    (tmp_path / "in.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    done = answer_file(Counting(), tmp_path / "in.jsonl", tmp_path / "out.jsonl", version="1")
+    assert (done.answered, done.rejected) == (1, 1)
+    assert read(tmp_path / "out.jsonl")[0]["output"] == str(len(request_of(talk)))
+    assert "the last of them a user's" in read(done.rejects)[0]["reason"]
 
 
 def test_what_fails_leaves_what_was_there(tmp_path):

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.chatty import chat_base  # noqa: F401 -- a fixture
-from upkeep.chat import NOT_LEARNED, Chat, Lesson, pack
+from upkeep.chat import NOT_LEARNED, Chat, Lesson, Prompt, pack
 from upkeep.errors import BaseModelError
+from upkeep.turns import Role, Turn, as_text
 
 LONG = "could I " * 40 + "cancel my order"
 
@@ -43,6 +44,30 @@ def test_a_long_request_loses_its_end_and_the_chat_stays_whole(chat):
     told = chat.tokenizer.decode(found.tokens)
     assert told.startswith("<|user|>could I could I")
     assert told.endswith("<|end|>\n<|assistant|>")
+
+
+def test_a_conversation_is_told_turn_by_turn(chat):
+    talk = [Turn(Role.ASSISTANT, "Hello!"), Turn(Role.USER, "refund?"), Turn(Role.ASSISTANT, "Which order?")]
+    found = chat.prompt(as_text([*talk, Turn(Role.USER, "4711")]))
+    told = "<|user|>refund?<|end|>\n<|assistant|>Which order?<|end|>\n<|user|>4711<|end|>\n<|assistant|>"
+    assert chat.tokenizer.decode(found.tokens) == told  # not the greeting: many templates begin with a user's turn
+    assert not found.cut
+
+
+def test_of_a_long_conversation_the_oldest_turns_are_left_out(chat):
+    talk = [
+        Turn(Role.USER, "could I track it"), Turn(Role.ASSISTANT, "The link in our e-mail shows your parcel."),
+        Turn(Role.USER, "refund?"), Turn(Role.ASSISTANT, "Refunds are paid within ten days."),
+        Turn(Role.USER, "today"),
+    ]  # fmt: skip
+    room = len(chat.prompt(as_text(talk[2:])).tokens)
+    found = replace(chat, max_tokens=room).prompt(as_text(talk))
+    assert found == Prompt(chat.prompt(as_text(talk[2:])).tokens, True)
+    last = replace(chat, max_tokens=room - 1).prompt(as_text(talk))
+    assert chat.tokenizer.decode(last.tokens) == "<|user|>today<|end|>\n<|assistant|>"
+    lesson = replace(chat, max_tokens=room - 1).lesson(as_text(talk), "yes")
+    assert lesson.prompt == last.tokens
+    assert lesson.request_cut
 
 
 def test_a_long_answer_is_cut_and_never_told_to_end_there(chat):

@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from upkeep.log import (
 )
 from upkeep.periods import Window
 from upkeep.store import Store
+from upkeep.turns import WANTED, messages
 
 MONDAY = datetime(2026, 11, 23, tzinfo=UTC)
 WEEK = Window(MONDAY, MONDAY + timedelta(days=7), "2026-W48")
@@ -133,6 +135,18 @@ def test_a_row_as_documented_is_read_whole(store):
     )
     said = Outcome("p1", datetime(2026, 11, 23, 12, tzinfo=UTC), OutcomeSource.AUDIT, "card_arrival", True)
     assert read(store) == LogWindow([wanted], {"p1": [said]}, [], 0)
+
+
+@pytest.mark.parametrize("pack", [jsonl, lambda row: parquet([row])], ids=["jsonl", "parquet"])
+def test_a_conversation_is_read_as_one_text_and_written_as_messages(store, pack):
+    talk = [{"role": "user", "content": "Hi\nthere"}, {"role": "assistant", "content": "Yes?"}]
+    talk.append({"role": "user", "content": "Where is my card?"})
+    store.write(f"{FIRST_DAY}/api.{'jsonl' if pack is jsonl else 'parquet'}", pack(PREDICTION | {"input": talk}))
+    (found,) = read(store).predictions
+    assert messages(found.input) == talk
+    write_predictions(store, [replace(found, id="again")], name="again")
+    assert talk == json.loads(store.read(f"{FIRST_DAY}/again.jsonl"))["input"]
+    assert {row.input for row in read(store).predictions} == {found.input}
 
 
 def test_what_is_written_is_read_back(store):
@@ -247,7 +261,8 @@ BAD_PREDICTIONS = [
     ({"id": None}, f"id: found None, {NO_TEXT}"),
     ({"id": 17}, f"id: found 17, {NO_TEXT}"),
     ({"id": " \t"}, rf"id: found ' \t', {NO_TEXT}"),
-    ({"input": ""}, f"input: found '', {NO_TEXT}"),
+    ({"input": ""}, f"input: found '', expected {WANTED}"),
+    ({"input": [{"role": "user"}]}, f"input: found [{{'role': 'user'}}], expected {WANTED}"),
     ({"model_version": None}, f"model_version: found None, {NO_TEXT}"),
     ({"output": ["a"]}, f"output: found ['a'], {NO_TEXT}"),
     ({"output": None}, "output: found None, expected an answer where automatic is true"),

@@ -56,6 +56,7 @@ from upkeep.periods import Cadence, Window, period
 from upkeep.plain import VISIBLE
 from upkeep.store import Store
 from upkeep.tally import Tally, tally
+from upkeep.turns import MARK
 from upkeep.windows import sample_window, tally_windows
 
 
@@ -186,6 +187,9 @@ ODD = [
     b'{"x": ' + b"9" * 5000 + b"}",
 ]  # fmt: skip
 """What is put over a good row; a part that is not JSON by itself is put before its end as text."""
+TALK = [{"role": role, "content": said} for role, said in (("user", "a"), ("assistant", "b\n"), ("user", "c"))]
+TOLD = [TALK, TALK[:2], [], f"{MARK}user: hi"]
+ODD += [json.dumps({"input": one}, ensure_ascii=plain).encode() for one in TOLD for plain in (True, False)]
 
 
 def odd_lines(good: dict[str, Any]) -> list[bytes]:
@@ -475,6 +479,8 @@ def test_odd_parquet_columns_are_read_as_python_reads_them(store, mapping):
         {"metadata": {"channel": None}},
         {"metadata": "email"},
         {"id": " "},
+        {"input": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]},
+        {"input": TALK},
     ]
     for number, change in enumerate(changes):
         for name, row in (("ours", good | change), ("theirs", theirs | change)):
@@ -484,7 +490,13 @@ def test_odd_parquet_columns_are_read_as_python_reads_them(store, mapping):
     assert counted(store, mapping=mapping) == row_by_row(store, mapping=mapping)
 
 
-DOUBTED = [{"id": "\u2010"}, {"input": "\u2010"}, {"latency_ms": 1.5e308}, {"output": "\u3000a", "automatic": False}]
+DOUBTED = [
+    {"id": "\u2010"},
+    {"input": "\u2010"},
+    {"input": f"{MARK}user: hi"},
+    {"latency_ms": 1.5e308},
+    {"output": "\u3000a", "automatic": False},
+]
 BAD = [{"id": " "}, {"confidence": 1.5}, {"input": "\u00a0"}, {"output": None}, {"model_version": ""}]
 
 

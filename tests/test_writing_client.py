@@ -15,9 +15,10 @@ from upkeep.release import Action
 from upkeep.stages.collection import collect_cases
 from upkeep.stages.comparison import compare_models, decision, judge_again
 from upkeep.stages.evaluation import load_outcomes
-from upkeep.stages.finetuning import train_challenger
+from upkeep.stages.finetuning import load_model, train_challenger
 from upkeep.stages.monitoring import review_week
 from upkeep.stages.release import current_release, in_service, put_into_service, release_log, roll_back
+from upkeep.turns import Role, Turn, as_text
 
 RETRAIN = datetime(2026, 3, 10, 8, tzinfo=UTC)
 
@@ -71,6 +72,10 @@ def test_mlflow_serves_what_it_writes(writer, monkeypatch):
     (answer,) = served.predict(["how can I track the delivery today"])
     assert answer.answer == BEFORE["track"]
     assert answer.automatic
+    talk = [("user", "refund?"), ("assistant", "Which order?"), ("user", "how can I track the delivery today")]
+    (answer,) = served.predict([[{"role": role, "content": said} for role, said in talk]])
+    request = as_text(Turn(Role(role), said) for role, said in talk)
+    assert [answer.answer] == [one.output for one in load_model(writer, in_service(writer)).answer([request])]
 
 
 def test_a_flow_retrains_it_as_it_does_a_classifier(writer):

@@ -19,6 +19,7 @@ from upkeep.progress import OnTerminal
 from upkeep.recipes import load_recipe
 from upkeep.release_commands import add_release_commands
 from upkeep.replay_command import add_replay_command
+from upkeep.turns import request_of
 
 if TYPE_CHECKING:
     from upkeep.desk import Desk
@@ -185,9 +186,13 @@ def _rows(path: Path) -> list[dict[str, Any]]:
             row = json.loads(line)
         except ValueError as exc:
             raise ConfigError(f"{path} line {number}: not JSON: {exc}") from exc
-        for key in ("id", "text", "answer"):
+        for key in ("id", "answer"):
             if not isinstance(row, dict) or not isinstance(row.get(key), str) or not row[key].strip():
                 raise ConfigError(f"{path} line {number}: {key} is missing or empty, expected a string")
+        try:
+            row["text"] = request_of(row.get("text"))
+        except ValueError as exc:
+            raise ConfigError(f"{path} line {number}: text is missing or empty, expected {exc}") from exc
         for key in ("valid_from", "valid_to"):
             if row.get(key):
                 row[key] = _valid(f"{path} line {number}: {key}", row[key])

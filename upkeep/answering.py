@@ -17,6 +17,7 @@ from typing import IO, NamedTuple, Protocol
 from upkeep.batches import chunks
 from upkeep.manifest import Answer
 from upkeep.progress import Progress, silent
+from upkeep.turns import request_of
 
 
 class Request(NamedTuple):
@@ -98,7 +99,10 @@ def _row(number: int, line: bytes) -> Request | Rejected:
         return Rejected(number, f"not JSON: {exc}")
     if not isinstance(row, dict):
         return Rejected(number, f"found {type(row).__name__}, expected an object with `id` and `input`")
-    for key in ("id", "input"):
-        if not isinstance(row.get(key), str) or not row[key].strip():
-            return Rejected(number, f"{key}: found {json.dumps(row.get(key))[:80]}, expected a text that is not empty")
-    return Request(row["id"], row["input"])
+    key = row.get("id")
+    if not isinstance(key, str) or not key.strip():
+        return Rejected(number, f"id: found {json.dumps(key)[:80]}, expected a text that is not empty")
+    try:
+        return Request(key, request_of(row.get("input")))
+    except ValueError as exc:
+        return Rejected(number, f"input: found {json.dumps(row.get('input'))[:80]}, expected {exc}")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from upkeep.errors import BaseModelError
+from upkeep.turns import Role, Turn, shortened, turns
 
 NOT_LEARNED = -100
 """The label of a token that adds nothing to the loss."""
@@ -25,7 +26,7 @@ class Prompt(NamedTuple):
 
 
 class Lesson(NamedTuple):
-    """A request with its answer, which ends where a model is to stop, and which of the two were cut."""
+    """A request with its answer, which ends where a model is to stop, and whether either was cut."""
 
     prompt: list[int]
     answer: list[int]
@@ -59,19 +60,27 @@ class Chat:
     system_prompt: str | None = None
 
     def prompt(self, request: str) -> Prompt:
-        """The tokens up to where the answer begins; of a request that is too long, the beginning.
+        """The tokens up to where the answer begins.
 
-        Raises BaseModelError where the template leaves no room for any of it.
+        Of a conversation that is too long the oldest turns are left out, of a single turn the end. Raises
+        BaseModelError where the template leaves no room for any of it.
         """
-        tokens = self._tokens(self._rendered(request))
+        said = turns(request)
+        while said[0].role is Role.ASSISTANT:  # a greeting: many templates begin with a user's turn
+            del said[0]
+        whole = said
+        tokens = self._tokens(self._rendered(said))
+        while len(tokens) > self.max_tokens and len(said) > 1:
+            said = shortened(said)
+            tokens = self._tokens(self._rendered(said))
         if len(tokens) <= self.max_tokens:
-            return Prompt(tokens, False)
-        words = self._tokens(request)
+            return Prompt(tokens, len(said) < len(whole))
+        words = self._tokens(said[0].said)
         while len(tokens) > self.max_tokens:  # what is decoded and read again may be a token more or less
             if not words:
                 raise BaseModelError(f"max_tokens: found {self.max_tokens}, the chat without a request takes more")
             words = words[: min(len(words) - 1, len(words) - (len(tokens) - self.max_tokens))]
-            tokens = self._tokens(self._rendered(self.tokenizer.decode(words)))
+            tokens = self._tokens(self._rendered([Turn(Role.USER, self.tokenizer.decode(words))]))
         return Prompt(tokens, True)
 
     def lesson(self, request: str, answer: str) -> Lesson:
@@ -85,8 +94,8 @@ class Chat:
     @property
     def stop(self) -> int:
         """The token that ends an answer in this template. Raises BaseModelError where nothing does."""
-        asked, said = self._rendered("?"), "!"
-        whole = self._rendered("?", answer=said)
+        question, said = [Turn(Role.USER, "?")], "!"
+        asked, whole = self._rendered(question), self._rendered(question, answer=said)
         if not whole.startswith(asked):
             raise BaseModelError("the chat template writes a prompt otherwise once it is answered; it cannot be taught")
         after = self._tokens(whole[len(asked) :].strip().removeprefix(said).strip())
@@ -95,11 +104,11 @@ class Chat:
             raise BaseModelError("neither the chat template nor the tokenizer says what ends an answer")
         return int(end)
 
-    def _rendered(self, request: str, *, answer: str | None = None) -> str:
+    def _rendered(self, said: Sequence[Turn], *, answer: str | None = None) -> str:
         from jinja2 import TemplateError
 
         messages = [{"role": "system", "content": self.system_prompt}] if self.system_prompt else []
-        messages.append({"role": "user", "content": request})
+        messages += [{"role": role.value, "content": words} for role, words in said]
         if answer is not None:
             messages.append({"role": "assistant", "content": answer})
         try:

@@ -28,7 +28,7 @@ from upkeep.store import Store
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-VERSION = 2
+VERSION = 3
 """Goes up when the same raw files would be kept in another way."""
 
 

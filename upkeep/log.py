@@ -25,6 +25,7 @@ from typing import Any, BinaryIO, Generic, NamedTuple, NoReturn, TypeVar
 from upkeep.errors import ConfigError, StoreError, UpkeepError
 from upkeep.periods import Window
 from upkeep.store import Store, write_jsonl
+from upkeep.turns import messages, request_of
 
 RAW_LIMIT = 500
 """Characters of a quarantined row that are kept."""
@@ -159,7 +160,10 @@ class Kind(Generic[Row]):
         return {name: theirs.get(name, name) for name in self.fields}
 
     def on_disk(self, row: Row) -> dict[str, object]:
-        return {name: as_utc(row.at) if name == "timestamp" else getattr(row, name) for name in self.fields}
+        written: dict[str, object] = {"timestamp": as_utc(row.at)}
+        if isinstance(row, Prediction):
+            written["input"] = messages(row.input)
+        return {name: written[name] if name in written else getattr(row, name) for name in self.fields}
 
 
 @dataclass(frozen=True, slots=True)
@@ -428,7 +432,7 @@ def _prediction(at: datetime, fields: Mapping[str, object]) -> Prediction:
     return Prediction(
         id=_text("id", fields["id"]),
         at=at,
-        input=_text("input", fields["input"]),
+        input=_request(fields["input"]),
         output=output,
         confidence=_number("confidence", fields["confidence"], most=1, wanted="a number in 0..1"),
         model_version=_text("model_version", fields["model_version"]),
@@ -475,6 +479,13 @@ def _text(name: str, value: object) -> str:
     if isinstance(value, str) and value and not value.isspace():
         return value
     raise _rejected(name, value, "a non-empty string")
+
+
+def _request(value: object) -> str:
+    try:
+        return request_of(value)
+    except ValueError as exc:
+        raise _rejected("input", value, str(exc)) from exc
 
 
 def _text_or_none(name: str, value: object) -> str | None:

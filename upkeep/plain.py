@@ -16,6 +16,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from upkeep.log import Kind, LogMapping, OutcomeSource, Row, as_utc
+from upkeep.turns import MARK
 
 
 class Shape(StrEnum):
@@ -213,6 +214,7 @@ def _judged(
     shown, also = dict.fromkeys(kept, ""), ALSO[kind.folder]
     if "input" in kept:
         shown["input"] = f"CASE WHEN {chosen(texts)} THEN input END AS "
+        also += f" AND NOT ({chosen(texts)} AND contains(input, {quoted(MARK)}))"  # see upkeep.turns
         if escaped:  # whose backslashes have to be undone
             also += f" AND NOT ({chosen(texts)} AND contains(input, '\\'))"
     names = ", ".join(f"{value}{name}" for name, value in shown.items())

@@ -16,6 +16,7 @@ from typing import TypeAlias
 
 from upkeep.config import PersonalData, Redaction
 from upkeep.own import own_function
+from upkeep.turns import turns
 
 LONGEST = 160
 PRIVATE = 0xE000
@@ -88,8 +89,8 @@ def redact(text: str) -> str:
 
 
 def shown(text: str) -> str:
-    """A text as others may see it: redacted, on one line, of LONGEST characters at most."""
-    line = redact(" ".join(text.split()))
+    """A text, of a conversation the last turn, as others may see it: redacted, on one line, of LONGEST characters."""
+    line = redact(" ".join(turns(text)[-1].said.split()))
     return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
 
 

@@ -1,9 +1,9 @@
 """How does a model train in processes of its own, one or several together?
 
-On a machine with GPUs there is a process for each: it gives all of its memory back, and what is fused for a training
-changes no answer. UPKEEP_LAUNCH starts them some other way, on one or on
-several machines that share UPKEEP_HOME: `torchrun --nproc_per_node 4`, or `accelerate launch --config_file nodes.yaml`.
-What is to be learned is put into a file, each process learns from its share of every step, and the adapter comes back.
+On a machine with GPUs there is a process for each: it gives all of its memory back, and kernels that are fused for a
+training change no answer. UPKEEP_LAUNCH starts them some other way, on one or on several machines that share
+UPKEEP_HOME: `torchrun --nproc_per_node 4`, or `accelerate launch --config_file nodes.yaml`. What is to be learned is
+put into a file, each process learns from its share of every step, and the adapter comes back.
 """
 
 from __future__ import annotations

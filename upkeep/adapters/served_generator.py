@@ -1,6 +1,7 @@
 """The model MLflow loads for `models:/<client>@champion` where it writes its answers; see served_model.py.
 
-Input: a column of requests; output: answer, confidence, and whether it may be given automatically.
+Input: a column of requests, texts or lists of chat messages; output: answer, confidence, and whether it may be given
+automatically.
 """
 
 from pathlib import Path
@@ -13,6 +14,7 @@ from pydantic import BaseModel, TypeAdapter
 from upkeep.base_model import resolve_base
 from upkeep.config import BaseModelConfig
 from upkeep.generator import Generator
+from upkeep.turns import request_of
 
 
 class ServedText(BaseModel):
@@ -31,9 +33,9 @@ class ServedGenerator(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-def
         wanted: BaseModelConfig = TypeAdapter(BaseModelConfig).validate_python(dict(context.model_config["base_model"]))
         self.generator = Generator.load(Path(context.artifacts["release"]), resolve_base(wanted))
 
-    def predict(self, model_input: list[str]) -> list[ServedText]:
-        """Answer each request."""
-        answers = self.generator.answer(model_input)
+    def predict(self, model_input: list[str | list[dict[str, str]]]) -> list[ServedText]:
+        """Answer each request. Raises ValueError for one that is neither a text nor a conversation."""
+        answers = self.generator.answer([request_of(one) for one in model_input])
         return [ServedText(answer=a.output, confidence=a.confidence, automatic=a.automatic) for a in answers]
 
 

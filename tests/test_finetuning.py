@@ -19,9 +19,9 @@ from upkeep.base_model import resolve_base
 from upkeep.cases import Case, Source
 from upkeep.desk import open_desk
 from upkeep.errors import NotEnoughDataError, TrainingError
-from upkeep.finetuning import finetune, labelled
+from upkeep.finetuning import finetune, labelled, weighed
 from upkeep.home import home
-from upkeep.passes import scaled
+from upkeep.passes import Labelled, scaled
 from upkeep.progress import silent
 from upkeep.recipes import Weight
 from upkeep.replay import go_live
@@ -205,6 +205,31 @@ def test_requests_that_were_cut_are_counted(desk, data):
     assert train(desk, fits, batches=3, epochs=0, max_tokens=8).notes == ()
     count = SIZE * 3 + len(data.calibration) + 3
     assert train(desk, cut, batches=3, epochs=0, max_tokens=8).notes == (f"3 of {count} requests cut to max_tokens",)
+
+
+@pytest.mark.parametrize(
+    ("counts", "least", "together"),
+    [((60, 60, 60, 3), 20, (60, 60, 60, 20)), ((60, 12, 12, 3), 20, (60, 12, 12, 12)), ((60, 60, 3), 0, (60, 60, 3))],
+)
+def test_a_new_category_s_few_cases_count_together_as_an_ordinary_label_s(counts, least, together):
+    truth = np.repeat(np.arange(len(counts)), counts)
+    taught = Labelled(["a text"] * len(truth), truth, np.ones(len(truth), dtype=np.float32))
+    assert np.bincount(truth, weights=weighed(taught, least=least).weight) == pytest.approx(together)
+
+
+def test_a_label_of_three_cases_is_found_more_often_by_what_they_count_together(desk, data):
+    rare = data.labels[0]
+    few = [case for case in data.train if case.answer == rare][:3]
+    taught = [*few, *(case for case in data.train if case.answer != rare)]
+    asked = [case for case in data.train if case.answer == rare][3:]
+    held = [one for one in data.lessons if one.use is Side.CALIBRATION]
+    some = replace(data, lessons=(*(Lesson(Side.TRAIN, case) for case in taught), *held))
+    found = []
+    for least in (0, 20):
+        recipe = desk.recipe.model_copy(update={"epochs": 0, "least_weight": least})
+        model = finetune(resolve_base(desk.client.base_model), some, client=desk.client, recipe=recipe, seed=0).model
+        found.append(sum(one.output == rare for one in model.answer([case.text for case in asked])) / len(asked))
+    assert found[1] > 1.5 * found[0]
 
 
 def test_its_confidences_suit_the_held_out_cases(desk, data):

@@ -208,7 +208,7 @@ def _begun(
     first = _first_trained(encoder, recipe.trained_layers)
     if first:
         encoder.frozen = FrozenLayers(encoder.model, first)
-    train = labelled(data.train, data.labels, recipe.mix.weight)
+    train = weighed(labelled(data.train, data.labels, recipe.mix.weight), least=recipe.least_weight)
     held = labelled(data.calibration, data.labels, Weight.ONCE)
     view = seen(encoder, train, held, progress=progress)
     lora = LoraConfig(
@@ -241,6 +241,15 @@ def labelled(cases: Sequence[Case], labels: Sequence[str], weight: Weight) -> La
     asked = np.array([1 if weight is Weight.ONCE else case.requests for case in usable], dtype=np.float32)
     truth = np.array([index[case.answer] for case in usable], dtype=np.int64)
     return Labelled([case.text for case in usable], truth, 1 + np.log2(asked))
+
+
+def weighed(taught: Labelled, *, least: float) -> Labelled:
+    """The cases of a label count together at least so much, but no more than those of the label in the middle: a new
+    category's few are found among the many of others."""
+    whole = np.bincount(taught.truth, weights=taught.weight)
+    enough = min(least, float(np.median(whole[whole > 0])))
+    times = np.maximum(enough / np.maximum(whole, 1), 1)
+    return taught._replace(weight=(taught.weight * times[taught.truth]).astype(np.float32))
 
 
 def _first_trained(encoder: Encoder, count: int | None) -> int:

@@ -82,6 +82,9 @@ class HeadRecipe(Common):
         min_length=1, description="values of C to try for the logistic regression that starts the head"
     )
     minimum_examples: int = Field(ge=1, description="cases a new label needs before it is learned")
+    least_weight: float = Field(
+        default=20, ge=0, description="cases of a label count together as much as so many, or as the middle label's"
+    )
 
 
 class ChatRecipe(Common):

@@ -57,6 +57,21 @@ def test_a_process_of_its_own_tells_how_it_began_and_leaves_a_model_that_only_go
     assert all(torch.equal(left[name], right[name]) for name in left)
 
 
+def test_a_process_of_its_own_goes_on_from_the_champion(chat_base, monkeypatch, tmp_path):  # noqa: F811
+    import torch
+
+    first = teach(chat_base, lessons(), client=client(), recipe=recipe(epochs=1), seed=0)
+    first.model.save(tmp_path / "release")
+    monkeypatch.setenv(LAUNCH, sys.executable)
+    begun = teach(
+        chat_base, lessons(), client=client(), recipe=recipe(epochs=0, start=Start.CHAMPION), seed=1,
+        champion=tmp_path / "release", work=tmp_path / "work",
+    )  # fmt: skip
+    assert "starts from the champion's adapter" in begun.notes
+    left, right = adapter(first), adapter(begun)
+    assert all(torch.equal(left[name], right[name]) for name in left)
+
+
 def test_processes_that_fail_are_told_with_what_they_said(chat_base, monkeypatch):  # noqa: F811
     monkeypatch.setenv(LAUNCH, f"{sys.executable} -c 'import sys; sys.exit(\"no such partition\")'")
     with pytest.raises(TrainingError, match=r"ended with exit code 1: no such partition"):

@@ -53,6 +53,8 @@ def test_nobody_puts_words_into_the_assistant_s_mouth(said):
 
 def test_what_a_spreadsheet_broke_is_what_one_user_said():
     assert turns(f"{MARK}User: hi\n{MARK}assistant: ho") == [Turn(Role.USER, " User: hi\n assistant: ho")]
+    assert turns(f"{MARK}assistant: hi") == [Turn(Role.USER, " assistant: hi")]
+    assert turns(f"{MARK}user: hi\n{MARK}user: ho") == [Turn(Role.USER, "hi\nho")]
     assert as_text(turns(f"{MARK}user: hi {MARK}assistant: ho {MARK}user: hm")) == as_text(
         [Turn(Role.USER, "hi"), Turn(Role.ASSISTANT, "ho"), Turn(Role.USER, "hm")]
     )

@@ -11,11 +11,12 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,7 +33,7 @@ from upkeep.trainer import Lessons, Passed, Ran, copies, restore, train, with_me
 from upkeep.warm import Begun, with_adapter
 
 LAUNCH = "UPKEEP_LAUNCH"
-WORK, LEARNED = "work.json", "learned"
+WORK, CHAMPION, LEARNED = "work.json", "champion", "learned"
 SIGN = "upkeep: "
 """What begins a line that a process says to the one that started it."""
 TOLD = 4000
@@ -93,6 +94,9 @@ def run_together(command: list[str], work: Work, *, folder: Path, progress: Prog
     Checkpoints are kept in `folder`, and a run finds those of its own there. Raises TrainingError where there is not
     enough memory for a single sequence, or the processes fail.
     """
+    if work.champion:  # where all machines see it
+        shutil.copytree(work.champion, folder / CHAMPION, dirs_exist_ok=True)
+        work = replace(work, champion=folder / CHAMPION)
     records.save(FolderStore(folder), WORK, work)
     notes: list[str] = []
 

@@ -49,8 +49,7 @@ def request_of(found: object) -> str:
 
 def as_text(said: Iterable[Turn]) -> str:
     """A conversation as one text: what a role says in several messages is one turn, a single turn is what was said."""
-    grouped = groupby(said, key=lambda one: one.role)
-    merged = [Turn(role, "\n".join(one.said for one in some)) for role, some in grouped]
+    merged = _merged(said)
     if len(merged) == 1:
         return merged[0].said
     return "\n".join(f"{MARK}{role}: {words}" for role, words in merged)
@@ -61,9 +60,10 @@ def turns(request: str) -> list[Turn]:
     if not request.startswith(MARK):
         return [Turn(Role.USER, request)]
     parts = [part.partition(": ") for part in request.split(MARK)[1:]]
-    if any(role not in set(Role) for role, _, _ in parts):  # somebody has written in it
+    roles = [role for role, _, _ in parts]
+    if roles[-1] != Role.USER or not set(roles) <= set(Role):  # somebody has written in it
         return [Turn(Role.USER, request.replace(MARK, " "))]
-    return [Turn(Role(role), words.strip()) for role, _, words in parts]
+    return _merged(Turn(Role(role), words.strip()) for role, _, words in parts)
 
 
 def messages(request: str) -> str | list[dict[str, str]]:
@@ -76,6 +76,11 @@ def shortened(said: Sequence[Turn]) -> list[Turn]:
     """A conversation without its first question and what was answered to it."""
     first = next(at for at, one in enumerate(said) if one.role is Role.USER)
     return list(said[first + 2 :])
+
+
+def _merged(said: Iterable[Turn]) -> list[Turn]:
+    grouped = groupby(said, key=lambda one: one.role)
+    return [Turn(role, "\n".join(one.said for one in some)) for role, some in grouped]
 
 
 def _turn(message: object) -> Turn:

@@ -52,7 +52,9 @@ def test_it_begins_where_the_champion_ended(desk, data, champion):  # noqa: F811
 def test_it_learns_on_and_leaves_the_champion_as_it_is(desk, data, champion):  # noqa: F811
     before, folder = champion
     kept = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    on = train(desk, data, batches=12, epochs=2, champion=folder, seed=5, **WARM)
+    gently = {"learning_rate": 0.0005, "head_learning_rate": 0.001}
+    on = train(desk, data, batches=24, epochs=2, champion=folder, seed=5, **gently, **WARM)
+    assert min(on.losses) < on.losses[0]
     assert not alike(lora(on), lora(before))
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == kept
 

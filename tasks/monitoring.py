@@ -82,7 +82,7 @@ def _summary(found: Review, desk: Desk, drawn: Drawn, themes: Tracked | None, ru
         how = (
             "is applied"
             if rule.accepted
-            else f"is proposed (`upkeep rules {found.client} {rule.id} --accept --by NAME`)"
+            else f"is proposed (the deployment `rules`, or `upkeep rules {found.client} {rule.id} --accept --by NAME`)"
         )
         lines += [f"- **rule** {rule.id} {how}: {rule}", *(f"    - “{text}”" for text in rule.examples)]
     going_on = [one for one in open_incidents(desk, found.as_of) if one.change and one.opened < found.as_of]

@@ -88,7 +88,7 @@ def test_the_tiers_include_what_the_contract_says():
         ({"thresholds": {"acuracy": 0.9}}, ["thresholds.acuracy: unknown key", "['accuracy', 'auto_resolution', 'esc"]),
         (
             {"relabel": [{"old": "a", "now": "b"}]},
-            ["relabel.0.now: unknown key, expected one of ['new', 'old', 'since', 'text']"],
+            ["relabel.0.now: unknown key, expected one of ['new', 'old', 'since', 'text', 'theme']"],
         ),
         ({"relabel": [{"old": "a", "new": "a", "since": "2026-01-01"}]}, ["relabel", "both 'a'"]),
         (

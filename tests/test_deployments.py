@@ -30,6 +30,7 @@ EXPECTED = {
     "retrain": ["client", "as_of", "reason"],
     "variant": ["client", "label", "seeds", "as_of", "reason", "by", "wait_for_review"],
     "approval": ["client", "period", "by", "reason", "answer", "override", "as_of"],
+    "rules": ["client", "rule", "by", "answer", "since", "as_of"],
     "rollback": ["client", "by", "reason", "to", "as_of"],
 }
 
@@ -103,7 +104,7 @@ def test_monthly_retrains_start_on_the_first_at_eight():
 def test_what_people_start_is_not_scheduled_and_what_is_scheduled_is_not_offered_as_a_form():
     manual = {name for name, deployment in DEPLOYMENTS.items() if MANUAL in deployment.tags}
     scheduled = {name for name, deployment in DEPLOYMENTS.items() if deployment.schedules}
-    assert manual == {"review", "report", "retrain", "variant", "approval", "rollback"}
+    assert manual == {"review", "report", "retrain", "variant", "approval", "rules", "rollback"}
     assert scheduled == {"weekly-review", "monthly-report", "quarterly-retrain", "monthly-retrain"}
 
 

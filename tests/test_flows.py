@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 from prefect.artifacts import Artifact
@@ -15,6 +15,7 @@ from flows.approval import approval
 from flows.dispatch import dispatch
 from flows.retrain import retrain
 from flows.rollback import rollback
+from flows.rules import rules
 from flows.tier1 import tier1
 from flows.tier3 import tier3
 from flows.variant import variant
@@ -22,13 +23,14 @@ from tests.audited import serve
 from tests.receivers import webhook
 from tests.released import DECIDED, SECRET, decide, released_desk, released_template  # noqa: F401 -- fixtures
 from tests.small_client import FEEDBACK, configure, live, timeline
-from upkeep import chain
-from upkeep.config import Work
+from upkeep import chain, records
+from upkeep.config import Relabel, Work
 from upkeep.desk import open_desk
 from upkeep.entitlement import ChangeOrder
 from upkeep.errors import ConfigError
 from upkeep.periods import Cadence
 from upkeep.replay import play
+from upkeep.rules import Found, Ruling
 from upkeep.stages.approval import Answer, Approval
 from upkeep.stages.comparison import Decision, decisions
 from upkeep.stages.contract import change_orders
@@ -80,6 +82,18 @@ def approve_and_go_back(desk):
     said = approval("northwind", "2026-04", by="bob", reason="on sale", answer=Answer.REFUSE, as_of=DECIDED)
     assert said == Approval("2026-04", False, "bob", "on sale", desk.local(DECIDED))
     assert {"approve northwind 2026-03", "refuse northwind 2026-04", "rollback northwind 2026-03-02"} <= run_names()
+
+
+def test_a_person_accepts_a_rule_by_a_run_of_its_own(desk):
+    one = Found(
+        Relabel(old="refund_status", new="refund_request", since=date(2026, 3, 9)), "2026-W13", DECIDED, "5 of 5"
+    )
+    records.save(desk.store, f"rules/{one.id}.json", one)
+    said = rules("northwind", one.id, "ada", since=date(2026, 3, 2), as_of=DECIDED)
+    assert (said.accepted, said.by, said.rule.since) == (True, "ada", date(2026, 3, 2))
+    assert desk.found_rules() == [said]
+    assert rules("northwind", one.id, "bob", answer=Ruling.REFUSE, as_of=DECIDED).accepted is False
+    assert {f"accept rule {one.id} of northwind", f"refuse rule {one.id} of northwind"} <= run_names()
 
 
 def run_names() -> set[str]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 
 from tests.audited import agreed
@@ -15,7 +16,7 @@ from upkeep.config import Relabel
 from upkeep.errors import RuleError
 from upkeep.quality import Confusion
 from upkeep.rates import Rate
-from upkeep.rules import Found, contradictions, rule_of
+from upkeep.rules import Found, about_theme, contradictions, rule_of
 from upkeep.stages.rules import decide_rule
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -81,6 +82,23 @@ def test_a_rule_begins_on_the_last_monday_on_which_it_may_have():
     (one,) = contradictions(run)
     # from week 11 on; beginning a week later would turn 3 of 3 into chance, which is far less likely
     assert rule_of(one, run, BERLIN) == Relabel(old="a", new="b", since=date(2026, 3, 9))
+
+
+def test_a_rule_for_a_theme_is_for_texts_near_an_example_of_it():
+    at = {"kettle": [1.0, 0.0], "pot": [0.0, 1.0], "Pan": [0.61, 0.79], "tent": [-0.55, 0.84], "rope": [-1.0, 0.0]}
+    rule = Relabel(old="claim", new="repair", since=date(2026, 3, 9), text="^[kprt]", theme=("kettle", "pot"))
+    # 0.79 from the pot, 0.84 from it, and the rope is as far from both as can be
+    themed = about_theme(rule, ["rope", "tent", "Pan"], lambda texts: np.array([at[one] for one in texts]))
+    assert themed.texts == ("pan", "tent")
+    assert [text for text in at if themed.covers("claim", text)] == ["Pan", "tent"]
+    assert not themed.covers("other", "tent")
+    assert about_theme(rule, [], lambda texts: np.zeros((len(texts), 2))).texts == ()
+
+
+def test_what_a_rule_for_a_theme_covers_is_not_guessed():
+    rule = Relabel(old="claim", new="repair", since=date(2026, 3, 9), theme=("kettle",))
+    with pytest.raises(ValueError, match="'claim' -> 'repair': nobody has said yet which texts are about its theme"):
+        rule.covers("claim", "kettle")
 
 
 @pytest.fixture

@@ -80,30 +80,34 @@ def test_no_run_goes_on_from_another_s_checkpoint(chat_base, tmp_path):  # noqa:
     assert same(changed, teach(chat_base, lessons(SINCE), client=client(), recipe=SHORT, seed=0))
 
 
-def limited(model, monkeypatch, most: int):
-    """As on a card that has memory for so many sequences at a time."""
+def limited(monkeypatch, most: int, *, after: int = 0):
+    """As on a card that has memory for so many sequences at a time, once more were learned that often."""
     from transformers import LlamaModel
 
     forward = LlamaModel.forward
+    large: list[int] = []
 
     def counted(self, input_ids, **given):
         if self.training and len(input_ids) > most:
-            raise RuntimeError("CUDA out of memory. Tried to allocate more than there is")
+            large.append(len(input_ids))
+            if len(large) > after:
+                raise RuntimeError("CUDA out of memory. Tried to allocate more than there is")
         return forward(self, input_ids, **given)
 
     monkeypatch.setattr(LlamaModel, "forward", counted)
 
 
-def test_with_memory_for_half_a_batch_it_accumulates_and_learns_the_same(chat_base, monkeypatch):  # noqa: F811
+@pytest.mark.parametrize("after", [0, 3])  # the first checkpoint is at the fifth step
+def test_with_memory_for_half_a_batch_it_accumulates_and_learns_the_same(after, chat_base, monkeypatch):  # noqa: F811
     plain = teach(chat_base, lessons(), client=client(), recipe=SHORT, seed=0)
-    limited(None, monkeypatch, 2)
+    limited(monkeypatch, 2, after=after)
     halved = teach(chat_base, lessons(), client=client(), recipe=SHORT, seed=0)
     assert halved.notes[-1] == "out of memory: 2 sequences at a time now, accumulated to 4 a step"
     assert halved.losses == pytest.approx(plain.losses, abs=1e-3)
 
 
 def test_without_memory_for_one_sequence_it_says_what_to_do(chat_base, monkeypatch):  # noqa: F811
-    limited(None, monkeypatch, 0)
+    limited(monkeypatch, 0)
     with pytest.raises(TrainingError, match="out of memory with a single sequence: lower max_tokens"):
         teach(chat_base, lessons(), client=client(), recipe=SHORT, seed=0)
 

@@ -19,6 +19,8 @@ from upkeep.collection import Fold
 from upkeep.config import Relabel
 from upkeep.desk import GOLDEN, LAUNCH_CASES, Desk, open_desk
 from upkeep.errors import SnapshotError
+from upkeep.history import current, label_history
+from upkeep.rules import Themed
 from upkeep.sides import Side
 from upkeep.stages.snapshot import differences, locked_items, rebuild, snapshot, stamp, take_snapshot
 
@@ -144,3 +146,37 @@ def test_what_it_was_chosen_by_is_on_record(desk):
     held = {one.text for one in locked_items(desk)} - {text(3)}
     assert held
     assert not held & {one.case.text for one in taken.lessons if one.use is not Side.HOLDOUT}
+
+
+TENTS = ["my tent leaks in the rain", "water comes into the tent", "the tent is not waterproof any more"]
+BOOTS = ["the sole of my boot came off", "my hiking boots fall apart at the sole", "the boot's sole is loose"]
+
+
+def test_a_rule_for_a_theme_outdates_what_is_about_it_and_is_told_again_without_a_model(desk):
+    rules = [
+        {"old": "order_status", "new": "warranty_claim", "since": "2026-04-10", "text": "tent"},
+        {"old": "warranty_claim", "new": "repair_partner", "since": "2026-04-15", "theme": [TENTS[0]]},
+    ]
+    client = type(desk.client).model_validate(desk.client.model_dump() | {"relabel": rules})
+    desk = replace(desk, agreement=desk.agreement.model_copy(update={"client": client}))
+    begun = MAY - timedelta(days=40)
+    answers = ["warranty_claim", "order_status", "warranty_claim"]  # the first rule makes the second a claim too
+    asked = [
+        case(400 + at, answer, at=begun, text_of=said)
+        for at, (said, answer) in enumerate(zip(TENTS + BOOTS, answers + ["warranty_claim"] * 3, strict=True))
+    ]
+    records.save_rows(desk.store, "cases/2026-W13.jsonl", asked)
+    take_snapshot(desk, "2026-05", MAY)
+    rule = snapshot(desk, "2026-05").terms.rules[1]
+    assert isinstance(rule, Themed)
+    assert rule.texts == tuple(sorted(TENTS))
+    moment = desk.local(MAY)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("upkeep.stages.in_force.eyes_of", lambda _: pytest.fail("a model was asked"))
+        rows = rebuild(desk, "2026-05")
+    history = label_history(asked, rules=[rule], decided={}, moment=moment, zone=desk.zone)
+    assert {one.text: one.answer for one in current(history.versions, moment)} == (
+        {TENTS[0]: "repair_partner", TENTS[1]: "order_status", TENTS[2]: "repair_partner"}
+        | dict.fromkeys(BOOTS, "warranty_claim")
+    )
+    assert b'"answer":"repair_partner"' in rows

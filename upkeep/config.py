@@ -179,6 +179,9 @@ class Relabel(Strict):
     new: str
     since: date
     text: Pattern | None = Field(default=None, description="only of texts in which this regular expression is found")
+    theme: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        default=(), description="only of requests that are about the same as one of these examples"
+    )
 
     @model_validator(mode="after")
     def _changes_something(self) -> Self:
@@ -186,9 +189,15 @@ class Relabel(Strict):
             raise ValueError(f"old and new are both {self.old!r}")
         return self
 
-    def covers(self, answer: str, text: str) -> bool:
-        """Is an answer to a text outdated by it?"""
+    def may_cover(self, answer: str, text: str) -> bool:
+        """Is an answer to a text outdated by it, whatever the text is about?"""
         return answer == self.old and (self.text is None or re.search(self.text, text, re.IGNORECASE) is not None)
+
+    def covers(self, answer: str, text: str) -> bool:
+        """Is an answer to a text outdated by it? Raises ValueError where only a model can say what is about a theme."""
+        if self.theme:
+            raise ValueError(f"{self.old!r} -> {self.new!r}: nobody has said yet which texts are about its theme")
+        return self.may_cover(answer, text)
 
 
 class LogMap(Strict):

@@ -9,18 +9,25 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Collection, Container, Iterator, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
+from functools import cached_property
 from itertools import takewhile
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
+from upkeep.cases import normalise
 from upkeep.changes import corrections, fewer
 from upkeep.config import Relabel
 from upkeep.figures import Figures
 from upkeep.periods import week
 from upkeep.rates import Rate
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 SPANS = (4, 8)
 """Contradictions are looked for in so many newest weeks together: the longer span sees what is rare."""
@@ -33,6 +40,9 @@ GIVEN_UP = 0.75
 """Share of it among the answers that are that other one or still the label."""
 BUDGET = 0.05 / 52
 """Chance of a false contradiction in a week, all labels together: one in twenty client-years, for people to look at."""
+NEAR = 0.6
+"""Cosine similarity from which a request is about the same as an example. On banking77 that finds 75 % of an intent's
+requests by three examples and 90 % by eight, with 2 % of another intent's, but half of the one nearest to it."""
 WITHIN = 1.92
 """Half the 95 % point of chi-square with one degree of freedom (Wilks, 1938)."""
 GONE = 0.01
@@ -64,6 +74,27 @@ class Contradiction(NamedTuple):
         )
 
 
+class Ruling(StrEnum):
+    """What a person says to a rule."""
+
+    ACCEPT = "accept"
+    REFUSE = "refuse"
+
+
+class Themed(Relabel):
+    """A rule for a theme, with the texts that are about it, in their normal form and in order."""
+
+    texts: tuple[str, ...]
+
+    def covers(self, answer: str, text: str) -> bool:
+        """Is an answer to a text outdated by it?"""
+        return self.may_cover(answer, text) and normalise(text) in self._about
+
+    @cached_property
+    def _about(self) -> frozenset[str]:
+        return frozenset(self.texts)
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """A relabel rule that outcomes speak for, and what somebody made of it: accepted, refused, or nothing yet."""
@@ -93,6 +124,14 @@ class Found:
     def decide(self, *, accepted: bool, by: str, at: datetime) -> Found:
         """The same, accepted or refused by somebody."""
         return replace(self, accepted=accepted, by=by, decided=at)
+
+
+def about_theme(rule: Relabel, texts: Collection[str], embed: Callable[[Sequence[str]], NDArray[np.float32]]) -> Themed:
+    """The rule for those texts that are about its theme: near one of its examples, by their embeddings of length 1."""
+    some = sorted(texts)
+    near = (embed(some) @ embed(rule.theme).T).max(axis=1, initial=-1.0) >= NEAR
+    meant = sorted({normalise(text) for text, one in zip(some, near, strict=True) if one})
+    return Themed(**rule.model_dump(), texts=tuple(meant))
 
 
 def contradictions(

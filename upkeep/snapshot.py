@@ -19,6 +19,7 @@ from upkeep.config import NewLabels, Relabel, Unreviewed
 from upkeep.history import as_appended, as_reviewed, current, label_history
 from upkeep.progress import Progress, silent
 from upkeep.recipes import ChatRecipe, Outdated, Recipe
+from upkeep.rules import Themed
 from upkeep.sides import Locked, Proof, Side, open_to_learn, prove, sides
 
 
@@ -45,7 +46,7 @@ class Terms:
     out_of_scope: str
     new_labels: NewLabels
     unreviewed: Unreviewed
-    rules: tuple[Relabel, ...]
+    rules: tuple[Themed | Relabel, ...]
     recipe: Recipe
     head: tuple[str, ...] = ()
 

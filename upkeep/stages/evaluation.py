@@ -17,6 +17,7 @@ from upkeep import records
 from upkeep.cases import Case, Item, normalise, valid_at
 from upkeep.desk import Desk
 from upkeep.history import current, label_history
+from upkeep.stages.in_force import rules_in_force
 from upkeep.stages.snapshot import decided_by, known_cases, locked_items
 from upkeep.verdict import Outcome
 
@@ -103,7 +104,8 @@ def _held_out(desk: Desk, moment: datetime, *, agreed: set[str]) -> list[Case]:
     """The locked cases with the answer that is right now."""
     locked = {normalise(item.text) for item in locked_items(desk) if item.since <= moment} - agreed
     cases = known_cases(desk, moment)
-    rules, decided = desk.rules(moment), decided_by(desk, moment)
+    decided = decided_by(desk, moment)
+    rules = rules_in_force(desk, cases, decided, moment)
     history = label_history(cases, rules=rules, decided=decided, moment=moment, zone=desk.zone)
     return [case for case in current(history.versions, moment) if normalise(case.text) in locked]
 

@@ -22,6 +22,7 @@ from upkeep.errors import NotFoundError, SnapshotError
 from upkeep.progress import Progress, silent
 from upkeep.sides import Locked, Proof, lock
 from upkeep.snapshot import Facts, Lesson, Snapshot, Terms, choose, difference
+from upkeep.stages.in_force import rules_in_force
 from upkeep.store import address
 
 LOCKED = "evaluation/locked/"
@@ -63,8 +64,9 @@ def take_snapshot(
     moment = desk.local(as_of)
     _lock(desk, period, moment, progress=progress)
     keys = [key for prefix in SOURCES for key in desk.store.keys(prefix) if key.endswith(".jsonl")]
-    terms = _terms(desk, moment, head)
-    chosen = choose(_facts(desk, keys, moment), terms, progress=progress)
+    facts = _facts(desk, keys, moment)
+    terms = _terms(desk, facts, moment, head)
+    chosen = choose(facts, terms, progress=progress)
     chosen = replace(chosen, label_set=_label_set(desk, chosen.labels, moment))
     records.save_rows(desk.store, _rows(period), chosen.lessons)
     made = Made(
@@ -175,7 +177,7 @@ def _label_set(desk: Desk, labels: Iterable[str], moment: datetime) -> int:
     return before[-1].label_set + (set(before[-1].labels) != set(labels)) if before else 1
 
 
-def _terms(desk: Desk, moment: datetime, head: tuple[str, ...]) -> Terms:
+def _terms(desk: Desk, facts: Facts, moment: datetime, head: tuple[str, ...]) -> Terms:
     client = desk.client
     # a head that grew was taught nothing but its new row
     earlier = [one.terms.moment for one in snapshots(desk) if one.terms.moment < moment and not one.terms.head]
@@ -187,7 +189,7 @@ def _terms(desk: Desk, moment: datetime, head: tuple[str, ...]) -> Terms:
         out_of_scope=client.out_of_scope_label,
         new_labels=client.new_labels,
         unreviewed=client.unreviewed,
-        rules=tuple(desk.rules(moment)),
+        rules=rules_in_force(desk, facts.cases, facts.decided, moment),
         recipe=desk.recipe,
         head=head,
     )

@@ -25,6 +25,7 @@ from upkeep.looking import eyes_of, tracked_themes
 from upkeep.periods import Cadence, last_full, period
 from upkeep.stages.contract import book_use_case, open_order, use_case_of
 from upkeep.stages.finetuning import challengers
+from upkeep.stages.in_force import rules_in_force
 from upkeep.stages.monitoring import reviews
 from upkeep.stages.reviewing import Waiting
 from upkeep.stages.snapshot import decided_by, known_cases
@@ -210,8 +211,9 @@ def _likeliest(
     desk: Desk, past: Sequence[Past], given: Folded, cases: Sequence[Case], *, label: str, moment: datetime
 ) -> list[int]:
     """Compare them with all examples of the category and with some cases of each label that the model knows."""
-    decided, rules = decided_by(desk, moment), desk.rules(moment)
-    history = label_history([*cases, *given.cases], rules=rules, decided=decided, moment=moment, zone=desk.zone)
+    decided, stored = decided_by(desk, moment), [*cases, *given.cases]
+    rules = rules_in_force(desk, stored, decided, moment)
+    history = label_history(stored, rules=rules, decided=decided, moment=moment, zone=desk.zone)
     texts: dict[str, list[str]] = defaultdict(list)
     for case in current(history.versions, moment):
         texts[case.answer].append(case.text)

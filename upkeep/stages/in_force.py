@@ -1,0 +1,32 @@
+"""Which relabel rules hold for a client, and for which texts?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from upkeep.batch import Decided
+from upkeep.cases import Case
+from upkeep.config import Relabel
+from upkeep.desk import Desk
+from upkeep.history import label_history
+from upkeep.looking import eyes_of
+from upkeep.rules import about_theme
+
+
+def rules_in_force(
+    desk: Desk, cases: Sequence[Case], decided: Mapping[str, Decided], moment: datetime
+) -> tuple[Relabel, ...]:
+    """The rules known at a moment, oldest first; one for a theme with those of the cases' texts that are about it.
+
+    Raises BaseModelError where a theme asks for a model that is not there.
+    """
+    found: list[Relabel] = []
+    for rule in sorted(desk.rules(moment), key=lambda one: one.since):
+        if rule.theme:  # for what is answered so once the rules before it have spoken
+            so_far = label_history(cases, rules=found, decided=decided, moment=moment, zone=desk.zone).versions
+            texts = {one.text for one in so_far if rule.may_cover(one.answer, one.text)}
+            found.append(about_theme(rule, texts, eyes_of(desk).embed))
+        else:
+            found.append(rule)
+    return tuple(found)

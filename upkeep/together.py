@@ -29,7 +29,7 @@ from upkeep.hardware import device
 from upkeep.progress import Measured, Progress
 from upkeep.recipes import ChatRecipe
 from upkeep.shared import save_adapter
-from upkeep.trainer import Lessons, Passed, Ran, copies, restore, train, with_memory
+from upkeep.trainer import Lessons, Passed, Ran, train, with_memory
 from upkeep.warm import Begun, with_adapter
 
 LAUNCH = "UPKEEP_LAUNCH"
@@ -161,7 +161,6 @@ def main(folder: Path, size: int) -> None:
     work = records.load(FolderStore(folder), WORK, Work)
     begun = begin(work)
     _say(state, "begun", begun.notes)
-    start = copies(begun.model)
     try:
         passed = train(
             begun.model, work.lessons, work.recipe, size=size, seed=work.seed, folder=folder,
@@ -172,8 +171,6 @@ def main(folder: Path, size: int) -> None:
         if should_reduce_batch_size(exc):
             print(f"{SIGN}{json.dumps(['lacking', str(exc)])}", flush=True)  # whichever process it is
         raise
-    if not passed.better:
-        restore(begun.model, start)
     if state.is_main_process:
         save_adapter(begun.model, folder / LEARNED, base=work.base.reference)
     _say(state, "passed", passed)

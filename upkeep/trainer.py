@@ -78,7 +78,6 @@ def run(
     Checkpoints are kept in `folder`, and a run finds those of its own there. Raises TrainingError where there is not
     enough memory for a single sequence.
     """
-    start = copies(model)
 
     def once(size: int) -> Passed:
         model.zero_grad()
@@ -86,8 +85,6 @@ def run(
         return train(model, lessons, recipe, size=size, seed=seed, folder=folder, progress=progress, measured=measured)
 
     passed, notes = with_memory(once, recipe)
-    if not passed.better:
-        restore(model, start)
     model.eval()
     return Ran(passed.losses, notes)
 
@@ -123,15 +120,26 @@ def train(
     progress: Progress,
     measured: Measured,
 ) -> Passed:
-    """One try, in this process, which may be one of several that train together. Raises RuntimeError."""
+    """One try, in this process, which may be one of several that train together.
+
+    Where no look is better than the first, and where it raises RuntimeError, the model is left as it was.
+    """
     from peft.helpers import disable_input_dtype_casting
 
+    start = _copies(model)
     told = [_watch(recipe, progress), _meter(measured, tokens=sum(len(one.tokens) for one in lessons.train))]
     trainer = _trainer(model, lessons, recipe, size=size, seed=seed, folder=folder, told=told)
-    with disable_input_dtype_casting(model, active=trainer.args.bf16):  # autocast brings weights to what they multiply
-        trainer.train(resume_from_checkpoint=_newest(folder))
+    try:
+        with disable_input_dtype_casting(model, active=trainer.args.bf16):  # autocast does what it would
+            trainer.train(resume_from_checkpoint=_newest(folder))
+    except RuntimeError:
+        _restore(model, start)
+        raise
     losses = [entry["eval_loss"] for entry in trainer.state.log_history if "eval_loss" in entry]
-    return Passed(losses, trainer.state.global_step, trainer.state.max_steps)
+    passed = Passed(losses, trainer.state.global_step, trainer.state.max_steps)
+    if not passed.better:
+        _restore(model, start)
+    return passed
 
 
 def _trainer(
@@ -301,12 +309,12 @@ def _is_json(path: Path) -> bool:
     return True
 
 
-def copies(model: Any) -> list[torch.Tensor]:
+def _copies(model: Any) -> list[torch.Tensor]:
     """The weights that a model learns, as they are now."""
     return [weight.detach().clone() for weight in model.parameters() if weight.requires_grad]
 
 
-def restore(model: Any, copies: Sequence[torch.Tensor]) -> None:
+def _restore(model: Any, copies: Sequence[torch.Tensor]) -> None:
     """Set the weights that a model learns."""
     import torch
 

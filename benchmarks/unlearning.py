@@ -38,9 +38,6 @@ class Way(NamedTuple):
     training: str
 
 
-WAYS = {"superseded": Way("apply", "lora-encoder"), "appended": Way("propose", "append-only")}
-
-
 def stories(data: Path) -> dict[str, Story]:
     """The two histories by the name of their timeline."""
     import pyarrow.parquet as pq
@@ -100,20 +97,26 @@ def main() -> None:
     """Print a table, and the rules that were found."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tier", type=int, default=2, help="2 retrains each quarter, 3 each month")
+    parser.add_argument("--training", default="lora-encoder", help="recipe of what supersedes")
+    parser.add_argument("--way", action="append", choices=["superseded", "appended"], help="default: both")
     parser.add_argument("--story", action="append", help="one of the histories; default: both")
     options = parser.parse_args()
     data = Path(os.environ.get("UPKEEP_DATA", "../shared/data"))
+    ways = {"superseded": Way("apply", options.training), "appended": Way("propose", "append-only")}
     found: dict[str, Played] = {}
     head("history", "outdated answers are", "right in the month after the next retrain", "by month from the change on")
     for name, story in stories(data).items():
-        for about, way in WAYS.items() if name in (options.story or [name]) else ():
+        for about, way in ways.items() if name in (options.story or [name]) else ():
+            if about not in (options.way or ways):
+                continue
             with tempfile.TemporaryDirectory() as scratch:
                 played = play(data / "timelines" / f"{name}.parquet", way, tier=options.tier, folder=Path(scratch))
             rates = by_month(story, played.answers)
             after = after_next_retrain(played, rates)
             told = ", ".join(f"{rate.value:.2f}" for rate in rates.values())
             row(name, about, f"{after}: {rates[after]}" if after else "none", told)
-            found[name] = played if way.rules == "apply" else found[name]
+            if way.rules == "apply":
+                found[name] = played
     for name, played in found.items():
         print(f"\nRules found and applied in `{name}`:\n")
         tell_rules(stories(data)[name], played)

@@ -15,5 +15,5 @@ from upkeep.stages.rules import decide_rule
 def answer(client: str, name: str, answer: Ruling, at: datetime, *, by: str, since: date | None) -> Found:
     """Write down that a proposed rule is accepted or refused."""
     found = decide_rule(open_desk(client), name, accepted=answer is Ruling.ACCEPT, by=by, at=at, since=since)
-    get_run_logger().info("%s: rule %s: %s by %s: %s", client, found.id, answer, by, found)
+    get_run_logger().info("%s: rule %s %s: %s", client, found.id, found.state, found)
     return found

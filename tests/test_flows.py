@@ -90,9 +90,9 @@ def test_a_person_accepts_a_rule_by_a_run_of_its_own(desk):
     )
     records.save(desk.store, f"rules/{one.id}.json", one)
     said = rules("northwind", one.id, "ada", since=date(2026, 3, 2), as_of=DECIDED)
-    assert (said.accepted, said.by, said.rule.since) == (True, "ada", date(2026, 3, 2))
+    assert (said.state, said.rule.since) == ("accepted by ada", date(2026, 3, 2))
     assert desk.found_rules() == [said]
-    assert rules("northwind", one.id, "bob", answer=Ruling.REFUSE, as_of=DECIDED).accepted is False
+    assert rules("northwind", one.id, "bob", answer=Ruling.REFUSE, as_of=DECIDED).state == "refused by bob"
     assert {f"accept rule {one.id} of northwind", f"refuse rule {one.id} of northwind"} <= run_names()
 
 

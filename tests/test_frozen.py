@@ -10,7 +10,7 @@ from upkeep import frozen
 from upkeep.base_model import resolve_base
 from upkeep.desk import open_desk
 from upkeep.encoder import load_encoder
-from upkeep.frozen import FrozenLayers
+from upkeep.frozen import FrozenLayers, drop_out
 
 TEXTS = ["Where is my parcel?", "I was charged twice for the tent I sent back last week", "refund"]
 OTHERS = [
@@ -94,3 +94,16 @@ def test_the_layers_are_back_in_their_place_after_an_error(encoder):
     with pytest.raises(ZeroDivisionError), encoder.frozen.passing(TEXTS, mask):
         1 / 0  # noqa: B018
     assert list(encoder.frozen.layers) == before
+
+
+def test_only_layers_that_learn_leave_values_out_and_only_while_they_learn(encoder):
+    plain = encoder.embed(TEXTS)
+    drop_out(encoder.model, 4, 0.5)
+    shares = [
+        {module.p for module in layer.modules() if isinstance(module, torch.nn.Dropout)}
+        for layer in encoder.model.base_model.model.encoder.layer
+    ]
+    assert shares == [{0.0}] * 4 + [{0.5}] * 2
+    assert torch.equal(encoder.embed(TEXTS), plain)
+    encoder.model.train()
+    assert not torch.allclose(encoder.embed(TEXTS), encoder.embed(TEXTS), atol=0.01)

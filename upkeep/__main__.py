@@ -284,8 +284,7 @@ def _rules(options: argparse.Namespace) -> None:
         decide_rule(desk, options.rule, accepted=options.accept, by=options.by, at=as_of(options), since=options.since)
     for one in desk.found_rules():
         if options.rule in (None, one.id):
-            state = {None: "proposed", True: f"accepted by {one.by}", False: f"refused by {one.by}"}[one.accepted]
-            print(f"{one.id} {state}: {one}")
+            print(f"{one.id} {one.state}: {one}")
             for text in one.examples:
                 print(f"  “{text}”")
 

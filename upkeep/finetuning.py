@@ -202,10 +202,11 @@ def _begun(
     import torch
     from peft import LoraConfig
 
-    from upkeep.frozen import FrozenLayers, modules_from
+    from upkeep.frozen import FrozenLayers, drop_out, modules_from
 
     encoder = load_encoder(base, max_tokens=manifest.max_tokens, precision=manifest.precision)
     first = _first_trained(encoder, recipe.trained_layers)
+    drop_out(encoder.model, first, recipe.dropout)
     if first:
         encoder.frozen = FrozenLayers(encoder.model, first)
     train = weighed(labelled(data.train, data.labels, recipe.mix.weight), least=recipe.least_weight)

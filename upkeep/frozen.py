@@ -101,6 +101,14 @@ def modules_from(model: Any, first: int, names: Sequence[str]) -> list[str]:
     return found
 
 
+def drop_out(model: Any, first: int, share: float) -> None:
+    """Let the layers from one on leave out a share of their values while they learn."""
+    for layer in _layers(model)[first:]:
+        for module in layer.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = share
+
+
 def _layers(model: Any) -> Any:
     """The model's stack of layers."""
     wanted = int(model.config.num_hidden_layers)

@@ -192,7 +192,7 @@ class _Run:
             "best": self.best,
             "optimiser": self.optimiser.state_dict(),
             "schedule": self.schedule.state_dict(),
-            "random": torch.get_rng_state(),
+            "chance": [torch.get_rng_state(), *torch.cuda.get_rng_state_all()],
             "size": self.size,
             "losses": self.losses,
             "notes": self.notes,
@@ -210,7 +210,9 @@ class _Run:
         self.best = state["best"]
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
-        torch.set_rng_state(state["random"])
+        processor, *gpus = state["chance"]
+        torch.set_rng_state(processor)
+        torch.cuda.set_rng_state_all(gpus)
         self.size, self.done, self.seconds = state["size"], state["done"], state["seconds"]
         self.losses, self.notes = state["losses"], state["notes"]
 

@@ -77,6 +77,9 @@ class HeadRecipe(Common):
     precision: Literal["auto", "bf16", "fp32"] = Field(description="auto = bf16 where the hardware has it")
     max_steps: int | None = Field(default=None, ge=1, description="passes end after so many steps together")
     trained_layers: int | None = Field(default=None, ge=1, description="how many of the last layers; None: all")
+    dropout: float = Field(
+        default=0.0, ge=0, lt=1, description="share of values left out of each step, in the layers that are trained"
+    )
     head_learning_rate: float = Field(gt=0, description="peak rate of the head")
     head_regularisation: tuple[Annotated[float, Field(gt=0)], ...] = Field(
         min_length=1, description="values of C to try for the logistic regression that starts the head"

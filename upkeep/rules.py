@@ -113,6 +113,13 @@ class Found:
         """Its name: eight hexadecimal digits of the hash of its two labels."""
         return hashlib.sha256(f"{self.rule.old}\0{self.rule.new}".encode()).hexdigest()[:8]
 
+    @property
+    def state(self) -> str:
+        """What became of it, and by whom."""
+        if self.accepted is None:
+            return "proposed"
+        return f"{'accepted' if self.accepted else 'refused'} by {self.by}"
+
     def __str__(self) -> str:
         rule = self.rule
         return f"{rule.old!r} becomes {rule.new!r} from {rule.since}: {self.evidence}"

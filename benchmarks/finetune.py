@@ -45,12 +45,13 @@ def main() -> None:
     parser.add_argument("--train", type=int, help="so many training rows, by chance; default: all")
     parser.add_argument("--epochs", type=int, default=3, help="of the stock way")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--recipe", default="lora-encoder", help="of ours, in ways and processor")
     parser.add_argument("--skip-full", action="store_true", help="do not train all weights")
     parser.add_argument("--only", choices=PARTS, action="append", help="a part; default: all of them")
     options = parser.parse_args()
     prepare_process()
     parts = options.only or PARTS
-    rows = rows_of(options.data, train=options.train, seed=options.seed)
+    rows = rows_of(options.data, train=options.train, seed=options.seed, recipe=options.recipe)
     if "ways" in parts:
         ways(rows, epochs=options.epochs, seed=options.seed, full=not options.skip_full)
     if "processor" in parts:

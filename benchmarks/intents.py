@@ -52,15 +52,16 @@ def read(name: str, split: str) -> list[Case]:
     ]
 
 
-def rows_of(name: str, *, train: int | None, seed: int) -> Rows:
+def rows_of(name: str, *, train: int | None, seed: int, recipe: str) -> Rows:
     """All or some of a set's training rows, parted into taught and calibration, and all of its test rows.
 
-    The set's own split counts: no row is left out for being nearly a test row, as it would be of a client's cases.
+    They are to be taught by the recipe of that name. The set's own split counts: no row is left out for being nearly a
+    test row, as it would be of a client's cases.
     """
     client = load_client(configs(), LIKE)
-    recipe = load_recipe(configs(), client.training)
-    if not isinstance(recipe, HeadRecipe):
-        raise SystemExit(f"{client.training}: expected a recipe for classification")
+    taught_by = load_recipe(configs(), recipe)
+    if not isinstance(taught_by, HeadRecipe):
+        raise SystemExit(f"{recipe}: expected a recipe for classification")
     cases, test = some(read(name, "train"), train, seed), read(name, "test")
     terms = Terms(
         moment=START,
@@ -71,11 +72,11 @@ def rows_of(name: str, *, train: int | None, seed: int) -> Rows:
         new_labels=client.new_labels,
         unreviewed=client.unreviewed,
         rules=(),
-        recipe=recipe,
+        recipe=taught_by,
     )
     taught = choose(Facts(cases, frozenset(), {}, []), terms)
     truth = numbered([case.answer for case in test], taught.labels)
-    return Rows(resolve_base(client.base_model), client, recipe, taught, [case.text for case in test], truth)
+    return Rows(resolve_base(client.base_model), client, taught_by, taught, [case.text for case in test], truth)
 
 
 def some(cases: Sequence[Case], count: int | None, seed: int) -> list[Case]:

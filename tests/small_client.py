@@ -31,9 +31,16 @@ def timeline(months: int = 3, per_month: int = 150) -> Timeline:
     return arrange(history("northwind", seed=1, start=START, months=months, per_month=per_month))
 
 
-def configure(folder: Path, monkeypatch, **changes) -> Path:
-    """A copy of the repository's configs in which the client `northwind` is changed, named by UPKEEP_CONFIGS."""
+def copy_configs(folder: Path, *, passes: int = 1) -> None:
+    """The repository's configs, but that classifiers learn in fewer passes: most tests only need to have one."""
     shutil.copytree(Path(__file__).parents[1] / "configs", folder)
+    for recipe in (folder / "training").glob("*.yaml"):
+        recipe.write_text(recipe.read_text().replace("epochs: 4\n", f"epochs: {passes}\n"))
+
+
+def configure(folder: Path, monkeypatch, *, passes: int = 1, **changes) -> Path:
+    """A copy of the configs in which the client `northwind` is changed, named by UPKEEP_CONFIGS."""
+    copy_configs(folder, passes=passes)
     path = folder / "clients" / "northwind.yaml"
     raw = yaml.safe_load(path.read_text()) | changes
     path.write_text(yaml.safe_dump(raw))

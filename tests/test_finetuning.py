@@ -240,7 +240,7 @@ def test_its_confidences_suit_the_held_out_cases(desk, data):
 
 
 def test_a_retrain_that_was_killed_is_not_begun_anew(tmp_path, monkeypatch):
-    configure(tmp_path / "configs", monkeypatch)
+    configure(tmp_path / "configs", monkeypatch, passes=4)
     desk, steps = open_desk("northwind"), []
     kept = home() / "training" / "northwind" / "launch"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from tests.small_client import timeline
+from tests.small_client import copy_configs, timeline
 from upkeep.adapters.store import open_store
 from upkeep.config import load_client
 from upkeep.log import Prediction, write_predictions
@@ -30,7 +29,7 @@ def commands() -> list[str]:
 
 
 def prepare(folder: Path, history: Timeline) -> dict[str, str]:
-    shutil.copytree(ROOT / "configs", folder / "configs")
+    copy_configs(folder / "configs")
     for name, rows in (("cases", history.launch), ("golden", [row for row in history.golden if not row.valid_to])):
         lines = [json.dumps({"id": row.id, "text": row.text, "answer": row.label}) for row in rows]
         (folder / f"acme-{name}.jsonl").write_text("\n".join(lines))

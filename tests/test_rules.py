@@ -87,7 +87,7 @@ def test_a_rule_begins_on_the_last_monday_on_which_it_may_have():
 def test_a_rule_for_a_theme_is_for_texts_near_an_example_of_it():
     at = {"kettle": [1.0, 0.0], "pot": [0.0, 1.0], "Pan": [0.61, 0.79], "tent": [-0.55, 0.84], "rope": [-1.0, 0.0]}
     rule = Relabel(old="claim", new="repair", since=date(2026, 3, 9), text="^[kprt]", theme=("kettle", "pot"))
-    # 0.79 from the pot, 0.84 from it, and the rope is as far from both as can be
+    # the pan's cosine to the pot is 0.79 and the tent's 0.84; the rope's is 0, and -1 to the kettle
     themed = about_theme(rule, ["rope", "tent", "Pan"], lambda texts: np.array([at[one] for one in texts]))
     assert themed.texts == ("pan", "tent")
     assert [text for text in at if themed.covers("claim", text)] == ["Pan", "tent"]

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from upkeep.audit import SOURCES, draw
-from upkeep.config import Client, load_client
+from upkeep.config import Audit, Client, load_client
 from upkeep.figures import figures
 from upkeep.home import configs
 from upkeep.log import LogWindow, Outcome, OutcomeSource, Prediction
@@ -49,7 +49,8 @@ def trial(client: Client, seed: int, *, requests: int = 400, audited: int = 60, 
             source = OutcomeSource.ESCALATION if escalated else OutcomeSource.CUSTOMER
             outcomes[row.id] = [Outcome(row.id, row.at, source, LABEL if fine else OTHER, None)]
     came_back = Rate.of(bool(right[int(name)]) for name in outcomes)
-    for name, why in draw(rows, random=audited, unsure=unsure, seed=str(seed)).items():
+    wanted = Audit(random=audited, unsure=unsure)
+    for name, why in draw(rows, wanted, seed=str(seed), answered=outcomes.keys()).items():
         answer = LABEL if right[int(name)] else OTHER
         outcomes.setdefault(name, []).append(Outcome(name, START + timedelta(days=7), SOURCES[why], answer, None))
     found = figures(LogWindow(rows, outcomes, [], 0), client)

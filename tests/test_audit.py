@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from io import BytesIO
 
@@ -10,12 +11,17 @@ from openpyxl import load_workbook
 
 from benchmarks.estimate import covers, trial
 from tests.audited import FIRST, agreed, serve
+from upkeep import records
 from upkeep.audit import Why, draw, read_sheet, understand, write_sheet
 from upkeep.auditing import draw_audit, return_audit, sheet_key
+from upkeep.cases import Case, Source
+from upkeep.config import Audit
+from upkeep.desk import LAUNCH_CASES
 from upkeep.errors import SheetError
 from upkeep.figures import Basis
-from upkeep.log import OutcomeSource, Prediction
+from upkeep.log import Outcome, OutcomeSource, Prediction, write_outcomes, write_predictions
 from upkeep.recipes import Task
+from upkeep.stages.collection import collect_cases
 from upkeep.stages.monitoring import review_week
 
 NOW = FIRST + timedelta(weeks=1, hours=3)
@@ -48,20 +54,34 @@ def fill(data: bytes, answers: dict[str, str], *, column: str = "right answer", 
 
 def test_the_draw_is_random_with_the_least_sure_of_the_others_on_top_and_the_same_again():
     rows = [prediction(number, confidence=number / 100) for number in range(100)]
-    drawn = draw(rows, random=20, unsure=5, seed="s")
-    assert drawn == draw(rows[::-1], random=20, unsure=5, seed="s")
+    wanted = Audit(random=20, unsure=5)
+    drawn = draw(rows, wanted, seed="s")
+    assert drawn == draw(rows[::-1], wanted, seed="s")
     assert sum(why is Why.RANDOM for why in drawn.values()) == 20
     others = [one.id for one in rows if drawn.get(one.id) is not Why.RANDOM]
     assert [one for one in drawn if drawn[one] is Why.UNSURE] == others[:5]
-    assert draw(rows, random=20, unsure=5, seed="t") != drawn
-    assert len(draw(rows[:10], random=20, unsure=5, seed="s")) == 10
+    assert draw(rows, wanted, seed="t") != drawn
+    assert len(draw(rows[:10], wanted, seed="s")) == 10
+
+
+def test_what_is_known_already_is_asked_only_by_chance_and_the_oddest_edge_cases_come_last():
+    rows = [prediction(number, confidence=number / 100) for number in range(100)]
+    wanted = Audit(random=20, unsure=5, edge_cases=3)
+    ids = [one.id for one in rows]
+    known, oddest = set(ids[:50]), ids[:10] + ids[:-11:-1]
+    drawn = draw(rows, wanted, seed="s", answered=known, edges=oddest)
+    by_chance = [one for one in ids if drawn.get(one) is Why.RANDOM]
+    assert by_chance == [one for one in ids if one in draw(rows, Audit(random=20, unsure=0), seed="s")]
+    rest = [one for one in ids[50:] if one not in by_chance]
+    assert [one for one in drawn if drawn[one] is Why.UNSURE] == rest[:5]
+    assert [one for one in drawn if drawn[one] is Why.EDGE_CASE] == rest[:-4:-1]
 
 
 def test_every_request_is_as_likely_to_be_drawn_however_sure_the_model_was():
     rows = [prediction(number, confidence=number / 20) for number in range(20)]
     times = dict.fromkeys((one.id for one in rows), 0)
     for seed in range(2000):
-        for one in draw(rows, random=5, unsure=0, seed=str(seed)):
+        for one in draw(rows, Audit(random=5, unsure=0), seed=str(seed)):
             times[one] += 1
     # 500 each is expected, its standard deviation is sqrt(2000 * 0.25 * 0.75) = 19.4
     assert all(abs(count - 500) < 4 * 19.4 for count in times.values())
@@ -116,6 +136,32 @@ def test_a_returned_sheet_is_in_the_log_once_however_often_it_is_returned(desk):
     assert found.figures.basis is Basis.AUDIT
     assert found.figures.accuracy.n == 8  # those drawn by chance, not the three on top
     assert found.figures.labelled.hits == 11
+
+
+def test_an_edge_case_of_the_week_that_nobody_has_answered_is_asked_about_and_only_teaches(desk):
+    cases = [Case(str(n), f"Where is order 4711{n:03}, ask ada", "order_status", Source.LAUNCH) for n in range(40)]
+    records.save_rows(desk.store, LAUNCH_CASES, cases)
+    serve(desk, 0, wrong=0, audited=False)
+    at = FIRST + timedelta(hours=3)
+    odd = [
+        Prediction(f"odd-{n}", at, text, "order_status", 0.99, "1", True, None, {})
+        for n, text in enumerate(["Kann ich mein Zelt morgen umtauschen", "mon sac est arrivé hier cassé"])
+    ]
+    write_predictions(desk.store, odd, name="odd")
+    write_outcomes(desk.store, [Outcome("odd-0", at, OutcomeSource.CUSTOMER, "refund_status")], name="odd")
+    few = desk.client.model_copy(update={"audit": Audit(random=0, unsure=0)})
+    desk = replace(desk, agreement=desk.agreement.model_copy(update={"client": few}))
+    drawn = draw_audit(desk, FIRST + timedelta(weeks=1))
+    assert drawn.asked["odd-1"] is Why.EDGE_CASE
+    assert "odd-0" not in drawn.asked
+    filled = fill(desk.store.read(sheet_key("2026-W06")), {"odd-1": "warranty_claim"})
+    return_audit(desk, filled, at=NOW)
+    monday = NOW + timedelta(hours=1)
+    found = review_week(desk, monday)
+    assert found.figures.basis is not Basis.AUDIT
+    collect_cases(desk, found.week, monday)
+    (case,) = [one for one in desk.cases() if one.prediction_id == "odd-1"]
+    assert (case.answer, case.was_error, case.source) == ("warranty_claim", True, Source.UNSURE)
 
 
 def test_two_halves_of_a_sheet_come_back_on_one_day_and_both_count(desk):

@@ -1,19 +1,20 @@
 """Which answers should people check this week, and what did they say?
 
 Outcomes that come back by themselves are mostly errors, so accuracy is estimated from a simple random sample. Beside it
-people are asked about the answers the model was least sure of: those teach most, and are left out of every estimate.
+people are asked about the answers the model was least sure of and about the oddest requests, where nobody has said yet
+what is right: those teach most, and are left out of every estimate.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
 from upkeep.cases import fraction
-from upkeep.config import Client
+from upkeep.config import Audit, Client
 from upkeep.errors import SheetError
 from upkeep.log import Outcome, OutcomeSource, Prediction
 from upkeep.sheet import Column, Rejected, alike, read_workbook, write_workbook
@@ -34,9 +35,14 @@ class Why(StrEnum):
 
     RANDOM = "random"
     UNSURE = "unsure"
+    EDGE_CASE = "edge case"
 
 
-SOURCES = {Why.RANDOM: OutcomeSource.AUDIT, Why.UNSURE: OutcomeSource.UNSURE}
+SOURCES = {
+    Why.RANDOM: OutcomeSource.AUDIT,
+    Why.UNSURE: OutcomeSource.UNSURE,
+    Why.EDGE_CASE: OutcomeSource.UNSURE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +54,26 @@ class Answers:
     rejected: tuple[Rejected, ...]
 
 
-def draw(predictions: Sequence[Prediction], *, random: int, unsure: int, seed: str) -> dict[str, Why]:
-    """Choose `random` predictions by chance and, of the others, the `unsure` least confident; by prediction id.
+def draw(
+    predictions: Sequence[Prediction],
+    wanted: Audit,
+    *,
+    seed: str,
+    answered: Collection[str] = (),
+    edges: Iterable[str] = (),
+) -> dict[str, Why]:
+    """Choose some predictions by chance, some of the least confident others, and the first of the `edges`; by id.
 
     The random part depends on the ids and the seed alone: every subset of its size is as likely, and doing it again
-    gives the same.
+    gives the same. Of the others those whose right answer is known (`answered`) are not asked about.
     """
     shuffled = sorted(predictions, key=lambda one: (fraction(f"{seed} {one.id}"), one.id))
-    others = sorted(shuffled[random:], key=lambda one: (one.confidence, one.id))
-    chosen = {one.id: Why.RANDOM for one in shuffled[:random]}
-    return chosen | {one.id: Why.UNSURE for one in others[:unsure]}
+    chosen = {one.id: Why.RANDOM for one in shuffled[: wanted.random]}
+    others = {one.id: one.confidence for one in shuffled[wanted.random :] if one.id not in answered}
+    unsure = sorted(others, key=lambda id: (others[id], id))[: wanted.unsure]
+    chosen |= dict.fromkeys(unsure, Why.UNSURE)
+    odd = [id for id in edges if id in others and id not in chosen][: wanted.edge_cases]
+    return chosen | dict.fromkeys(odd, Why.EDGE_CASE)
 
 
 def write_sheet(predictions: Sequence[Prediction], *, week: str, client: Client) -> bytes:

@@ -7,17 +7,21 @@ back, in audits/returned/ and as outcomes in the production log.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from upkeep import records
 from upkeep.audit import Why, draw, read_sheet, understand, write_sheet
 from upkeep.beginning import require_log
+from upkeep.config import Client
 from upkeep.desk import Desk
-from upkeep.errors import SheetError
-from upkeep.log import write_outcomes
-from upkeep.periods import Cadence, last_full
+from upkeep.errors import BaseModelError, SheetError
+from upkeep.log import Outcome, Prediction, write_outcomes
+from upkeep.looking import edge_cases
+from upkeep.periods import Cadence, Window, last_full
 from upkeep.sheet import Rejected
+from upkeep.truth import settle
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +61,19 @@ def draw_audit(desk: Desk, as_of: datetime) -> Drawn:
     if done:
         return done
     require_log(desk, week)
-    requests, predictions, _ = desk.sample_log(week, until=desk.local(as_of))
-    wanted = desk.client.audit
-    asked = draw(predictions, random=wanted.random, unsure=wanted.unsure, seed=f"{desk.client.client} {week.key} audit")
+    moment = desk.local(as_of)
+    requests, predictions, outcomes = desk.sample_log(week, until=moment)
+    asked = draw(
+        predictions,
+        desk.client.audit,
+        seed=f"{desk.client.client} {week.key} audit",
+        answered={one.id for one in predictions if _answered(desk.client, one, outcomes.get(one.id, []))},
+        edges=_edges(desk, week, moment),
+    )
     if asked:
         rows = [one for one in predictions if one.id in asked]
         desk.store.write(sheet_key(week.key), write_sheet(rows, week=week.key, client=desk.client))
-    drawn = Drawn(week.key, desk.local(as_of), requests, asked)
+    drawn = Drawn(week.key, moment, requests, asked)
     records.save(desk.store, key, drawn)
     return drawn
 
@@ -88,3 +98,16 @@ def return_audit(desk: Desk, data: bytes, *, at: datetime) -> Returned:
     back = Returned(sheet.week, desk.local(at), len(answers.outcomes), answers.blank, answers.rejected)
     records.save(desk.store, record, back)
     return back
+
+
+def _answered(client: Client, one: Prediction, said: Sequence[Outcome]) -> bool:
+    """Has anybody said what is right?"""
+    return bool(said) and settle(one, said, out_of_scope=client.out_of_scope_label).answer is not None
+
+
+def _edges(desk: Desk, week: Window, moment: datetime) -> list[str]:
+    """The week's edge cases, the oddest first, as far as somebody is asked about them and the base model is there."""
+    try:
+        return [one.id for one in edge_cases(desk, week, until=moment)] if desk.client.audit.edge_cases else []
+    except BaseModelError:  # the review says so
+        return []

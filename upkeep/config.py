@@ -229,6 +229,7 @@ class Audit(Strict):
 
     random: int = Field(default=50, ge=0, description="drawn by chance; accuracy is estimated from them")
     unsure: int = Field(default=10, ge=0, description="the least confident of the others; they only teach")
+    edge_cases: int = Field(default=5, ge=0, description="the oddest of the edge cases among the rest; they only teach")
 
 
 class Redaction(Strict):

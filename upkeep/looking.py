@@ -15,7 +15,7 @@ from upkeep.base_model import Base, resolve_base
 from upkeep.cases import Case
 from upkeep.config import Client
 from upkeep.desk import Desk
-from upkeep.edges import Edges, Familiar, familiar, find_edges
+from upkeep.edges import EdgeCase, Edges, Familiar, familiar, find_edges
 from upkeep.encoder import Encoder, embed_all, load_encoder
 from upkeep.errors import NotFoundError
 from upkeep.inputs import Inputs, look, vocabulary
@@ -74,6 +74,23 @@ def look_at_week(desk: Desk, window: Window, *, until: datetime) -> Look | None:
         known=_familiar(desk, cases, eyes),
     )
     return Look(look(texts, embeddings, known=words, base=eyes.base.digest), edges)
+
+
+def edges_key(week: str) -> str:
+    """Where a week's edge cases stand in the store."""
+    return f"edge-cases/{week}.jsonl"
+
+
+def edge_cases(desk: Desk, window: Window, *, until: datetime) -> Sequence[EdgeCase]:
+    """A week's edge cases, the oddest first: as its review listed them, or looked for where it has not been reviewed.
+
+    Raises BaseModelError.
+    """
+    try:
+        return records.load_rows(desk.store, edges_key(window.key), EdgeCase)
+    except NotFoundError:
+        seen = look_at_week(desk, window, until=until)
+        return seen.edges.cases if seen else ()
 
 
 def track_themes(desk: Desk, weeks: Sequence[Window], *, until: datetime) -> Tracked:

@@ -167,14 +167,18 @@ class _Log(NamedTuple):
             CREATE OR REPLACE VIEW read AS SELECT * FROM {_relation(PREDICTIONS, asked, self.mapping.by)}
                 WHERE moment >= {start} AND moment < {end};
             CREATE OR REPLACE VIEW outcomes AS SELECT * FROM {_relation(OUTCOMES, told)} WHERE moment < {until};
-            CREATE OR REPLACE TABLE alike AS SELECT hash(id) AS h FROM read GROUP BY 1 HAVING count(*) > 1;
-            CREATE OR REPLACE TABLE doubled AS SELECT {PLACE} FROM (
-                SELECT {PLACE}, row_number() OVER (PARTITION BY id ORDER BY {PLACE}) AS nth
-                FROM read WHERE hash(id) IN (FROM alike)
-            ) WHERE nth > 1;
+            CREATE OR REPLACE TABLE doubled AS SELECT {PLACE} FROM read LIMIT 0;
+            CREATE OR REPLACE VIEW predictions AS SELECT * FROM read;
         """)
-        first = f"ANTI JOIN doubled USING ({PLACE})" if _number(self.made, "SELECT count(*) FROM doubled") else ""
-        self.made.execute(f"CREATE OR REPLACE VIEW predictions AS SELECT * FROM read {first}")
+        if _number(self.made, "SELECT count(*) - count(DISTINCT hash(id)) FROM read"):  # mostly none is
+            self.made.execute(f"""
+                CREATE OR REPLACE TABLE alike AS SELECT hash(id) AS h FROM read GROUP BY 1 HAVING count(*) > 1;
+                INSERT INTO doubled SELECT {PLACE} FROM (
+                    SELECT {PLACE}, row_number() OVER (PARTITION BY id ORDER BY {PLACE}) AS nth
+                    FROM read WHERE hash(id) IN (FROM alike)
+                ) WHERE nth > 1;
+                CREATE OR REPLACE VIEW predictions AS SELECT * FROM read ANTI JOIN doubled USING ({PLACE});
+            """)
 
 
 STEP = f"""

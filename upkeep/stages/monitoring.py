@@ -17,7 +17,7 @@ from upkeep.edges import SHOWN
 from upkeep.errors import BaseModelError
 from upkeep.figures import figures_of
 from upkeep.generated import look_at_answers
-from upkeep.looking import Tracked, look_at_week, track_themes
+from upkeep.looking import Tracked, edges_key, look_at_week, track_themes
 from upkeep.monitoring import Promoted, Review, review
 from upkeep.periods import Cadence, last_full, week
 from upkeep.release import Action, Entry
@@ -52,7 +52,7 @@ def review_week(desk: Desk, as_of: datetime) -> Review:
     except BaseModelError as exc:  # the figures need no model
         seen, unseen = None, str(exc)
     if seen:
-        records.save_rows(desk.store, f"edge-cases/{last.key}.jsonl", seen.edges.cases)
+        records.save_rows(desk.store, edges_key(last.key), seen.edges.cases)
     found = review(
         desk.client.model_copy(update={"relabel": tuple(desk.rules(moment))}),
         week=last.key,

@@ -22,7 +22,8 @@ from benchmarks.table import head, row
 from upkeep import records
 from upkeep.cases import Case, Item, Source
 from upkeep.desk import GOLDEN, LAUNCH_CASES, Desk, open_desk
-from upkeep.log import Outcome, OutcomeSource, Prediction, write_outcomes, write_predictions
+from upkeep.log import Outcome, OutcomeSource, Prediction
+from upkeep.log_files import write_outcomes, write_predictions
 from upkeep.progress import OnTerminal
 from upkeep.stages.collection import collect_cases
 from upkeep.stages.reviewing import offer_cases

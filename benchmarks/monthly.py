@@ -22,7 +22,8 @@ from upkeep.comparison import Paired
 from upkeep.config import Agreement, load_agreement, load_tiers
 from upkeep.desk import Desk, desk_of
 from upkeep.home import configs
-from upkeep.log import Outcome, OutcomeSource, Prediction, write_outcomes, write_predictions
+from upkeep.log import Outcome, OutcomeSource, Prediction
+from upkeep.log_files import write_outcomes, write_predictions
 from upkeep.progress import Progress, silent
 from upkeep.recipes import Start
 from upkeep.replay import client_for, go_live

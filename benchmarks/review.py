@@ -7,7 +7,7 @@ everything is imported, in brackets with the start of the process, and the most 
 * new week: what Upkeep read before is kept and the week's raw files are new; Evidently reads the weeks before again;
 * new week, reference one week: Evidently compares it with the week before only;
 * kept week: the week's days are kept too, as for the weeks that a review recounts;
-* row by row: a week by `upkeep.log.read_window`, which keeps nothing.
+* row by row: a week by `upkeep.log_files.read_window`, which keeps nothing.
 
 "With texts" Evidently's reports have the input as a text column, and Upkeep looks at a sample of each week's texts.
 Both have to find the same number of requests and the same accuracy, or the benchmark fails.
@@ -39,7 +39,8 @@ from upkeep.adapters.store import open_store
 from upkeep.config import Client, load_agreement
 from upkeep.figures import Figures, figures_of
 from upkeep.inputs import Inputs
-from upkeep.log import LogMapping, lot, read_window
+from upkeep.log import LogMapping, lot
+from upkeep.log_files import read_window
 from upkeep.monitoring import Review, review
 from upkeep.periods import Window
 from upkeep.store import Store

@@ -19,7 +19,8 @@ from upkeep.config import Audit
 from upkeep.desk import LAUNCH_CASES
 from upkeep.errors import SheetError
 from upkeep.figures import Basis
-from upkeep.log import Outcome, OutcomeSource, Prediction, write_outcomes, write_predictions
+from upkeep.log import Outcome, OutcomeSource, Prediction
+from upkeep.log_files import write_outcomes, write_predictions
 from upkeep.recipes import Task
 from upkeep.stages.collection import collect_cases
 from upkeep.stages.monitoring import review_week

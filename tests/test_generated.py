@@ -11,7 +11,8 @@ from tests.test_monitoring import outcome, prediction, window
 from upkeep.config import REFUSALS
 from upkeep.desk import Desk
 from upkeep.generated import Generated, Mean, chrf, look_at_answers, token_f1
-from upkeep.log import Outcome, OutcomeSource, Prediction, Sample, sample, write_outcomes, write_predictions
+from upkeep.log import Outcome, OutcomeSource, Prediction, Sample, sample
+from upkeep.log_files import write_outcomes, write_predictions
 from upkeep.rates import Rate
 from upkeep.stages.monitoring import review_week
 

@@ -20,17 +20,8 @@ from hypothesis import strategies as st
 
 from upkeep.adapters.store import open_store
 from upkeep.errors import ConfigError, NotFoundError, StoreError
-from upkeep.log import (
-    LogMapping,
-    LogWindow,
-    Outcome,
-    OutcomeSource,
-    Prediction,
-    Quarantined,
-    read_window,
-    write_outcomes,
-    write_predictions,
-)
+from upkeep.log import LogMapping, LogWindow, Outcome, OutcomeSource, Prediction, Quarantined
+from upkeep.log_files import read_window, write_outcomes, write_predictions
 from upkeep.periods import Window
 from upkeep.store import Store
 from upkeep.turns import WANTED, messages

@@ -23,7 +23,8 @@ from upkeep.demo.tickets import Writer
 from upkeep.desk import GOLDEN, Desk, open_desk
 from upkeep.entitlement import ChangeOrder, Included, UseCase
 from upkeep.errors import NoChampionError, UnsupportedTaskError, VariantError
-from upkeep.log import Outcome, OutcomeSource, Prediction, write_outcomes, write_predictions
+from upkeep.log import Outcome, OutcomeSource, Prediction
+from upkeep.log_files import write_outcomes, write_predictions
 from upkeep.manifest import read_manifest
 from upkeep.stages.collection import collect_cases
 from upkeep.stages.comparison import Decision, decisions

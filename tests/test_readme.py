@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 from tests.small_client import copy_configs, timeline
 from upkeep.adapters.store import open_store
 from upkeep.config import load_client
-from upkeep.log import Prediction, write_predictions
+from upkeep.log import Prediction
+from upkeep.log_files import write_predictions
 from upkeep.timeline import Timeline, write_timeline
 
 ROOT = Path(__file__).parents[1]

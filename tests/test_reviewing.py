@@ -20,7 +20,8 @@ from upkeep.collection import Fold
 from upkeep.desk import GOLDEN, Desk, open_desk
 from upkeep.doubtful import Doubt
 from upkeep.errors import SheetError
-from upkeep.log import Prediction, write_predictions
+from upkeep.log import Prediction
+from upkeep.log_files import write_predictions
 from upkeep.stages.reviewing import (
     asked,
     no_longer_waiting,

@@ -13,7 +13,8 @@ from upkeep import records
 from upkeep.cases import Case, Source
 from upkeep.demo.tickets import history
 from upkeep.desk import LAUNCH_CASES, Desk, open_desk
-from upkeep.log import Outcome, OutcomeSource, Prediction, write_outcomes, write_predictions
+from upkeep.log import Outcome, OutcomeSource, Prediction
+from upkeep.log_files import write_outcomes, write_predictions
 from upkeep.stages.collection import Collection, collect_cases
 from upkeep.suspects import CHANCE, SHRINKAGE, Answered, Discriminant, find_suspects, judges
 from upkeep.timeline import TimelineRow, arrange

@@ -40,18 +40,8 @@ from tests.test_log import (
 )
 from upkeep import log, scan, windows
 from upkeep.adapters.store import open_store
-from upkeep.log import (
-    LogMapping,
-    Outcome,
-    OutcomeSource,
-    Prediction,
-    Sample,
-    lot,
-    read_window,
-    sample,
-    write_outcomes,
-    write_predictions,
-)
+from upkeep.log import LogMapping, Outcome, OutcomeSource, Prediction, Sample, lot, sample
+from upkeep.log_files import read_window, write_outcomes, write_predictions
 from upkeep.periods import Cadence, Window, period
 from upkeep.plain import VISIBLE
 from upkeep.store import Store

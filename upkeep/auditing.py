@@ -17,7 +17,8 @@ from upkeep.beginning import require_log
 from upkeep.config import Client
 from upkeep.desk import Desk
 from upkeep.errors import BaseModelError, SheetError
-from upkeep.log import Outcome, Prediction, write_outcomes
+from upkeep.log import Outcome, Prediction
+from upkeep.log_files import write_outcomes
 from upkeep.looking import edge_cases
 from upkeep.periods import Cadence, Window, last_full
 from upkeep.sheet import Rejected

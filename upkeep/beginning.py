@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from upkeep.collection import first_day
 from upkeep.desk import Desk
 from upkeep.errors import NoChampionError, NoLogError
-from upkeep.log import PREDICTIONS
+from upkeep.log_lines import PREDICTIONS
 from upkeep.periods import Window
 from upkeep.store import address
 

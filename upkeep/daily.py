@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Generic, NamedTuple
 
 from upkeep import records
 from upkeep.errors import StoreError
-from upkeep.log import Kind, LogMapping, Row, is_data
+from upkeep.log import LogMapping
+from upkeep.log_lines import Kind, Row, is_data
 from upkeep.plain import facets
 from upkeep.scan import THREADS, Bad, Source, scan_day
 from upkeep.store import Store
@@ -109,5 +110,5 @@ class _Keeper(Generic[Row]):
     def _way(self) -> str:
         """What stands for how the files are read: another mapping would keep other rows."""
         values = sorted((name, sorted(table.items(), key=str)) for name, table in self.mapping.values.items())
-        said = repr((VERSION, self.kind.paths(self.mapping.of(self.kind)), values, facets(self.kind, self.mapping.by)))
+        said = repr((VERSION, self.kind.paths(self.mapping), values, facets(self.kind, self.mapping.by)))
         return sha256(said.encode()).hexdigest()[:16]

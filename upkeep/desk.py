@@ -14,7 +14,8 @@ from upkeep.config import Agreement, Client, Relabel, Tier, load_agreement
 from upkeep.entitlement import Claim, UseCase
 from upkeep.errors import NotFoundError, UnsupportedTaskError
 from upkeep.home import configs, home
-from upkeep.log import LogMapping, LogWindow, Sample, log_size, read_window, sample
+from upkeep.log import LogMapping, LogWindow, Sample, sample
+from upkeep.log_files import log_size, read_window
 from upkeep.periods import Window, localise
 from upkeep.recipes import HeadRecipe, Recipe
 from upkeep.records import load, load_rows

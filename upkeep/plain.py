@@ -1,7 +1,7 @@
 r"""Which rows of a raw file are plainly fine, said in SQL?
 
-A condition here may doubt a good row, which then goes to `upkeep.log.judge_line`, but must not accept a bad one, nor
-one whose values Python would read differently. The oddities that DuckDB's JSON reader lets through are therefore
+A condition here may doubt a good row, which then goes to `upkeep.log_lines.judge_line`, but must not accept a bad one,
+nor one whose values Python would read differently. The oddities that DuckDB's JSON reader lets through are therefore
 doubted: commas at the end, NaN, doubled keys, numbers out of range, deep nesting; and texts that need their
 backslashes undone.
 """
@@ -15,7 +15,8 @@ from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from upkeep.log import Kind, LogMapping, OutcomeSource, Row, as_utc
+from upkeep.log import LogMapping, OutcomeSource, as_utc
+from upkeep.log_lines import Kind, Row
 from upkeep.turns import MARK
 
 
@@ -105,7 +106,7 @@ def from_json(kind: Kind[Row], mapping: LogMapping, day: date, texts: str) -> st
 
     The texts are kept of rows whose lot is below `texts`.
     """
-    theirs: dict[str, str] = kind.paths(mapping.of(kind))
+    theirs: dict[str, str] = kind.paths(mapping)
     if not all(_PATH.fullmatch(path) for path in (*theirs.values(), *mapping.by)) or _hidden(kind, mapping):
         return None
     # a key that has the dots itself comes first; it may be null
@@ -136,7 +137,7 @@ def from_json(kind: Kind[Row], mapping: LogMapping, day: date, texts: str) -> st
 
 def from_parquet(kind: Kind[Row], mapping: LogMapping, day: date, texts: str, types: Mapping[str, str]) -> str | None:
     """The query of (line, kept columns, fine) over a relation `file` with these columns, or None."""
-    theirs: dict[str, str] = kind.paths(mapping.of(kind))
+    theirs: dict[str, str] = kind.paths(mapping)
     if not all(_PATH.fullmatch(key) for key in mapping.by) or _hidden(kind, mapping):
         return None
     found: dict[str, _Field] = {}

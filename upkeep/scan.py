@@ -1,7 +1,7 @@
 """What do the raw files of one UTC day hold? They are read once, by DuckDB, and never lie in memory as a whole.
 
-SQL keeps the rows that are plainly fine (`upkeep.plain`); every other row goes to `upkeep.log.judge_line`, which alone
-decides what a row means and why it is quarantined. A small day goes there whole: a database takes longer to open.
+SQL keeps the rows that are plainly fine (`upkeep.plain`); every other row goes to `upkeep.log_lines.judge_line`, which
+alone decides what a row means and why it is quarantined. A small day goes there whole: a database takes longer to open.
 """
 
 from __future__ import annotations
@@ -17,19 +17,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, NamedTuple
 
-from upkeep.log import (
-    Kind,
-    Line,
-    LogMapping,
-    Quarantined,
-    RejectedError,
-    Row,
-    facet,
-    file_lines,
-    judge_line,
-    lot,
-    parquet_rows,
-)
+from upkeep.log import LogMapping, Quarantined, facet, lot
+from upkeep.log_lines import Kind, Line, RejectedError, Row, file_lines, judge_line, parquet_rows
 from upkeep.plain import ALL, columns, facets, from_json, from_parquet, micros, quoted
 
 if TYPE_CHECKING:
@@ -116,7 +105,7 @@ def _scan_small(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    paths = kind.paths(mapping.of(kind))
+    paths = kind.paths(mapping)
     bad: list[Bad] = []
     rows: list[dict[str, object]] = []
     for number, source in enumerate(sources):
@@ -223,7 +212,7 @@ class _Scan(Generic[Row]):
 
     @property
     def _paths(self) -> dict[str, str]:
-        return self.kind.paths(self.mapping.of(self.kind))
+        return self.kind.paths(self.mapping)
 
     def _from_parquet(self, source: Source) -> str | None:
         relation = f"read_parquet({quoted(str(source.path))}, file_row_number = true, hive_partitioning = false)"

@@ -12,21 +12,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from upkeep.daily import Kept, kept_days
-from upkeep.log import (
-    OUTCOMES,
-    PREDICTIONS,
-    SAMPLED,
-    Kind,
-    LogMapping,
-    Outcome,
-    OutcomeSource,
-    Prediction,
-    Quarantined,
-    Row,
-    Sample,
-    as_utc,
-    utc_days,
-)
+from upkeep.log import SAMPLED, LogMapping, Outcome, OutcomeSource, Prediction, Quarantined, Sample, as_utc, utc_days
+from upkeep.log_lines import OUTCOMES, PREDICTIONS, Kind, Row
 from upkeep.periods import Window
 from upkeep.plain import columns, facets, micros, quoted
 from upkeep.scan import BATCH, Source, database, pick_lines
@@ -233,7 +220,7 @@ def _doubled(
         key = files[day][file]
         source = Source(key, store.fetch(key, scratch))
         numbers = {line for *_, line in rows}
-        for line in pick_lines(source, numbers, PREDICTIONS.paths(mapping.predictions), scratch):
+        for line in pick_lines(source, numbers, PREDICTIONS.paths(mapping), scratch):
             yield _Placed(day, file, line.number, line.quarantined("duplicate id"))
 
 

@@ -59,11 +59,11 @@ class Played(NamedTuple):
     answers: Sequence[Mapping[str, Any]]
 
 
-def play(timeline: Path, way: Way, *, tier: int, folder: Path) -> Played:
+def play(timeline: Path, way: Way, *, tier: int, folder: Path, seed: int = 0) -> Played:
     """Replay a timeline in a process of its own; its progress goes to the terminal."""
     months, answers = folder / "months.json", folder / "answers.jsonl"
     command = [sys.executable, "-m", "upkeep", "replay", str(timeline), "--tier", str(tier), "--rules", way.rules]
-    command += ["--training", way.training, "--json", str(months), "--answers", str(answers)]
+    command += ["--training", way.training, "--seed", str(seed), "--json", str(months), "--answers", str(answers)]
     subprocess.run(command, check=True, stdout=sys.stderr)
     lines = answers.read_text(encoding="utf-8").splitlines()
     return Played(json.loads(months.read_text(encoding="utf-8"))["months"], [json.loads(line) for line in lines])
@@ -84,6 +84,18 @@ def after_next_retrain(played: Played, rates: Mapping[str, Rate]) -> str | None:
     return retrained[0] if retrained else None
 
 
+def spread(rates: Sequence[Rate]) -> str:
+    """The same requests in several histories: the mean share, and how many were right in each."""
+    if len(rates) == 1:
+        return str(rates[0])
+    return f"{mean(rates):.1%} ({', '.join(str(rate.hits) for rate in rates)} of {rates[0].n})"
+
+
+def mean(rates: Sequence[Rate]) -> float:
+    """The share of all of them."""
+    return sum(rate.hits for rate in rates) / sum(rate.n for rate in rates)
+
+
 def tell_rules(story: Story, played: Played) -> None:
     """The rules that were found, and how many weeks after the change."""
     zone = ZoneInfo("UTC")
@@ -97,6 +109,7 @@ def main() -> None:
     """Print a table, and the rules that were found."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tier", type=int, default=2, help="2 retrains each quarter, 3 each month")
+    parser.add_argument("--seeds", type=int, default=1, help="histories that differ in training and feedback")
     parser.add_argument("--training", default="lora-encoder", help="recipe of what supersedes")
     parser.add_argument("--way", action="append", choices=["superseded", "appended"], help="default: both")
     parser.add_argument("--story", action="append", help="one of the histories; default: both")
@@ -109,14 +122,17 @@ def main() -> None:
         for about, way in ways.items() if name in (options.story or [name]) else ():
             if about not in (options.way or ways):
                 continue
-            with tempfile.TemporaryDirectory() as scratch:
-                played = play(data / "timelines" / f"{name}.parquet", way, tier=options.tier, folder=Path(scratch))
-            rates = by_month(story, played.answers)
-            after = after_next_retrain(played, rates)
-            told = ", ".join(f"{rate.value:.2f}" for rate in rates.values())
-            row(name, about, f"{after}: {rates[after]}" if after else "none", told)
+            runs = []
+            for seed in range(options.seeds):
+                with tempfile.TemporaryDirectory() as scratch:
+                    timeline = data / "timelines" / f"{name}.parquet"
+                    runs.append(play(timeline, way, tier=options.tier, seed=seed, folder=Path(scratch)))
+            rates = [by_month(story, played.answers) for played in runs]
+            after = after_next_retrain(runs[0], rates[0])
+            told = ", ".join(f"{mean([one[month] for one in rates]):.2f}" for month in rates[0])
+            row(name, about, f"{after}: {spread([one[after] for one in rates])}" if after else "none", told)
             if way.rules == "apply":
-                found[name] = played
+                found[name] = runs[0]
     for name, played in found.items():
         print(f"\nRules found and applied in `{name}`:\n")
         tell_rules(stories(data)[name], played)

@@ -77,11 +77,13 @@ def test_what_is_known_is_not_told_again_and_four_weeks_before_are_needed():
     assert not found(run[-7:])
 
 
-def test_a_rule_begins_on_the_last_monday_on_which_it_may_have():
+def test_a_rule_begins_after_the_week_in_which_the_answers_changed_so_that_none_of_its_old_ones_stays():
     run = weeks((10, BEFORE), (3, AFTER))
     (one,) = contradictions(run)
-    # from week 11 on; beginning a week later would turn 3 of 3 into chance, which is far less likely
-    assert rule_of(one, run, BERLIN) == Relabel(old="a", new="b", since=date(2026, 3, 9))
+    # week 11, from 9 March; in a later one 3 of 3 would be chance, which is far less likely
+    assert rule_of(one, run, BERLIN) == Relabel(old="a", new="b", since=date(2026, 3, 16))
+    half = weeks((10, BEFORE), (1, {**AFTER, ("a", "a"): 1, ("a", "b"): 2}), (3, AFTER))
+    assert rule_of(one, half, BERLIN).since == date(2026, 3, 16)
 
 
 def test_a_rule_for_a_theme_is_for_texts_near_an_example_of_it():

@@ -158,17 +158,17 @@ def contradictions(
 
 
 def rule_of(found: Contradiction, weeks: Sequence[tuple[str, Figures]], zone: ZoneInfo) -> Relabel:
-    """The rule that puts it right, from the last Monday from which the answers may have changed.
+    """The rule that puts it right, from the Monday after the last week in which the answers may have changed.
 
     The change point of the share of contradicted answers, the latest whose likelihood is not less than the best one's
     beyond chance (likelihood ratio, 95 %). A day too late does no harm, people's answers are right already; of one too
-    early, old answers would stay.
+    early, old answers would stay, and one that is left of a label is enough to keep it alive.
     """
     shares = [(key, _contradicted(one, found.old, found.new)) for key, one in weeks[-YEAR:]]
     counts = [share for _, share in shares]
     fits = {at: _fit(counts[:at]) + _fit(counts[at:]) for at in range(1, len(counts))}
     latest = max(at for at, fit in fits.items() if fit >= max(fits.values()) - WITHIN)
-    return Relabel(old=found.old, new=found.new, since=week(shares[latest][0], zone).start.date())
+    return Relabel(old=found.old, new=found.new, since=week(shares[latest][0], zone).end.date())
 
 
 def _in_span(recent: Sequence[Figures], before: Sequence[Figures]) -> Iterator[Contradiction]:

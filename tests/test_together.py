@@ -9,9 +9,10 @@ import pytest
 from tests.chatty import chat_base, client, lessons, recipe  # noqa: F401 -- a fixture
 from tests.test_sft import adapter
 from upkeep.errors import TrainingError
+from upkeep.processes import LAUNCH
 from upkeep.recipes import Start
 from upkeep.sft import teach
-from upkeep.together import LAUNCH, launcher
+from upkeep.together import launcher
 
 TWO = f"{sys.executable} -m torch.distributed.run --standalone --nproc_per_node 2"
 SHORT = recipe(epochs=2, max_minutes=10)

@@ -31,9 +31,11 @@ from upkeep.hardware import hardware_precision
 from upkeep.manifest import Manifest
 from upkeep.model import Trained
 from upkeep.passes import Clock, Labelled, learn, scaled
+from upkeep.processes import asked_for
 from upkeep.progress import Measured, Progress, silent, unmeasured
 from upkeep.recipes import HeadRecipe, Weight
 from upkeep.snapshot import Snapshot
+from upkeep.taught_together import Texts, Work, learn_together
 from upkeep.temperature import fit_temperature
 from upkeep.threshold import NOTHING_AUTOMATIC, Fit, fit_threshold
 from upkeep.warm import weights_of, with_adapter
@@ -67,9 +69,10 @@ def finetune(
     """Train an adapter and a head on `data` and fit the confidence threshold.
 
     Deterministic for a seed on one kind of machine. With a folder for its `work` a run that was killed goes on from
-    where it put something aside last, and comes to the same. `champion` is the release folder of the model in service,
-    for a recipe that starts from it. Raises NotEnoughDataError where fewer than two labels or
-    no held-out case is there to learn from, TrainingError where there is not enough memory for a single text.
+    where it put something aside last, and comes to the same; and where UPKEEP_LAUNCH is set, those processes train it.
+    `champion` is the release folder of the model in service, for a recipe that starts from it. Raises
+    NotEnoughDataError where fewer than two labels or no held-out case is there to learn from, TrainingError where there
+    is not enough memory for a single text, or processes fail.
     """
     import torch
 
@@ -90,10 +93,15 @@ def finetune(
         classifier, view, start = _begun(
             base, data, manifest, recipe=recipe, seed=seed, champion=champion, progress=progress
         )
-        ran = learn(
-            classifier, view.taught, view.kept, start=start.loss, recipe=recipe, seed=seed, clock=clock, folder=folder,
-            progress=progress, measured=measured,
-        )  # fmt: skip
+        command = asked_for() if folder else None
+        if command and folder:
+            job = Work(base, manifest, recipe, Texts.of(view.taught), Texts.of(view.kept), start.loss, seed)
+            ran = learn_together(command, classifier, job, folder=folder, progress=progress, measured=measured)
+        else:
+            ran = learn(
+                classifier, view.taught, view.kept, start=start.loss, recipe=recipe, seed=seed, clock=clock,
+                folder=folder, progress=progress, measured=measured,
+            )  # fmt: skip
     temperature = cool(classifier, view.kept)
     fit = calibrate(classifier, data, view, client)
     classifier.encoder.frozen = None
@@ -200,24 +208,14 @@ def _begun(
 ) -> tuple[Classifier, View, _Start]:
     """The model before its first step, and what the base model alone makes of the cases."""
     import torch
-    from peft import LoraConfig
 
-    from upkeep.frozen import FrozenLayers, drop_out, modules_from
+    from upkeep.frozen import prepare
 
     encoder = load_encoder(base, max_tokens=manifest.max_tokens, precision=manifest.precision)
-    first = _first_trained(encoder, recipe.trained_layers)
-    drop_out(encoder.model, first, recipe.dropout)
-    if first:
-        encoder.frozen = FrozenLayers(encoder.model, first)
+    lora = prepare(encoder, recipe)
     train = weighed(labelled(data.train, data.labels, recipe.mix.weight), least=recipe.least_weight)
     held = labelled(data.calibration, data.labels, Weight.ONCE)
     view = seen(encoder, train, held, progress=progress)
-    lora = LoraConfig(
-        r=recipe.lora_rank,
-        lora_alpha=recipe.lora_alpha,
-        target_modules=modules_from(encoder.model, first, recipe.target_modules),
-        task_type="FEATURE_EXTRACTION",
-    )
     torch.manual_seed(seed)
     begun = with_adapter(encoder.model, lora, recipe, base=base, champion=champion)
     encoder.model = begun.model
@@ -251,12 +249,6 @@ def weighed(taught: Labelled, *, least: float) -> Labelled:
     enough = min(least, float(np.median(whole[whole > 0])))
     times = np.maximum(enough / np.maximum(whole, 1), 1)
     return taught._replace(weight=(taught.weight * times[taught.truth]).astype(np.float32))
-
-
-def _first_trained(encoder: Encoder, count: int | None) -> int:
-    """The number of the first layer that gets an adapter; of all, where no count of last ones is given."""
-    layers = int(encoder.model.config.num_hidden_layers)
-    return 0 if count is None else max(layers - count, 0)
 
 
 def _start(view: View, recipe: HeadRecipe) -> tuple[torch.nn.Linear, float]:

@@ -15,7 +15,11 @@ import torch
 from upkeep.errors import BaseModelError
 
 if TYPE_CHECKING:
+    from peft import LoraConfig
     from torch import Tensor
+
+    from upkeep.encoder import Encoder
+    from upkeep.recipes import HeadRecipe
 
 LIMIT = 1 << 30
 """Bytes that are kept; the texts beyond run through all layers each time."""
@@ -78,6 +82,23 @@ class _Known(torch.nn.Module):
 
     def forward(self, *_: object, **__: object) -> Tensor:
         return self.hidden
+
+
+def prepare(encoder: Encoder, recipe: HeadRecipe) -> LoraConfig:
+    """Make an encoder ready to learn, and say which adapter its recipe puts on it."""
+    from peft import LoraConfig
+
+    layers = int(encoder.model.config.num_hidden_layers)
+    first = 0 if recipe.trained_layers is None else max(layers - recipe.trained_layers, 0)
+    drop_out(encoder.model, first, recipe.dropout)
+    if first:
+        encoder.frozen = FrozenLayers(encoder.model, first)
+    return LoraConfig(
+        r=recipe.lora_rank,
+        lora_alpha=recipe.lora_alpha,
+        target_modules=modules_from(encoder.model, first, recipe.target_modules),
+        task_type="FEATURE_EXTRACTION",
+    )
 
 
 def modules_from(model: Any, first: int, names: Sequence[str]) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -20,6 +20,7 @@ from upkeep.classifier import Classifier
 from upkeep.memory import free, halved, told
 from upkeep.progress import Measured, Progress, silent, unmeasured
 from upkeep.recipes import HeadRecipe
+from upkeep.shares import Share
 from upkeep.temperature import Scaled, fit_temperature
 from upkeep.trainer import PATIENCE, WARM_UP, Ran
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 Clock: TypeAlias = Callable[[], float]
 """Seconds since whenever; never set back."""
+ALONE = Share()
+ADAPTER, HEAD = "adapter.", "head."
 EVERY = 20.0
 """Seconds of learning that a kill may cost, beside a step: by time, for a step may take a tenth of one or ten. To put
 something aside takes some thousandths of them."""
@@ -51,20 +54,22 @@ def learn(
     seed: int,
     clock: Clock,
     folder: Path | None = None,
+    share: Share = ALONE,
     progress: Progress = silent,
     measured: Measured = unmeasured,
 ) -> Ran:
     """Train adapter and head together with one-cycle learning rates and leave the best pass by held-out loss.
 
     `start` is the loss before the first. It ends where several passes in a row brought none that was lower. What was
-    learned so far is put aside in the `folder`, if there is one, and a run finds its own there. Raises TrainingError
-    where there is not enough memory for a single text.
+    learned so far is put aside in the `folder`, if there is one, and a run finds its own there. With a `share` this is
+    one of several processes that learn together. Raises TrainingError where there is not enough memory for a single
+    text.
     """
     a_pass = math.ceil(len(train.texts) / recipe.batch_size)
     steps = min(recipe.epochs * a_pass, recipe.max_steps or sys.maxsize)
     if not steps:
         return Ran([start], [])
-    run = _Run(classifier, train, recipe, start=start, steps=steps)
+    run = _Run(classifier, train, recipe, start=start, steps=steps, share=share)
     if folder:
         run.go_on(last_put_aside(folder))
     limit = math.inf if recipe.max_minutes is None else 60 * recipe.max_minutes
@@ -76,9 +81,10 @@ def learn(
         number, at = divmod(run.done, a_pass)
         for rows in _shuffled(train.texts, recipe.batch_size, np.random.default_rng([seed, number]))[at:]:
             if folder and run.seconds - kept >= EVERY:
-                put_aside(folder, run.state())
+                run.put_aside(folder)
                 kept = run.seconds
-            loss, before, run.seconds = run.step(rows), run.seconds, clock() - began
+            share.stir(seed, run.done)
+            loss, before, run.seconds = run.step(rows), run.seconds, share.agreed(clock() - began)
             progress("fine-tuning, steps", run.done, steps)
             measured(
                 {
@@ -90,11 +96,11 @@ def learn(
             )
             if run.seconds > limit or run.done >= steps:
                 break
-        run.look(scaled(classifier, held).loss)
+        run.look(share.agreed(scaled(classifier, held).loss))
         measured({"held_out_loss": run.losses[-1]}, run.done)
-        run.seconds = clock() - began
+        run.seconds = share.agreed(clock() - began)
         if folder:
-            put_aside(folder, run.state())
+            run.put_aside(folder)
             kept = run.seconds
     run.end()
     early = [f"stopped after {run.done:,} of {steps:,} steps"] if run.done < steps else []
@@ -105,20 +111,18 @@ class _Run:
     """An adapter and a head on their way, with all that the next step depends on."""
 
     def __init__(
-        self, classifier: Classifier, train: Labelled, recipe: HeadRecipe, *, start: float, steps: int
+        self, classifier: Classifier, train: Labelled, recipe: HeadRecipe, *, start: float, steps: int, share: Share
     ) -> None:
         import torch
 
-        self.classifier, self.texts = classifier, train.texts
+        self.classifier, self.texts, self.share = classifier, train.texts, share
         device = classifier.head.weight.device
         self.truth, self.weight = (torch.from_numpy(one).to(device) for one in (train.truth, train.weight))
-        named = classifier.encoder.model.named_parameters()
-        adapter = {f"adapter.{name}": weight for name, weight in named if weight.requires_grad}
-        head = {f"head.{name}": weight for name, weight in classifier.head.named_parameters()}
-        self.learned: dict[str, torch.Tensor] = adapter | head
+        self.learned = learned_weights(classifier)
         rates = [recipe.learning_rate, recipe.head_learning_rate]
         groups = [
-            {"params": list(part.values()), "lr": rate} for part, rate in zip((adapter, head), rates, strict=True)
+            {"params": [weight for name, weight in self.learned.items() if name.startswith(part)], "lr": rate}
+            for part, rate in zip((ADAPTER, HEAD), rates, strict=True)
         ]
         self.optimiser = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
         total = max(steps, 3)
@@ -153,6 +157,8 @@ class _Run:
                 self.size = halved(self.size, exc, what="text", wanted=wanted)
             self.notes.append(told(self.size, self.batch, what="text"))
             free()
+        self.share.sum_gradients(self.learned.values())
+        loss = self.share.sum(loss)
         self.optimiser.step()
         self.schedule.step()
         self.done += 1
@@ -162,9 +168,9 @@ class _Run:
         """The batch's weighted mean loss and its gradients; each part adds its share of the whole batch's weight."""
         import torch
 
-        whole, mean = self.weight[rows].sum(), 0.0
-        for at in range(0, len(rows), self.size):
-            part = rows[at : at + self.size]
+        whole, mean, own = self.weight[rows].sum(), 0.0, self.share.of(rows)
+        for at in range(0, len(own), self.size):
+            part = own[at : at + self.size]
             logits = self.classifier.head(self.classifier.encoder.embed([self.texts[row] for row in part]))
             losses = torch.nn.functional.cross_entropy(logits, self.truth[part], reduction="none")
             loss = (losses * self.weight[part]).sum() / whole
@@ -180,8 +186,13 @@ class _Run:
 
     def end(self) -> None:
         """Leave the model at its best."""
-        self._set(self.best)
+        set_weights(self.classifier, self.best)
         self.classifier.encoder.model.eval()
+
+    def put_aside(self, folder: Path) -> None:
+        """Keep what the next step depends on; of several processes one does."""
+        if self.share.first:
+            put_aside(folder, self.state())
 
     def state(self) -> dict[str, Any]:
         """All that the next step depends on, as tensors and plain values."""
@@ -206,7 +217,7 @@ class _Run:
 
         if state is None or state.keys() != self.state().keys() or state["learned"].keys() != self.learned.keys():
             return
-        self._set(state["learned"])
+        set_weights(self.classifier, state["learned"])
         self.best = state["best"]
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
@@ -219,12 +230,25 @@ class _Run:
     def _copies(self) -> dict[str, torch.Tensor]:
         return {name: weight.detach().clone() for name, weight in self.learned.items()}
 
-    def _set(self, values: dict[str, torch.Tensor]) -> None:
-        import torch
 
-        with torch.no_grad():
-            for name, weight in self.learned.items():
-                weight.copy_(values[name])
+def learned_weights(classifier: Classifier) -> dict[str, torch.Tensor]:
+    """What a classifier learns, by name: its adapter and its head."""
+    parts = ((ADAPTER, classifier.encoder.model), (HEAD, classifier.head))
+    return {
+        f"{part}{name}": weight
+        for part, model in parts
+        for name, weight in model.named_parameters()
+        if weight.requires_grad
+    }
+
+
+def set_weights(classifier: Classifier, values: Mapping[str, torch.Tensor]) -> None:
+    """Set what a classifier learns."""
+    import torch
+
+    with torch.no_grad():
+        for name, weight in learned_weights(classifier).items():
+            weight.copy_(values[name])
 
 
 def scaled(classifier: Classifier, held: Labelled) -> Scaled:

@@ -1,20 +1,15 @@
-"""How does a model train in processes of its own, one or several together?
+"""How does a model that writes train in processes of its own, one or several together?
 
 On a machine with GPUs there is a process for each: it gives all of its memory back, and kernels that are fused for a
-training change no answer. UPKEEP_LAUNCH starts them some other way, on one or on several machines that share
-UPKEEP_HOME: `torchrun --nproc_per_node 4`, or `accelerate launch --config_file nodes.yaml`. What is to be learned is
+training change no answer. UPKEEP_LAUNCH starts them some other way (`upkeep.processes`). What is to be learned is
 put into a file, each process learns from its share of every step, and the adapter comes back.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import shlex
 import shutil
-import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,21 +18,16 @@ from typing import Any, NamedTuple
 from upkeep import records
 from upkeep.adapters.store import FolderStore
 from upkeep.base_model import Base
-from upkeep.errors import TrainingError
 from upkeep.generator import load_causal
 from upkeep.hardware import device
+from upkeep.processes import asked_for, launched, say
 from upkeep.progress import Measured, Progress
 from upkeep.recipes import ChatRecipe
 from upkeep.shared import save_adapter
 from upkeep.trainer import Lessons, Passed, Ran, train, with_memory
 from upkeep.warm import Begun, with_adapter
 
-LAUNCH = "UPKEEP_LAUNCH"
 WORK, CHAMPION, LEARNED = "work.json", "champion", "learned"
-SIGN = "upkeep: "
-"""What begins a line that a process says to the one that started it."""
-TOLD = 4000
-"""So many of the last characters of what went wrong are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +46,9 @@ def launcher(environment: Mapping[str, str] = os.environ) -> list[str] | None:
     """The command that starts the processes; None where this one trains alone."""
     import torch
 
-    given = environment.get(LAUNCH)
+    given = asked_for(environment)
     if given:
-        return shlex.split(given)
+        return given
     count = torch.cuda.device_count()
     if count < 2:
         return [sys.executable] if count else None
@@ -101,55 +91,12 @@ def run_together(command: list[str], work: Work, *, folder: Path, progress: Prog
     notes: list[str] = []
 
     def once(size: int) -> Passed:
-        passed, notes[:] = _launched([*command, "-m", "upkeep.together", str(folder), str(size)], progress, measured)
-        return passed
+        told = launched([*command, "-m", "upkeep.together", str(folder), str(size)], progress, measured)
+        notes[:] = told.notes
+        return Passed(*told.result)
 
     passed, more = with_memory(once, work.recipe)
     return Learned(folder / LEARNED, Ran(passed.losses, [*notes, "trained in processes of its own", *more]))
-
-
-class Told(NamedTuple):
-    """What the processes came to, and what they say of how they began."""
-
-    passed: Passed
-    notes: list[str]
-
-
-def _launched(command: list[str], progress: Progress, measured: Measured) -> Told:
-    """What the processes came to.
-
-    Raises RuntimeError where one of them has no memory, TrainingError where they fail.
-    """
-    passed: Passed | None = None
-    notes: list[str] = []
-    lacking: str | None = None
-    with tempfile.TemporaryFile("w+") as errors:
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process:
-            try:
-                for line in process.stdout or ():
-                    if not line.startswith(SIGN):
-                        continue
-                    what, told = json.loads(line.removeprefix(SIGN))
-                    if what == "progress":
-                        progress(*told)
-                    elif what == "measured":
-                        measured(*told)
-                    elif what == "lacking":
-                        lacking = str(told)
-                    elif what == "begun":
-                        notes = told
-                    else:
-                        passed = Passed(*told)
-            except BaseException:
-                process.terminate()
-                raise
-        if process.returncode == 0 and passed is not None:
-            return Told(passed, notes)
-        if lacking is not None:
-            raise RuntimeError(lacking)
-        errors.seek(0)
-        said = errors.read()[-TOLD:]
-    raise TrainingError(f"{shlex.join(command)} ended with exit code {process.returncode}: {said}")
 
 
 def main(folder: Path, size: int) -> None:
@@ -169,7 +116,7 @@ def main(folder: Path, size: int) -> None:
         )  # fmt: skip
     except RuntimeError as exc:
         if should_reduce_batch_size(exc):
-            print(f"{SIGN}{json.dumps(['lacking', str(exc)])}", flush=True)  # whichever process it is
+            say("lacking", str(exc))  # whichever process it is
         raise
     if state.is_main_process:
         save_adapter(begun.model, folder / LEARNED, base=work.base.reference)
@@ -178,7 +125,7 @@ def main(folder: Path, size: int) -> None:
 
 def _say(state: Any, what: str, told: Any) -> None:
     if state.is_main_process:
-        print(f"{SIGN}{json.dumps([what, told])}", flush=True)
+        say(what, told)
 
 
 if __name__ == "__main__":

@@ -213,7 +213,9 @@ def _begun(
 
     encoder = load_encoder(base, max_tokens=manifest.max_tokens, precision=manifest.precision)
     lora = prepare(encoder, recipe)
-    train = weighed(labelled(data.train, data.labels, recipe.mix.weight), least=recipe.least_weight)
+    train = weighed(
+        labelled(data.train, data.labels, recipe.mix.weight), least=recipe.least_weight, cases=recipe.minimum_examples
+    )
     held = labelled(data.calibration, data.labels, Weight.ONCE)
     view = seen(encoder, train, held, progress=progress)
     torch.manual_seed(seed)
@@ -242,12 +244,13 @@ def labelled(cases: Sequence[Case], labels: Sequence[str], weight: Weight) -> La
     return Labelled([case.text for case in usable], truth, 1 + np.log2(asked))
 
 
-def weighed(taught: Labelled, *, least: float) -> Labelled:
+def weighed(taught: Labelled, *, least: float, cases: int) -> Labelled:
     """The cases of a label count together at least so much, but no more than those of the label in the middle: a new
-    category's few are found among the many of others."""
-    whole = np.bincount(taught.truth, weights=taught.weight)
+    category's few are found among the many of others. With fewer `cases` than that they may be a slip of somebody who
+    still uses a label that is given up, and count as they are."""
+    whole, counts = np.bincount(taught.truth, weights=taught.weight), np.bincount(taught.truth)
     enough = min(least, float(np.median(whole[whole > 0])))
-    times = np.maximum(enough / np.maximum(whole, 1), 1)
+    times = np.where(counts < cases, 1, np.maximum(enough / np.maximum(whole, 1), 1))
     return taught._replace(weight=(taught.weight * times[taught.truth]).astype(np.float32))
 
 

@@ -5,8 +5,9 @@ On the same rows of a public set, with the same base encoder and seed, in one ru
 * ours: `upkeep.finetuning.finetune` with the default recipe, from cases to a model with a threshold;
 * stock: transformers' text-classification settings with LoRA added (`stock.py`), its learning rate chosen on the
   calibration rows, which costs it nothing here; the run that chose it, with texts of like length together, is told too;
-* frozen: a logistic regression on the base model's mean-pooled embeddings, C chosen on the calibration rows, as SetFit
-  has without its contrastive step (SetFit itself is left out);
+* frozen: a logistic regression on the base model's mean-pooled embeddings, C chosen on the calibration rows;
+* SetFit (`--setfit 5`, with so many pairs of each kind a text): the same after its contrastive step, in an environment
+  of its own;
 * all weights: trained in float32 from that regression, the rate chosen on the calibration rows at no cost.
 
 Seconds are from texts to a model, with all imports done before; looks at the test texts are not in them. Ours is the
@@ -24,6 +25,7 @@ from benchmarks.intents import Rows, rows_of
 from benchmarks.learned import Clock, Learned, Spent, less, reached
 from benchmarks.monthly import month
 from benchmarks.processor import Peak, counted, of_layer, peak, shares
+from benchmarks.setfit_way import train_setfit
 from benchmarks.stock import Stock, train_stock, tuned_rate
 from benchmarks.table import head, row
 from benchmarks.ways import Ours, fit_frozen, head_alone, looks_of, train_all, train_ours
@@ -46,6 +48,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=3, help="of the stock way")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--recipe", default="lora-encoder", help="of ours, in ways and processor")
+    parser.add_argument("--setfit", type=int, metavar="PAIRS", help="SetFit too, so many pairs of each kind a text")
     parser.add_argument("--skip-full", action="store_true", help="do not train all weights")
     parser.add_argument("--only", choices=PARTS, action="append", help="a part; default: all of them")
     options = parser.parse_args()
@@ -53,14 +56,14 @@ def main() -> None:
     parts = options.only or PARTS
     rows = rows_of(options.data, train=options.train, seed=options.seed, recipe=options.recipe)
     if "ways" in parts:
-        ways(rows, epochs=options.epochs, seed=options.seed, full=not options.skip_full)
+        ways(rows, epochs=options.epochs, seed=options.seed, full=not options.skip_full, pairs=options.setfit)
     if "processor" in parts:
         used(rows, seed=options.seed)
     if "month" in parts:
         monthly(seed=options.seed)
 
 
-def ways(rows: Rows, *, epochs: int, seed: int, full: bool) -> None:
+def ways(rows: Rows, *, epochs: int, seed: int, full: bool, pairs: int | None) -> None:
     """How good each way is and how long it takes, and how many texts a second are answered."""
     say = OnTerminal(every=0)
     stages = RUNS + 5 + full
@@ -76,6 +79,7 @@ def ways(rows: Rows, *, epochs: int, seed: int, full: bool) -> None:
     runs.append(train_ours(rows, seed=seed))
     say("trained", 7, stages)
     everything = [train_all(rows, frozen.fitted, seed=seed)] if full else []
+    everything += [train_setfit(rows, pairs=pairs, seed=seed)] if pairs else []
     ours = sorted(runs, key=lambda one: one.learned.spent.seconds)[RUNS // 2]
     print(f"{len(rows.taught.train):,} rows taught, {len(rows.taught.calibration):,} to calibrate; ", end="")
     print(f"{len(rows.taught.labels)} labels; stock's learning rate {chosen.rate}, of {epochs} passes\n")

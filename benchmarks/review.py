@@ -293,14 +293,14 @@ def main() -> int:
     parser.add_argument("--alone", action="store_true", help="measure Upkeep only")
     parser.add_argument("--no-texts", action="store_true", help="leave the texts out, which take Evidently longest")
     parser.add_argument(
-        "--environment", type=Path, default=ROOT / ".upkeep" / "evidently", help=f"where {EVIDENTLY} is or will be"
+        "--environment", type=Path, help=f"where {EVIDENTLY[0]} is or will be; default: .upkeep/evidently"
     )
     parser.add_argument("--ours", nargs=3, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.ours:
         print(json.dumps(asdict(_ours_here(*chosen.ours))))
         return 0
-    python = None if chosen.alone or not chosen.rows else environment(chosen.environment)
+    python = None if chosen.alone or not chosen.rows else environment(EVIDENTLY, chosen.environment)
     for rows in chosen.rows:
         head(f"{rows:,} rows, {chosen.weeks} weeks", "Upkeep", "memory", "Evidently", "memory", "times as fast")
         lines = by_size(

@@ -69,8 +69,8 @@ def finetune(
     """Train an adapter and a head on `data` and fit the confidence threshold.
 
     Deterministic for a seed on one kind of machine. With a folder for its `work` a run that was killed goes on from
-    where it put something aside last, and comes to the same; and where UPKEEP_LAUNCH is set, those processes train it.
-    `champion` is the release folder of the model in service, for a recipe that starts from it. Raises
+    where it put something aside last, and comes to the same, and the processes that UPKEEP_LAUNCH starts, if it is set,
+    train it. `champion` is the release folder of the model in service, for a recipe that starts from it. Raises
     NotEnoughDataError where fewer than two labels or no held-out case is there to learn from, TrainingError where there
     is not enough memory for a single text, or processes fail.
     """
@@ -93,7 +93,7 @@ def finetune(
         classifier, view, start = _begun(
             base, data, manifest, recipe=recipe, seed=seed, champion=champion, progress=progress
         )
-        command = asked_for() if folder else None
+        command = asked_for()
         if command and folder:
             job = Work(base, manifest, recipe, Texts.of(view.taught), Texts.of(view.kept), start.loss, seed)
             ran = learn_together(command, classifier, job, folder=folder, progress=progress, measured=measured)

@@ -157,7 +157,7 @@ class _Log(NamedTuple):
             CREATE OR REPLACE TABLE doubled AS SELECT {PLACE} FROM read LIMIT 0;
             CREATE OR REPLACE VIEW predictions AS SELECT * FROM read;
         """)
-        if _number(self.made, "SELECT count(*) - count(DISTINCT hash(id)) FROM read"):  # mostly none is
+        if _number(self.made, "SELECT count(*) - count(DISTINCT hash(id)) FROM read"):  # seldom is one read twice
             self.made.execute(f"""
                 CREATE OR REPLACE TABLE alike AS SELECT hash(id) AS h FROM read GROUP BY 1 HAVING count(*) > 1;
                 INSERT INTO doubled SELECT {PLACE} FROM (

@@ -62,7 +62,11 @@ def rows_of(name: str, *, train: int | None, seed: int, recipe: str) -> Rows:
     taught_by = load_recipe(configs(), recipe)
     if not isinstance(taught_by, HeadRecipe):
         raise SystemExit(f"{recipe}: expected a recipe for classification")
-    cases, test = some(read(name, "train"), train, seed), read(name, "test")
+    return rows_from(some(read(name, "train"), train, seed), read(name, "test"), client=client, recipe=taught_by)
+
+
+def rows_from(cases: Sequence[Case], test: Sequence[Case], *, client: Client, recipe: HeadRecipe) -> Rows:
+    """Cases parted into taught and calibration as a client's are, and what is asked of the model."""
     terms = Terms(
         moment=START,
         new_since=None,
@@ -72,11 +76,11 @@ def rows_of(name: str, *, train: int | None, seed: int, recipe: str) -> Rows:
         new_labels=client.new_labels,
         unreviewed=client.unreviewed,
         rules=(),
-        recipe=taught_by,
+        recipe=recipe,
     )
-    taught = choose(Facts(cases, frozenset(), {}, []), terms)
+    taught = choose(Facts(list(cases), frozenset(), {}, []), terms)
     truth = numbered([case.answer for case in test], taught.labels)
-    return Rows(resolve_base(client.base_model), client, taught_by, taught, [case.text for case in test], truth)
+    return Rows(resolve_base(client.base_model), client, recipe, taught, [case.text for case in test], truth)
 
 
 def some(cases: Sequence[Case], count: int | None, seed: int) -> list[Case]:

@@ -1,8 +1,9 @@
 """Is a changed policy right again after the next retrain? `python -m benchmarks.unlearning`
 
 Two histories in which right answers change while the requests stay, played as production with no rule written by hand:
-once with the rules that are found being applied, once with the new answers only appended to the old ones. Needs the
-shared data (UPKEEP_DATA, default ../shared/data).
+once with the rules that are found being applied, once with the new answers only appended to the old ones. With
+`--ceiling`, banking77's requests are also answered by a model that was taught every other row of the public set with
+the new answers and never an old one. Needs the shared data (UPKEEP_DATA, default ../shared/data).
 """
 
 from __future__ import annotations
@@ -14,18 +15,27 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from zoneinfo import ZoneInfo
 
+from benchmarks.intents import LIKE, read, rows_from
 from benchmarks.table import head, row
+from upkeep.cases import Case
+from upkeep.config import load_client
+from upkeep.finetuning import finetune
+from upkeep.home import configs
 from upkeep.periods import week
 from upkeep.rates import Rate
+from upkeep.recipes import HeadRecipe, load_recipe
+
+POLICY = "banking77_policy"
 
 
 class Story(NamedTuple):
-    """A timeline: the day on which answers change, and which of its requests the change is about."""
+    """A timeline: the day on which answers change, and which of its requests, before and after, the change is about."""
 
     changed: date
     about: Callable[[Mapping[str, Any]], bool]
@@ -42,14 +52,20 @@ def stories(data: Path) -> dict[str, Story]:
     """The two histories by the name of their timeline."""
     import pyarrow.parquet as pq
 
-    banking = pq.read_table(data / "banking77" / "banking77.parquet", columns=["text", "label"]).to_pylist()
-    original = {one["text"]: one["label"] for one in banking}
-    played = pq.read_table(data / "timelines" / "banking77_policy.parquet", columns=["id", "text"]).to_pylist()
+    played = pq.read_table(data / "timelines" / f"{POLICY}.parquet", columns=["id", "text", "label"]).to_pylist()
+    original = {case.text: case.answer for case in public()}
     was = {one["id"]: original[one["text"]] for one in played}
+    changed = {was[one["id"]] for one in played if one["label"] != was[one["id"]]}
+    renamed = {"websites", "website-breakages"}
     return {
-        "banking77_policy": Story(date(2025, 7, 1), lambda one: was[one["id"]] != one["right_answer"]),
-        "sumo_firefox_third_rename": Story(date(2022, 5, 10), lambda one: one["right_answer"] == "website-breakages"),
+        POLICY: Story(date(2025, 7, 1), lambda one: was[one["id"]] in changed),
+        "sumo_firefox_third_rename": Story(date(2022, 5, 10), lambda one: one["right_answer"] in renamed),
     }
+
+
+def public() -> list[Case]:
+    """Every row of banking77."""
+    return [*read("banking77", "train"), *read("banking77", "test")]
 
 
 class Played(NamedTuple):
@@ -78,6 +94,30 @@ def by_month(story: Story, answers: Sequence[Mapping[str, Any]]) -> dict[str, Ra
     return {month: Rate.of(right) for month, right in sorted(found.items())}
 
 
+def before(story: Story, answers: Sequence[Mapping[str, Any]]) -> Rate:
+    """How often requests of that kind were answered right before the change."""
+    told = [one for one in answers if one["at"] < f"{story.changed}" and story.about(one)]
+    return Rate.of(one["answer"] == one["right_answer"] for one in told)
+
+
+def never_there(data: Path, story: Story, answers: Sequence[Mapping[str, Any]], *, seed: int) -> list[dict[str, Any]]:
+    """The requests of the change from then on, answered by a model that was never taught an old answer."""
+    import pyarrow.parquet as pq
+
+    timeline = pq.read_table(data / "timelines" / f"{POLICY}.parquet", columns=["id", "text"]).to_pylist()
+    texts = {one["id"]: one["text"] for one in timeline}
+    asked = [one for one in answers if one["at"] >= f"{story.changed}" and story.about(one)]
+    original = {case.text: case.answer for case in public()}
+    new = {original[texts[one["id"]]]: one["right_answer"] for one in asked}
+    held = {texts[one["id"]] for one in asked}
+    cases = [replace(one, answer=new.get(one.answer, one.answer)) for one in public() if one.text not in held]
+    recipe = load_recipe(configs(), "lora-encoder")
+    rows = rows_from(cases, [], client=load_client(configs(), LIKE), recipe=cast(HeadRecipe, recipe))
+    model = finetune(rows.base, rows.taught, client=rows.client, recipe=rows.recipe, seed=seed).model
+    found = model.answer([texts[one["id"]] for one in asked])
+    return [{**one, "answer": given.output} for one, given in zip(asked, found, strict=True)]
+
+
 def after_next_retrain(played: Played, rates: Mapping[str, Rate]) -> str | None:
     """The first month, after the one of the change, in which a model from a later retrain answers."""
     retrained = [one["month"] for one in played.months if one["decisions"] and one["month"] > min(rates)]
@@ -89,6 +129,11 @@ def spread(rates: Sequence[Rate]) -> str:
     if len(rates) == 1:
         return str(rates[0])
     return f"{mean(rates):.1%} ({', '.join(str(rate.hits) for rate in rates)} of {rates[0].n})"
+
+
+def monthly(rates: Sequence[Mapping[str, Rate]]) -> str:
+    """The mean share month by month."""
+    return ", ".join(f"{mean([one[month] for one in rates]):.2f}" for month in rates[0])
 
 
 def mean(rates: Sequence[Rate]) -> float:
@@ -112,12 +157,13 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1, help="histories that differ in training and feedback")
     parser.add_argument("--training", default="lora-encoder", help="recipe of what supersedes")
     parser.add_argument("--way", action="append", choices=["superseded", "appended"], help="default: both")
+    parser.add_argument("--ceiling", action="store_true", help="also a model that was never taught an old answer")
     parser.add_argument("--story", action="append", help="one of the histories; default: both")
     options = parser.parse_args()
     data = Path(os.environ.get("UPKEEP_DATA", "../shared/data"))
     ways = {"superseded": Way("apply", options.training), "appended": Way("propose", "append-only")}
     found: dict[str, Played] = {}
-    head("history", "outdated answers are", "right in the month after the next retrain", "by month from the change on")
+    head("history", "outdated answers are", "right before", "in the month after the next retrain", "from the change on")
     for name, story in stories(data).items():
         for about, way in ways.items() if name in (options.story or [name]) else ():
             if about not in (options.way or ways):
@@ -129,10 +175,13 @@ def main() -> None:
                     runs.append(play(timeline, way, tier=options.tier, seed=seed, folder=Path(scratch)))
             rates = [by_month(story, played.answers) for played in runs]
             after = after_next_retrain(runs[0], rates[0])
-            told = ", ".join(f"{mean([one[month] for one in rates]):.2f}" for month in rates[0])
-            row(name, about, f"{after}: {spread([one[after] for one in rates])}" if after else "none", told)
+            ours = [name, about, f"{mean([before(story, played.answers) for played in runs]):.1%}"]
+            row(*ours, f"{after}: {spread([one[after] for one in rates])}" if after else "none", monthly(rates))
             if way.rules == "apply":
                 found[name] = runs[0]
+            if name == POLICY and options.ceiling and after:
+                rates = [by_month(story, never_there(data, story, runs[0].answers, seed=0))]
+                row(name, "never there", "", f"{after}: {rates[0][after]}", monthly(rates))
     for name, played in found.items():
         print(f"\nRules found and applied in `{name}`:\n")
         tell_rules(stories(data)[name], played)

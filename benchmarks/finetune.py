@@ -6,8 +6,7 @@ On the same rows of a public set, with the same base encoder and seed, in one ru
 * stock: transformers' text-classification settings with LoRA added (`stock.py`), its learning rate chosen on the
   calibration rows, which costs it nothing here; the run that chose it, with texts of like length together, is told too;
 * frozen: a logistic regression on the base model's mean-pooled embeddings, C chosen on the calibration rows;
-* SetFit (`--setfit 5`, with so many pairs of each kind a text): the same after its contrastive step, in an environment
-  of its own;
+* SetFit (`--only setfit`, beside ours and frozen): the same after its contrastive step, in an environment of its own;
 * all weights: trained in float32 from that regression, the rate chosen on the calibration rows at no cost.
 
 Seconds are from texts to a model, with all imports done before; looks at the test texts are not in them. Ours is the
@@ -36,8 +35,9 @@ from upkeep.progress import OnTerminal
 from upkeep.rates import Rate
 from upkeep.recipes import Start
 
-PARTS = ("ways", "processor", "month")
+PARTS = ("ways", "processor", "month", "setfit")
 RUNS = 3
+WAYS = ("way", "right on the test rows", "ours against it", "to train", "processor", "times ours (processor)")
 
 
 def main() -> None:
@@ -48,22 +48,24 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=3, help="of the stock way")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--recipe", default="lora-encoder", help="of ours, in ways and processor")
-    parser.add_argument("--setfit", type=int, metavar="PAIRS", help="SetFit too, so many pairs of each kind a text")
+    parser.add_argument("--pairs", type=int, default=5, help="of each kind for a text, in setfit")
     parser.add_argument("--skip-full", action="store_true", help="do not train all weights")
-    parser.add_argument("--only", choices=PARTS, action="append", help="a part; default: all of them")
+    parser.add_argument("--only", choices=PARTS, action="append", help="a part; default: all but setfit")
     options = parser.parse_args()
     prepare_process()
-    parts = options.only or PARTS
+    parts = options.only or PARTS[:-1]
     rows = rows_of(options.data, train=options.train, seed=options.seed, recipe=options.recipe)
     if "ways" in parts:
-        ways(rows, epochs=options.epochs, seed=options.seed, full=not options.skip_full, pairs=options.setfit)
+        ways(rows, epochs=options.epochs, seed=options.seed, full=not options.skip_full)
     if "processor" in parts:
         used(rows, seed=options.seed)
     if "month" in parts:
         monthly(seed=options.seed)
+    if "setfit" in parts:
+        contrasted(rows, pairs=options.pairs, seed=options.seed)
 
 
-def ways(rows: Rows, *, epochs: int, seed: int, full: bool, pairs: int | None) -> None:
+def ways(rows: Rows, *, epochs: int, seed: int, full: bool) -> None:
     """How good each way is and how long it takes, and how many texts a second are answered."""
     say = OnTerminal(every=0)
     stages = RUNS + 5 + full
@@ -79,15 +81,24 @@ def ways(rows: Rows, *, epochs: int, seed: int, full: bool, pairs: int | None) -
     runs.append(train_ours(rows, seed=seed))
     say("trained", 7, stages)
     everything = [train_all(rows, frozen.fitted, seed=seed)] if full else []
-    everything += [train_setfit(rows, pairs=pairs, seed=seed)] if pairs else []
     ours = sorted(runs, key=lambda one: one.learned.spent.seconds)[RUNS // 2]
     print(f"{len(rows.taught.train):,} rows taught, {len(rows.taught.calibration):,} to calibrate; ", end="")
     print(f"{len(rows.taught.labels)} labels; stock's learning rate {chosen.rate}, of {epochs} passes\n")
-    head("way", "right on the test rows", "ours against it", "to train", "processor", "times ours (processor)")
+    head(*WAYS)
     for one in (ours.learned, start, learned, chosen.run, frozen.learned, *everything):
         told_of(one, ours.learned)
     accuracy(ours, start, learned)
     scoring(rows, ours, stock)
+
+
+def contrasted(rows: Rows, *, pairs: int, seed: int) -> None:
+    """How good ours, frozen embeddings and SetFit are, and how long each takes."""
+    train_ours(rows, seed=seed)  # as above
+    ours = train_ours(rows, seed=seed).learned
+    print()
+    head(*WAYS)
+    for one in (ours, fit_frozen(rows).learned, train_setfit(rows, pairs=pairs, seed=seed)):
+        told_of(one, ours)
 
 
 def told_of(one: Learned, ours: Learned) -> None:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -611,3 +615,13 @@ def test_whatever_is_wrong_in_a_file_nothing_is_lost_in_silence(data: bytes, at:
     store.write(f"{FIRST_DAY}/a.{kind}", good[:at] + data + good[at + len(data) :])
     found = read(store)
     assert len(found.predictions) + len(found.quarantined) >= 1
+
+
+def test_the_example_in_its_documentation_runs_as_it_says(tmp_path):
+    page = (Path(__file__).parents[1] / "docs" / "log.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == re.findall(r"# (.*)", code)[0].split()

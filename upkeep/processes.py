@@ -74,6 +74,10 @@ def launched(command: list[str], progress: Progress, measured: Measured) -> Told
     raise TrainingError(f"{shlex.join(command)} ended with exit code {process.returncode}: {said}")
 
 
-def say(what: str, told: Any) -> None:
-    """Say something to the process that started this one: `progress`, `measured`, `begun`, `lacking` or `passed`."""
-    print(f"{SIGN}{json.dumps([what, told])}", flush=True)
+def say(what: str, told: Any, *, speaks: bool = True) -> None:
+    """Say something to the process that started this one: `progress`, `measured`, `begun`, `lacking` or `passed`.
+
+    Of several processes one `speaks`.
+    """
+    if speaks:
+        print(f"{SIGN}{json.dumps([what, told])}", flush=True)

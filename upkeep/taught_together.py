@@ -106,17 +106,12 @@ def main(folder: Path) -> None:
     ran = learn(
         classifier, work.train.labelled(), work.held.labelled(), start=work.start, recipe=work.recipe, seed=work.seed,
         clock=time.monotonic, folder=folder, share=share,
-        progress=lambda *told: _say(share, "progress", told),
-        measured=lambda *told: _say(share, "measured", told),
+        progress=lambda *told: say("progress", told, speaks=share.first),
+        measured=lambda *told: say("measured", told, speaks=share.first),
     )  # fmt: skip
     if share.first:
         save_file(learned_weights(classifier), folder / LEARNED)
-        _say(share, "passed", ran)
-
-
-def _say(share: Share, what: str, told: object) -> None:
-    if share.first:
-        say(what, told)
+        say("passed", ran)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from upkeep import records
 from upkeep.adapters.store import FolderStore
@@ -104,28 +104,24 @@ def main(folder: Path, size: int) -> None:
     from accelerate import PartialState
     from accelerate.utils.memory import should_reduce_batch_size
 
-    state = PartialState(cpu=device() == "cpu")  # from here on "cuda" is the GPU of this process
+    # from here on "cuda" is the GPU of this process
+    speaks = PartialState(cpu=device() == "cpu").is_main_process
     work = records.load(FolderStore(folder), WORK, Work)
     begun = begin(work)
-    _say(state, "begun", begun.notes)
+    say("begun", begun.notes, speaks=speaks)
     try:
         passed = train(
             begun.model, work.lessons, work.recipe, size=size, seed=work.seed, folder=folder,
-            progress=lambda *told: _say(state, "progress", told),
-            measured=lambda *told: _say(state, "measured", told),
+            progress=lambda *told: say("progress", told, speaks=speaks),
+            measured=lambda *told: say("measured", told, speaks=speaks),
         )  # fmt: skip
     except RuntimeError as exc:
         if should_reduce_batch_size(exc):
             say("lacking", str(exc))  # whichever process it is
         raise
-    if state.is_main_process:
+    if speaks:
         save_adapter(begun.model, folder / LEARNED, base=work.base.reference)
-    _say(state, "passed", passed)
-
-
-def _say(state: Any, what: str, told: Any) -> None:
-    if state.is_main_process:
-        say(what, told)
+        say("passed", passed)
 
 
 if __name__ == "__main__":

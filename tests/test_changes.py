@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 
 from tests.weeks import CLIENT, ORDINARY, turned, week
-from upkeep.changes import ACTIONS, MISSING, Change, Kind, Seen, find_changes, more_often
+from upkeep.chance import more_often
+from upkeep.changed_requests import MISSING
+from upkeep.changes import Seen, find_changes
 from upkeep.config import Relabel
 from upkeep.figures import Figures
 from upkeep.quality import Calibrated, Confusion
 from upkeep.rates import Rate
+from upkeep.trouble import ACTIONS, Change, Kind
 
 
 def changes_in(*weeks: Figures, versions: Sequence[str] = ()) -> tuple[Change, ...]:

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import t
 
-from upkeep.changes import WEEKLY_BUDGET
 from upkeep.inputs import Inputs, apart, distance, language, look, signs_of_shift, together, vocabulary
 from upkeep.rates import Rate
+from upkeep.trouble import WEEKLY_BUDGET
 
 WIDTH = 32
 TOPICS = np.random.default_rng(1).normal(size=(12, WIDTH))

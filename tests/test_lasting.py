@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tests.weeks import CLIENT, ORDINARY, turned, week
-from upkeep.changes import Change, Kind, Seen, find_changes
+from upkeep.changes import Seen, find_changes
 from upkeep.figures import Figures
 from upkeep.lasting import LASTING, QUIET, Week, why_over
 from upkeep.quality import Calibrated
 from upkeep.rates import Rate
+from upkeep.trouble import Change, Kind
 
 SILENT = replace(ORDINARY[0], requests=0, model_version=None, label_mix={}, answered={}, named=(), days={}, versions={})
 

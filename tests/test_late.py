@@ -7,11 +7,11 @@ from datetime import timedelta
 from tests.audited import FIRST, agreed, serve
 from tests.test_audit import fill
 from upkeep.auditing import draw_audit, return_audit, sheet_key
-from upkeep.changes import Kind
 from upkeep.incidents import incidents, note_incidents
 from upkeep.monitoring import Status
 from upkeep.rates import Rate
 from upkeep.stages.monitoring import review_week
+from upkeep.trouble import Kind
 
 
 def test_a_week_in_which_nothing_was_logged_is_data_trouble_and_breaks_no_record(tmp_path, monkeypatch):

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from upkeep.changes import Change, Kind
 from upkeep.comparison import Verdict
 from upkeep.config import Thresholds, load_client
 from upkeep.edges import EdgeCase, Edges, Reason
@@ -25,6 +24,7 @@ from upkeep.release import Action, Entry
 from upkeep.reporting import Health, Report, assess, draw_chart, render_html, render_markdown, share
 from upkeep.stages.comparison import Decision, OnTheme
 from upkeep.themes import Theme
+from upkeep.trouble import Change, Kind
 
 MONDAY = datetime(2026, 11, 23, 6, tzinfo=UTC)
 CLIENT = load_client(Path(__file__).parents[1] / "configs", "northwind").model_copy(

@@ -10,7 +10,6 @@ import pytest
 
 from tests import texts
 from upkeep.cases import Case, Source
-from upkeep.changes import Change, Kind
 from upkeep.config import Redaction
 from upkeep.doubtful import Doubt
 from upkeep.errors import VariantError
@@ -18,6 +17,7 @@ from upkeep.log import Prediction
 from upkeep.recipes import load_recipe
 from upkeep.sides import Side, sides
 from upkeep.themes import Theme
+from upkeep.trouble import Change, Kind
 from upkeep.truth import Truth
 from upkeep.variant import (
     MOST,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
+from upkeep.rates import Rate
+
 LEVEL = 0.05
 """How often chance alone may pass for a finding: over all sets together, over all labels together, over all slices
 together, and for each thing that has to be ruled out."""
@@ -34,3 +36,27 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
 def told(p_value: float) -> str:
     """`p=0.012`, or `p<0.001`."""
     return f"p={p_value:.3f}" if p_value >= 0.001 else "p<0.001"
+
+
+def more_often(now: Rate, before: Rate, *, times: float = 1.0) -> float:
+    """Chance of so many now or more if it happened so many times as often as before (conditional test of two Poisson
+    rates, Przyborowski and Wilenski, 1940); 1 where one of the two says nothing."""
+    from scipy.stats import binom
+
+    if not now.n or not before.n:
+        return 1.0
+    return float(binom.sf(now.hits - 1, now.hits + before.hits, times * now.n / (times * now.n + before.n)))
+
+
+def fewer(now: Rate, before: Rate) -> float:
+    """Chance of so few now or fewer if it happened as often as before; 1 where one of the two says nothing."""
+    from scipy.stats import binom
+
+    if not now.n or not before.n:
+        return 1.0
+    return float(binom.cdf(now.hits, now.hits + before.hits, now.n / (now.n + before.n)))
+
+
+def times_as_often(now: Rate, before: Rate) -> float:
+    """How many times as often; half a case is put to both, so that none before is not infinitely often."""
+    return ((now.hits + 0.5) / (now.n + 1)) / ((before.hits + 0.5) / (before.n + 1))

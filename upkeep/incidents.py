@@ -14,7 +14,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from upkeep import records
-from upkeep.changes import Change, Kind, Seen
+from upkeep.changes import Seen
 from upkeep.desk import Desk
 from upkeep.entitlement import ChangeOrder, entitled
 from upkeep.lasting import Week, why_over
@@ -25,6 +25,7 @@ from upkeep.probation import SUBJECT
 from upkeep.redaction import shown
 from upkeep.stages.monitoring import HISTORY, reviews
 from upkeep.tally import opinions
+from upkeep.trouble import Change, Kind
 from upkeep.truth import Truth, settle
 
 EXAMPLES = 3

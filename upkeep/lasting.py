@@ -12,28 +12,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import takewhile
 from typing import NamedTuple
 
-from upkeep.changes import (
-    CERTAIN_BUDGET,
-    LEAST_EARLIER,
-    LEAST_GAP,
-    SPANS,
-    UNSEEN,
-    Change,
-    Kind,
-    Seen,
-    counted,
-    data_trouble,
-    fewer,
-    input_shift,
-    label_mix,
-    missing_days,
-    overconfidence,
-    traffic,
-)
+from upkeep.chance import fewer
+from upkeep.changed_answers import LEAST_GAP, SPANS, counted, overconfidence
+from upkeep.changed_requests import data_trouble, input_shift, label_mix, missing_days, traffic
+from upkeep.changes import UNSEEN, Seen
 from upkeep.config import Client
 from upkeep.figures import Figures
 from upkeep.inputs import REFERENCE
 from upkeep.periods import from_to
+from upkeep.trouble import CERTAIN_BUDGET, LEAST_EARLIER, Change, Kind
 
 QUIET = 4
 """So many weeks in a row without it end a change of requests."""

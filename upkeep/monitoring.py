@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from upkeep import alarms
 from upkeep.alarms import Against, Direction, Standing, State
-from upkeep.changes import Change, Seen, find_changes
+from upkeep.changes import Seen, find_changes
 from upkeep.config import Client, Thresholds
 from upkeep.edges import Edges
 from upkeep.estimate import Estimate, estimate_accuracy
@@ -20,6 +20,7 @@ from upkeep.inputs import Inputs
 from upkeep.periods import from_to
 from upkeep.probation import Probation, on_probation
 from upkeep.rates import Rate
+from upkeep.trouble import Change
 
 POOLED_WEEKS = 4
 """So many weeks together must have the client's minimum of labels, else a metric is not judged."""

@@ -9,7 +9,6 @@ from enum import StrEnum
 from io import BytesIO
 
 from upkeep import records
-from upkeep.changes import Change
 from upkeep.config import Client
 from upkeep.desk import Desk
 from upkeep.edges import Edges
@@ -29,6 +28,7 @@ from upkeep.stages.contract import change_orders
 from upkeep.stages.monitoring import reviewed_weeks, reviews
 from upkeep.stages.release import release_log
 from upkeep.themes import Theme
+from upkeep.trouble import Change
 
 SHOWN_LABELS = 8
 SHOWN_THEMES = 6

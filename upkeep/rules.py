@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
 from upkeep.cases import normalise
-from upkeep.changes import corrections, fewer
+from upkeep.chance import fewer
+from upkeep.changed_answers import corrections
 from upkeep.config import Relabel
 from upkeep.figures import Figures
 from upkeep.periods import week

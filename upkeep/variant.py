@@ -13,7 +13,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from upkeep.cases import Case, Source, normalise
-from upkeep.changes import Change, Kind
 from upkeep.collection import earlier_like
 from upkeep.config import Redaction
 from upkeep.doubtful import Doubt
@@ -24,6 +23,7 @@ from upkeep.recipes import HeadRecipe
 from upkeep.redaction import redact_cases, shown
 from upkeep.sides import Side, sides
 from upkeep.themes import EXAMPLES, Theme
+from upkeep.trouble import Change, Kind
 from upkeep.truth import Truth
 
 if TYPE_CHECKING:

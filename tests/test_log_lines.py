@@ -5,16 +5,10 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import os
-import re
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,95 +16,17 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from upkeep.adapters.store import open_store
-from upkeep.errors import ConfigError, NotFoundError, StoreError
+from tests.log_rows import FIRST_DAY, FIRST_OUTCOMES, OUTCOME, PREDICTION, MemoryStore, jsonl, parquet, read
+from upkeep.errors import ConfigError
 from upkeep.log import LogMapping, LogWindow, Outcome, OutcomeSource, Prediction, Quarantined
-from upkeep.log_files import read_window, write_outcomes, write_predictions
-from upkeep.periods import Window
+from upkeep.log_files import write_predictions
 from upkeep.store import Store
 from upkeep.turns import WANTED, messages
-
-MONDAY = datetime(2026, 11, 23, tzinfo=UTC)
-WEEK = Window(MONDAY, MONDAY + timedelta(days=7), "2026-W48")
-NEXT_WEEK = Window(MONDAY + timedelta(days=7), MONDAY + timedelta(days=14), "2026-W49")
-FIRST_DAY = "log/predictions/2026-11-23"
-FIRST_OUTCOMES = "log/outcomes/2026-11-23"
-
-PREDICTION: dict[str, Any] = {
-    "id": "p1",
-    "timestamp": "2026-11-23T10:00:00+01:00",
-    "input": "Where is my card?",
-    "output": "card_arrival",
-    "confidence": 0.93,
-    "model_version": "acme-tickets-v3",
-    "automatic": True,
-    "latency_ms": 12.5,
-    "metadata": {"channel": "email"},
-}
-OUTCOME: dict[str, Any] = {
-    "prediction_id": "p1",
-    "timestamp": "2026-11-23T12:00:00Z",
-    "source": "audit",
-    "answer": "card_arrival",
-    "correct": True,
-}
-
-
-class MemoryStore:
-    """A store in a dictionary."""
-
-    uri = "memory://acme"
-
-    def __init__(self) -> None:
-        self.files: dict[str, bytes] = {}
-
-    def read(self, key: str) -> bytes:
-        if key not in self.files:
-            raise NotFoundError(f"{self.uri}/{key}: not there")
-        return self.files[key]
-
-    def write(self, key: str, data: bytes) -> None:
-        self.files[key] = data
-
-    def create(self, key: str, data: bytes) -> None:
-        self.files.setdefault(key, data)
-
-    def exists(self, key: str) -> bool:
-        return key in self.files
-
-    def keys(self, prefix: str) -> Iterator[str]:
-        return iter(sorted(key for key in self.files if key.startswith(prefix)))
-
-    def delete(self, key: str) -> None:
-        self.files.pop(key, None)
 
 
 @pytest.fixture
 def store() -> Store:
     return MemoryStore()
-
-
-def prediction(id: str = "p1", at: datetime = MONDAY, **changed: Any) -> Prediction:
-    values: dict[str, Any] = {"input": "Hi", "output": "greeting", "confidence": 0.5, "model_version": "v1"}
-    return Prediction(**({"id": id, "at": at, "automatic": True} | values | changed))
-
-
-def outcome(id: str = "p1", at: datetime = MONDAY, **changed: Any) -> Outcome:
-    return Outcome(**({"prediction_id": id, "at": at, "source": OutcomeSource.AUDIT, "answer": "x"} | changed))
-
-
-def jsonl(*rows: object) -> bytes:
-    return b"".join((row if isinstance(row, bytes) else json.dumps(row).encode()) + b"\n" for row in rows)
-
-
-def read(
-    store: Store, window: Window = WEEK, *, mapping: LogMapping | None = None, until: datetime | None = None
-) -> LogWindow:
-    return read_window(store, window, mapping=mapping or LogMapping(), outcomes_until=until or window.end)
-
-
-def reasons(found: LogWindow) -> list[str]:
-    return [row.reason for row in found.quarantined]
 
 
 def test_a_row_as_documented_is_read_whole(store):
@@ -142,113 +58,6 @@ def test_a_conversation_is_read_as_one_text_and_written_as_messages(store, pack)
     write_predictions(store, [replace(found, id="again")], name="again")
     assert talk == json.loads(store.read(f"{FIRST_DAY}/again.jsonl"))["input"]
     assert {row.input for row in read(store).predictions} == {found.input}
-
-
-def test_what_is_written_is_read_back(store):
-    rows = [
-        prediction("a", MONDAY, metadata={"tags": ["ü", 1, None]}, latency_ms=3.0),
-        prediction("b", MONDAY + timedelta(days=6, hours=23), automatic=False, output=None, confidence=0.0),
-    ]
-    said = [outcome("a", MONDAY + timedelta(hours=1), answer=None, correct=False), outcome("b", answer="späť")]
-    write_predictions(store, rows, name="api")
-    write_outcomes(store, said, name="desk")
-    found = read(store)
-    assert found == LogWindow(rows, {"a": [said[0]], "b": [said[1]]}, [], 0)
-
-
-def test_rows_go_to_the_folder_of_their_utc_day(store):
-    late = datetime(2026, 11, 24, 0, 30, tzinfo=ZoneInfo("Europe/Berlin"))  # 23:30 UTC on the day before
-    write_predictions(store, [prediction("b", late), prediction("a", MONDAY + timedelta(days=1))], name="api")
-    write_outcomes(store, [outcome("b", late)], name="desk")
-    assert list(store.keys("")) == [
-        "log/outcomes/2026-11-23/desk.jsonl",
-        "log/predictions/2026-11-23/api.jsonl",
-        "log/predictions/2026-11-24/api.jsonl",
-    ]
-    assert json.loads(store.read("log/predictions/2026-11-23/api.jsonl"))["timestamp"] == "2026-11-23T23:30:00+00:00"
-
-
-def test_writing_the_same_rows_again_changes_nothing(store):
-    rows = [prediction(str(number), MONDAY + timedelta(hours=number)) for number in range(30)]
-    write_predictions(store, rows, name="api")
-    before = dict(store.files)
-    write_predictions(store, rows, name="api")
-    assert store.files == before
-    assert reasons(read(store)) == []
-
-
-@pytest.mark.parametrize("name", ["", "_api", ".api", "a/b"])
-def test_a_name_the_reader_would_pass_over_is_refused(store, name):
-    with pytest.raises(StoreError, match="expected a file name"):
-        write_predictions(store, [prediction()], name=name)
-    assert store.files == {}
-
-
-def test_a_time_without_a_zone_cannot_be_written_or_asked_for(store):
-    naive = datetime(2026, 11, 23)
-    with pytest.raises(ValueError, match="has no zone"):
-        write_predictions(store, [prediction(at=naive)], name="api")
-    with pytest.raises(ValueError, match="has no zone"):
-        read(store, until=naive)
-
-
-def test_a_window_holds_its_start_and_not_its_end(store):
-    times = {"before": -1, "start": 0, "last": 7 * 24 * 3600 - 1, "end": 7 * 24 * 3600}
-    write_predictions(store, [prediction(id, MONDAY + timedelta(seconds=at)) for id, at in times.items()], name="api")
-    assert [row.id for row in read(store).predictions] == ["start", "last"]
-    assert [row.id for row in read(store, NEXT_WEEK).predictions] == ["end"]
-
-
-def test_a_week_in_berlin_begins_in_sundays_utc_folder(store):
-    berlin = ZoneInfo("Europe/Berlin")
-    window = Window(datetime(2026, 11, 23, tzinfo=berlin), datetime(2026, 11, 30, tzinfo=berlin), "2026-W48")
-    hours = {"sunday 23:59": 22 * 60 + 59, "monday 00:00": 23 * 60, "monday 00:01": 23 * 60 + 1}
-    sunday = datetime(2026, 11, 22, tzinfo=UTC)
-    write_predictions(store, [prediction(id, sunday + timedelta(minutes=at)) for id, at in hours.items()], name="api")
-    assert [row.id for row in read(store, window).predictions] == ["monday 00:00", "monday 00:01"]
-
-
-def test_predictions_come_in_time_order_whatever_the_files(store):
-    write_predictions(store, [prediction("c", MONDAY + timedelta(hours=3)), prediction("a", MONDAY)], name="x")
-    write_predictions(store, [prediction("b", MONDAY + timedelta(hours=1))], name="y")
-    assert [row.id for row in read(store).predictions] == ["a", "b", "c"]
-
-
-def test_an_empty_log_is_an_empty_window(store):
-    assert read(store) == LogWindow([], {}, [], 0)
-
-
-def test_outcomes_come_in_time_order_and_only_until_the_moment_asked_for(store):
-    write_predictions(store, [prediction("p1")], name="api")
-    times = [timedelta(days=9), timedelta(hours=1), timedelta(days=8), timedelta(days=10)]
-    said = [outcome("p1", MONDAY + passed, answer=str(passed.days)) for passed in times]
-    write_outcomes(store, said, name="desk")
-    found = read(store, until=MONDAY + timedelta(days=10))
-    assert [row.answer for row in found.outcomes["p1"]] == ["0", "8", "9"]  # the one of day 10 was not known yet
-    assert [row.answer for row in read(store).outcomes["p1"]] == ["0"]
-
-
-def test_outcomes_of_other_predictions_are_counted_in_the_week_they_were_given(store):
-    write_predictions(store, [prediction("p1"), prediction("p2", NEXT_WEEK.start)], name="api")
-    said = [outcome("earlier", MONDAY), outcome("earlier", MONDAY + timedelta(days=6)), outcome("p2", NEXT_WEEK.start)]
-    write_outcomes(store, said, name="desk")
-    first, second = read(store, until=NEXT_WEEK.end), read(store, NEXT_WEEK)
-    assert (first.orphan_outcomes, first.outcomes) == (2, {})
-    assert (second.orphan_outcomes, list(second.outcomes)) == (0, ["p2"])
-
-
-def test_of_a_doubled_id_the_first_counts(store):
-    write_predictions(store, [prediction("p1", output="first"), prediction("p1", output="second")], name="a")
-    write_predictions(store, [prediction("p1", MONDAY + timedelta(days=1), output="third")], name="a")
-    write_predictions(store, [prediction("p1", output="fourth")], name="b")
-    found = read(store)
-    assert [row.output for row in found.predictions] == ["first"]
-    assert [(row.file, row.line, row.reason) for row in found.quarantined] == [
-        ("log/predictions/2026-11-23/a.jsonl", 2, "duplicate id"),
-        ("log/predictions/2026-11-23/b.jsonl", 1, "duplicate id"),
-        ("log/predictions/2026-11-24/a.jsonl", 1, "duplicate id"),
-    ]
-    assert {row.subject for row in found.quarantined} == {"duplicate id"}
 
 
 NO_TEXT = "expected a non-empty string"
@@ -367,17 +176,6 @@ def test_a_zipped_log_is_read(store):
     assert [(row.line, row.raw) for row in found.quarantined] == [(2, "broken")]
 
 
-def parquet(rows: list[dict[str, Any]], unit: str = "us", zone: str | None = "UTC", **columns: pa.Array) -> bytes:
-    table = pa.Table.from_pylist([row | {"timestamp": datetime.fromisoformat(row["timestamp"])} for row in rows])
-    stamps = table["timestamp"].cast(pa.timestamp("us", "UTC")).cast(pa.timestamp(unit, zone))
-    table = table.set_column(table.column_names.index("timestamp"), "timestamp", stamps)
-    for name, column in columns.items():
-        table = table.append_column(name, column)
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer)
-    return buffer.getvalue()
-
-
 @pytest.mark.parametrize(("unit", "zone"), [("ms", "UTC"), ("us", "Europe/Berlin"), ("ns", "UTC")])
 def test_parquet_says_the_same_as_json(store, unit, zone):
     store.write(f"{FIRST_DAY}/api.jsonl", jsonl(PREDICTION))
@@ -455,41 +253,6 @@ def test_a_file_that_cannot_be_read_is_quarantined_whole(store, name, data, reas
     assert found.quarantined[0].reason.startswith(reason)
 
 
-def test_marks_of_other_tools_are_no_logs(store):
-    for name in ("_SUCCESS", ".part-0.jsonl.crc", "_temporary/0/part-0.jsonl"):
-        store.write(f"{FIRST_DAY}/{name}", b"anything")
-    store.write(f"{FIRST_DAY}/host-7/api.jsonl", jsonl(PREDICTION))
-    assert (len(read(store).predictions), read(store).quarantined) == (1, [])
-
-
-def test_a_bad_row_is_counted_in_one_week_only(store):
-    for folder, good in (("predictions", PREDICTION), ("outcomes", OUTCOME)):
-        for day, at in (("2026-11-23", "2026-11-23T10:00:00Z"), ("2026-11-30", "2026-11-30T10:00:00Z")):
-            bad = good | {"timestamp": at, "confidence": 7, "source": "nobody"}
-            store.write(f"log/{folder}/{day}/a.jsonl", jsonl(bad, b"broken"))
-    first = read(store, until=NEXT_WEEK.end)
-    second = read(store, NEXT_WEEK, until=NEXT_WEEK.end + timedelta(days=30))
-    assert [row.file[-18:-8] for row in first.quarantined] == ["2026-11-23"] * 4
-    assert [row.file[-18:-8] for row in second.quarantined] == ["2026-11-30"] * 4
-
-
-def test_on_a_day_that_two_weeks_share_a_bad_row_goes_to_the_week_of_its_time(store):
-    berlin = ZoneInfo("Europe/Berlin")
-    edge = datetime(2026, 11, 23, tzinfo=berlin)  # Sunday 23:00 UTC
-    before = Window(edge - timedelta(days=7), edge, "2026-W47")
-    after = Window(edge, edge + timedelta(days=7), "2026-W48")
-    rows = [PREDICTION | {"timestamp": f"2026-11-22T{hour}:30:00Z", "confidence": 7} for hour in (22, 23)]
-    store.write("log/predictions/2026-11-22/a.jsonl", jsonl(*rows, b"no time at all"))
-    assert [row.line for row in read(store, before).quarantined] == [1, 3]
-    assert [row.line for row in read(store, after).quarantined] == [2, 3]
-
-
-def test_a_bad_outcome_is_not_known_before_it_was_given(store):
-    store.write(f"{FIRST_OUTCOMES}/a.jsonl", jsonl(OUTCOME | {"source": "nobody"}))
-    assert reasons(read(store, until=MONDAY + timedelta(hours=12))) == []  # it was given at 12:00
-    assert len(reasons(read(store, until=MONDAY + timedelta(hours=13)))) == 1
-
-
 ZENDESK = LogMapping(
     predictions={"id": "ticket.id", "timestamp": "created", "output": "result.label", "automatic": "handled_by"},
     outcomes={"prediction_id": "ticket", "source": "via", "correct": "verdict"},
@@ -555,15 +318,6 @@ def test_a_mapping_of_a_field_the_log_does_not_have_is_refused(wrong, part):
         LogMapping(**wrong)
 
 
-def test_the_log_is_read_from_a_real_folder(tmp_path: Path):
-    store = open_store(str(tmp_path))
-    write_predictions(store, [prediction("p1", MONDAY + timedelta(days=day)) for day in (0, 6)], name="api")
-    write_outcomes(store, [outcome("p1", MONDAY + timedelta(days=2))], name="desk")
-    (tmp_path / "log" / "predictions" / "2026-11-24").mkdir()
-    found = read(store)
-    assert [len(found.predictions), len(found.outcomes["p1"]), reasons(found)] == [1, 1, ["duplicate id"]]
-
-
 GOOD_LINES = [json.dumps(PREDICTION).encode(), json.dumps(OUTCOME).encode(), json.dumps(THEIRS).encode()]
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
@@ -615,13 +369,3 @@ def test_whatever_is_wrong_in_a_file_nothing_is_lost_in_silence(data: bytes, at:
     store.write(f"{FIRST_DAY}/a.{kind}", good[:at] + data + good[at + len(data) :])
     found = read(store)
     assert len(found.predictions) + len(found.quarantined) >= 1
-
-
-def test_the_example_in_its_documentation_runs_as_it_says(tmp_path):
-    page = (Path(__file__).parents[1] / "docs" / "log.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
-    env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.split() == re.findall(r"# (.*)", code)[0].split()

@@ -8,12 +8,14 @@ import sys
 from pathlib import Path
 
 from deployments.demo import draw
+from tests.small_client import copy_configs
 
 ROOT = Path(__file__).parents[1]
 
 
 def test_the_demo_tells_its_story_and_leaves_a_chart_and_reports(tmp_path):
-    env = os.environ | {"UPKEEP_HOME": str(tmp_path)}
+    copy_configs(tmp_path / "configs")
+    env = os.environ | {"UPKEEP_HOME": str(tmp_path), "UPKEEP_CONFIGS": str(tmp_path / "configs")}
     done = subprocess.run(
         [sys.executable, "-m", "deployments.demo", "--months", "3", "--tickets", "150"],
         cwd=ROOT, env=env, capture_output=True, text=True, check=False,

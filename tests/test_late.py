@@ -95,7 +95,12 @@ def test_a_sheet_that_comes_back_in_the_next_week_is_judged_in_the_next_review(t
     assert second.recounted["2026-W06"].accuracy.hits == 0
     assert second.alerts[0].standing is not None
     assert second.alerts[0].standing.since == "2026-W06"
+    # W07 is not labelled yet, but what W06 turns out to be was told by no review before
+    assert second.opened == second.alerts
+    assert "accuracy 0.0% (95% CI 0.0%..6.5%, n=55) in 2026-W06 is below the agreed 90.0%" in second.alerts[0].text
     note_incidents(desk, second)
     assert [one.key for one in incidents(desk)] == ["2026-W06-accuracy"]
     third = review_week(desk, monday + timedelta(weeks=2))
     assert third.recounted["2026-W06"].accuracy.n == 55
+    assert third.alerts
+    assert third.opened == []

@@ -9,7 +9,7 @@ from upkeep.config import Thresholds, load_client
 from upkeep.entitlement import ChangeOrder, Claim, Included, entitled
 from upkeep.figures import Basis, figures
 from upkeep.log import LogWindow, Outcome, OutcomeSource, Prediction
-from upkeep.monitoring import Metric, Status, review
+from upkeep.monitoring import Metric, Review, Status, review
 from upkeep.rates import Rate
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -41,10 +41,9 @@ def week(right: int, wrong: int, *, version: str = "1"):
 
 
 def judged(now, *earlier):
-    before = [
-        review(CLIENT, week=f"2026-W0{number}", as_of=START, figures=one, earlier=[])
-        for number, one in enumerate(earlier, 1)
-    ]
+    before: list[Review] = []
+    for number, one in enumerate(earlier, 1):
+        before.append(review(CLIENT, week=f"2026-W0{number}", as_of=START, figures=one, earlier=before))
     return review(CLIENT, week="2026-W09", as_of=START, figures=now, earlier=before)
 
 

@@ -55,7 +55,11 @@ class Metric(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One judgement: what was observed over which weeks, the agreed limit, and where the incident stands if any."""
+    """One judgement: what was observed over which weeks, the agreed limit, and where the incident stands if any.
+
+    It is `new` if it is an alert and was none in the review before: of a week whose labels come late, that is the next
+    week's review.
+    """
 
     status: Status
     metric: Metric
@@ -64,6 +68,7 @@ class Finding:
     weeks: tuple[str, ...]
     text: str
     standing: Standing | None = None
+    new: bool = False
 
 
 class Promoted(NamedTuple):
@@ -102,8 +107,8 @@ class Review:
 
     @property
     def opened(self) -> list[Finding]:
-        """Those of them that have got worse just now: one change order for one cause."""
-        return [one for one in self.alerts if one.standing is None or one.standing.state is State.OPENED]
+        """Those of them that no review has told before: one change order for one cause."""
+        return [one for one in self.alerts if one.new]
 
 
 def review(
@@ -132,7 +137,11 @@ def review(
     newest = dict(recounted or {})
     known = as_known(earlier, newest)
     run = [*_same_model(known, figures.model_version), (week, figures)]
-    findings = tuple(_judge(metric, limit, run, client) for metric, limit in _agreed(client.thresholds))
+    same = [one for one in earlier[-1:] if one.week in dict(run)]
+    told = {finding.metric for one in same for finding in one.alerts}
+    findings = tuple(
+        _judge(metric, limit, run, client, new=metric not in told) for metric, limit in _agreed(client.thresholds)
+    )
     alarmed = any(one.status is Status.ALERT for one in findings)
     before = [one for _, one in run[:-1]]
     looks = {one.week: one.inputs for one in earlier}
@@ -186,7 +195,7 @@ def _agreed(thresholds: Thresholds) -> list[tuple[Metric, float]]:
     return [(metric, limit) for metric in Metric if (limit := getattr(thresholds, metric.value)) is not None]
 
 
-def _judge(metric: Metric, limit: float, run: Sequence[tuple[str, Figures]], client: Client) -> Finding:
+def _judge(metric: Metric, limit: float, run: Sequence[tuple[str, Figures]], client: Client, *, new: bool) -> Finding:
     weeks = [alarms.Week(key, getattr(figures, metric.value)) for key, figures in run]
     lately = weeks[-POOLED_WEEKS:]
     over, together = tuple(one.key for one in lately), sum((one.rate for one in lately), Rate(0, 0))
@@ -203,7 +212,7 @@ def _judge(metric: Metric, limit: float, run: Sequence[tuple[str, Figures]], cli
         worse=metric.worse,
     )[-1]
     if standing.state in (State.OPENED, State.CONTINUING):
-        return _alert(metric, limit, weeks, standing)
+        return _alert(metric, limit, weeks, standing, new=new)
     if not run[-1][1].requests:
         nothing = f"{metric.words}: no request in {weeks[-1].key}"
         return Finding(Status.NOT_ENOUGH_DATA, metric, weeks[-1].rate, limit, (weeks[-1].key,), nothing, standing)
@@ -215,21 +224,22 @@ def _judge(metric: Metric, limit: float, run: Sequence[tuple[str, Figures]], cli
     return Finding(Status.OK, metric, observed, limit, over, text, standing)
 
 
-def _alert(metric: Metric, limit: float, weeks: Sequence[alarms.Week], standing: Standing) -> Finding:
+def _alert(metric: Metric, limit: float, weeks: Sequence[alarms.Week], standing: Standing, *, new: bool) -> Finding:
     """The alarm in one line: what, when, compared with what, by which rule; while it goes on, the newest week."""
     over = tuple(one.key for one in weeks if standing.since is not None and one.key >= standing.since)
     agreed = standing.against is Against.AGREED
     wanted = f"the agreed {limit:.1%}" if agreed else f"the {standing.expected:.1%} of the model's first weeks"
     beyond = "above" if metric.worse is Direction.HIGHER_IS_WORSE else "below"
-    if standing.state is State.OPENED:
+    if new:
         observed = standing.observed or weeks[-1].rate
-        text = f"{metric.words} {observed} in {from_to(over)} is {beyond} {wanted} beyond chance ({standing.rule})"
+        known = [one.key for one in weeks if one.key in over and one.rate.n]
+        text = f"{metric.words} {observed} in {from_to(known)} is {beyond} {wanted} beyond chance ({standing.rule})"
     else:
         observed = weeks[-1].rate
         seen = f"{observed} in {over[-1]}" if observed.n else f"not known yet in {over[-1]}"
         text = f"{metric.words} {seen}, {beyond} {wanted} since {over[0]} ({standing.rule})"
     text += "" if agreed else f"; agreed {_at_least(metric)} {limit:.1%}"
-    return Finding(Status.ALERT, metric, observed, limit, over, text, standing)
+    return Finding(Status.ALERT, metric, observed, limit, over, text, standing, new)
 
 
 def _at_least(metric: Metric) -> str:

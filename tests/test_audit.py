@@ -122,6 +122,9 @@ def test_for_free_text_people_say_right_or_wrong(desk):
     found = understand(read_sheet(filled), asked=asked, client=client, at=NOW)
     assert [one.correct for one in found.outcomes] == [True, False]
     assert found.rejected[0].reason == "right or wrong: found 'perhaps', expected 'right' or 'wrong'"
+    alone = understand(read_sheet(fill(sheet, {"002": "Better"})), asked={"002": Why.RANDOM}, client=client, at=NOW)
+    assert alone.outcomes == ()
+    assert alone.rejected[0].reason == "right or wrong: found nothing beside an answer, expected 'right' or 'wrong'"
 
 
 def test_a_returned_sheet_is_in_the_log_once_however_often_it_is_returned(desk):

@@ -13,6 +13,7 @@ from upkeep.collection import Fold, collect, first_day
 from upkeep.config import PersonalData, load_client
 from upkeep.doubtful import Doubt
 from upkeep.log import LogWindow, Outcome, OutcomeSource, Prediction
+from upkeep.recipes import Task
 
 MONDAY = datetime(2026, 11, 23, 9, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -158,6 +159,16 @@ def test_who_said_otherwise_is_told():
     first, second = collected(log).cases
     assert first.conflict == "customer said 'a'; audit said 'b'"
     assert second.conflict == "p-1 is nearly the same and 'b'"
+
+
+def test_who_wrote_another_answer_is_told_without_personal_data():
+    log = window(
+        [prediction("1", DECLINED, output="Call us")],
+        said("1", CUSTOMER, "Write to ada@example.org"),
+        said("1", AUDIT, "Wait", after=2 * DAY),
+    )
+    (case,) = collected(log, task=Task.GENERATION).cases
+    assert case.conflict == "customer said 'Write to [e-mail]'; audit said 'Wait'"
 
 
 def test_personal_data_is_taken_out_before_anything_is_kept():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -51,6 +52,12 @@ def test_each_reason_is_named_and_the_oddest_request_comes_first():
     ]
     assert found.counts == {Reason.UNSURE: 2, Reason.WORDS: 2}
     assert str(found) == "low confidence 2, unknown words 2 (of 4 requests looked at)"
+
+
+def test_an_edge_case_shows_nobodys_data_in_the_answers_either():
+    sent = replace(request("1", confidence=0.2), output="We wrote to ada@example.com")
+    (found,) = edges(sent, truths={"1": Truth(False, "Ada, call +49 30 12345678")}).cases
+    assert (found.answer, found.right) == ("We wrote to [e-mail]", "Ada, call [phone]")
 
 
 def test_a_right_answer_that_is_no_label_of_the_models_is_one():

@@ -78,15 +78,16 @@ def desk(tmp_path, monkeypatch) -> Desk:
     return agreed(tmp_path, monkeypatch, task="generation", training="lora-chat")
 
 
-def written(desk: Desk, week: int, *, wrong: int) -> None:
+def written(desk: Desk, week: int, *, wrong: int, signed: str = "") -> None:
     """Sixty texts, a reference for each, and a verdict on all but ten."""
     start = FIRST + timedelta(weeks=week)
     rows = [
         Prediction(
-            f"{week}-{n}", start + timedelta(minutes=n), f"Where is {n}?", f"It is on its way, {n}.", 0.9, "1", True
+            f"{week}-{n}", start + timedelta(minutes=n), f"Where is {n}?", f"It is on its way, {n}.{signed}", 0.9, "1",
+            True,
         )
         for n in range(60)
-    ]
+    ]  # fmt: skip
     said = [
         Outcome(
             row.id, row.at + timedelta(hours=1), OutcomeSource.AUDIT, "It is coming", None if n >= 50 else n >= wrong
@@ -111,8 +112,8 @@ def test_another_text_than_the_reference_is_not_wrong_and_a_verdict_decides(desk
 
 def test_an_alarm_about_texts_shows_those_that_people_called_wrong(desk):
     for week, wrong in enumerate((2, 30)):
-        written(desk, week, wrong=wrong)
+        written(desk, week, wrong=wrong, signed=" Yours, ada@example.com")
         touched = reviewed(desk, week)
     (alarm,) = touched
     assert alarm.examples[0].startswith("“Where is ")
-    assert "was answered It is on its way" in alarm.examples[0]
+    assert "was answered It is on its way, 0. Yours, [e-mail]" in alarm.examples[0]

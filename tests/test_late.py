@@ -11,6 +11,7 @@ from upkeep.incidents import incidents, note_incidents
 from upkeep.monitoring import Status
 from upkeep.rates import Rate
 from upkeep.stages.monitoring import review_week
+from upkeep.stages.reviewing import take_returns
 from upkeep.trouble import Kind
 
 
@@ -104,3 +105,19 @@ def test_a_sheet_that_comes_back_in_the_next_week_is_judged_in_the_next_review(t
     assert third.recounted["2026-W06"].accuracy.n == 55
     assert third.alerts
     assert third.opened == []
+
+
+def test_a_sheet_that_is_in_the_inbox_by_monday_is_in_mondays_review(tmp_path, monkeypatch):
+    desk = agreed(tmp_path, monkeypatch, audit={"random": 55, "unsure": 0})
+    monday = FIRST + timedelta(weeks=1)
+    serve(desk, 0, wrong=0, audited=False)
+    review_week(desk, monday)
+    drawn = draw_audit(desk, monday)
+    right = dict.fromkeys(drawn.asked, "order_status")
+    desk.store.write("inbox/ada.xlsx", fill(desk.store.read(sheet_key(drawn.week)), right))
+    # a review of an earlier week: at that time nobody had been asked
+    assert take_returns(desk, monday - timedelta(days=1)) == []
+    assert list(desk.store.keys("inbox/")) == ["inbox/ada.xlsx"]
+    next_monday = monday + timedelta(weeks=1)
+    assert [one.decided for one in take_returns(desk, next_monday)] == [55]
+    assert review_week(desk, next_monday).recounted["2026-W06"].accuracy == Rate(55, 55)

@@ -22,6 +22,7 @@ from upkeep.doubtful import Doubt
 from upkeep.errors import SheetError
 from upkeep.log import Prediction
 from upkeep.log_files import write_predictions
+from upkeep.recipes import Task
 from upkeep.stages.reviewing import (
     asked,
     no_longer_waiting,
@@ -115,6 +116,16 @@ def test_a_file_that_is_dropped_into_the_inbox_is_taken_in_and_one_that_is_none_
     assert list(desk.store.keys("inbox/")) == ["inbox/holiday.jpg"]
     assert decided_by(desk, TUESDAY)["1"].by == "inbox/ada.csv"
     assert [one.name for one in take_returns(desk, TUESDAY)] == ["holiday.jpg"]
+
+
+def test_what_a_person_writes_instead_is_kept_without_personal_data(desk):
+    writes = desk.client.model_copy(update={"task": Task.GENERATION})
+    desk = replace(desk, agreement=desk.agreement.model_copy(update={"client": writes}))
+    offer_cases(desk, PERIOD, MONDAY)
+    data = filled(desk, n1=("change", "Ask ada@example.com"), n2=("accept", ""))
+    return_file(desk, data, name="ada.csv", by="ada", at=TUESDAY)
+    said = decided_by(desk, TUESDAY)
+    assert (said["1"].answer, said["2"].answer) == ("Ask [e-mail]", "refund_request")
 
 
 def test_an_audit_sheet_may_be_dropped_there_too(desk):

@@ -141,6 +141,8 @@ def _problem(row_id: str, answer: str, verdict: str, asked: Mapping[str, Why], c
         return f"id: found {row_id!r}, expected one of the {len(asked)} that were asked about"
     if verdict not in ("", RIGHT, WRONG):
         return f"{VERDICT}: found {verdict!r}, expected {RIGHT!r} or {WRONG!r}"
+    if client.free_text and not verdict:  # a better wording alone does not say that the given one was wrong
+        return f"{VERDICT}: found nothing beside an answer, expected {RIGHT!r} or {WRONG!r}"
     known = _labels(client)
     if not answer or not known or answer in known:
         return None

@@ -155,10 +155,15 @@ def _written(one: _Told, client: Client) -> _Told:
 
     A better wording makes no wrong answer of the given one.
     """
-    given, answer = redact_cases((one.prediction.output or "", one.answer), client.redaction).texts
+    texts = (one.prediction.output or "", one.answer, *(said.answer or "" for said in one.said))
+    given, answer, *answers = redact_cases(texts, client.redaction).texts
     judged = [said.correct for said in one.said if said.correct is not None]
     prediction = replace(one.prediction, output=None if one.prediction.output is None else given)
-    return _Told(prediction, one.said, judged[-1] if judged else one.right, answer)
+    said = [
+        replace(said, answer=None if said.answer is None else text)
+        for said, text in zip(one.said, answers, strict=True)
+    ]
+    return _Told(prediction, said, judged[-1] if judged else one.right, answer)
 
 
 def earlier_like(texts: Sequence[str], known: Sequence[str], *, progress: Progress = silent) -> dict[int, str]:

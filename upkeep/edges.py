@@ -114,7 +114,8 @@ def find_edges(
         }
         why = tuple(reason for reason, holds in reasons.items() if holds)
         if why:
-            found.append((alike, EdgeCase(one.id, shown(one.input), one.output, one.confidence, right, why)))
+            said, truth = (None if text is None else shown(text) for text in (one.output, right))
+            found.append((alike, EdgeCase(one.id, shown(one.input), said, one.confidence, truth, why)))
     found.sort(key=lambda one: (-len(one[1].reasons), one[0], one[1].id))
     counts = Counter(reason for _, one in found for reason in one.reasons)
     return Edges(

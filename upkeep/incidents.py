@@ -207,8 +207,8 @@ def _examples(desk: Desk, found: Review, subject: str) -> tuple[str, ...]:
             continue
         truth = settle(prediction, counted, out_of_scope=desk.client.out_of_scope_label)
         if not truth.right and shows(prediction, truth):
-            right = f"; right: {truth.answer}" if truth.answer else ""
-            examples.append(f"“{shown(prediction.input)}” was answered {prediction.output}{right}")
+            right = f"; right: {shown(truth.answer)}" if truth.answer else ""
+            examples.append(f"“{shown(prediction.input)}” was answered {shown(prediction.output or '')}{right}")
     return tuple(examples)
 
 

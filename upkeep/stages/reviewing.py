@@ -9,14 +9,14 @@ questions are a review queue there too.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from upkeep import records
 from upkeep.adapters import review_queue
 from upkeep.adapters.registry import tracking_uri
-from upkeep.auditing import return_audit
+from upkeep.auditing import Drawn, return_audit
 from upkeep.batch import (
     Back,
     Choice,
@@ -35,6 +35,7 @@ from upkeep.config import Unreviewed
 from upkeep.deciding import understand
 from upkeep.desk import Desk
 from upkeep.errors import NotFoundError, SheetError, StoreError
+from upkeep.redaction import redact_cases
 from upkeep.sheet import Rejected
 from upkeep.stages.snapshot import decided_by, snapshots, stamp
 from upkeep.store import address
@@ -156,14 +157,19 @@ def return_file(desk: Desk, data: bytes, *, name: str, by: str, at: datetime) ->
 def take_returns(desk: Desk, as_of: datetime) -> list[Returned]:
     """Take in what people dropped into the inbox and what they answered in MLflow; a file that is none stays there.
 
-    An MLflow that is down is one of the problems that are returned, and holds up nothing.
+    What is there at `as_of` was given before it, so the run that finds it counts it. A run for a time before the
+    newest sheet or batch was sent out leaves all to the next one: nobody had answered by then. An MLflow that is down
+    is one of the problems that are returned, and holds up nothing.
     """
+    if any(sent > as_of for sent in _sent(desk)):
+        return []
+    given = as_of - timedelta(microseconds=1)
     found: list[Returned] = []
     for key in list(desk.store.keys(INBOX)):
         name = key.removeprefix(INBOX)
         data = desk.store.read(key)
         try:
-            found.append(return_file(desk, data, name=name, by=f"{INBOX}{name}", at=as_of))
+            found.append(return_file(desk, data, name=name, by=f"{INBOX}{name}", at=given))
         except SheetError as exc:
             found.append(Returned(name, desk.local(as_of), problem=str(exc)))
             continue
@@ -173,6 +179,17 @@ def take_returns(desk: Desk, as_of: datetime) -> list[Returned]:
         return [*found, *_from_queue(desk, as_of)]
     except StoreError as exc:
         return [*found, Returned("MLflow", desk.local(as_of), problem=str(exc))]
+
+
+def _sent(desk: Desk) -> Iterator[datetime]:
+    """When the newest audit sheet and every batch was sent out."""
+    drawn = [key for key in desk.store.keys("audits/") if key.endswith(".json") and key.count("/") == 1]
+    yield from (records.load(desk.store, key, Drawn).as_of for key in drawn[-1:])
+    yield from (one.as_of for one in _batches(desk))
+
+
+def _batches(desk: Desk) -> list[Batch]:
+    return [records.load(desk.store, key, Batch) for key in desk.store.keys("batches/") if key.endswith(".json")]
 
 
 def asked(desk: Desk) -> dict[str, Question]:
@@ -211,8 +228,12 @@ def _undecided(desk: Desk, waiting: Waiting, as_of: datetime) -> set[str]:
 
 
 def _keep(desk: Desk, back: Back, key: str, *, name: str, at: datetime) -> Returned:
-    if back.decided:
-        records.save_rows(desk.store, f"reviewed/{key}.jsonl", back.decided)
+    decided = back.decided
+    if desk.client.free_text:  # people write an answer with a name and a number in it, as customers do
+        texts = redact_cases((one.answer or "" for one in decided), desk.client.redaction).texts
+        decided = tuple(replace(one, answer=text or None) for one, text in zip(decided, texts, strict=True))
+    if decided:
+        records.save_rows(desk.store, f"reviewed/{key}.jsonl", decided)
     return Returned(name, desk.local(at), len(back.decided), back.blank, back.rejected)
 
 
@@ -256,10 +277,9 @@ def _from_queue(desk: Desk, as_of: datetime) -> list[Returned]:
     """What was answered in MLflow since the last time, of batches with a case that nobody has decided about."""
     if not review_queue.available(tracking_uri()):
         return []
-    batches = [records.load(desk.store, key, Batch) for key in desk.store.keys("batches/") if key.endswith(".json")]
     questions, before = asked(desk), decided_by(desk, desk.local(as_of))
     found = []
-    for batch in batches:
+    for batch in _batches(desk):
         rows = records.load_rows(desk.store, f"batches/{batch.period}.jsonl", Question)
         if batch.page is None or all(one.id in before for one in rows):
             continue

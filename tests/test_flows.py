@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from prefect.artifacts import Artifact
@@ -19,6 +20,7 @@ from flows.rules import rules
 from flows.tier1 import tier1
 from flows.tier3 import tier3
 from flows.variant import variant
+from tasks.fanout import acts_at
 from tests.audited import serve
 from tests.receivers import webhook
 from tests.released import DECIDED, SECRET, decide, released_desk, released_template  # noqa: F401 -- fixtures
@@ -159,6 +161,38 @@ def test_a_repeated_dispatch_says_which_runs_were_there_already(tmp_path, monkey
     acme = (clients / "northwind.yaml").read_text().replace("northwind", "acme")
     (clients / "acme.yaml").write_text(acme)
     assert dispatched() == {"acme": "now", "northwind": "was there"}
+
+
+@pytest.mark.parametrize(
+    ("zone", "week", "month"),
+    [
+        ("Asia/Tokyo", "2026-06-08T13:00:00+09:00", "2026-07-01T15:00:00+09:00"),
+        ("Europe/Berlin", "2026-06-08T06:00:00+02:00", "2026-07-01T08:00:00+02:00"),
+        ("America/New_York", "2026-06-08T00:00:00-04:00", "2026-07-01T02:00:00-04:00"),
+        ("America/Los_Angeles", "2026-06-08T06:00:00-07:00", "2026-07-01T08:00:00-07:00"),
+        ("Pacific/Honolulu", "2026-06-08T06:00:00-10:00", "2026-07-01T08:00:00-10:00"),
+    ],
+)
+def test_each_client_s_run_acts_on_its_own_monday_and_first(zone, week, month):
+    zone = ZoneInfo(zone)
+    berlin = ZoneInfo("Europe/Berlin")
+    monday, first = (
+        at.astimezone(zone) for at in (datetime(2026, 6, 8, 6, tzinfo=berlin), datetime(2026, 7, 1, 8, tzinfo=berlin))
+    )
+    assert acts_at(monday, Work.REVIEW, Cadence.WEEKLY, zone).isoformat() == week
+    assert acts_at(first, Work.RETRAIN, Cadence.QUARTERLY, zone).isoformat() == month
+
+
+def test_a_client_whose_week_has_not_begun_is_dispatched_for_its_own_monday(tmp_path, monkeypatch):
+    clients = configure(tmp_path / "configs", monkeypatch, time_zone="America/Los_Angeles") / "clients"
+    for other in ("brightbill", "clearline"):
+        (clients / f"{other}.yaml").unlink()
+    with get_client(sync_client=True) as server:
+        server.create_deployment(server.create_flow(tier1), "tier1", enforce_parameter_schema=False)
+        dispatch(Work.REVIEW, Cadence.WEEKLY, datetime(2026, 6, 8, 4, tzinfo=UTC))
+        (run,) = [one for one in server.read_flow_runs() if one.name == "northwind review 2026-W24"]
+    assert run.parameters["as_of"] == "2026-06-08T06:00:00-07:00"
+    assert run.state.state_details.scheduled_time == datetime(2026, 6, 8, 13, tzinfo=UTC)
 
 
 def dispatched() -> dict[str, str]:

@@ -10,6 +10,7 @@ from upkeep.auditing import draw_audit, return_audit, sheet_key
 from upkeep.incidents import incidents, note_incidents
 from upkeep.monitoring import Status
 from upkeep.rates import Rate
+from upkeep.reporting import write_report
 from upkeep.stages.monitoring import review_week
 from upkeep.stages.reviewing import take_returns
 from upkeep.trouble import Kind
@@ -105,6 +106,13 @@ def test_a_sheet_that_comes_back_in_the_next_week_is_judged_in_the_next_review(t
     assert third.recounted["2026-W06"].accuracy.n == 55
     assert third.alerts
     assert third.opened == []
+    # the report tells the weeks as they are known by then, not as they were reviewed
+    report = write_report(desk, monday + timedelta(weeks=3))
+    assert {one.week: one.figures.accuracy.n for one in report.reviews} == {
+        "2026-W06": 55,
+        "2026-W07": 0,
+        "2026-W08": 0,
+    }
 
 
 def test_a_sheet_that_is_in_the_inbox_by_monday_is_in_mondays_review(tmp_path, monkeypatch):

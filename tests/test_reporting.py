@@ -187,6 +187,15 @@ def test_the_page_holds_the_tables_and_the_chart_and_fetches_nothing():
     assert "https:" not in page
 
 
+def test_nothing_that_a_customer_writes_becomes_a_tag_a_link_or_an_image():
+    asked = "<b>see</b> [my order](javascript:alert(1)) and ![x](//evil.example/p.png)"
+    odd = EdgeCase("7", asked, "order_status", 0.3, None, (Reason.UNSURE,))
+    weeks = (replace(week("2026-W47"), edges=Edges(300, {Reason.UNSURE: 1}, (odd,))),)
+    page = render_html(report(), render_markdown(report(reviews=weeks), CLIENT), b"picture")
+    assert "my order" in page
+    assert not any(tag in page for tag in ("<a ", "<b>", 'src="//'))
+
+
 def test_a_chart_is_drawn_for_weeks_with_and_without_data_and_for_none():
     blank = replace(week("2026-W46"), figures=replace(FIGURES, accuracy=NOTHING, auto_resolution=NOTHING))
     pictures = [draw_chart(weeks, CLIENT) for weeks in ([], [blank], [blank, week("2026-W47")])]

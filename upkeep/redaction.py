@@ -89,8 +89,11 @@ def redact(text: str) -> str:
 
 
 def shown(text: str) -> str:
-    """A text, of a conversation the last turn, as others may see it: redacted, on one line, of LONGEST characters."""
-    line = redact(" ".join(turns(text)[-1].said.split()))
+    """A text, of a conversation the last turn, as others may see it: redacted, on one line, of LONGEST characters.
+
+    Where it is shown as Markdown it is no link and no image.
+    """
+    line = redact(" ".join(turns(text)[-1].said.split())).replace("](", "] (")
     return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from io import BytesIO
@@ -18,14 +18,14 @@ from upkeep.figures import Basis, Figures, figures_of
 from upkeep.generated import described
 from upkeep.incidents import Incident, open_incidents, subject_of
 from upkeep.looking import tracked_themes
-from upkeep.monitoring import Finding, Review, Status
-from upkeep.periods import Cadence, Window, last_full, week
+from upkeep.monitoring import Finding, Review, Status, as_known
+from upkeep.periods import Cadence, Window, last_full, period, week
 from upkeep.quality import LabelQuality, by_label
 from upkeep.rates import Rate
 from upkeep.release import Action, Entry
 from upkeep.stages.comparison import Decision, decisions
 from upkeep.stages.contract import change_orders
-from upkeep.stages.monitoring import reviewed_weeks, reviews
+from upkeep.stages.monitoring import reviews
 from upkeep.stages.release import release_log
 from upkeep.themes import Theme
 from upkeep.trouble import Change
@@ -34,6 +34,8 @@ SHOWN_LABELS = 8
 SHOWN_THEMES = 6
 CHARTED = 52
 """Weeks in the chart."""
+SINCE = 9
+"""Weeks that may have passed from the month's first to its report."""
 
 
 class Health(StrEnum):
@@ -114,7 +116,8 @@ def write_report(desk: Desk, as_of: datetime) -> Report:
         return done
     report = assemble(desk, month, desk.local(as_of))
     markdown = render_markdown(report, desk.client)
-    chart = draw_chart(reviews(desk, upto=_last_week(report), newest=CHARTED), desk.client)
+    charted = [one for one in _reviewed(desk, report.as_of) if report.reviews and one.week <= report.reviews[-1].week]
+    chart = draw_chart(charted[-CHARTED:], desk.client)
     desk.store.write(f"{key}.md", markdown.encode())
     desk.store.write(f"{key}.html", render_html(report, markdown, chart).encode())
     records.save(desk.store, f"{key}.json", report)
@@ -124,14 +127,7 @@ def write_report(desk: Desk, as_of: datetime) -> Report:
 def assemble(desk: Desk, month: Window, as_of: datetime) -> Report:
     """Gather a month from the log and the records: the weeks that ended in it, as they were known at `as_of`."""
     (counted,) = desk.count_log(month, until=as_of)
-    there = reviewed_weeks(desk)
-    weekly = tuple(
-        one
-        for key in there
-        if month.start < week(key, desk.zone).end <= month.end
-        for one in reviews(desk, upto=key, newest=1)
-        if one.as_of <= as_of
-    )
+    weekly = tuple(one for one in _reviewed(desk, as_of) if month.start < week(one.week, desk.zone).end <= month.end)
     return Report(
         client=desk.client.client,
         name=desk.client.name,
@@ -150,6 +146,14 @@ def assemble(desk: Desk, month: Window, as_of: datetime) -> Report:
         going_on=_going_on(desk, month, as_of, weekly),
         standing_order=_standing_order(desk, month),
     )
+
+
+def _reviewed(desk: Desk, as_of: datetime) -> list[Review]:
+    """A year's reviews up to a moment, each with its week's figures as the last of them counted them."""
+    upto = period(as_of, Cadence.WEEKLY, desk.zone).key
+    found = [one for one in reviews(desk, upto=upto, newest=CHARTED + SINCE) if one.as_of <= as_of]
+    known = dict(as_known(found, {}))
+    return [replace(one, figures=known[one.week]) for one in found]
 
 
 def _going_on(desk: Desk, month: Window, as_of: datetime, weekly: Sequence[Review]) -> tuple[Incident, ...]:
@@ -207,8 +211,9 @@ def render_html(report: Report, markdown: str, chart: bytes) -> str:
     from markdown import markdown as to_html
 
     page = Environment(loader=PackageLoader("upkeep", "templates"), autoescape=True).get_template("report.html.j2")
-    # answers and reasons in it are other people's text: no markup of theirs may become ours
-    body = to_html(markdown.replace("&", "&amp;").replace("<", "&lt;"), extensions=["tables"])
+    # answers and reasons in it are other people's text: no tag, link or image of theirs may become ours
+    plain = markdown.replace("&", "&amp;").replace("<", "&lt;").replace("](", "] (")
+    body = to_html(plain, extensions=["tables"])
     return page.render(title=f"{report.name}, {report.month}", body=body, chart=b64encode(chart).decode())
 
 
@@ -245,7 +250,3 @@ def share(rate: Rate) -> str:
         return "no data"
     low, high = rate.interval()
     return f"{100 * rate.value:.1f} % ({100 * low:.0f}-{100 * high:.0f} %, of {rate.n:,})"
-
-
-def _last_week(report: Report) -> str:
-    return report.reviews[-1].week if report.reviews else ""

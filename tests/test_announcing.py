@@ -73,6 +73,18 @@ def test_a_channel_that_is_down_is_told_later_and_the_others_at_once(desk):
     ]
 
 
+def test_a_new_channel_is_told_which_model_is_in_service_and_not_the_history(desk):
+    promoted(desk)
+    roll_back(desk, by="bob", reason="complaints", at=DECIDED + timedelta(days=1))
+    roll_back(desk, to="2", by="ada", reason="it was the shop", at=DECIDED + timedelta(days=60))
+    with application([]) as (url, _):
+        told = announce(desk, {"app": url, "app-secret": SECRET}.__getitem__)
+    assert told == [
+        "told webhook:app: Northwind Outdoors: version 1 is back in service",  # it was until then
+        "told webhook:app: Northwind Outdoors: version 2 is back in service",
+    ]
+
+
 def test_neither_address_nor_secret_stands_in_an_error(desk):
     promoted(desk)
     for addresses in (

@@ -83,6 +83,17 @@ def test_what_was_delivered_is_not_delivered_again(desk):
     assert [channel for *_, channel in untold(desk, ["mail", "chat"])] == ["chat"]
 
 
+def test_a_new_channel_hears_of_what_is_going_on_and_not_of_what_has_long_been_over(desk):
+    serve(desk, 0, wrong=40)
+    reviewed(desk, 0)
+    serve(desk, 1, wrong=0, version="2")
+    reviewed(desk, 1)
+    assert [event for _, event, _ in untold(desk, ["new"])] == [Event.OPENED, Event.CLOSED]
+    serve(desk, 7, wrong=40, version="2")
+    reviewed(desk, 7)
+    assert [(one.week, event) for one, event, _ in untold(desk, ["new"])] == [("2026-W13", Event.OPENED)]
+
+
 def test_a_message_arrives_as_mail_and_at_a_webhook():
     with mail_server() as (address, box), webhook() as (hook, got):
         send(address, channel="mail", title="An alarm", text="- one\n- two")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from upkeep import records
@@ -29,6 +29,8 @@ from upkeep.trouble import Change, Kind
 from upkeep.truth import Truth, settle
 
 EXAMPLES = 3
+NEWS = timedelta(weeks=4)
+"""What has been over for longer is no news any more."""
 RETRAIN = "We recommend a retrain."
 GO_BACK = (
     "We recommend to go back to the version before (`upkeep rollback`), unless the requests themselves have got harder."
@@ -110,10 +112,15 @@ def note_incidents(desk: Desk, found: Review) -> list[Incident]:
 
 
 def untold(desk: Desk, channels: Sequence[str]) -> list[tuple[Incident, Event, str]]:
-    """What has not been delivered yet: incident, event and channel, oldest first."""
+    """What has not been delivered yet: incident, event and channel, oldest first.
+
+    A channel that is new is not sent what was over long before the newest review.
+    """
+    newest = reviews(desk, newest=1)
     return [
         (one, event, channel)
         for one in incidents(desk)
+        if one.closed is None or not newest or one.closed > newest[0].as_of - NEWS
         for event in one.events
         for channel in channels
         if f"{event} {channel}" not in one.told

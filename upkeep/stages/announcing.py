@@ -16,7 +16,9 @@ from upkeep.adapters.notifier import send
 from upkeep.adapters.webhook import post
 from upkeep.desk import Desk
 from upkeep.errors import DeliveryError
+from upkeep.incidents import NEWS
 from upkeep.release import Action, Entry
+from upkeep.stages.monitoring import reviews
 from upkeep.stages.release import release_log, release_of, settle
 
 TOLD = "releases/told/"
@@ -45,10 +47,17 @@ def notice(desk: Desk, entry: Entry) -> Notice:
 
 
 def untold(desk: Desk, channels: Sequence[str]) -> list[tuple[Entry, str]]:
-    """Which change has not reached which channel yet, oldest first; that a client begins is no news."""
-    told = set(desk.store.keys(TOLD))
-    changes = [one for one in release_log(desk) if one.action is not Action.LAUNCH]
-    return [(one, channel) for one in changes for channel in channels if _note(one, channel) not in told]
+    """Which change has not reached which channel yet, oldest first; that a client begins is no news.
+
+    A channel that is new is not sent what another change had followed long before the newest one or the newest review.
+    """
+    told, log = set(desk.store.keys(TOLD)), release_log(desk)
+    if not log:
+        return []
+    now = max([log[-1].at, *(one.as_of for one in reviews(desk, newest=1))])
+    followed = [*(one.at for one in log[1:]), now]
+    news = [one for one, at in zip(log, followed, strict=True) if one.action is not Action.LAUNCH and at > now - NEWS]
+    return [(one, channel) for one in news for channel in channels if _note(one, channel) not in told]
 
 
 def announce(

@@ -19,25 +19,21 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.s3 import new_bucket, s3_endpoint  # noqa: F401 -- fixtures are found by name
-from tests.test_log import (
+from tests.log_rows import (
     FIRST_DAY,
     FIRST_OUTCOMES,
-    GOOD_LINES,
     MONDAY,
     NEXT_WEEK,
     OUTCOME,
     PREDICTION,
-    SAID,
-    THEIRS,
     WEEK,
-    ZENDESK,
     jsonl,
-    mangled,
     outcome,
     parquet,
     prediction,
 )
+from tests.s3 import new_bucket, s3_endpoint  # noqa: F401 -- fixtures are found by name
+from tests.test_log_lines import GOOD_LINES, SAID, THEIRS, ZENDESK, mangled
 from upkeep import log, scan, windows
 from upkeep.adapters.store import open_store
 from upkeep.log import LogMapping, Outcome, OutcomeSource, Prediction, Sample, lot, sample

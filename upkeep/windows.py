@@ -15,8 +15,8 @@ from upkeep.daily import Kept, kept_days
 from upkeep.log import SAMPLED, LogMapping, Outcome, OutcomeSource, Prediction, Quarantined, Sample, as_utc, utc_days
 from upkeep.log_lines import OUTCOMES, PREDICTIONS, Kind, Row
 from upkeep.periods import Window
-from upkeep.plain import columns, facets, micros, quoted
-from upkeep.scan import BATCH, Source, database, pick_lines
+from upkeep.plain import chosen, columns, facets, micros, quoted
+from upkeep.scan import BATCH, EVERY, Source, database, pick_lines
 from upkeep.store import Store
 from upkeep.tally import CONFIDENCE_BINS, LATENCY_STEPS, SCALE, Cell, Count, Opinion, Tally
 
@@ -59,7 +59,9 @@ def tally_windows(
 def sample_window(store: Store, window: Window, *, mapping: LogMapping, outcomes_until: datetime) -> Sample:
     """What `upkeep.log.sample` would give for the window, from the kept days.
 
-    Of a day of more than `upkeep.scan.TEXTS` bytes only a share can be in it. Raises StoreError when the store fails.
+    Of a window with a day of more than `upkeep.scan.TEXTS` bytes only a share can be in it: the share of which the
+    largest day's texts are kept, of every day, so that each request is as likely whatever its day. Raises StoreError
+    when the store fails.
     """
     until = as_utc(outcomes_until)
     with _kept_log(store, [window], mapping, until) as log:
@@ -89,9 +91,11 @@ class _Log(NamedTuple):
 
     def sample(self, start: datetime, end: datetime, until: datetime) -> Sample:
         self._prepare(self.predictions, self.outcomes, start=micros(start), end=micros(end), until=micros(until))
+        texts = min((kept.day.texts for kept in self.predictions), default=EVERY)
+        # whose lot is so low has a text; to ask for one first saves the others' hashes
         self.made.execute(f"""
-            CREATE TABLE chosen AS SELECT * FROM predictions WHERE input IS NOT NULL ORDER BY md5(id), id
-            LIMIT {SAMPLED}""")
+            CREATE TABLE chosen AS SELECT * FROM predictions WHERE input IS NOT NULL AND {chosen(texts)}
+            ORDER BY md5(id), id LIMIT {SAMPLED}""")
         counted = _number(self.made, "SELECT count(*) FROM predictions")
         names = ", ".join(columns(PREDICTIONS))
         rows = self.made.execute(f"SELECT {names} FROM chosen ORDER BY moment, {PLACE}").fetchall()

@@ -18,7 +18,7 @@ from upkeep.periods import Window
 from upkeep.plain import chosen, columns, facets, micros, quoted
 from upkeep.scan import BATCH, EVERY, Source, database, pick_lines
 from upkeep.store import Store
-from upkeep.tally import CONFIDENCE_BINS, LATENCY_STEPS, SCALE, Cell, Count, Opinion, Tally
+from upkeep.tally import CONFIDENCE_BINS, LATENCY_STEPS, QUARTER, SCALE, Cell, Count, Opinion, Tally, by_time
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -130,11 +130,10 @@ class _Log(NamedTuple):
         ]
         self._count(free_text)
         return Tally(
-            newest=_newest(self.made),
             cells=_cells(self.made, free_text),
             latency=_counts(self.made, "SELECT step, n FROM counted WHERE by_step AND step IS NOT NULL"),
             delay=_counts(self.made, "SELECT delay, count(*) FROM heard GROUP BY 1"),
-            days=_counts(self.made, "SELECT day, n FROM counted WHERE by_day"),
+            times=by_time(self.made.execute("SELECT quarter, model_version, n FROM counted WHERE by_time").fetchall()),
             quarantined=[one.row for one in sorted(bad, key=lambda one: one[:3])] + bad_outcomes,
             orphan_outcomes=_orphans(self.made, micros(start), micros(end)),
         )
@@ -175,16 +174,17 @@ class _Log(NamedTuple):
 STEP = f"""
     CASE WHEN latency_ms IS NOT NULL THEN floor({LATENCY_STEPS} * log2(greatest(latency_ms, 0.001)))::INTEGER END"""
 BIN = f"least(floor(confidence * {CONFIDENCE_BINS})::INTEGER, {CONFIDENCE_BINS} - 1)"
+TIME = f"moment // {QUARTER // timedelta(microseconds=1)}"
 SURE = f"floor(confidence * {SCALE} + 0.5)::BIGINT"
 COUNTED = f"""
     CREATE OR REPLACE TABLE counted AS
-    SELECT grouping(step) = 0 AS by_step, grouping(day) = 0 AS by_day, step, day,
+    SELECT grouping(step) = 0 AS by_step, grouping(quarter) = 0 AS by_time, step, quarter,
         model_version, answer, automatic, bin, facets, count(*) AS n, sum(sure) AS sure
     FROM (
-        SELECT {STEP} AS step, day, model_version, {{output}} AS answer, automatic, {BIN} AS bin,
+        SELECT {STEP} AS step, {TIME} AS quarter, model_version, {{output}} AS answer, automatic, {BIN} AS bin,
             [{{facets}}]::VARCHAR[] AS facets, {SURE} AS sure
         FROM predictions)
-    GROUP BY GROUPING SETS ((step), (day), (model_version, answer, automatic, bin, facets))"""
+    GROUP BY GROUPING SETS ((step), (quarter, model_version), (model_version, answer, automatic, bin, facets))"""
 """All requests, read once and counted in three ways; most were said nothing about."""
 TOLD = f"""
     CREATE OR REPLACE TABLE told AS
@@ -237,15 +237,9 @@ def _time(microseconds: int) -> datetime:
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
 
 
-def _newest(made: DuckDBPyConnection) -> str | None:
-    last = "WHERE moment = (SELECT max(moment) FROM predictions) ORDER BY day DESC, file DESC, line DESC LIMIT 1"
-    found = made.execute(f"SELECT model_version FROM predictions {last}").fetchone()
-    return None if found is None else str(found[0])
-
-
 def _cells(made: DuckDBPyConnection, free_text: bool) -> dict[Cell, Count]:
     """Every request in the cell without opinions, and those something was said about taken from there into theirs."""
-    query = f"SELECT {CELL}, n, sure FROM counted WHERE NOT by_step AND NOT by_day"
+    query = f"SELECT {CELL}, n, sure FROM counted WHERE NOT by_step AND NOT by_time"
     found = {_cell(row): Count(n, int(sure)) for *row, n, sure in made.execute(query).fetchall()}
     for cell, (n, sure) in _heard(made, free_text):
         for one, sign in ((cell._replace(said=()), -1), (cell, 1)):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import numpy as np
@@ -22,7 +22,7 @@ from upkeep.inputs import Inputs
 from upkeep.log import OutcomeSource, Quarantined
 from upkeep.looking import LOOKED_AT
 from upkeep.rates import Rate
-from upkeep.tally import SCALE, Cell, Count, Opinion, Tally
+from upkeep.tally import SCALE, Cell, Count, Opinion, Tally, quarter
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -30,7 +30,7 @@ Ints = NDArray[np.int64]
 VERSION = "1"
 OUT_OF_SCOPE = "oos"
 NEW = "new category"
-FIRST_MONDAY = date(2024, 1, 1).toordinal()
+FIRST_MONDAY = datetime(2024, 1, 1, 12, tzinfo=UTC)
 WEEKDAYS = np.array([1, 1, 1, 1, 1, 0.4, 0.3]) / 5.7
 
 ACCURACY_SPREAD = 0.02
@@ -150,14 +150,13 @@ def draw_week(world: World, number: int, rng: np.random.Generator, shift: Shift 
     requests = max(int(rng.poisson(usual * rng.lognormal(0, world.traffic_spread))), 1)
     answers = _answers(world, requests, rng, shift)
     spoiled = int(rng.poisson(requests * SPOILED * rng.gamma(16) / 16))
-    monday = FIRST_MONDAY + 7 * number
+    monday = FIRST_MONDAY + timedelta(weeks=number)
     days = rng.multinomial(requests, WEEKDAYS).tolist()
     counted = Tally(
-        newest=VERSION,
         cells=_cells(world, answers, rng, shift),
         latency={},
         delay={},
-        days={monday + day: n for day, n in enumerate(days) if n},
+        times={quarter(monday + timedelta(days=day)): {VERSION: n} for day, n in enumerate(days) if n},
         quarantined=[Quarantined("log", line, "confidence: not a number", "") for line in range(spoiled)],
         orphan_outcomes=0,
     )

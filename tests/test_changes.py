@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
 
 from tests.weeks import CLIENT, ORDINARY, turned, week
 from upkeep.chance import more_often
-from upkeep.changed_requests import MISSING
+from upkeep.changed_requests import MISSING, WEEKDAYS, missing_days
 from upkeep.changes import Seen, find_changes
 from upkeep.config import Relabel
-from upkeep.figures import Figures
+from upkeep.figures import Figures, figures_of
+from upkeep.periods import Cadence, period
 from upkeep.quality import Calibrated, Confusion
 from upkeep.rates import Rate
+from upkeep.tally import SCALE, Cell, Count, Tally, quarter
 from upkeep.trouble import ACTIONS, Change, Kind
 
 
@@ -168,6 +171,30 @@ def test_a_day_without_a_request_is_data_trouble_where_there_usually_are_some():
         replace(one, days={day: 11 if day.isoweekday() == 2 else n for day, n in one.days.items()}) for one in ORDINARY
     ]
     assert found(*few, replace(ORDINARY[0], days=days)) == []  # eleven usually: none may be chance
+
+
+def hourly(number: int, zone: str, *, lost: tuple[datetime, datetime] | None = None) -> Figures:
+    """A week with ten requests an hour, night and day, less those of the lost time."""
+    client = CLIENT.model_copy(update={"time_zone": zone})
+    window = period(datetime(2026, 2, 4, tzinfo=UTC) + timedelta(weeks=number), Cadence.WEEKLY, client.zone)
+    start, end = window.start.astimezone(UTC), window.end.astimezone(UTC)
+    hours = [start + timedelta(hours=n) for n in range((end - start) // timedelta(hours=1))]
+    logged = [hour for hour in hours if not (lost and lost[0] <= hour < lost[1])]
+    cells = {Cell("1", "order_status", True, 9, ()): Count(10 * len(logged), 9 * SCALE * len(logged))}
+    return figures_of(Tally(cells, {}, {}, {quarter(hour): {"1": 10} for hour in logged}, [], 0), client)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/New_York", "Asia/Tokyo", "Asia/Kathmandu"])
+@pytest.mark.parametrize("day", range(7))
+def test_a_lost_day_is_seen_though_there_are_requests_at_night(zone, day):
+    usual = [hourly(number, zone) for number in range(4)]
+    for lost_in in dict.fromkeys((zone, "UTC")):  # a day of the client's, or a folder of the log
+        start = datetime(2026, 3, 2, tzinfo=ZoneInfo(lost_in)) + timedelta(days=day)
+        (change,) = missing_days(hourly(4, zone, lost=(start, start + timedelta(days=1))), usual)
+        name = WEEKDAYS[day] + (" (UTC)" if lost_in != zone else "")
+        assert change.text.startswith(f"no request was logged on {name}; usually there are ")
+    night = datetime(2026, 3, 2, tzinfo=ZoneInfo(zone)) + timedelta(days=day)
+    assert list(missing_days(hourly(4, zone, lost=(night, night + timedelta(hours=5))), usual)) == []
 
 
 def test_an_outage_is_one_data_trouble_and_no_traffic_incident():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -90,6 +91,26 @@ def test_only_the_model_in_service_is_judged_and_unknown_answers_are_listed():
     found = figures(window(rows, [outcome(0, "b"), outcome(1, "new"), outcome(2)]), CLIENT)
     assert (found.model_version, found.accuracy, found.requests) == ("2", Rate(1, 2), 3)
     assert found.unknown_labels == {"new": 1}
+
+
+def test_a_stray_answer_at_the_end_of_the_week_does_not_decide_for_which_model_it_is_counted():
+    rows = [replace(prediction(n), at=START + timedelta(minutes=15 * n)) for n in range(500)]  # from Monday to Saturday
+    stray = replace(prediction(500, version="debug"), at=START + timedelta(days=6, hours=23))
+    found = figures(window([*rows, stray], [outcome(number) for number in range(60)]), CLIENT)
+    assert (found.model_version, found.accuracy) == ("1", Rate(60, 60))
+    assert found.versions == {"1": 500, "debug": 1}
+    old = [replace(one, model_version="0") if int(one.id) % 4 == 0 else one for one in rows]  # one of four servers
+    assert figures(window(old, []), CLIENT).model_version == "1"
+
+
+def test_a_model_promoted_within_the_week_is_judged_once_it_answers_most_of_a_days_worth():
+    def promoted(at: int) -> str | None:
+        rows = [prediction(n, version="2" if n >= at else "1") for n in range(7 * 96)]
+        spread = [replace(one, at=START + timedelta(minutes=15 * int(one.id))) for one in rows]
+        return figures(window(spread, []), CLIENT).model_version
+
+    # a day's worth are the last 96 of 672; with 48 each the one that answered more in all is in service
+    assert [promoted(at) for at in (96, 3 * 96, 623, 624, 671)] == ["2", "2", "2", "1", "1"]
 
 
 def test_a_threshold_broken_beyond_chance_is_an_alert_and_recommends_a_retrain():

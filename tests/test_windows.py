@@ -19,25 +19,21 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.s3 import new_bucket, s3_endpoint  # noqa: F401 -- fixtures are found by name
-from tests.test_log import (
+from tests.log_rows import (
     FIRST_DAY,
     FIRST_OUTCOMES,
-    GOOD_LINES,
     MONDAY,
     NEXT_WEEK,
     OUTCOME,
     PREDICTION,
-    SAID,
-    THEIRS,
     WEEK,
-    ZENDESK,
     jsonl,
-    mangled,
     outcome,
     parquet,
     prediction,
 )
+from tests.s3 import new_bucket, s3_endpoint  # noqa: F401 -- fixtures are found by name
+from tests.test_log_lines import GOOD_LINES, SAID, THEIRS, ZENDESK, mangled
 from upkeep import log, scan, windows
 from upkeep.adapters.store import open_store
 from upkeep.log import LogMapping, Outcome, OutcomeSource, Prediction, Sample, lot, sample
@@ -375,6 +371,24 @@ def test_of_a_large_day_the_texts_of_some_requests_are_kept_as_by_chance(store, 
     lots = sorted(lot(f"p{n}") for n in range(1000))
     assert sorted(lot(one.id) for one in found.predictions) == lots[: len(found.predictions)]
     assert all(one.input == f"Text {one.id[1:]}" for one in found.predictions)
+
+
+def test_a_request_of_a_busy_day_is_as_likely_to_be_looked_at_as_one_of_a_quiet_day(store, monkeypatch):
+    weekend = {}
+    for day in range(7):
+        at = MONDAY + timedelta(days=day)
+        rows = [prediction(f"{day}-{n}", at, input="Where is it?") for n in range(30 if day > 4 else 300)]
+        write_predictions(store, rows, name="api")
+        weekend |= {one.id: day > 4 for one in rows}
+    size = store.size("log/predictions/2026-11-28/")
+    for name in ("SMALL", "TEXTS"):  # a Saturday is small, and of a Monday the texts of a tenth are kept
+        monkeypatch.setattr(scan, name, size + 1)
+    found = sampled(store)
+    assert (found.requests, len(weekend)) == (1560, 1560)
+    assert 110 < len(found.predictions) < 200  # a tenth; the standard deviation is 12
+    lots = {lot(id): odd for id, odd in weekend.items()}
+    assert sorted(lot(one.id) for one in found.predictions) == sorted(lots)[: len(found.predictions)]
+    assert sum(weekend[one.id] for one in found.predictions) < 15  # 60 of 1,560 requests, so 6 of 156
 
 
 def test_no_more_requests_are_looked_at_than_the_limit(store, monkeypatch):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 
 from upkeep.chance import more_often, times_as_often
 from upkeep.figures import Figures
@@ -89,17 +90,16 @@ def data_trouble(now: Figures, earlier: Sequence[Figures]) -> Iterator[Change]:
 
 
 def missing_days(now: Figures, earlier: Sequence[Figures]) -> Iterator[Change]:
-    """Days of the week without a request on which there usually are so many that chance does not explain it."""
-    counted = [one for one in earlier if one.days]
-    if not now.days or not counted:
+    """Days of the week without a request on which there usually are so many that chance does not explain it.
+
+    These are the client's days; where none of them is missing, the UTC days that the log's folders are.
+    """
+    if not now.days:
         return
-    today = _by_weekday(now)
-    usual = {
-        name: sum(_by_weekday(one)[day] for one in counted) / len(counted)
-        for day, name in enumerate(WEEKDAYS)
-        if not today[day]
-    }
-    missing = {name: requests for name, requests in usual.items() if requests >= LEAST_A_DAY}
+    missing = _missing(now.days, [one.days for one in earlier if one.days])
+    if not missing and now.utc_days:
+        utc = _missing(_whole(now), [_whole(one) for one in earlier if one.utc_days])
+        missing = {f"{name} (UTC)": requests for name, requests in utc.items()}
     if missing:
         many = ", ".join(f"{requests:,.0f}" for requests in missing.values())
         text = f"no request was logged on {', '.join(missing)}; usually there are {many}"
@@ -151,9 +151,23 @@ def _unlike(here: Counter[str], there: Counter[str]) -> tuple[float, int]:
     return statistic, len(rows) - 1
 
 
-def _by_weekday(one: Figures) -> list[int]:
+def _missing(now: Mapping[date, int], earlier: Sequence[Mapping[date, int]]) -> dict[str, float]:
+    """What is usual on those weekdays that have no request and should have some."""
+    today, before = _by_weekday(now), [_by_weekday(one) for one in earlier]
+    silent = {name: day for day, name in enumerate(WEEKDAYS) if before and not today[day]}
+    usual = {name: sum(one[day] for one in before) / len(before) for name, day in silent.items()}
+    return {name: requests for name, requests in usual.items() if requests >= LEAST_A_DAY}
+
+
+def _whole(one: Figures) -> dict[date, int]:
+    """The UTC days with the dates of the week's own, of which most is in it; of an eighth only an end is."""
+    weeks = {day.isocalendar()[:2] for day in one.days}
+    return {day: requests for day, requests in one.utc_days.items() if day.isocalendar()[:2] in weeks}
+
+
+def _by_weekday(days: Mapping[date, int]) -> list[int]:
     found = [0] * len(WEEKDAYS)
-    for day, requests in one.days.items():
+    for day, requests in days.items():
         found[day.weekday()] += requests
     return found
 

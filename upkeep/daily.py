@@ -29,7 +29,7 @@ from upkeep.store import Store
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-VERSION = 3
+VERSION = 4
 """Goes up when the same raw files would be kept in another way."""
 
 
@@ -37,7 +37,8 @@ VERSION = 3
 class Day:
     """What one half of a day's log held: `files` by key with their marks then, in reading order, and the bad rows.
 
-    `way` stands for how they were read, `slim` is the mark of the Parquet file beside this record.
+    `way` stands for how they were read, `slim` is the mark of the Parquet file beside this record, which has the texts
+    of the rows whose lot (`upkeep.log.lot`) is below `texts`.
     """
 
     day: date
@@ -45,6 +46,7 @@ class Day:
     files: dict[str, str]
     slim: str
     bad: tuple[Bad, ...]
+    texts: str
 
 
 class Kept(NamedTuple):
@@ -97,10 +99,10 @@ class _Keeper(Generic[Row]):
             own = Path(name)
             sources = (Source(key, self.store.fetch(key, own)) for key in files)
             slim = own / "slim.parquet"
-            bad = scan_day(made, sources, slim, kind=self.kind, day=day, mapping=self.mapping, scratch=own)
+            bad, texts = scan_day(made, sources, slim, kind=self.kind, day=day, mapping=self.mapping, scratch=own)
             self.store.write(f"{base}.parquet", slim.read_bytes())
         # the record comes last: who finds it finds the rows
-        found = Day(day, self._way(), files, self._mark(base), tuple(bad))
+        found = Day(day, self._way(), files, self._mark(base), tuple(bad), texts)
         records.save(self.store, f"{base}.json", found)
         return found
 

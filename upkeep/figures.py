@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, tzinfo
 from enum import StrEnum
 
 from upkeep.config import Client
 from upkeep.log import LogWindow, OutcomeSource
 from upkeep.quality import Calibrated, Confusion, Group, calibration, confusion
 from upkeep.rates import Rate
-from upkeep.tally import SCALE, Tally, latency_at, tally
+from upkeep.tally import SCALE, Tally, latency_at, tally, time_of
 
 FULL_COVERAGE = 0.9
 SLICES = 20
@@ -41,15 +41,17 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """A week in figures. Quality is counted on `basis` and for `model_version`, the model in service at its end.
+    """A week in figures. Quality is counted on `basis` and for `model_version`, the one in service at its end
+    (`Tally.newest`).
 
     So are `calibration` and `confusion`. Latency is of all requests, within 5 %; `label_delay` counts labelled requests
     by the whole days until something was said. `out_of_scope` is the share of the checked requests that no label fits.
     `confidences` counts requests of that model by the tenth of their confidence (0..9), `treated` those checked and
-    rightly treated. `days` counts all requests by UTC day, `versions` by the model that answered. `slices` are
-    the figures of that model by metadata key of the config and its values, the SLICES most frequent and OTHERS.
-    `answered` counts the model's answers by label, `named` all answers given and right whoever said so: mostly errors,
-    good for comparing one time with another and for no share. Records written before these were counted have none.
+    rightly treated. `days` counts all requests by the client's day, `utc_days` by UTC day, `versions` by the model that
+    answered. `slices` are the figures of that model by metadata key of the config and its values, the SLICES most
+    frequent and OTHERS. `answered` counts the model's answers by label, `named` all answers given and right whoever
+    said so: mostly errors, good for comparing one time with another and for no share. Records written before these were
+    counted have none, and in `days` UTC days.
     """
 
     requests: int
@@ -78,6 +80,7 @@ class Figures:
     days: dict[date, int] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
     slices: dict[str, dict[str, Slice]] = field(default_factory=dict)
+    utc_days: dict[date, int] = field(default_factory=dict)
 
     def delay_at(self, share: float) -> int | None:
         """The whole days within which that share of the labels had come; None where none has."""
@@ -101,14 +104,15 @@ def figures_of(counted: Tally, client: Client) -> Figures:
     from escalations and complaints alone, which are mostly the errors.
     """
     groups = [Group.of(cell, count, out_of_scope=client.out_of_scope_label) for cell, count in counted.cells.items()]
-    current = [group for group in groups if group.cell.model_version == counted.newest]
+    newest = counted.newest
+    current = [group for group in groups if group.cell.model_version == newest]
     requests = sum(group.count.requests for group in current)
     coverage = _rate((group, bool(group.cell.said)) for group in current)
     basis, sample = _sample(current, coverage)
     known = {*client.labels, client.out_of_scope_label}
     return Figures(
         requests=sum(group.count.requests for group in groups),
-        model_version=counted.newest,
+        model_version=newest,
         basis=basis,
         accuracy=_rate((group, group.right) for group in sample),
         auto_resolution=_rate((group, group.cell.automatic and group.right) for group in sample),
@@ -133,9 +137,10 @@ def figures_of(counted: Tally, client: Client) -> Figures:
             tenth: _rate((group, group.right) for group in sample if group.cell.confidence_bin == tenth)
             for tenth in sorted({group.cell.confidence_bin for group in sample})
         },
-        days={date.fromordinal(day): n for day, n in sorted(counted.days.items())},
+        days=_by_day(counted, client.zone),
         versions=_mix((group.cell.model_version, group) for group in groups),
         slices={key: _slices(at, current, sample) for at, key in enumerate(client.review_by)},
+        utc_days=_by_day(counted, UTC),
     )
 
 
@@ -173,6 +178,13 @@ def _slice(current: Sequence[Group], sample: Sequence[Group]) -> Slice:
         precision=_rate((group, group.right) for group in sample if group.cell.automatic),
         escalation=_rate((group, not group.cell.automatic) for group in current),
     )
+
+
+def _by_day(counted: Tally, zone: tzinfo) -> dict[date, int]:
+    found: Counter[date] = Counter()
+    for quarter, versions in sorted(counted.times.items()):
+        found[time_of(quarter).astimezone(zone).date()] += sum(versions.values())
+    return dict(found)
 
 
 def _by_tenth(groups: Iterable[Group]) -> dict[int, int]:

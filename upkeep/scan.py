@@ -30,6 +30,8 @@ SMALL = 1 << 18
 """Bytes of raw files below which a day is read without DuckDB."""
 TEXTS = 1 << 18
 """Bytes of raw files of a day of whose rows the texts are kept; of a larger day the texts of this share of its rows."""
+EVERY = ALL + "f"
+"""Above the lot of every row."""
 DENSE = 64
 """A byte of Parquet weighs as much as so many of text: it holds more rows, and these Python reads more slowly."""
 MEMORY = "128MB"
@@ -55,6 +57,16 @@ class Bad:
     at: datetime | None
 
 
+class Scanned(NamedTuple):
+    """The bad rows of a day in reading order, and the lot below which the texts of its good rows are kept, of no other.
+
+    That lot is chosen by the size of the files alone, so that it says nothing about the rows on either side of it.
+    """
+
+    bad: list[Bad]
+    texts: str
+
+
 @contextmanager
 def database(scratch: Path) -> Iterator[DuckDBPyConnection]:
     """A DuckDB that takes little memory and spills the rest into the scratch folder."""
@@ -75,23 +87,24 @@ def scan_day(
     day: date,
     mapping: LogMapping,
     scratch: Path,
-) -> list[Bad]:
-    """Write what is kept of a day's good rows to the Parquet file `target`; returns the bad rows in reading order.
+) -> Scanned:
+    """Write what is kept of a day's good rows to the Parquet file `target`.
 
     The Parquet file has, besides the kept columns, `day` (of the folder, as a number), `file` (place in `sources`) and
     `line`: in this order rows count as read.
     """
     sources = list(sources)
     if _is_small(sources):
-        return _scan_small(sources, target, kind, day, mapping=mapping)
+        return Scanned(_scan_small(sources, target, kind, day, mapping=mapping), EVERY)
     size = sum(source.path.stat().st_size for source in sources)
-    scan = _Scan(made, kind, day, mapping, texts=ALL + "f" if size <= TEXTS else f"{TEXTS * 16**8 // size:08x}")
+    texts = EVERY if size <= TEXTS else f"{TEXTS * 16**8 // size:08x}"
+    scan = _Scan(made, kind, day, mapping, texts)
     scan.begin()
     if not (len(sources) == 1 and scan.copy(sources[0], target, scratch)):
         for number, source in enumerate(sources):
             scan.read(number, source, scratch)
         scan.write(target)
-    return sorted(scan.bad, key=lambda one: (one.file, one.row.line))
+    return Scanned(sorted(scan.bad, key=lambda one: (one.file, one.row.line)), texts)
 
 
 def _is_small(sources: Iterable[Source]) -> bool:

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from upkeep.log import LogWindow, Outcome, OutcomeSource, Prediction, Quarantined, facet
@@ -16,6 +16,11 @@ SCALE = 10**12
 CONFIDENCE_BINS = 10
 LATENCY_STEPS = 8
 """Latency is counted in so many steps for every doubling: a step is 9 % wide."""
+QUARTER = timedelta(minutes=15)
+"""Time is counted in such steps since 1970 in UTC: in no zone does a day begin within one."""
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+DAYS = 7
+"""The version in service is told by this part of a window's requests: of a week, an ordinary day's."""
 
 
 class Opinion(NamedTuple):
@@ -48,17 +53,31 @@ class Count(NamedTuple):
 class Tally:
     """A window in counts.
 
-    `newest` is the version that answered last, `latency` counts requests by `latency_bin`, `delay` labelled requests
-    by the whole days until something was said, `days` requests by UTC day (proleptic ordinal).
+    `latency` counts requests by `latency_bin`, `delay` labelled requests by the whole days until something was said,
+    `times` requests by `quarter` and by the version that answered.
     """
 
-    newest: str | None
     cells: dict[Cell, Count]
     latency: dict[int, int]
     delay: dict[int, int]
-    days: dict[int, int]
+    times: dict[int, dict[str, int]]
     quarantined: list[Quarantined]
     orphan_outcomes: int
+
+    @property
+    def newest(self) -> str | None:
+        """The version that answered most of the newest seventh of the requests.
+
+        A promoted model is the newest once it has answered half of an ordinary day's, and a stray row at the end of the
+        week is no model's record. Of two with as many the one with more in all is it.
+        """
+        lately: Counter[str] = Counter()
+        whole: Counter[str] = sum(map(Counter, self.times.values()), Counter())
+        for quarter in sorted(self.times, reverse=True):
+            lately.update(self.times[quarter])
+            if DAYS * lately.total() >= whole.total():
+                break
+        return max(lately, key=lambda version: (lately[version], whole[version], version), default=None)
 
 
 def tally(window: LogWindow, by: Sequence[str] = (), *, free_text: bool = False) -> Tally:
@@ -69,13 +88,12 @@ def tally(window: LogWindow, by: Sequence[str] = (), *, free_text: bool = False)
     """
     said = window.outcomes
     return Tally(
-        newest=window.predictions[-1].model_version if window.predictions else None,
         cells=add_up(
             (_cell(row, said.get(row.id, []), by, free_text), confidence(row.confidence)) for row in window.predictions
         ),
         latency=dict(Counter(latency_bin(row.latency_ms) for row in window.predictions if row.latency_ms is not None)),
         delay=dict(Counter(_delay(row, said[row.id]) for row in window.predictions if row.id in said)),
-        days=dict(Counter(row.at.toordinal() for row in window.predictions)),
+        times=by_time((quarter(row.at), row.model_version, 1) for row in window.predictions),
         quarantined=window.quarantined,
         orphan_outcomes=window.orphan_outcomes,
     )
@@ -88,6 +106,25 @@ def add_up(rows: Iterable[tuple[Cell, Count]]) -> dict[Cell, Count]:
         so_far = found.get(cell, Count(0, 0))
         found[cell] = Count(so_far.requests + more.requests, so_far.confidence + more.confidence)
     return found
+
+
+def by_time(rows: Iterable[tuple[int, str, int]]) -> dict[int, dict[str, int]]:
+    """Requests by quarter and version, from such counts."""
+    found: dict[int, dict[str, int]] = {}
+    for at, version, requests in rows:
+        versions = found.setdefault(at, {})
+        versions[version] = versions.get(version, 0) + requests
+    return found
+
+
+def quarter(moment: datetime) -> int:
+    """The quarter of an hour that holds a moment."""
+    return (moment - EPOCH) // QUARTER
+
+
+def time_of(quarter: int) -> datetime:
+    """When a quarter of an hour begins."""
+    return EPOCH + quarter * QUARTER
 
 
 def confidence(value: float) -> Count:

@@ -15,10 +15,10 @@ from upkeep.daily import Kept, kept_days
 from upkeep.log import SAMPLED, LogMapping, Outcome, OutcomeSource, Prediction, Quarantined, Sample, as_utc, utc_days
 from upkeep.log_lines import OUTCOMES, PREDICTIONS, Kind, Row
 from upkeep.periods import Window
-from upkeep.plain import columns, facets, micros, quoted
-from upkeep.scan import BATCH, Source, database, pick_lines
+from upkeep.plain import chosen, columns, facets, micros, quoted
+from upkeep.scan import BATCH, EVERY, Source, database, pick_lines
 from upkeep.store import Store
-from upkeep.tally import CONFIDENCE_BINS, LATENCY_STEPS, SCALE, Cell, Count, Opinion, Tally
+from upkeep.tally import CONFIDENCE_BINS, LATENCY_STEPS, QUARTER, SCALE, Cell, Count, Opinion, Tally, by_time
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -59,7 +59,9 @@ def tally_windows(
 def sample_window(store: Store, window: Window, *, mapping: LogMapping, outcomes_until: datetime) -> Sample:
     """What `upkeep.log.sample` would give for the window, from the kept days.
 
-    Of a day of more than `upkeep.scan.TEXTS` bytes only a share can be in it. Raises StoreError when the store fails.
+    Of a window with a day of more than `upkeep.scan.TEXTS` bytes only a share can be in it: the share of which the
+    largest day's texts are kept, of every day, so that each request is as likely whatever its day. Raises StoreError
+    when the store fails.
     """
     until = as_utc(outcomes_until)
     with _kept_log(store, [window], mapping, until) as log:
@@ -89,9 +91,11 @@ class _Log(NamedTuple):
 
     def sample(self, start: datetime, end: datetime, until: datetime) -> Sample:
         self._prepare(self.predictions, self.outcomes, start=micros(start), end=micros(end), until=micros(until))
+        texts = min((kept.day.texts for kept in self.predictions), default=EVERY)
+        # whose lot is so low has a text; to ask for one first saves the others' hashes
         self.made.execute(f"""
-            CREATE TABLE chosen AS SELECT * FROM predictions WHERE input IS NOT NULL ORDER BY md5(id), id
-            LIMIT {SAMPLED}""")
+            CREATE TABLE chosen AS SELECT * FROM predictions WHERE input IS NOT NULL AND {chosen(texts)}
+            ORDER BY md5(id), id LIMIT {SAMPLED}""")
         counted = _number(self.made, "SELECT count(*) FROM predictions")
         names = ", ".join(columns(PREDICTIONS))
         rows = self.made.execute(f"SELECT {names} FROM chosen ORDER BY moment, {PLACE}").fetchall()
@@ -126,11 +130,10 @@ class _Log(NamedTuple):
         ]
         self._count(free_text)
         return Tally(
-            newest=_newest(self.made),
             cells=_cells(self.made, free_text),
             latency=_counts(self.made, "SELECT step, n FROM counted WHERE by_step AND step IS NOT NULL"),
             delay=_counts(self.made, "SELECT delay, count(*) FROM heard GROUP BY 1"),
-            days=_counts(self.made, "SELECT day, n FROM counted WHERE by_day"),
+            times=by_time(self.made.execute("SELECT quarter, model_version, n FROM counted WHERE by_time").fetchall()),
             quarantined=[one.row for one in sorted(bad, key=lambda one: one[:3])] + bad_outcomes,
             orphan_outcomes=_orphans(self.made, micros(start), micros(end)),
         )
@@ -171,16 +174,17 @@ class _Log(NamedTuple):
 STEP = f"""
     CASE WHEN latency_ms IS NOT NULL THEN floor({LATENCY_STEPS} * log2(greatest(latency_ms, 0.001)))::INTEGER END"""
 BIN = f"least(floor(confidence * {CONFIDENCE_BINS})::INTEGER, {CONFIDENCE_BINS} - 1)"
+TIME = f"moment // {QUARTER // timedelta(microseconds=1)}"
 SURE = f"floor(confidence * {SCALE} + 0.5)::BIGINT"
 COUNTED = f"""
     CREATE OR REPLACE TABLE counted AS
-    SELECT grouping(step) = 0 AS by_step, grouping(day) = 0 AS by_day, step, day,
+    SELECT grouping(step) = 0 AS by_step, grouping(quarter) = 0 AS by_time, step, quarter,
         model_version, answer, automatic, bin, facets, count(*) AS n, sum(sure) AS sure
     FROM (
-        SELECT {STEP} AS step, day, model_version, {{output}} AS answer, automatic, {BIN} AS bin,
+        SELECT {STEP} AS step, {TIME} AS quarter, model_version, {{output}} AS answer, automatic, {BIN} AS bin,
             [{{facets}}]::VARCHAR[] AS facets, {SURE} AS sure
         FROM predictions)
-    GROUP BY GROUPING SETS ((step), (day), (model_version, answer, automatic, bin, facets))"""
+    GROUP BY GROUPING SETS ((step), (quarter, model_version), (model_version, answer, automatic, bin, facets))"""
 """All requests, read once and counted in three ways; most were said nothing about."""
 TOLD = f"""
     CREATE OR REPLACE TABLE told AS
@@ -233,15 +237,9 @@ def _time(microseconds: int) -> datetime:
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
 
 
-def _newest(made: DuckDBPyConnection) -> str | None:
-    last = "WHERE moment = (SELECT max(moment) FROM predictions) ORDER BY day DESC, file DESC, line DESC LIMIT 1"
-    found = made.execute(f"SELECT model_version FROM predictions {last}").fetchone()
-    return None if found is None else str(found[0])
-
-
 def _cells(made: DuckDBPyConnection, free_text: bool) -> dict[Cell, Count]:
     """Every request in the cell without opinions, and those something was said about taken from there into theirs."""
-    query = f"SELECT {CELL}, n, sure FROM counted WHERE NOT by_step AND NOT by_day"
+    query = f"SELECT {CELL}, n, sure FROM counted WHERE NOT by_step AND NOT by_time"
     found = {_cell(row): Count(n, int(sure)) for *row, n, sure in made.execute(query).fetchall()}
     for cell, (n, sure) in _heard(made, free_text):
         for one, sign in ((cell._replace(said=()), -1), (cell, 1)):

@@ -87,6 +87,12 @@ def take_snapshot(
     return chosen
 
 
+def forget(desk: Desk, period: str) -> None:
+    """Take away what was locked and chosen for a model that was never made, so that both are done anew."""
+    for key in (_record(period), _rows(period), f"{LOCKED}{period}.jsonl"):
+        desk.store.delete(key)
+
+
 def snapshots(desk: Desk) -> list[Made]:
     """Every snapshot ever taken, oldest first."""
     keys = [key for key in desk.store.keys("snapshots/") if key.endswith(".json")]

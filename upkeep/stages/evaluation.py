@@ -2,8 +2,8 @@
 
 The agreed golden set; `recent`, what was held out of the last months' cases; `changed`, those of both that have another
 right answer than the champion was taught; `errors`, recent ones that the model then got wrong; `regression`, what
-a model in service before the champion had put right. Where a new category is taught, `golden` has the labels known
-before, and `new` all items of the category. All are locked.
+a model in service before the champion had put right. Where a new category is taught, `new` has all items of it, and the
+others the labels known before. All are locked.
 """
 
 from __future__ import annotations
@@ -64,10 +64,11 @@ def variant_sets(
     sets = evaluation_sets(desk, moment, served=served)
     golden = desk.golden()
     held = _held_out(desk, moment, agreed={normalise(item.text) for item in golden})
-    valid = sets.pop("golden", [])
-    new = [item for item in valid if item.answer == label] + _items([one for one in held if one.answer == label])
-    old = [item for item in valid if item.answer in known and item.answer != label]
-    return {name: items for name, items in {"golden": old, **sets, "new": new}.items() if items}
+    agreed = [item for item in sets.get("golden", []) if item.answer == label]
+    before = {*known} - {label}
+    old = {name: [item for item in items if item.answer in before] for name, items in sets.items()}
+    new = agreed + _items([one for one in held if one.answer == label])
+    return {name: items for name, items in {**old, "new": new}.items() if items}
 
 
 def save_outcomes(desk: Desk, period: str, outcomes: Iterable[Outcome]) -> str:

@@ -9,12 +9,13 @@ others the labels known before. All are locked.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from upkeep import records
 from upkeep.cases import Case, Item, normalise, valid_at
+from upkeep.config import Relabel
 from upkeep.desk import Desk
 from upkeep.history import current, label_history
 from upkeep.stages.in_force import rules_in_force
@@ -26,10 +27,14 @@ RECENT = timedelta(days=92)
 
 
 class Lessons(NamedTuple):
-    """What the champion was taught: the answers right at a moment, and its labels (none for one that writes)."""
+    """What the champion was taught: the answers right at a moment, by the rules known then, and its labels.
+
+    One that writes has no labels.
+    """
 
     moment: datetime
     labels: frozenset[str]
+    rules: tuple[Relabel, ...]
 
 
 def evaluation_sets(
@@ -90,7 +95,7 @@ def _changed(desk: Desk, items: Iterable[Item], taught: Lessons) -> list[Item]:
     They are chosen by what has changed since, never by what either model says to them.
     """
     golden = desk.golden()
-    held = _held_out(desk, taught.moment, agreed={normalise(item.text) for item in golden})
+    held = _held_out(desk, taught.moment, agreed={normalise(item.text) for item in golden}, rules=taught.rules)
     before = {normalise(item.text): item.answer for item in valid_at(golden, taught.moment)}
     before |= {normalise(case.text): case.answer for case in held}
     known = {*taught.labels, desk.client.out_of_scope_label}
@@ -101,12 +106,13 @@ def _changed(desk: Desk, items: Iterable[Item], taught: Lessons) -> list[Item]:
     ]
 
 
-def _held_out(desk: Desk, moment: datetime, *, agreed: set[str]) -> list[Case]:
-    """The locked cases with the answer that is right now."""
+def _held_out(desk: Desk, moment: datetime, *, agreed: set[str], rules: Sequence[Relabel] | None = None) -> list[Case]:
+    """The locked cases with the answer that is right at a moment, by the rules in force or by those given."""
     locked = {normalise(item.text) for item in locked_items(desk) if item.since <= moment} - agreed
     cases = known_cases(desk, moment)
     decided = decided_by(desk, moment)
-    rules = rules_in_force(desk, cases, decided, moment)
+    if rules is None:
+        rules = rules_in_force(desk, cases, decided, moment)
     history = label_history(cases, rules=rules, decided=decided, moment=moment, zone=desk.zone)
     return [case for case in current(history.versions, moment) if normalise(case.text) in locked]
 

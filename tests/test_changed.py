@@ -16,7 +16,7 @@ from upkeep.stages.evaluation import Lessons, evaluation_sets
 from upkeep.verdict import Outcome, Terms, verdict
 
 SOON = DECIDED + timedelta(days=29)
-TAUGHT = Lessons(BEGUN, frozenset(LABELS))
+TAUGHT = Lessons(BEGUN, frozenset(LABELS), ())
 ORDER, REFUND, REPAIR = LABELS
 
 
@@ -60,6 +60,15 @@ def test_a_held_out_case_is_that_a_rule_has_given_another_answer_since(desk):
     found = evaluation_sets(desk, SOON, served=(), taught=TAUGHT)
     assert [item.answer for item in found["changed"]] == [REPAIR]
     assert {item.id for item in found["recent"]} == {"ruled@2026-03-15", "stays", "new"}
+
+
+def test_a_rule_written_after_the_champion_was_taught_counts_though_it_is_for_a_day_before(desk):
+    rule = Relabel(old=REFUND, new=REPAIR, since=date(2026, 1, 20))
+    client = desk.client.model_copy(update={"relabel": (rule,)})
+    desk = replace(desk, agreement=desk.agreement.model_copy(update={"client": client}))
+    held_out(desk, case("ruled", "My tent has come back, where is my money?", REFUND, known=BEGUN - timedelta(days=20)))
+    assert changed(desk) == {"ruled@2026-01-20"}
+    assert changed(desk, TAUGHT._replace(rules=(rule,))) == set()
 
 
 def test_a_label_that_the_champion_does_not_have_is_and_being_out_of_scope_is_none(desk):

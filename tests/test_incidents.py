@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,8 +13,11 @@ from tests.receivers import mail_server, webhook
 from upkeep.adapters.notifier import send, url_from_environment
 from upkeep.desk import Desk
 from upkeep.errors import DeliveryError
-from upkeep.incidents import Event, compose, incidents, mark_told, untold
+from upkeep.incidents import Event, compose, incidents, mark_told, note_incidents, untold
+from upkeep.monitoring import Review
 from upkeep.redaction import redact
+from upkeep.stages.monitoring import review_week
+from upkeep.trouble import Change, Kind
 
 
 @pytest.fixture
@@ -92,6 +97,45 @@ def test_a_new_channel_hears_of_what_is_going_on_and_not_of_what_has_long_been_o
     serve(desk, 7, wrong=40, version="2")
     reviewed(desk, 7)
     assert [(one.week, event) for one, event, _ in untold(desk, ["new"])] == [("2026-W13", Event.OPENED)]
+
+
+def with_new_categories(desk: Desk, *labels: str) -> Review:
+    """An ordinary week's review that has also found categories which the model does not know."""
+    serve(desk, 0, wrong=4)
+    found = review_week(desk, FIRST + timedelta(weeks=1))
+    new = [Change(Kind.NEW_CATEGORY, f"6 requests were {label!r}", "Agree on it.", 6, new=label) for label in labels]
+    return replace(found, changes=tuple(new))
+
+
+def test_incidents_about_labels_that_differ_are_kept_apart_however_these_are_written(desk):
+    labels = ("возврат", "доставка", "refund", "Refund", "gift_card", "gift-card")
+    found = with_new_categories(desk, *labels)
+    begun = note_incidents(desk, found)
+    assert len({one.key for one in begun}) == len(labels)
+    assert all(re.fullmatch("2026-W06-new-category[a-z0-9-]*", one.key) for one in begun)
+    assert {one.subject for one in incidents(desk)} == {f"new category {label}" for label in labels}
+    assert note_incidents(desk, found) == []
+    for one in begun:
+        mark_told(desk, one.key, Event.OPENED, "ops")
+    assert untold(desk, ["ops"]) == []
+
+
+def test_an_incident_that_was_stored_under_a_shorter_name_is_told_and_closed_under_it(desk):
+    found = with_new_categories(desk, "order_status")
+    (begun,) = note_incidents(desk, found)
+    old = "2026-W06-new-category-order-status"
+    desk.store.write(
+        f"incidents/{old}.json", desk.store.read(f"incidents/{begun.key}.json").replace(b"stored_as", b"unknown")
+    )
+    desk.store.delete(f"incidents/{begun.key}.json")
+    assert note_incidents(desk, found) == []
+    (kept,) = incidents(desk)
+    assert (kept.key, kept.subject) == (old, begun.subject)
+    mark_told(desk, kept.key, Event.OPENED, "ops")
+    serve(desk, 1, wrong=4)
+    reviewed(desk, 1)
+    (kept,) = incidents(desk)
+    assert (kept.key, kept.told, kept.end) == (old, ("opened ops",), "Version 1 answers 'order_status'")
 
 
 def test_a_message_arrives_as_mail_and_at_a_webhook():

@@ -20,7 +20,7 @@ from upkeep.rates import Rate
 from upkeep.release import Action
 from upkeep.stages.approval import approve
 from upkeep.stages.monitoring import go_back_if_worse, review_week
-from upkeep.stages.release import in_service, release_log
+from upkeep.stages.release import in_service, release_log, roll_back
 
 
 def week(number: int, version: str, hits: int, n: int = 100):
@@ -95,6 +95,20 @@ def test_where_it_was_agreed_the_model_before_comes_back_by_itself(desk):
     assert (done.action, done.version, done.by) == (Action.ROLLBACK, "1", "probation")
     assert go_back_if_worse(automatic, last) is None
     assert len(release_log(automatic)) == 3
+
+
+def test_a_past_review_that_is_done_again_does_not_undo_what_a_person_did_since(desk):
+    agreed = desk.agreement.model_copy(
+        update={"client": desk.client.model_copy(update={"rollback": Rollback.AUTOMATIC})}
+    )
+    automatic = desk_of(agreed)
+    lived_through(automatic)
+    moment = FIRST + timedelta(weeks=6)
+    assert go_back_if_worse(automatic, review_week(automatic, moment))
+    # dated to the day, which is before the review's hour
+    back = roll_back(automatic, by="ada", reason="the requests were harder", at=moment - timedelta(hours=9), to="2")
+    assert go_back_if_worse(automatic, review_week(automatic, moment + timedelta(days=3))) is None
+    assert (in_service(automatic), release_log(automatic)[-1]) == ("2", back)
 
 
 def lived_through(desk):

@@ -18,8 +18,10 @@ from upkeep.cases import Item
 from upkeep.collection import Fold
 from upkeep.config import Relabel
 from upkeep.desk import GOLDEN, LAUNCH_CASES, Desk, open_desk
+from upkeep.entitlement import UseCase
 from upkeep.errors import SnapshotError
 from upkeep.history import current, label_history
+from upkeep.release import Action, Entry
 from upkeep.rules import Themed
 from upkeep.sides import Side
 from upkeep.stages.snapshot import differences, locked_items, rebuild, snapshot, stamp, take_snapshot
@@ -146,6 +148,19 @@ def test_what_it_was_chosen_by_is_on_record(desk):
     held = {one.text for one in locked_items(desk)} - {text(3)}
     assert held
     assert not held & {one.case.text for one in taken.lessons if one.use is not Side.HOLDOUT}
+
+
+def test_a_new_category_is_a_label_like_others_once_its_model_has_gone_into_service(desk):
+    claim = UseCase("2026-Q2", MAY, "gift_card", "asked for", "ada")
+    records.save(desk.store, "use-cases/claims/2026-Q2.json", claim)
+    take_snapshot(desk, claim.key, MAY, head=("warranty_claim", "order_status", "gift_card"))
+    june, july = MAY + timedelta(days=31), MAY + timedelta(days=61)
+    take_snapshot(desk, "2026-06", june)  # it was trained, and refused
+    assert "gift_card" not in snapshot(desk, "2026-06").terms.labels
+    promoted = Entry(1, july - timedelta(days=9), Action.PROMOTE, "2", "1", "ada", "", "test", decision=claim.key)
+    records.save(desk.store, "releases/log/000001.json", promoted)
+    take_snapshot(desk, "2026-07", july)
+    assert "gift_card" in snapshot(desk, "2026-07").terms.labels
 
 
 TENTS = ["my tent leaks in the rain", "water comes into the tent", "the tent is not waterproof any more"]

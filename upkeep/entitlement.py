@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -11,11 +9,10 @@ from zoneinfo import ZoneInfo
 
 from upkeep.config import Tier
 from upkeep.periods import Cadence, next_start, period
+from upkeep.slug import slug
 
 RETRAIN = "a retrain"
 """What a change order is for unless it says otherwise."""
-SLUG = 40
-"""Characters of a label in the keys of its records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +120,4 @@ def use_case(
 
 
 def _key(period: str, label: str) -> str:
-    return f"{period}-variant-{_slug(label)}"
-
-
-def _slug(label: str) -> str:
-    """A label as a part of a key, another one for each label: what is lost in it stands as a hash behind it."""
-    slug = re.sub("[^a-z0-9]+", "-", label.casefold())[:SLUG].strip("-")
-    if slug.replace("-", "_") == label:
-        return slug
-    return f"{slug}-{hashlib.sha256(label.encode()).hexdigest()[:6]}".lstrip("-")
+    return f"{period}-variant-{slug(label)}"

@@ -7,7 +7,6 @@ is told, and says whom it has been told to.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -23,11 +22,13 @@ from upkeep.monitoring import Metric, Review, Status, as_known
 from upkeep.periods import week
 from upkeep.probation import SUBJECT
 from upkeep.redaction import shown
+from upkeep.slug import slug
 from upkeep.stages.monitoring import HISTORY, reviews
 from upkeep.tally import opinions
 from upkeep.trouble import Change, Kind
 from upkeep.truth import Truth, settle
 
+FOLDER = "incidents/"
 EXAMPLES = 3
 NEWS = timedelta(weeks=4)
 """What has been over for longer is no news any more."""
@@ -49,7 +50,8 @@ class Event(StrEnum):
 class Incident:
     """One trouble from its first week to its end; `told` lists `<event> <where>` for all that has been delivered.
 
-    `subject` is the agreed figure or what has changed, and then `change` is what was found.
+    `subject` is the agreed figure or what has changed, and then `change` is what was found. `stored_as` is the name
+    that its record has in the store: one of before keeps its own.
     """
 
     subject: str
@@ -63,11 +65,12 @@ class Incident:
     closed: datetime | None = None
     end: str | None = None
     told: tuple[str, ...] = ()
+    stored_as: str | None = None
 
     @property
     def key(self) -> str:
         """Its name in the store."""
-        return f"{self.week}-{re.sub(r'[^a-z0-9]+', '-', self.subject.lower()).strip('-')}"
+        return self.stored_as or f"{self.week}-{slug(self.subject)}"
 
     @property
     def events(self) -> tuple[Event, ...]:
@@ -88,7 +91,8 @@ class Alert:
 
 def incidents(desk: Desk) -> list[Incident]:
     """All incidents of the client, oldest first."""
-    return [records.load(desk.store, key, Incident) for key in desk.store.keys("incidents/")]
+    found = (key.removeprefix(FOLDER).removesuffix(".json") for key in desk.store.keys(FOLDER))
+    return [_load(desk, key) for key in found]
 
 
 def open_incidents(desk: Desk, as_of: datetime) -> list[Incident]:
@@ -105,8 +109,8 @@ def note_incidents(desk: Desk, found: Review) -> list[Incident]:
     ends = {one.key: end for one in still_open if (end := _end(one, found, weeks, desk))}
     ended = [replace(one, closed=found.as_of, end=ends[one.key]) for one in still_open if one.key in ends]
     going_on = {one.subject for one in still_open if one.change or one.key not in ends}
-    there = {one.key for one in known}
-    begun = [one for one in _troubles(found) if one.subject not in going_on and one.key not in there]
+    there = {(one.week, one.subject) for one in known}
+    begun = [one for one in _troubles(found) if one.subject not in going_on and (one.week, one.subject) not in there]
     new = [replace(one, examples=_examples(desk, found, one.subject)) for one in begun]
     return [_save(desk, one) for one in (*ended, *new)]
 
@@ -129,7 +133,7 @@ def untold(desk: Desk, channels: Sequence[str]) -> list[tuple[Incident, Event, s
 
 def mark_told(desk: Desk, key: str, event: Event, channel: str) -> None:
     """Remember that an event has reached a channel."""
-    now = records.load(desk.store, f"incidents/{key}.json", Incident)
+    now = _load(desk, key)
     _save(desk, replace(now, told=(*now.told, f"{event} {channel}")))
 
 
@@ -193,8 +197,12 @@ def _end(incident: Incident, found: Review, weeks: Sequence[Week], desk: Desk) -
     return mine.text if mine.status is Status.OK else None
 
 
+def _load(desk: Desk, key: str) -> Incident:
+    return replace(records.load(desk.store, f"{FOLDER}{key}.json", Incident), stored_as=key)
+
+
 def _save(desk: Desk, incident: Incident) -> Incident:
-    records.save(desk.store, f"incidents/{incident.key}.json", incident)
+    records.save(desk.store, f"{FOLDER}{incident.key}.json", incident)
     return incident
 
 

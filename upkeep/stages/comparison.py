@@ -165,7 +165,7 @@ def _taught(desk: Desk, version: str, model: Model) -> Lessons | None:
     """What a version was taught, where that is on record."""
     period = next((one.period for one in challengers(desk) if one.version == version), None)
     made = next((one for one in snapshots(desk) if one.period == period), None)
-    return Lessons(made.terms.moment, frozenset(model.manifest.labels)) if made else None
+    return Lessons(made.terms.moment, frozenset(model.manifest.labels), made.terms.rules) if made else None
 
 
 def _not_taught(

@@ -2,19 +2,20 @@
 
 The agreed golden set; `recent`, what was held out of the last months' cases; `changed`, those of both that have another
 right answer than the champion was taught; `errors`, recent ones that the model then got wrong; `regression`, what
-a model in service before the champion had put right. Where a new category is taught, `golden` has the labels known
-before, and `new` all items of the category. All are locked.
+a model in service before the champion had put right. Where a new category is taught, `new` has all items of it, and the
+others the labels known before. All are locked.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from upkeep import records
 from upkeep.cases import Case, Item, normalise, valid_at
+from upkeep.config import Relabel
 from upkeep.desk import Desk
 from upkeep.history import current, label_history
 from upkeep.stages.in_force import rules_in_force
@@ -26,10 +27,14 @@ RECENT = timedelta(days=92)
 
 
 class Lessons(NamedTuple):
-    """What the champion was taught: the answers right at a moment, and its labels (none for one that writes)."""
+    """What the champion was taught: the answers right at a moment, by the rules known then, and its labels.
+
+    One that writes has no labels.
+    """
 
     moment: datetime
     labels: frozenset[str]
+    rules: tuple[Relabel, ...]
 
 
 def evaluation_sets(
@@ -64,10 +69,11 @@ def variant_sets(
     sets = evaluation_sets(desk, moment, served=served)
     golden = desk.golden()
     held = _held_out(desk, moment, agreed={normalise(item.text) for item in golden})
-    valid = sets.pop("golden", [])
-    new = [item for item in valid if item.answer == label] + _items([one for one in held if one.answer == label])
-    old = [item for item in valid if item.answer in known and item.answer != label]
-    return {name: items for name, items in {"golden": old, **sets, "new": new}.items() if items}
+    agreed = [item for item in sets.get("golden", []) if item.answer == label]
+    before = {*known} - {label}
+    old = {name: [item for item in items if item.answer in before] for name, items in sets.items()}
+    new = agreed + _items([one for one in held if one.answer == label])
+    return {name: items for name, items in {**old, "new": new}.items() if items}
 
 
 def save_outcomes(desk: Desk, period: str, outcomes: Iterable[Outcome]) -> str:
@@ -89,7 +95,7 @@ def _changed(desk: Desk, items: Iterable[Item], taught: Lessons) -> list[Item]:
     They are chosen by what has changed since, never by what either model says to them.
     """
     golden = desk.golden()
-    held = _held_out(desk, taught.moment, agreed={normalise(item.text) for item in golden})
+    held = _held_out(desk, taught.moment, agreed={normalise(item.text) for item in golden}, rules=taught.rules)
     before = {normalise(item.text): item.answer for item in valid_at(golden, taught.moment)}
     before |= {normalise(case.text): case.answer for case in held}
     known = {*taught.labels, desk.client.out_of_scope_label}
@@ -100,12 +106,13 @@ def _changed(desk: Desk, items: Iterable[Item], taught: Lessons) -> list[Item]:
     ]
 
 
-def _held_out(desk: Desk, moment: datetime, *, agreed: set[str]) -> list[Case]:
-    """The locked cases with the answer that is right now."""
+def _held_out(desk: Desk, moment: datetime, *, agreed: set[str], rules: Sequence[Relabel] | None = None) -> list[Case]:
+    """The locked cases with the answer that is right at a moment, by the rules in force or by those given."""
     locked = {normalise(item.text) for item in locked_items(desk) if item.since <= moment} - agreed
     cases = known_cases(desk, moment)
     decided = decided_by(desk, moment)
-    rules = rules_in_force(desk, cases, decided, moment)
+    if rules is None:
+        rules = rules_in_force(desk, cases, decided, moment)
     history = label_history(cases, rules=rules, decided=decided, moment=moment, zone=desk.zone)
     return [case for case in current(history.versions, moment) if normalise(case.text) in locked]
 

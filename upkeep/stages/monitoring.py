@@ -6,6 +6,7 @@ quarantine/. What was read of the log stands in daily/ (`upkeep.daily`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -22,7 +23,7 @@ from upkeep.monitoring import Promoted, Review, review
 from upkeep.periods import Cadence, last_full, week
 from upkeep.release import Action, Entry
 from upkeep.stages.finetuning import challengers
-from upkeep.stages.release import in_service, release_log, roll_back
+from upkeep.stages.release import release_log, roll_back
 
 THEME_WEEKS = 8
 """Themes are found in what went wrong in so many newest weeks."""
@@ -67,25 +68,27 @@ def review_week(desk: Desk, as_of: datetime) -> Review:
         if desk.client.free_text
         else None,
         edges=replace(seen.edges, cases=seen.edges.cases[:SHOWN]) if seen else None,
-        promoted=_promoted(desk, moment),
+        promoted=_promoted([one for one in release_log(desk) if one.at <= moment]),
     )
     records.save(desk.store, key, found)
     return found
 
 
 def go_back_if_worse(desk: Desk, found: Review) -> Entry | None:
-    """Where that was agreed, put the model before back in place of a promoted one that a review found to be worse."""
+    """Where that was agreed, put the model before back in place of a promoted one that a review found to be worse.
+
+    Only while that promotion is the last change: who has brought the model back since knew of the doubt.
+    """
     doubt = found.probation
     if doubt is None or not doubt.worse or desk.client.rollback is not Rollback.AUTOMATIC:
         return None
-    if in_service(desk) != doubt.version:  # somebody was quicker
+    if _promoted(release_log(desk)) != (doubt.version, doubt.previous):
         return None
     return roll_back(desk, by="probation", reason=str(doubt), at=found.as_of, to=doubt.previous)
 
 
-def _promoted(desk: Desk, moment: datetime) -> Promoted | None:
-    """The promotion that was the last change of the model in service by a moment, if it was one."""
-    entries = [one for one in release_log(desk) if one.at <= moment]
+def _promoted(entries: Sequence[Entry]) -> Promoted | None:
+    """The promotion that was the last change of the model in service, if it was one."""
     last = entries[-1] if entries else None
     return Promoted(last.version, last.previous) if last and last.action is Action.PROMOTE and last.previous else None
 

@@ -8,17 +8,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeVar
 
 from upkeep import records
 from upkeep.cases import Case, Item
 from upkeep.config import PersonalData
 from upkeep.desk import GOLDEN, LAUNCH_CASES, Desk
-from upkeep.errors import NotEnoughDataError
+from upkeep.errors import AlreadyExistsError, NotEnoughDataError
 from upkeep.progress import Progress, silent
 from upkeep.redaction import redact_cases
 from upkeep.stages.card import write_card
-from upkeep.stages.finetuning import Challenger, train_challenger
+from upkeep.stages.finetuning import Challenger, challengers, train_challenger
 from upkeep.stages.release import launch
+from upkeep.stages.snapshot import forget
+from upkeep.store import address
+
+Row = TypeVar("Row", Case, Item)
 
 LAUNCH = "launch"
 REDACTED = "evaluation/redacted.json"
@@ -42,7 +47,11 @@ def onboard(
     seed: int,
     progress: Progress = silent,
 ) -> Challenger:
-    """Store a client's first cases and golden set without personal data, train the first model, put it into service."""
+    """Store a client's first cases and golden set without personal data, train the first model, put it into service.
+
+    Where a run failed or was stopped, the next one begins with what it is given. Raises AlreadyExistsError where the
+    first model is there and was onboarded with something else.
+    """
     if not golden:
         raise NotEnoughDataError(what="a golden set", have=0, need=1, where=f"client {desk.client.client}")
     learned = redact_cases((case.text for case in cases), desk.client.redaction)
@@ -51,17 +60,32 @@ def onboard(
     plain = [
         replace(case, text=text, answer=answer) for case, text, answer in zip(cases, learned.texts, taught, strict=True)
     ]
-    records.save_rows(desk.store, LAUNCH_CASES, plain)
     items = [
         replace(item, text=text, answer=answer) for item, text, answer in zip(golden, agreed.texts, wanted, strict=True)
     ]
-    records.save_rows(desk.store, GOLDEN, items)
-    records.save(desk.store, REDACTED, Redaction(learned.changed, agreed.changed, learned.counts))
+    if any(one.period == LAUNCH for one in challengers(desk)):
+        _expect_same(desk, LAUNCH_CASES, Case, plain)
+        _expect_same(desk, GOLDEN, Item, items)
+    else:
+        records.save_rows(desk.store, LAUNCH_CASES, plain)
+        records.save_rows(desk.store, GOLDEN, items)
+        records.save(desk.store, REDACTED, Redaction(learned.changed, agreed.changed, learned.counts))
+        forget(desk, LAUNCH)
     first = train_challenger(desk, LAUNCH, as_of, seed=seed, progress=progress)
     if desk.registry.version("champion") is None:
         write_card(desk, first.version)
         launch(desk, first.version, at=as_of)
     return first
+
+
+def _expect_same(desk: Desk, key: str, kind: type[Row], given: Sequence[Row]) -> None:
+    """Raise AlreadyExistsError unless these are the rows that the client was onboarded with."""
+    there = records.load_rows(desk.store, key, kind)
+    if records.dump_rows(there) != records.dump_rows(given):
+        raise AlreadyExistsError(
+            f"client {desk.client.client}: onboarded already, found other rows than the {len(there)} in "
+            f"{address(desk.store, key)}, expected the same; nothing was changed"
+        )
 
 
 def _answers(desk: Desk, answers: Sequence[str]) -> Sequence[str]:

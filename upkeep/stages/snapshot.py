@@ -23,6 +23,7 @@ from upkeep.progress import Progress, silent
 from upkeep.sides import Locked, Proof, lock
 from upkeep.snapshot import Facts, Lesson, Snapshot, Terms, choose, difference
 from upkeep.stages.in_force import rules_in_force
+from upkeep.stages.release import release_log
 from upkeep.store import address
 
 LOCKED = "evaluation/locked/"
@@ -85,6 +86,12 @@ def take_snapshot(
     )
     desk.store.create(_record(period), records.dump(made))
     return chosen
+
+
+def forget(desk: Desk, period: str) -> None:
+    """Take away what was locked and chosen for a model that was never made, so that both are done anew."""
+    for key in (_record(period), _rows(period), f"{LOCKED}{period}.jsonl"):
+        desk.store.delete(key)
 
 
 def snapshots(desk: Desk) -> list[Made]:
@@ -197,7 +204,8 @@ def _terms(desk: Desk, facts: Facts, moment: datetime, head: tuple[str, ...]) ->
 
 def _agreed_since(desk: Desk, moment: datetime) -> list[str]:
     """The new categories that the client asked for and a model in service has learned: they are labels like others."""
-    taught = {label for one in snapshots(desk) if one.terms.head and one.terms.moment < moment for label in one.labels}
+    served = {one.decision for one in release_log(desk) if one.at <= moment}
+    taught = {label for one in snapshots(desk) if one.terms.head and one.period in served for label in one.labels}
     return [one.label for one in desk.use_cases() if one.label in taught]
 
 

@@ -1,0 +1,79 @@
+"""Does a client begin with the files that were given last, and with no others once there is a model?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from tests import texts
+from tests.small_client import configure
+from upkeep.cases import Item
+from upkeep.desk import Desk, open_desk
+from upkeep.errors import AlreadyExistsError, NotEnoughDataError
+from upkeep.stages.onboarding import LAUNCH, onboard
+from upkeep.stages.release import in_service, release_log
+from upkeep.stages.snapshot import locked_items, taught_texts
+
+BEGUN = datetime(2026, 2, 2, 9, tzinfo=UTC)
+NO_DIGITS = str.maketrans("0123456789", "ghijklmnop")
+
+
+def text(number: int) -> str:
+    """A text that is nearly no other number's and has nothing to redact."""
+    return texts.text(number).translate(NO_DIGITS)
+
+
+CASES = [texts.case(n, ["order_status", "refund_status"][n % 2], text_of=text(n)) for n in range(40)]
+GOLDEN = [Item("g1", text(100), "order_status"), Item("g2", text(101), "refund_status")]
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch) -> Desk:
+    configure(tmp_path / "configs", monkeypatch)
+    return open_desk("northwind")
+
+
+def begin(desk: Desk, cases=CASES, golden=GOLDEN, *, progress=lambda *_: None):
+    return onboard(desk, cases=cases, golden=golden, as_of=BEGUN, seed=0, progress=progress)
+
+
+def locked(desk: Desk) -> set[str]:
+    return {one.text for one in locked_items(desk)}
+
+
+def test_a_run_that_failed_is_made_good_with_corrected_files_and_other_ones_are_refused_then(desk):
+    one_label = [replace(one, answer="order_status") for one in CASES]
+    with pytest.raises(NotEnoughDataError, match=r"labels with cases\): have 1, need 2"):
+        begin(desk, one_label)
+    more = [*GOLDEN, Item("g3", CASES[7].text, CASES[7].answer)]
+    made = begin(desk, golden=more)
+    assert set(made.labels) == {"order_status", "refund_status"}
+    assert in_service(desk) == made.version
+    assert locked(desk) == {one.text for one in more}
+    assert CASES[7].text not in taught_texts(desk, LAUNCH)
+
+    before = {key: desk.store.read(key) for key in desk.store.keys("")}
+    assert begin(desk, golden=more) == made
+    for cases, golden, key in ((one_label, more, "cases/launch.jsonl"), (CASES, GOLDEN, "evaluation/golden.jsonl")):
+        wanted = rf"client northwind: onboarded already, found other rows than the \d+ in .*/{key}, expected the same"
+        with pytest.raises(AlreadyExistsError, match=wanted):
+            begin(desk, cases, golden)
+    assert {key: desk.store.read(key) for key in desk.store.keys("")} == before
+    assert len(release_log(desk)) == 1
+
+
+def test_what_a_run_that_was_stopped_had_locked_is_locked_no_more(desk):
+    def stopped(what: str, done: int, of: int) -> None:
+        if what.startswith("fine-tuning"):
+            raise KeyboardInterrupt
+
+    slip = Item("g2", CASES[7].text, CASES[7].answer)
+    with pytest.raises(KeyboardInterrupt):
+        begin(desk, golden=[GOLDEN[0], slip], progress=stopped)
+    assert locked(desk) == {GOLDEN[0].text, slip.text}
+    with pytest.raises(KeyboardInterrupt):
+        begin(desk, progress=stopped)
+    assert locked(desk) == {one.text for one in GOLDEN}
+    assert CASES[7].text in taught_texts(desk, LAUNCH)

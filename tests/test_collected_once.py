@@ -96,3 +96,23 @@ def test_a_run_that_died_is_done_again_with_the_same_end_whatever_was_collected_
     said(desk, 1, "refund_request", MONDAY + DAY)
     assert collected(desk, "2026-W19", MONDAY + WEEK) == ([("p-1", "refund_request")], 0)
     assert collected(desk, "2026-W18", MONDAY) == first
+
+
+def test_a_collection_of_an_earlier_moment_leaves_alone_what_a_later_one_took(desk):
+    said(desk, 0, "refund_request", MONDAY - 2 * DAY)
+    assert collected(desk, "2026-W18", MONDAY) == ([("p-0", "refund_request")], 0)
+    said(desk, 0, "delivery_delay", MONDAY + DAY)
+    said(desk, 2, "delivery_delay", MONDAY + DAY)
+    assert collected(desk, "2026-W19", MONDAY + WEEK) == ([("p-0", "delivery_delay")], 1)
+    said(desk, 1, "refund_request", MONDAY - 2 * DAY)  # has only come by now
+    assert collected(desk, "2026-04", MONDAY - DAY) == ([("p-1", "refund_request")], 0)
+    assert collected(desk, "2026-05", MONDAY + 2 * DAY) == ([], 0)
+    assert collected(desk, "2026-06", MONDAY + 2 * WEEK) == ([], 0)
+
+
+def test_what_comes_between_two_collections_of_one_moment_is_left_to_the_next_where_the_first_took_it(desk):
+    said(desk, 0, "refund_request", MONDAY - 2 * DAY)
+    assert collected(desk, "2026-W18", MONDAY) == ([("p-0", "refund_request")], 0)
+    said(desk, 0, "delivery_delay", MONDAY - DAY)
+    assert collected(desk, "2026-05", MONDAY) == ([], 0)
+    assert collected(desk, "2026-W19", MONDAY + WEEK) == ([("p-0", "delivery_delay")], 0)

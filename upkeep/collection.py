@@ -93,15 +93,19 @@ class _Known(NamedTuple):
 class _Earlier(NamedTuple):
     """What earlier collections have dealt with: the newest of what they `took`, the newest answers of their `cases`.
 
-    Some have not kept what they took; they took all that was said before `since`.
+    Some have not kept what they took; they took all that was said before `since`. What is in `later` was dealt with by
+    a collection of the same moment or a later one: where there is more to say of it, the next one will.
     """
 
+    later: Collection[str]
     took: Mapping[str, str | None]
     cases: Mapping[str, str]
     since: datetime | None
 
     def may_lack(self, prediction: Prediction, said: Sequence[Outcome], answer: str | None) -> bool:
         """Is it something new, as far as is known? That nobody knows the answer is told once, and takes none back."""
+        if prediction.id in self.later:
+            return False
         if prediction.id in self.took:
             return answer is not None and self.took[prediction.id] != _digest(answer)
         return self.since is None or said[-1].at >= self.since
@@ -132,8 +136,13 @@ def collect(
     """
     there = sorted(known, key=lambda case: (case.valid_from is not None, case.valid_from))
     in_order = sorted(taken, key=lambda one: one.as_of)
-    earlier = {prediction: answer for one in in_order for prediction, answer in one.answers.items()}
-    told, took = _told(window, _Earlier(earlier, {case.id: case.answer for case in there}, since), client)
+    earlier = _Earlier(
+        later={prediction for one in in_order if one.as_of >= at for prediction in one.answers},
+        took={prediction: answer for one in in_order for prediction, answer in one.answers.items()},
+        cases={case.id: case.answer for case in there},
+        since=since,
+    )
+    told, took = _told(window, earlier, client)
     redacted = redact_cases((one.prediction.input for one in told), client.redaction)
     texts = [normalise(text) for text in redacted.texts]
     newest = {normalise(case.text): _Known(case.id, case.like or case.id, case.answer) for case in there}

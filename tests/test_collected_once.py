@@ -11,15 +11,16 @@ from tests.texts import text
 from upkeep import records
 from upkeep.cases import Case
 from upkeep.collection import Fold
-from upkeep.desk import Desk, open_desk
+from upkeep.desk import GOLDEN, Desk, open_desk
 from upkeep.log import Outcome, OutcomeSource, Prediction
 from upkeep.log_files import write_outcomes, write_predictions
 from upkeep.stages.collection import collect_cases
+from upkeep.stages.snapshot import take_snapshot
 
 MONDAY = datetime(2026, 5, 4, 6, tzinfo=UTC)
 DAY, WEEK = timedelta(days=1), timedelta(weeks=1)
 ASKED = MONDAY - 3 * DAY
-CALLED = (text(1), text(2), text(1))
+CALLED = (text(2), text(4), text(2))
 """What is asked by a customer, another one, and by a third in the first one's words."""
 
 
@@ -116,3 +117,14 @@ def test_what_comes_between_two_collections_of_one_moment_is_left_to_the_next_wh
     said(desk, 0, "delivery_delay", MONDAY - DAY)
     assert collected(desk, "2026-05", MONDAY) == ([], 0)
     assert collected(desk, "2026-W19", MONDAY + WEEK) == ([("p-0", "delivery_delay")], 0)
+
+
+def test_the_newest_of_several_answers_is_collected_and_taught_whatever_the_collections_are_called(desk):
+    records.save_rows(desk.store, GOLDEN, [])
+    asked = ["refund_request", "delivery_delay", "refund_request"]
+    for week, (period, answer) in enumerate(zip(("2026-W18", "2026-06", "2026-05"), asked, strict=True)):
+        at = MONDAY + week * WEEK
+        said(desk, 0, answer, at - DAY, name=period)
+        assert collected(desk, period, at) == ([("p-0", answer)], 0)
+        taught = take_snapshot(desk, f"taught-{week}", at).lessons
+        assert [(one.case.id, one.case.answer) for one in taught] == [("p-0", answer)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -91,6 +92,17 @@ def test_the_same_answer_again_replaces_nothing_and_counts():
 
 def test_of_two_answers_at_the_same_moment_one_is_right():
     assert right([case(1, "a", text_of="x"), case(2, "b", text_of="x")]) == {"2": "b"}
+
+
+def test_of_two_answers_about_one_request_the_one_that_became_known_later_is_right():
+    earlier, later = (replace(case(1, answer, at=MAY), known_from=at) for answer, at in [("b", MAY), ("a", JULY)])
+    for cases in ([earlier, later], [later, earlier]):
+        assert [(one.answer, one.replaced) for one in told(cases).versions] == [("a", "b")]
+
+
+def test_what_became_known_late_ends_no_answer_that_was_given_after_it():
+    late = replace(case(1, "a", at=MAY, text_of="x"), known_from=JULY)
+    assert right([late, case(2, "b", at=MAY + timedelta(days=1), text_of="x")]) == {"2": "b"}
 
 
 def test_what_a_reviewer_says_counts_and_what_he_rejects_is_left_out():

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from upkeep.alike import Pair, alike
-from upkeep.cases import Case, Source, normalise
+from upkeep.cases import Case, Source, normalise, succession
 from upkeep.config import Client, PersonalData
 from upkeep.doubtful import doubts_of
 from upkeep.log import LogWindow, Outcome, Prediction, facets
@@ -134,7 +134,7 @@ def collect(
     a case with the same newest answer is folded into that; with another answer it is a case of its own, on the same
     side.
     """
-    there = sorted(known, key=lambda case: (case.valid_from is not None, case.valid_from))
+    there = sorted(known, key=succession)
     in_order = sorted(taken, key=lambda one: one.as_of)
     earlier = _Earlier(
         later={prediction for one in in_order if one.as_of >= at for prediction in one.answers},

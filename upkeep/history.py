@@ -15,7 +15,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from upkeep.batch import Choice, Decided
-from upkeep.cases import Case, Source, normalise
+from upkeep.cases import Case, Source, normalise, succession
 from upkeep.config import Relabel
 
 
@@ -33,7 +33,7 @@ def label_history(
     """All that is known at a moment; rules that are not in force by then change nothing."""
     reviewed, rejected, unread = as_reviewed(cases, decided)
     texts: dict[str, list[Case]] = defaultdict(list)
-    for case in sorted(reviewed, key=lambda case: (case.valid_from is not None, case.valid_from, case.id)):
+    for case in sorted(reviewed, key=succession):
         _add(texts[normalise(case.text)], case)
     versions = [version for chain in texts.values() for version in chain]
     for rule in sorted(rules, key=lambda rule: rule.since):

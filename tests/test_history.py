@@ -119,6 +119,17 @@ def test_what_a_reviewer_says_counts_and_what_he_rejects_is_left_out():
     assert by_id["4"].reviewer is None
 
 
+def test_who_accepted_an_answer_has_not_read_a_later_one_to_the_same_request():
+    read = case(1, "a", at=MAY)
+    later = replace(read, answer="b", known_from=JULY)
+    accepted = [decision(1, Choice.ACCEPT, "a")]
+    assert [(one.answer, one.reviewer) for one in told([read], decided=accepted).versions] == [("a", "ada")]
+    assert [(one.answer, one.reviewer) for one in told([read, later], decided=accepted).versions] == [("b", None)]
+    doubtful = replace(later, doubts=(Doubt.LANGUAGE,))
+    assert right([read, doubtful], decided=accepted) == {"1": "a"}
+    assert right([read, later], decided=[decision(1, Choice.CHANGE, "c")]) == {"1": "c"}
+
+
 def test_a_doubtful_case_that_nobody_has_read_ends_no_other_answer():
     doubtful = case(2, "b", at=MAY, text_of="x", doubts=(Doubt.LANGUAGE,))
     cases = [case(1, "a", text_of="x"), doubtful]

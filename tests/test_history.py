@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -93,6 +94,17 @@ def test_of_two_answers_at_the_same_moment_one_is_right():
     assert right([case(1, "a", text_of="x"), case(2, "b", text_of="x")]) == {"2": "b"}
 
 
+def test_of_two_answers_about_one_request_the_one_that_became_known_later_is_right():
+    earlier, later = (replace(case(1, answer, at=MAY), known_from=at) for answer, at in [("b", MAY), ("a", JULY)])
+    for cases in ([earlier, later], [later, earlier]):
+        assert [(one.answer, one.replaced) for one in told(cases).versions] == [("a", "b")]
+
+
+def test_what_became_known_late_ends_no_answer_that_was_given_after_it():
+    late = replace(case(1, "a", at=MAY, text_of="x"), known_from=JULY)
+    assert right([late, case(2, "b", at=MAY + timedelta(days=1), text_of="x")]) == {"2": "b"}
+
+
 def test_what_a_reviewer_says_counts_and_what_he_rejects_is_left_out():
     decided = [
         decision(1, Choice.CHANGE, "c"),
@@ -105,6 +117,17 @@ def test_what_a_reviewer_says_counts_and_what_he_rejects_is_left_out():
     assert (by_id["1"].answer, by_id["1"].source, by_id["1"].reviewer) == ("c", Source.REVIEWER, "ada")
     assert (by_id["3"].answer, by_id["3"].source, by_id["3"].reviewer) == ("a", Source.LAUNCH, "ada")
     assert by_id["4"].reviewer is None
+
+
+def test_who_accepted_an_answer_has_not_read_a_later_one_to_the_same_request():
+    read = case(1, "a", at=MAY)
+    later = replace(read, answer="b", known_from=JULY)
+    accepted = [decision(1, Choice.ACCEPT, "a")]
+    assert [(one.answer, one.reviewer) for one in told([read], decided=accepted).versions] == [("a", "ada")]
+    assert [(one.answer, one.reviewer) for one in told([read, later], decided=accepted).versions] == [("b", None)]
+    doubtful = replace(later, doubts=(Doubt.LANGUAGE,))
+    assert right([read, doubtful], decided=accepted) == {"1": "a"}
+    assert right([read, later], decided=[decision(1, Choice.CHANGE, "c")]) == {"1": "c"}
 
 
 def test_a_doubtful_case_that_nobody_has_read_ends_no_other_answer():

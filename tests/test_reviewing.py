@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import StringIO
@@ -24,6 +25,7 @@ from upkeep.log import Prediction
 from upkeep.log_files import write_predictions
 from upkeep.recipes import Task
 from upkeep.stages.reviewing import (
+    Batch,
     asked,
     no_longer_waiting,
     offer_cases,
@@ -34,7 +36,7 @@ from upkeep.stages.reviewing import (
 from upkeep.stages.snapshot import decided_by, take_snapshot
 
 MONDAY = datetime(2026, 5, 4, 6, tzinfo=UTC)
-TUESDAY = MONDAY + timedelta(days=1)
+TUESDAY, WEEK = MONDAY + timedelta(days=1), timedelta(weeks=1)
 PERIOD = "2026-W18"
 
 
@@ -56,9 +58,9 @@ def desk(tmp_path, monkeypatch) -> Desk:
     return desk
 
 
-def filled(desk: Desk, **decisions: tuple[str, str]) -> bytes:
-    """The batch's CSV file with decision and answer by number of the case."""
-    rows = list(csv.DictReader(StringIO(desk.store.read(f"to-review/{PERIOD}.csv").decode("utf-8-sig"))))
+def filled(desk: Desk, period: str = PERIOD, **decisions: tuple[str, str]) -> bytes:
+    """A batch's CSV file with decision and answer by number of the case."""
+    rows = list(csv.DictReader(StringIO(desk.store.read(f"to-review/{period}.csv").decode("utf-8-sig"))))
     for row in rows:
         row["decision"], row["answer"] = decisions.get(f"n{row['id'].lstrip(chr(39))}", ("", ""))
     made = StringIO()
@@ -154,6 +156,41 @@ def test_a_retrain_waits_for_people_until_every_case_is_decided(desk):
     assert no_longer_waiting(desk, TUESDAY) is None
 
 
+def corrected(desk: Desk, period: str, answer: str, at: datetime) -> Batch:
+    """What is asked when another answer to the first case has been collected."""
+    later = replace(complaint(1), answer=answer, known_from=at)
+    records.save_rows(desk.store, f"cases/{period}.jsonl", [later])
+    records.save_rows(desk.store, f"folded/{period}.jsonl", [])
+    return offer_cases(desk, period, at)
+
+
+def test_who_is_asked_about_a_corrected_answer_decides_on_that_one(desk):
+    offer_cases(desk, PERIOD, MONDAY)
+    data = filled(desk, n1=("accept", ""), n2=("reject", ""), n6=("reject", ""))
+    assert return_file(desk, data, name="first.csv", by="ada", at=TUESDAY).decided == 3
+    corrected(desk, "2026-05", "delivery_delay", MONDAY + WEEK)  # a name that sorts before the first
+    assert wait_for_review(desk, "2026-05", MONDAY + WEEK, "scheduled")
+    again = filled(desk, "2026-05", n1=("accept", ""))
+    assert return_file(desk, again, name="second.csv", by="ada", at=MONDAY + WEEK).decided == 1
+    assert decided_by(desk, MONDAY + WEEK)["1"].answer == "delivery_delay"
+    assert wait_for_review(desk, "2026-05", MONDAY + WEEK, "scheduled") is None
+
+
+def test_the_newest_decision_counts_and_not_the_newest_file(desk):
+    offer_cases(desk, PERIOD, MONDAY)
+    changed = filled(desk, n1=("change", "delivery_delay"))
+    return_file(desk, changed, name="ada.csv", by="ada", at=TUESDAY)
+    tasks = json.loads(desk.store.read(f"to-review/{PERIOD}.json"))
+    for task in tasks:
+        choice = {"from_name": "decision", "to_name": "request", "type": "choices", "value": {"choices": ["accept"]}}
+        told = {"result": [choice], "completed_by": 7, "updated_at": MONDAY.isoformat()}
+        task["annotations"] = [told]
+    back = return_file(desk, json.dumps(tasks).encode(), name="project.json", by="bob", at=MONDAY + WEEK)
+    assert back.decided == 3
+    decided = {one.id: (str(one.decision), one.by) for one in decided_by(desk, MONDAY + WEEK).values()}
+    assert decided == {"1": ("change", "ada"), "2": ("accept", "user 7"), "6": ("accept", "user 7")}
+
+
 def test_a_batch_of_another_client_is_answered_row_by_row(desk):
     offer_cases(desk, PERIOD, MONDAY)
     theirs = [replace(one, id=f"x{one.id}") for one in asked(desk).values()]
@@ -184,6 +221,18 @@ def test_where_an_mlflow_server_runs_the_cases_are_reviewed_there(desk, uri, mon
     page.submit("6", decide("reject"), by="bob")
     assert take_returns(desk, datetime.now(UTC))[0].decided == 1
     assert take_returns(desk, datetime.now(UTC)) == []
+
+
+def test_what_is_accepted_in_mlflow_is_the_answer_that_was_shown_there(desk, uri, monkeypatch):  # noqa: F811
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    first = corrected(desk, "2026-W19", "delivery_delay", MONDAY + WEEK)
+    second = corrected(desk, "2026-05", "order_status", MONDAY + 2 * WEEK)
+    Page(uri, first.page).submit("1", decide("accept"), by="ann")
+    take_returns(desk, datetime.now(UTC))
+    assert decided_by(desk, datetime.now(UTC))["1"].answer == "delivery_delay"
+    Page(uri, second.page).submit("1", decide("accept"), by="ann")
+    take_returns(desk, datetime.now(UTC))
+    assert decided_by(desk, datetime.now(UTC))["1"].answer == "order_status"
 
 
 def test_an_mlflow_that_is_down_is_told_and_holds_up_nothing(desk, monkeypatch):

@@ -94,6 +94,18 @@ def test_what_nobody_has_read_is_used_skipped_or_left_out_for_its_doubts():
     assert len(chosen(cases, asked=about, decided=read, unreviewed=Unreviewed.SKIP).train) == 3
 
 
+def test_an_answer_that_came_after_another_one_was_accepted_waits_to_be_reviewed():
+    (read,) = trainable(range(60))[:1]
+    later = replace(read, answer="b", known_from=JULY)
+    accepted = Decided(read.id, Choice.ACCEPT, "a", "ada", JULY, "")
+    terms = {"asked": [read.id], "unreviewed": Unreviewed.SKIP}
+    first = chosen([read, later], decided=[accepted], **terms)
+    assert ([one.answer for one in first.train], first.left_out) == (["a"], {"not yet reviewed": 1})
+    assert [one.answer for one in chosen([read, later], decided=[replace(accepted, answer="b")], **terms).train] == [
+        "b"
+    ]
+
+
 def test_all_that_is_new_is_taught_and_of_the_old_a_share_with_some_of_every_label():
     old = [*trainable(range(400)), *trainable(range(400, 460), "b")]
     new = trainable(range(460, 560), at=JULY - timedelta(days=3))

@@ -79,6 +79,11 @@ class Item:
     by: By = field(default_factory=dict)
 
 
+def succession(case: Case) -> tuple[bool, datetime | None, bool, datetime | None, str]:
+    """Sorts cases so that the newest answer is the last: of two right from the same moment, the one known later."""
+    return case.valid_from is not None, case.valid_from, case.known_from is not None, case.known_from, case.id
+
+
 def normalise(text: str) -> str:
     """The form in which two texts count as the same: Unicode NFKC, lower case, single spaces."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())

@@ -6,14 +6,15 @@ said what. Personal data is taken out before anything is kept.
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from upkeep.alike import Pair, alike
-from upkeep.cases import Case, Source, normalise
+from upkeep.cases import Case, Source, normalise, succession
 from upkeep.config import Client, PersonalData
 from upkeep.doubtful import doubts_of
 from upkeep.log import LogWindow, Outcome, Prediction, facets
@@ -36,16 +37,29 @@ class Fold:
 
 
 @dataclass(frozen=True, slots=True)
-class Collected:
-    """New cases, what was folded into a case, and what else became of the outcomes, in counts.
+class Taken:
+    """What a collection took: by prediction, a digest of the answer that all said about it came to (None: to none)."""
 
-    `without_answer` are those that nobody gave a right answer for; `redacted` counts personal data by its kind.
+    as_of: datetime
+    answers: dict[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """New cases, what was folded into a case, and what all of it was taken from, as `Taken` has it.
+
+    `redacted` counts personal data by its kind.
     """
 
     cases: tuple[Case, ...]
     folds: tuple[Fold, ...] = ()
-    without_answer: int = 0
+    taken: dict[str, str | None] = field(default_factory=dict)
     redacted: dict[PersonalData, int] = field(default_factory=dict)
+
+    @property
+    def without_answer(self) -> int:
+        """Predictions that somebody spoke of without saying what is right."""
+        return sum(answer is None for answer in self.taken.values())
 
     @property
     def errors(self) -> int:
@@ -76,25 +90,59 @@ class _Known(NamedTuple):
     new: bool = False
 
 
+class _Earlier(NamedTuple):
+    """What earlier collections have dealt with: the newest of what they `took`, the newest answers of their `cases`.
+
+    Some have not kept what they took; they took all that was said before `since`. What is in `later` was dealt with by
+    a collection of the same moment or a later one: where there is more to say of it, the next one will.
+    """
+
+    later: Collection[str]
+    took: Mapping[str, str | None]
+    cases: Mapping[str, str]
+    since: datetime | None
+
+    def may_lack(self, prediction: Prediction, said: Sequence[Outcome], answer: str | None) -> bool:
+        """Is it something new, as far as is known? That nobody knows the answer is told once, and takes none back."""
+        if prediction.id in self.later:
+            return False
+        if prediction.id in self.took:
+            return answer is not None and self.took[prediction.id] != _digest(answer)
+        return self.since is None or said[-1].at >= self.since
+
+    def has(self, one: _Told) -> bool:
+        """Is it a case already, of a collection that has not kept what it took?"""
+        return self.took.get(one.prediction.id) is None and self.cases.get(_id(one.prediction)) == one.answer
+
+
 def collect(
     window: LogWindow,
     *,
     since: datetime | None,
+    taken: Iterable[Taken] = (),
     known: Iterable[Case],
     client: Client,
     at: datetime,
     languages: Collection[str] = (),
     progress: Progress = silent,
 ) -> Collected:
-    """Turn outcomes that arrived at or after `since` into cases known from `at`.
+    """Turn outcomes that no other collection took into cases known from `at`.
 
-    Errors come with the right answer a person gave; answers confirmed as right are kept too, they hold the old ground
-    and carry the present mix. The newest answer counts, and other ones are told as the case's conflict. A text that is
-    nearly that of a case with the same newest answer is folded into that; with another answer it is a case of its own,
-    on the same side.
+    `taken` is what others took; those that have not kept it took all that was said before `since`. Errors come with
+    the right answer a person gave; answers confirmed as right are kept too, they hold the old ground and carry the
+    present mix. The newest answer counts, and other ones are told as the case's conflict. A text that is nearly that of
+    a case with the same newest answer is folded into that; with another answer it is a case of its own, on the same
+    side.
     """
-    there = sorted(known, key=lambda case: (case.valid_from is not None, case.valid_from))
-    told, without_answer = _told(window, since, {(case.id, case.answer) for case in there}, client)
+    there = sorted(known, key=succession)
+    in_order = sorted(taken, key=lambda one: one.as_of)
+    earlier = _Earlier(
+        later={prediction for one in in_order if one.as_of >= at for prediction in one.answers},
+        took={prediction: answer for one in in_order for prediction, answer in one.answers.items()},
+        cases={case.id: case.answer for case in there},
+        since=since,
+    )
+    told, took = _told(window, earlier, client)
     redacted = redact_cases((one.prediction.input for one in told), client.redaction)
     texts = [normalise(text) for text in redacted.texts]
     newest = {normalise(case.text): _Known(case.id, case.like or case.id, case.answer) for case in there}
@@ -113,7 +161,7 @@ def collect(
         newest[texts[row]] = _Known(case.id, case.like or case.id, case.answer, new=True)
         cases.append(case)
     folds = tuple(Fold(case, n, wrong[case], at) for case, n in folded.items())
-    return Collected(tuple(cases), folds, without_answer, {kind: n for kind, n in redacted.counts.items() if n})
+    return Collected(tuple(cases), folds, took, {kind: n for kind, n in redacted.counts.items() if n})
 
 
 def first_day(keys: Iterable[str]) -> datetime | None:
@@ -129,25 +177,29 @@ def _day(key: str) -> datetime | None:
         return None  # not a day's file; the reader of the log says so
 
 
-def _told(
-    window: LogWindow, since: datetime | None, there: Collection[tuple[str, str]], client: Client
-) -> tuple[list[_Told], int]:
-    """What was said since then, and how often that was no right answer."""
+def _told(window: LogWindow, earlier: _Earlier, client: Client) -> tuple[list[_Told], dict[str, str | None]]:
+    """What was said that is new, and of which predictions that was taken."""
     told: list[_Told] = []
-    without_answer = 0
+    took: dict[str, str | None] = {}
     for prediction in window.predictions:
-        said = window.outcomes.get(prediction.id, [])
-        if not said or (since is not None and said[-1].at < since):
+        said = window.outcomes.get(prediction.id)
+        if not said:
             continue
         right, answer = settle(prediction, said, out_of_scope=client.out_of_scope_label)
-        if answer is None:
-            without_answer += 1
+        if not earlier.may_lack(prediction, said, answer):
             continue
-        one = _Told(prediction, said, right, answer)
-        one = _written(one, client) if client.free_text else one
-        if (_id(prediction), one.answer) not in there:
+        if answer is not None:
+            one = _Told(prediction, said, right, answer)
+            one = _written(one, client) if client.free_text else one
+            if earlier.has(one):
+                continue
             told.append(one)
-    return told, without_answer
+        took[prediction.id] = _digest(answer)
+    return told, took
+
+
+def _digest(answer: str | None) -> str | None:
+    return None if answer is None else hashlib.sha256(answer.encode()).hexdigest()[:12]
 
 
 def _written(one: _Told, client: Client) -> _Told:

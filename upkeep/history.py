@@ -14,8 +14,8 @@ from datetime import datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from upkeep.batch import Choice, Decided
-from upkeep.cases import Case, Source, normalise
+from upkeep.batch import Choice, Decided, Question
+from upkeep.cases import Case, Source, normalise, succession
 from upkeep.config import Relabel
 
 
@@ -33,7 +33,7 @@ def label_history(
     """All that is known at a moment; rules that are not in force by then change nothing."""
     reviewed, rejected, unread = as_reviewed(cases, decided)
     texts: dict[str, list[Case]] = defaultdict(list)
-    for case in sorted(reviewed, key=lambda case: (case.valid_from is not None, case.valid_from, case.id)):
+    for case in sorted(reviewed, key=succession):
         _add(texts[normalise(case.text)], case)
     versions = [version for chain in texts.values() for version in chain]
     for rule in sorted(rules, key=lambda rule: rule.since):
@@ -57,13 +57,20 @@ def as_appended(cases: Iterable[Case]) -> list[Case]:
     return list({(normalise(case.text), case.answer): case for case in cases}.values())
 
 
+def decision_on(asked: Case | Question, decided: Mapping[str, Decided]) -> Decided | None:
+    """What reviewers decided about a case. Who accepted another answer to the request has said nothing of this one."""
+    said = decided.get(asked.id)
+    other = said is not None and said.decision is Choice.ACCEPT and said.answer != asked.answer
+    return None if other else said
+
+
 def as_reviewed(cases: Iterable[Case], decided: Mapping[str, Decided]) -> tuple[list[Case], list[Case], list[Case]]:
     """The cases as reviewers have decided, those they rejected, and doubtful ones that none of them has read."""
     kept: list[Case] = []
     rejected: list[Case] = []
     unread: list[Case] = []
     for case in cases:
-        said = decided.get(case.id)
+        said = decision_on(case, decided)
         if said is None:
             (unread if case.doubts else kept).append(case)
         elif said.answer is None:

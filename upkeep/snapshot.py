@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from upkeep.batch import Decided
 from upkeep.cases import Case, digest, fraction, normalise
 from upkeep.config import NewLabels, Relabel, Unreviewed
-from upkeep.history import as_appended, as_reviewed, current, label_history
+from upkeep.history import as_appended, as_reviewed, current, decision_on, label_history
 from upkeep.progress import Progress, silent
 from upkeep.recipes import ChatRecipe, Outdated, Recipe
 from upkeep.rules import Themed
@@ -152,7 +152,7 @@ def _waits(case: Case, facts: Facts, terms: Terms) -> bool:
     """Is it left out until the reviewers who were asked have answered? A doubtful one always is, by its history."""
     if terms.unreviewed is Unreviewed.USE_OUTCOMES or case.doubts:
         return False
-    return case.id in facts.asked and case.id not in facts.decided
+    return case.id in facts.asked and decision_on(case, facts.decided) is None
 
 
 def _mix(cases: Sequence[Case], terms: Terms) -> list[Case]:

@@ -1,7 +1,8 @@
 """What did production teach since the last collection?
 
 In the client's store, by period: collections/ in counts, cases/ row by row, folded/ what said the same as a case that
-is there already. What is held out for evaluation stands among the cases, and so does what is likely a mistake.
+is there already, taken/ of which predictions all that was taken. What is held out for evaluation stands among the
+cases, and so does what is likely a mistake.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from datetime import datetime
 from upkeep import records
 from upkeep.beginning import log_begins
 from upkeep.cases import Case
-from upkeep.collection import LATE, Collected, collect
+from upkeep.collection import LATE, Collected, Taken, collect
 from upkeep.config import PersonalData
 from upkeep.desk import Desk
 from upkeep.doubtful import Doubt, languages_of
@@ -30,6 +31,7 @@ from upkeep.suspects import LATELY, Answered, find_suspects, judges
 JUDGED = 3000
 """So many cases of a collection are looked at for mistakes, drawn by chance: to embed them takes longer than all the
 rest, and people are asked about a few hundred."""
+TAKEN = "taken/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +82,11 @@ def collect_cases(desk: Desk, period: str, as_of: datetime, *, progress: Progres
         there = known_cases(desk, moment, but=rows)
         # what somebody says is not folded into a mere proposal
         known = [case for case in there if Doubt.PROPOSED not in case.doubts]
+        taken, unkept = _taken(desk, earlier, but=period, since=start)
         found = collect(
             log,
-            since=since,
+            since=unkept,
+            taken=taken,
             known=known,
             client=desk.client,
             at=moment,
@@ -97,6 +101,7 @@ def collect_cases(desk: Desk, period: str, as_of: datetime, *, progress: Progres
             unjudged = f"in none, {exc}"
     records.save_rows(desk.store, rows, found.cases)
     records.save_rows(desk.store, f"folded/{period}.jsonl", found.folds)
+    records.save(desk.store, f"{TAKEN}{period}.json", Taken(moment, found.taken))  # last: all of it is there
     counts = Collection(
         period=period,
         as_of=moment,
@@ -113,6 +118,20 @@ def collect_cases(desk: Desk, period: str, as_of: datetime, *, progress: Progres
     )
     records.save(desk.store, key, counts)
     return counts
+
+
+def _taken(
+    desk: Desk, earlier: Sequence[Collection], *, but: str, since: datetime
+) -> tuple[list[Taken], datetime | None]:
+    """What other collections took of predictions since a moment, and until when those took all that have not kept it.
+
+    One whose run did not get to its end counts too: done again, it takes the same.
+    """
+    kept = set(desk.store.keys(TAKEN)) - {f"{TAKEN}{but}.json"}
+    by_key = {f"{TAKEN}{one.period}.json": one.as_of for one in earlier}
+    long_ago = {key for key, as_of in by_key.items() if as_of <= since}
+    taken = [records.load(desk.store, key, Taken) for key in sorted(kept - long_ago)]
+    return taken, max((as_of for key, as_of in by_key.items() if key not in kept), default=None)
 
 
 def _judged(desk: Desk, cases: Sequence[Case], known: Sequence[Case], moment: datetime) -> tuple[Case, ...]:

@@ -35,6 +35,7 @@ from upkeep.config import Unreviewed
 from upkeep.deciding import understand
 from upkeep.desk import Desk
 from upkeep.errors import NotFoundError, SheetError, StoreError
+from upkeep.history import decision_on
 from upkeep.redaction import redact_cases
 from upkeep.sheet import Rejected
 from upkeep.stages.snapshot import decided_by, snapshots, stamp
@@ -188,13 +189,11 @@ def _sent(desk: Desk) -> Iterator[datetime]:
     yield from (one.as_of for one in _batches(desk))
 
 
-def _batches(desk: Desk) -> list[Batch]:
-    return [records.load(desk.store, key, Batch) for key in desk.store.keys("batches/") if key.endswith(".json")]
-
-
 def asked(desk: Desk) -> dict[str, Question]:
-    """Every case that people were ever asked to look over."""
+    """Every case that people were ever asked to look over, with the answer that they were asked about last."""
     keys = [key for key in desk.store.keys("batches/") if key.endswith(".jsonl")]
+    sent = {f"batches/{batch.period}.jsonl": batch.as_of for batch in _batches(desk)}
+    keys.sort(key=lambda key: (key not in sent, sent.get(key)))  # a batch of a run that died is the newest
     return {one.id: one for key in keys for one in records.load_rows(desk.store, key, Question)}
 
 
@@ -221,10 +220,15 @@ def no_longer_waiting(desk: Desk, as_of: datetime) -> Waiting | None:
     return found[-1] if found and not _undecided(desk, found[-1], as_of) else None
 
 
+def _batches(desk: Desk) -> list[Batch]:
+    return [records.load(desk.store, key, Batch) for key in desk.store.keys("batches/") if key.endswith(".json")]
+
+
 def _undecided(desk: Desk, waiting: Waiting, as_of: datetime) -> set[str]:
     if desk.client.unreviewed is not Unreviewed.WAIT:
         return set()
-    return set(waiting.cases) - decided_by(desk, desk.local(as_of)).keys()
+    questions, decided = asked(desk), decided_by(desk, desk.local(as_of))
+    return {one for one in waiting.cases if decision_on(questions[one], decided) is None}
 
 
 def _keep(desk: Desk, back: Back, key: str, *, name: str, at: datetime) -> Returned:
@@ -277,12 +281,13 @@ def _from_queue(desk: Desk, as_of: datetime) -> list[Returned]:
     """What was answered in MLflow since the last time, of batches with a case that nobody has decided about."""
     if not review_queue.available(tracking_uri()):
         return []
-    questions, before = asked(desk), decided_by(desk, desk.local(as_of))
+    before = decided_by(desk, desk.local(as_of))
     found = []
     for batch in _batches(desk):
         rows = records.load_rows(desk.store, f"batches/{batch.period}.jsonl", Question)
-        if batch.page is None or all(one.id in before for one in rows):
+        if batch.page is None or all(decision_on(one, before) for one in rows):
             continue
+        questions = {one.id: one for one in rows}
         try:
             answers = review_queue.collect(desk.client.client, batch.period, uri=tracking_uri())
         except NotFoundError:  # another server's

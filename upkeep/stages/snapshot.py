@@ -235,7 +235,7 @@ def _decided(desk: Desk, keys: Iterable[str], moment: datetime) -> dict[str, Dec
     """The newest decision about each case, of those that had come back by the moment."""
     back = [key for key in keys if key.startswith("reviewed/") and key < f"reviewed/{stamp(moment)}~"]
     found = [one for key in sorted(back) for one in records.load_rows(desk.store, key, Decided)]
-    return {one.id: one for one in found}
+    return {one.id: one for one in sorted(found, key=lambda one: one.at)}
 
 
 def _read(desk: Desk, made: Made) -> Snapshot:

@@ -1,0 +1,130 @@
+"""Is all that people say collected, and once, whenever it arrives and whoever asks for it?"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.small_client import configure
+from tests.texts import text
+from upkeep import records
+from upkeep.cases import Case
+from upkeep.collection import Fold
+from upkeep.desk import GOLDEN, Desk, open_desk
+from upkeep.log import Outcome, OutcomeSource, Prediction
+from upkeep.log_files import write_outcomes, write_predictions
+from upkeep.stages.collection import collect_cases
+from upkeep.stages.snapshot import take_snapshot
+
+MONDAY = datetime(2026, 5, 4, 6, tzinfo=UTC)
+DAY, WEEK = timedelta(days=1), timedelta(weeks=1)
+ASKED = MONDAY - 3 * DAY
+CALLED = (text(2), text(4), text(2))
+"""What is asked by a customer, another one, and by a third in the first one's words."""
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch) -> Desk:
+    configure(tmp_path / "configs", monkeypatch, relabel=[], base_model={"path": "models/nowhere"})
+    desk = open_desk("northwind")
+    rows = [
+        Prediction(str(n), ASKED + timedelta(minutes=n), asked, "order_status", 0.9, "1", True)
+        for n, asked in enumerate(CALLED)
+    ]
+    write_predictions(desk.store, rows, name="api")
+    return desk
+
+
+def said(desk: Desk, number: int, answer: str | None, at: datetime, *, name: str = "", correct=None) -> None:
+    """A file that the client exports with one outcome."""
+    outcome = Outcome(str(number), at, OutcomeSource.CUSTOMER, answer, correct)
+    write_outcomes(desk.store, [outcome], name=name or f"{number}-{answer}")
+
+
+def collected(desk: Desk, period: str, at: datetime) -> tuple[list[tuple[str, str]], int]:
+    """The new cases with their answers, and how many requests were folded."""
+    collect_cases(desk, period, at)
+    cases = records.load_rows(desk.store, f"cases/{period}.jsonl", Case)
+    folds = records.load_rows(desk.store, f"folded/{period}.jsonl", Fold)
+    return [(case.id, case.answer) for case in cases], sum(fold.requests for fold in folds)
+
+
+def test_what_a_file_brings_that_comes_after_the_collection_is_collected_by_the_next(desk):
+    said(desk, 0, "refund_request", MONDAY - DAY)
+    assert collected(desk, "2026-W18", MONDAY) == ([("p-0", "refund_request")], 0)
+    said(desk, 1, "refund_request", MONDAY - DAY)
+    said(desk, 2, "refund_request", MONDAY - DAY)
+    assert collected(desk, "2026-W19", MONDAY + WEEK) == ([("p-1", "refund_request")], 1)
+    assert collected(desk, "2026-W20", MONDAY + 2 * WEEK) == ([], 0)
+
+
+def test_an_older_answer_that_comes_late_counts_where_the_newest_opinion_named_none(desk):
+    said(desk, 0, None, MONDAY - timedelta(hours=1), correct=False)
+    assert collect_cases(desk, "2026-W18", MONDAY).without_answer == 1
+    assert collect_cases(desk, "2026-W19", MONDAY + WEEK).without_answer == 0
+    said(desk, 0, "refund_request", MONDAY - DAY)
+    assert collected(desk, "2026-W20", MONDAY + 2 * WEEK) == ([("p-0", "refund_request")], 0)
+
+
+def test_who_says_again_what_was_folded_is_not_counted_twice(desk):
+    for number in (0, 2):
+        said(desk, number, "refund_request", MONDAY - DAY)
+    assert collected(desk, "2026-W18", MONDAY) == ([("p-0", "refund_request")], 1)
+    said(desk, 2, "refund_request", MONDAY + DAY, name="again")
+    said(desk, 0, None, MONDAY + DAY, correct=False)  # of an answer that the model did not give
+    assert collected(desk, "2026-W19", MONDAY + WEEK) == ([], 0)
+
+
+def test_a_collection_that_has_not_kept_what_it_took_has_taken_all_that_was_said_before_it(desk):
+    for number in (0, 2):
+        said(desk, number, "refund_request", MONDAY - DAY)
+    collect_cases(desk, "2026-W18", MONDAY)
+    desk.store.delete("taken/2026-W18.json")
+    said(desk, 0, "refund_request", MONDAY + DAY, name="again")
+    said(desk, 1, "refund_request", MONDAY + DAY)
+    assert collected(desk, "2026-W19", MONDAY + WEEK) == ([("p-1", "refund_request")], 0)
+    said(desk, 0, None, MONDAY + 8 * DAY, name="again", correct=False)
+    said(desk, 2, "delivery_delay", MONDAY + 8 * DAY)
+    assert collected(desk, "2026-W20", MONDAY + 2 * WEEK) == ([("p-2", "delivery_delay")], 0)
+
+
+def test_a_run_that_died_is_done_again_with_the_same_end_whatever_was_collected_since(desk):
+    for number in (0, 2):
+        said(desk, number, "refund_request", MONDAY - DAY)
+    first = collected(desk, "2026-W18", MONDAY)
+    desk.store.delete("collections/2026-W18.json")
+    said(desk, 1, "refund_request", MONDAY + DAY)
+    assert collected(desk, "2026-W19", MONDAY + WEEK) == ([("p-1", "refund_request")], 0)
+    assert collected(desk, "2026-W18", MONDAY) == first
+
+
+def test_a_collection_of_an_earlier_moment_leaves_alone_what_a_later_one_took(desk):
+    said(desk, 0, "refund_request", MONDAY - 2 * DAY)
+    assert collected(desk, "2026-W18", MONDAY) == ([("p-0", "refund_request")], 0)
+    said(desk, 0, "delivery_delay", MONDAY + DAY)
+    said(desk, 2, "delivery_delay", MONDAY + DAY)
+    assert collected(desk, "2026-W19", MONDAY + WEEK) == ([("p-0", "delivery_delay")], 1)
+    said(desk, 1, "refund_request", MONDAY - 2 * DAY)  # has only come by now
+    assert collected(desk, "2026-04", MONDAY - DAY) == ([("p-1", "refund_request")], 0)
+    assert collected(desk, "2026-05", MONDAY + 2 * DAY) == ([], 0)
+    assert collected(desk, "2026-06", MONDAY + 2 * WEEK) == ([], 0)
+
+
+def test_what_comes_between_two_collections_of_one_moment_is_left_to_the_next_where_the_first_took_it(desk):
+    said(desk, 0, "refund_request", MONDAY - 2 * DAY)
+    assert collected(desk, "2026-W18", MONDAY) == ([("p-0", "refund_request")], 0)
+    said(desk, 0, "delivery_delay", MONDAY - DAY)
+    assert collected(desk, "2026-05", MONDAY) == ([], 0)
+    assert collected(desk, "2026-W19", MONDAY + WEEK) == ([("p-0", "delivery_delay")], 0)
+
+
+def test_the_newest_of_several_answers_is_collected_and_taught_whatever_the_collections_are_called(desk):
+    records.save_rows(desk.store, GOLDEN, [])
+    asked = ["refund_request", "delivery_delay", "refund_request"]
+    for week, (period, answer) in enumerate(zip(("2026-W18", "2026-06", "2026-05"), asked, strict=True)):
+        at = MONDAY + week * WEEK
+        said(desk, 0, answer, at - DAY, name=period)
+        assert collected(desk, period, at) == ([("p-0", answer)], 0)
+        taught = take_snapshot(desk, f"taught-{week}", at).lessons
+        assert [(one.case.id, one.case.answer) for one in taught] == [("p-0", answer)]

@@ -10,9 +10,9 @@ import pytest
 from tests import texts
 from tests.small_client import configure
 from upkeep.cases import Item
-from upkeep.desk import Desk, open_desk
+from upkeep.desk import LAUNCH, Desk, open_desk
 from upkeep.errors import AlreadyExistsError, NotEnoughDataError
-from upkeep.stages.onboarding import LAUNCH, onboard
+from upkeep.stages.onboarding import onboard
 from upkeep.stages.release import in_service, release_log
 from upkeep.stages.snapshot import locked_items, taught_texts
 

@@ -140,7 +140,6 @@ def test_what_it_was_chosen_by_is_on_record(desk):
     made = snapshot(desk, "2026-05")
     assert made.digest == taken.digest
     assert made.terms.rules == (Relabel.model_validate(RULE),)
-    assert made.terms.new_since == APRIL
     assert made.proof.locked == len(locked_items(desk)) > 1
     assert made.left_out["nearly an evaluation item"] == 1
     by_id = {one.case.id: one for one in taken.lessons}
@@ -148,6 +147,24 @@ def test_what_it_was_chosen_by_is_on_record(desk):
     held = {one.text for one in locked_items(desk)} - {text(3)}
     assert held
     assert not held & {one.case.text for one in taken.lessons if one.use is not Side.HOLDOUT}
+
+
+def test_new_is_what_the_model_in_service_was_not_taught_whatever_was_held_since(desk):
+    came = [
+        Entry(1, APRIL, Action.LAUNCH, "1", None, "onboarding", "", "test"),
+        Entry(2, MAY, Action.PROMOTE, "2", "1", "gate", "", "test", decision="2026-04"),
+        Entry(3, MAY + timedelta(days=40), Action.PROMOTE, "4", "2", "ada", "", "test", decision="2026-Q2-variant-x"),
+        Entry(4, MAY + timedelta(days=70), Action.ROLLBACK, "1", "4", "ada", "", "test"),
+    ]
+    for one in came:
+        records.save(desk.store, f"releases/log/{one.number:06}.json", one)
+    take_snapshot(desk, "2026-05", MAY + timedelta(days=1))  # its model was held
+    take_snapshot(desk, "2026-06", MAY + timedelta(days=31))
+    take_snapshot(desk, "2026-Q2-variant-x", MAY + timedelta(days=39), head=("warranty_claim", "order_status", "x"))
+    take_snapshot(desk, "2026-07", MAY + timedelta(days=61))  # version 4 is version 2 with another row
+    take_snapshot(desk, "2026-08", MAY + timedelta(days=92))  # nobody knows when version 1 was taught
+    periods = ("2026-05", "2026-06", "2026-07", "2026-08")
+    assert [snapshot(desk, one).terms.new_since for one in periods] == [APRIL, APRIL, APRIL, None]
 
 
 def test_a_new_category_is_a_label_like_others_once_its_model_has_gone_into_service(desk):

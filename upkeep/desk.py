@@ -25,7 +25,9 @@ from upkeep.store import Store, address
 from upkeep.tally import Tally, tally
 from upkeep.windows import sample_window, tally_windows
 
-LAUNCH_CASES = "cases/launch.jsonl"
+LAUNCH = "launch"
+"""What stands in place of a period for the first model."""
+LAUNCH_CASES = f"cases/{LAUNCH}.jsonl"
 GOLDEN = "evaluation/golden.jsonl"
 
 

@@ -28,7 +28,7 @@ from upkeep.stages.comparison_runs import Scored, log_comparison
 from upkeep.stages.evaluation import Lessons, evaluation_sets, load_outcomes, save_outcomes, variant_sets
 from upkeep.stages.finetuning import Challenger, challengers, load_model
 from upkeep.stages.release import in_service, release_log
-from upkeep.stages.snapshot import snapshots, taught_texts
+from upkeep.stages.snapshot import taught_by, taught_texts
 from upkeep.themes import LEAST, nearest
 from upkeep.verdict import Outcome, Terms, verdict
 
@@ -116,7 +116,9 @@ def compare_models(
     # what the champion itself was chosen for getting right it has right by luck too: any other model would lose there
     served = [one.period for one in decisions(desk) if one.applied and one.challenger != champion]
     if label is None:
-        sets = evaluation_sets(desk, moment, served=served, taught=_taught(desk, champion, old))
+        taught = taught_by(desk, champion)
+        lessons = Lessons(taught.terms.moment, frozenset(taught.labels), taught.terms.rules) if taught else None
+        sets = evaluation_sets(desk, moment, served=served, taught=lessons)
     else:
         known = {*old.manifest.labels, desk.client.out_of_scope_label}
         sets = variant_sets(desk, moment, served=served, label=label, known=known)
@@ -159,13 +161,6 @@ def compare_models(
     log_comparison(desk, decision, Scored(sets, scores, outcomes, judged, _costs(desk, models, sets["golden"])))
     records.save(desk.store, key, decision)
     return decision
-
-
-def _taught(desk: Desk, version: str, model: Model) -> Lessons | None:
-    """What a version was taught, where that is on record."""
-    period = next((one.period for one in challengers(desk) if one.version == version), None)
-    made = next((one for one in snapshots(desk) if one.period == period), None)
-    return Lessons(made.terms.moment, frozenset(model.manifest.labels), made.terms.rules) if made else None
 
 
 def _not_taught(

@@ -27,7 +27,7 @@ RECENT = timedelta(days=92)
 
 
 class Lessons(NamedTuple):
-    """What the champion was taught: the answers right at a moment, by the rules known then, and its labels.
+    """What the champion was taught: the answers right at a moment, by the rules and with the labels of then.
 
     One that writes has no labels.
     """

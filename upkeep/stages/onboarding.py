@@ -13,7 +13,7 @@ from typing import TypeVar
 from upkeep import records
 from upkeep.cases import Case, Item
 from upkeep.config import PersonalData
-from upkeep.desk import GOLDEN, LAUNCH_CASES, Desk
+from upkeep.desk import GOLDEN, LAUNCH, LAUNCH_CASES, Desk
 from upkeep.errors import AlreadyExistsError, NotEnoughDataError
 from upkeep.progress import Progress, silent
 from upkeep.redaction import redact_cases
@@ -25,7 +25,6 @@ from upkeep.store import address
 
 Row = TypeVar("Row", Case, Item)
 
-LAUNCH = "launch"
 REDACTED = "evaluation/redacted.json"
 
 

@@ -17,9 +17,10 @@ from upkeep import records
 from upkeep.batch import Decided, Question
 from upkeep.cases import Case, normalise
 from upkeep.collection import Fold
-from upkeep.desk import Desk
+from upkeep.desk import LAUNCH, Desk
 from upkeep.errors import NotFoundError, SnapshotError
 from upkeep.progress import Progress, silent
+from upkeep.release import Action
 from upkeep.sides import Locked, Proof, lock
 from upkeep.snapshot import Facts, Lesson, Snapshot, Terms, choose, difference
 from upkeep.stages.in_force import rules_in_force
@@ -98,6 +99,22 @@ def snapshots(desk: Desk) -> list[Made]:
     """Every snapshot ever taken, oldest first."""
     keys = [key for key in desk.store.keys("snapshots/") if key.endswith(".json")]
     return sorted((records.load(desk.store, key, Made) for key in keys), key=lambda one: one.terms.moment)
+
+
+def taught_by(desk: Desk, version: str) -> Made | None:
+    """What a version was taught that came into service; None where that is not on record.
+
+    A head that grew was taught nothing but its new row: of it, what the model that it grew on was taught.
+    """
+    made = {one.period: one for one in snapshots(desk)}
+    came = {one.version: one for one in release_log(desk) if one.action is not Action.ROLLBACK}
+    entry = came.get(version)
+    while entry is not None:
+        found = made.get(entry.decision or LAUNCH)
+        if found is None or not found.terms.head:
+            return found
+        entry = came.get(entry.previous or "")
+    return None
 
 
 def snapshot(desk: Desk, period: str) -> Made:
@@ -186,11 +203,11 @@ def _label_set(desk: Desk, labels: Iterable[str], moment: datetime) -> int:
 
 def _terms(desk: Desk, facts: Facts, moment: datetime, head: tuple[str, ...]) -> Terms:
     client = desk.client
-    # a head that grew was taught nothing but its new row
-    earlier = [one.terms.moment for one in snapshots(desk) if one.terms.moment < moment and not one.terms.head]
+    log = [one for one in release_log(desk) if one.at <= moment]
+    taught = taught_by(desk, log[-1].version) if log and not head else None
     return Terms(
         moment=moment,
-        new_since=None if head else max(earlier, default=None),
+        new_since=taught.terms.moment if taught else None,
         zone=client.time_zone,
         labels=tuple(dict.fromkeys([*client.labels, *_agreed_since(desk, moment)])),
         out_of_scope=client.out_of_scope_label,

@@ -49,15 +49,17 @@ def test_each_request_is_answered_under_its_id_so_many_at_a_time(tmp_path):
 
 def test_a_line_that_cannot_be_used_is_kept_with_its_number_and_what_is_wrong(tmp_path):
     lines = ['{"id": "a", "input": "hello"}', "", "{", "[1]", '{"id": "b", "input": " "}', '{"id": 3, "input": "x"}']
+    lines.append(r'{"id": "c", "input": "half an emoji: \ud83d"}')
     (tmp_path / "in.jsonl").write_text("\n".join(lines))
     done = answer_file(Counting(), tmp_path / "in.jsonl", tmp_path / "out.jsonl", version="1")
-    assert (done.answered, done.rejected) == (1, 4)
+    assert (done.answered, done.rejected) == (1, 5)
     assert done.rejects == tmp_path / "out.rejected.jsonl"
     assert [(one["line"], one["reason"].partition(":")[0]) for one in read(done.rejects)] == [
         (3, "not JSON"),
         (4, "found list, expected an object with `id` and `input`"),
         (5, "input"),
         (6, "id"),
+        (7, "not JSON"),
     ]
     assert read(done.rejects)[3]["reason"] == "id: found 3, expected a text that is not empty"
 

@@ -91,6 +91,24 @@ def test_a_template_that_refuses_a_system_prompt_is_named(chat):
         Chat(strict, 32, 24, system_prompt="Be brief.").prompt("refund?")
 
 
+def test_an_answer_ends_where_the_template_ends_it_whatever_it_puts_before_one(chat):
+    import copy
+
+    thinking = copy.copy(chat.tokenizer)
+    thinking.chat_template = chat.tokenizer.chat_template.replace("message.content", "'<|system|>' + message.content")
+    assert thinking.chat_template != chat.tokenizer.chat_template
+    assert Chat(thinking, 32, 24).stop == chat.stop
+
+
+def test_a_template_that_asks_for_the_date_is_told_one_that_stays(chat):
+    import copy
+
+    dated, plain = copy.copy(chat.tokenizer), copy.copy(chat.tokenizer)
+    dated.chat_template = "{{ strftime_now('%d %b %Y') }}" + chat.tokenizer.chat_template
+    plain.chat_template = "01 Jan 2026" + chat.tokenizer.chat_template
+    assert Chat(dated, 64, 24).prompt("refund?") == Chat(plain, 64, 24).prompt("refund?")
+
+
 def test_a_template_that_changes_what_was_asked_cannot_be_taught(chat):
     import copy
 

@@ -10,6 +10,7 @@ import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from upkeep.base_model import resolve_base
 from upkeep.cases import Case, Source
 from upkeep.desk import open_desk
 from upkeep.errors import NotEnoughDataError, TrainingError
-from upkeep.finetuning import finetune, labelled, weighed
+from upkeep.finetuning import View, calibrate, finetune, labelled, weighed
 from upkeep.home import home
 from upkeep.passes import Labelled, scaled
 from upkeep.progress import silent
@@ -27,6 +28,7 @@ from upkeep.recipes import Weight
 from upkeep.replay import go_live
 from upkeep.sides import Side
 from upkeep.snapshot import Facts, Lesson, Snapshot, Terms, choose
+from upkeep.threshold import NOTHING_AUTOMATIC
 
 SIZE = 14
 HERE = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
@@ -236,6 +238,19 @@ def test_labels_of_three_cases_are_found_more_often_by_what_they_count_together(
         answers = model.answer([case.text for case in asked])
         found.append(sum(one.output == case.answer for one, case in zip(answers, asked, strict=True)) / len(asked))
     assert found[1] > 1.5 * found[0], found
+
+
+def test_requests_that_the_model_itself_hands_over_keep_no_promise(desk, data):
+    client = desk.client.model_copy(update={"promised_precision": 0.9, "expected_out_of_scope": 0.0})
+    known, none = ("order_status", client.out_of_scope_label)
+    cases = [Case(str(n), "", known if n < 85 else "refund", Source.LAUNCH) for n in range(100)]
+    cases += [Case(str(n), "", none, Source.LAUNCH) for n in range(100, 400)]
+    chances = np.array([[0.6, 0.4]] * 100 + [[0.1, 0.9]] * 300)
+    model = SimpleNamespace(labels=(known, none), probabilities=lambda _: chances)
+    one = Labelled([""], np.array([0]), np.ones(1, dtype=np.float32))
+    view = View(np.zeros((1, 2), dtype=np.float32), np.zeros((1, 2), dtype=np.float32), one, one)
+    asked = replace(data, lessons=tuple(Lesson(Side.CALIBRATION, case) for case in cases))
+    assert calibrate(model, asked, view, client).threshold == NOTHING_AUTOMATIC  # 85 of 100 are right
 
 
 def test_its_confidences_suit_the_held_out_cases(desk, data):

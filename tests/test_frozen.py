@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
+from transformers import AutoConfig, AutoModel
 
 from upkeep import frozen
 from upkeep.base_model import resolve_base
@@ -52,6 +53,24 @@ def test_a_known_text_gives_the_same_embedding_without_the_frozen_layers(encoder
     assert len(counted) == 1
     torch.testing.assert_close(first, plain)
     torch.testing.assert_close(again, plain)
+
+
+@pytest.mark.parametrize("kind", ["mpnet", "deberta-v2", "modernbert", "xlm-roberta"])
+def test_so_it_does_on_encoders_of_other_makes(encoder, kind):
+    config = AutoConfig.for_model(
+        kind, vocab_size=30_530, hidden_size=32, num_hidden_layers=4, num_attention_heads=2, intermediate_size=64,
+        relative_attention=True, pos_att_type=["p2c", "c2p"], pad_token_id=0,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    encoder.model = AutoModel.from_config(config, attn_implementation="eager").eval()
+    encoder.tokenizer.model_input_names = ["input_ids", "attention_mask"]
+    plain = encoder.embed(TEXTS)
+    encoder.frozen = FrozenLayers(encoder.model, 2)
+    encoder.embed(TEXTS)
+    ran: list[int] = []
+    encoder.frozen.layers[0].register_forward_hook(lambda *_: ran.append(1))
+    torch.testing.assert_close(encoder.embed(TEXTS), plain)
+    assert not ran
 
 
 def test_a_known_text_may_come_with_others_in_another_order(encoder):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -34,6 +35,15 @@ def test_it_writes_what_it_was_taught_to_requests_it_never_saw(taught):
     assert sum(right) >= 38  # of 40
     assert all(0 < one.confidence < 1 for one in answers)
     assert sum(one.automatic for one in answers) >= 30
+
+
+def test_a_base_model_s_penalties_are_not_in_force(chat_base, tmp_path):  # noqa: F811
+    shutil.copytree(chat_base.folder, tmp_path / "base")
+    said = {"repetition_penalty": 1.3, "no_repeat_ngram_size": 2, "do_sample": True, "eos_token_id": 3}
+    (tmp_path / "base" / "generation_config.json").write_text(json.dumps(said))
+    model, _ = load_causal(replace(chat_base, folder=tmp_path / "base"), "fp32")
+    used = model.generation_config
+    assert (used.repetition_penalty, used.no_repeat_ngram_size, used.eos_token_id) == (None, None, 3)
 
 
 def test_lessons_in_one_sequence_teach_what_each_would_alone(chat_base):  # noqa: F811

@@ -69,6 +69,10 @@ def test_full_confidence_does_not_reach_the_threshold_of_an_unkept_promise():
     assert fit([(1.0, False, 1)], 0.95).threshold > 1.0
 
 
+def test_what_has_no_confidence_is_never_automatic():
+    assert fit([(0.9, True, 1), (0.0, True, 1)], 0.9) == Fit(threshold=0.9, automatic=0.5, precision=1.0, n=2)
+
+
 def test_without_held_out_cases_nothing_is_automatic():
     nothing = np.zeros(0)
     found = fit_threshold(nothing, nothing.astype(bool), weight=nothing, promised=0.5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -78,6 +79,17 @@ def test_after_a_kill_it_goes_on_from_the_same_champion_only(desk, data, champio
             progress=lambda what, done, _: steps.append(done) if what.startswith("fine-tuning") else None,
         )  # fmt: skip
         assert steps[0] == first
+
+
+def test_it_goes_on_from_an_adapter_whose_modules_peft_has_put_shortly(desk, data, tmp_path):  # noqa: F811
+    everywhere = {"target_modules": ("query", "key", "value", "dense"), "trained_layers": None}
+    before = train(desk, data, batches=3, **everywhere)
+    before.model.save(tmp_path / "release")
+    named = json.loads((tmp_path / "release" / "adapter" / "adapter_config.json").read_text())["target_modules"]
+    assert len(named) < 36  # six in each of six layers
+    begun = train(desk, data, batches=3, epochs=0, champion=tmp_path / "release", **everywhere, **WARM)
+    assert begun.notes == (NOTE,)
+    assert alike(lora(begun), lora(before))
 
 
 def test_of_another_shape_it_starts_from_the_base_and_says_so(desk, data, champion):  # noqa: F811

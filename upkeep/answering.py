@@ -95,6 +95,7 @@ def _read(lines: IO[bytes]) -> Iterator[Request | Rejected]:
 def _row(number: int, line: bytes) -> Request | Rejected:
     try:
         row = json.loads(line)
+        json.dumps(row, ensure_ascii=False).encode()  # half a character is JSON, but no text
     except ValueError as exc:
         return Rejected(number, f"not JSON: {exc}")
     if not isinstance(row, dict):

@@ -6,9 +6,12 @@ is taught on the very tokens that it gets in service.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, insort
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from upkeep.errors import BaseModelError
@@ -16,6 +19,10 @@ from upkeep.turns import Role, Turn, shortened, turns
 
 NOT_LEARNED = -100
 """The label of a token that adds nothing to the loss."""
+PROBE = "[the answer]"
+"""Stands in a template for an answer, to see what comes after one."""
+TODAY = datetime(2026, 1, 1, tzinfo=UTC)
+"""What a template is told that asks for the date: with the real one a model would be taught otherwise each day."""
 
 
 class Prompt(NamedTuple):
@@ -94,11 +101,12 @@ class Chat:
     @property
     def stop(self) -> int:
         """The token that ends an answer in this template. Raises BaseModelError where nothing does."""
-        question, said = [Turn(Role.USER, "?")], "!"
-        asked, whole = self._rendered(question), self._rendered(question, answer=said)
-        if not whole.startswith(asked):
+        question = [Turn(Role.USER, "?")]
+        asked, whole = self._rendered(question), self._rendered(question, answer=PROBE)
+        _, found, rest = whole.removeprefix(asked).partition(PROBE)
+        if not (whole.startswith(asked) and found):
             raise BaseModelError("the chat template writes a prompt otherwise once it is answered; it cannot be taught")
-        after = self._tokens(whole[len(asked) :].strip().removeprefix(said).strip())
+        after = self._tokens(rest.strip())
         end = after[0] if after else self.tokenizer.eos_token_id
         if end is None:
             raise BaseModelError("neither the chat template nor the tokenizer says what ends an answer")
@@ -112,13 +120,28 @@ class Chat:
         if answer is not None:
             messages.append({"role": "assistant", "content": answer})
         try:
-            text = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=answer is None)
+            text = self.tokenizer.apply_chat_template(
+                messages,
+                chat_template=_undated(self.tokenizer.get_chat_template()),
+                tokenize=False,
+                add_generation_prompt=answer is None,
+            )
         except (TemplateError, ValueError) as exc:
             raise BaseModelError(f"the base model's chat template cannot be used: {exc}") from exc
         return str(text)
 
     def _tokens(self, text: str) -> list[int]:
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+@lru_cache
+def _undated(template: str) -> str:
+    """A template in which it is always TODAY; transformers takes no clock of ours."""
+    forms = dict.fromkeys(re.findall(r"strftime_now\(\s*[\"'](.*?)[\"']\s*\)", template))
+    if not forms:
+        return template
+    told = {form: TODAY.strftime(form) for form in forms}
+    return f"{{% macro strftime_now(form) %}}{{{{ {told}[form] }}}}{{% endmacro %}}{template}"
 
 
 def pack(lessons: Sequence[Lesson], *, capacity: int) -> list[Pack]:

@@ -40,7 +40,7 @@ def put_aside(folder: Path, state: dict[str, Any]) -> None:
 
 
 def last_put_aside(folder: Path) -> dict[str, Any] | None:
-    """The state that was kept last; None where there is none, or it is damaged."""
+    """The state that was kept last, whatever device it was on; None where there is none, or it is damaged."""
     import torch
 
     try:
@@ -49,5 +49,5 @@ def last_put_aside(folder: Path) -> dict[str, Any] | None:
         return None
     if hashlib.sha256(raw[DIGEST:]).digest() != raw[:DIGEST]:
         return None
-    state: dict[str, Any] = torch.load(io.BytesIO(raw[DIGEST:]), weights_only=True)
+    state: dict[str, Any] = torch.load(io.BytesIO(raw[DIGEST:]), weights_only=True, map_location="cpu")
     return state

@@ -167,10 +167,11 @@ def _unknown_ranks(view: View, real: NDArray[np.bool_], folds: int = 3) -> NDArr
 def _automatic(
     probabilities: NDArray[np.float64], truth: NDArray[np.int64], real: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Confidence in the answer, 0 where the model itself says out of scope, and whether the answer is right."""
+    """Confidence in the answer, and whether it is right: 0 and never where the model itself says out of scope, for that
+    is no answer that is sent."""
     top = probabilities.argmax(axis=1)
     confidence = np.where(real[top], probabilities.max(axis=1), 0.0)
-    return confidence, top == truth
+    return confidence, (top == truth) & real[top]
 
 
 def _check(data: Snapshot, client: Client) -> None:

@@ -33,6 +33,7 @@ class FrozenLayers:
         self.count = count
         self.known: dict[str, Tensor] = {}
         self.size = 0
+        self.more: int | None = None
 
     @contextmanager
     def passing(self, texts: Sequence[str], mask: Tensor) -> Iterator[None]:
@@ -46,12 +47,20 @@ class FrozenLayers:
                 yield
             return
         seen: list[Tensor] = []
-        handle = self.layers[self.count - 1].register_forward_hook(lambda _, __, output: seen.append(output))
+        handle = self.layers[self.count - 1].register_forward_hook(
+            lambda _, __, output: seen.append(self._first(output))
+        )
         try:
             yield
         finally:
             handle.remove()
         self._remember(texts, seen[0], real)
+
+    def _first(self, output: Any) -> Tensor:
+        """What a layer makes of the text; some give it in a tuple, with `more` that nothing here needs."""
+        found: Tensor = output[0] if isinstance(output, tuple) else output
+        self.more = len(output) - 1 if isinstance(output, tuple) else None
+        return found
 
     def _remember(self, texts: Sequence[str], hidden: Tensor, real: Tensor) -> None:
         with torch.inference_mode(False):
@@ -66,7 +75,7 @@ class FrozenLayers:
         own = list(self.layers[: self.count])
         try:
             for at in range(self.count):
-                self.layers[at] = _Known(hidden)
+                self.layers[at] = _Known(hidden, self.more, own[at])
             yield
         finally:
             for at, layer in enumerate(own):
@@ -74,14 +83,18 @@ class FrozenLayers:
 
 
 class _Known(torch.nn.Module):
-    """Gives what the layers are known to come to, whatever it is given."""
+    """Gives what the layers are known to come to, whatever it is given, and is else the layer it stands for."""
 
-    def __init__(self, hidden: Tensor) -> None:
+    def __init__(self, hidden: Tensor, more: int | None, layer: torch.nn.Module) -> None:
+        self.__dict__["layer"] = layer  # no part of this one, whose weights nobody is to find
         super().__init__()
-        self.hidden = hidden
+        self.given = hidden if more is None else (hidden, *[None] * more)
 
-    def forward(self, *_: object, **__: object) -> Tensor:
-        return self.hidden
+    def forward(self, *_: object, **__: object) -> Any:
+        return self.given
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__dict__["layer"], name)
 
 
 def prepare(encoder: Encoder, recipe: HeadRecipe) -> LoraConfig:

@@ -133,7 +133,7 @@ def load_causal(base: Base, precision: str) -> tuple[Any, Any]:
 
     Raises BaseModelError.
     """
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM, GenerationConfig
 
     tokenizer = load_tokenizer(base)
     four_bits = precision == "nf4"
@@ -148,6 +148,8 @@ def load_causal(base: Base, precision: str) -> tuple[Any, Any]:
         )
     except (OSError, ValueError) as exc:
         raise _unloadable(base, exc) from exc
+    ends = {name: getattr(model.generation_config, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    model.generation_config = GenerationConfig(**ends)  # a base model's penalties would be in force beside ours
     model.config.use_cache = False  # with a cache transformers takes a pack for one text: lessons would see each other
     if not four_bits:
         return model.to(device()).eval(), tokenizer

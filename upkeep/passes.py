@@ -223,7 +223,7 @@ class _Run:
         self.schedule.load_state_dict(state["schedule"])
         processor, *gpus = state["chance"]
         torch.set_rng_state(processor)
-        torch.cuda.set_rng_state_all(gpus)
+        torch.cuda.set_rng_state_all(gpus[: torch.cuda.device_count()])
         self.size, self.done, self.seconds = state["size"], state["done"], state["seconds"]
         self.losses, self.notes = state["losses"], state["notes"]
 

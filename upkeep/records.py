@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from upkeep.errors import NotFoundError, StoreError
+from upkeep.errors import AlreadyExistsError, NotFoundError, StoreError
 from upkeep.store import Store, address
 
 Record = TypeVar("Record")
@@ -23,6 +23,15 @@ def dump(record: object) -> bytes:
 def save(store: Store, key: str, record: object) -> None:
     """Write a record, replacing what was there."""
     store.write(key, dump(record))
+
+
+def create(store: Store, key: str, record: Record) -> Record:
+    """Write a record where there is none, and return the one that stands there then: somebody may have been quicker."""
+    try:
+        store.create(key, dump(record))
+    except AlreadyExistsError:
+        return load(store, key, type(record))
+    return record
 
 
 def load(store: Store, key: str, kind: type[Record]) -> Record:

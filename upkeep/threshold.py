@@ -32,13 +32,13 @@ def fit_threshold(
 
     The three arrays have one entry per held-out request: the confidence of the model's answer, whether an automatic
     answer would have been right (never, for a request no label fits), and how many real requests it stands for.
-    Ties in confidence stay together. Where no threshold keeps the promise nothing is answered automatically.
+    Ties in confidence stay together; what has none is never automatic. Where no threshold keeps the promise nothing is.
     """
     order = np.argsort(-confidence, kind="stable")
     sorted_confidence, mass = confidence[order], np.cumsum(weight[order])
     precision = np.cumsum(weight[order] * right[order]) / mass
     last_of_tie = np.append(sorted_confidence[:-1] != sorted_confidence[1:], True)
-    keeps = np.flatnonzero((precision >= promised) & last_of_tie)
+    keeps = np.flatnonzero((precision >= promised) & last_of_tie & (sorted_confidence > 0))
     if not len(keeps):
         return Fit(threshold=NOTHING_AUTOMATIC, automatic=0.0, precision=None, n=len(confidence))
     cut = keeps[-1]

@@ -16,8 +16,8 @@ from upkeep.recipes import Common, Start
 if TYPE_CHECKING:
     from peft import LoraConfig
 
-SHAPE = ("r", "lora_alpha", "target_modules")
-"""What two adapters have in common where one can go on from the other."""
+SHAPE = ("r", "lora_alpha")
+"""What two adapters have in common where one can go on from the other, besides the modules they are on."""
 
 
 class Begun(NamedTuple):
@@ -34,14 +34,14 @@ def with_adapter(model: Any, lora: LoraConfig, recipe: Common, *, base: Base, ch
 
     if recipe.start is Start.BASE:
         return Begun(get_peft_model(model, lora), False, ())
-    missing = _missing(lora, base, champion)
+    missing = _missing(model, lora, base, champion)
     if champion is None or missing:
         return Begun(get_peft_model(model, lora), False, (f"starts from the base model: {missing}",))
     warm = PeftModel.from_pretrained(model, str(champion / "adapter"), is_trainable=True)
     return Begun(warm, True, ("starts from the champion's adapter",))
 
 
-def _missing(lora: LoraConfig, base: Base, champion: Path | None) -> str | None:
+def _missing(model: Any, lora: LoraConfig, base: Base, champion: Path | None) -> str | None:
     """Why an adapter cannot go on from the champion's, if so."""
     from peft import PeftConfig
 
@@ -51,7 +51,9 @@ def _missing(lora: LoraConfig, base: Base, champion: Path | None) -> str | None:
     if there.base_digest != base.digest:
         return f"the champion stands on another one, {there.base}"
     found = PeftConfig.from_pretrained(str(champion / "adapter"))
-    other = [f"{name} {_told(found, name)}" for name in SHAPE if _told(found, name) != _told(lora, name)]
+    other = [f"{name} {getattr(found, name)}" for name in SHAPE if getattr(found, name) != getattr(lora, name)]
+    there_on, wanted = _adapted(champion), _to_adapt(model, lora)
+    other += [f"target_modules {there_on}"] if there_on != wanted else []
     return f"the champion's adapter has {', '.join(other)}" if other else None
 
 
@@ -60,6 +62,16 @@ def weights_of(champion: Path | None) -> str | None:
     return read_manifest(champion).weights_digest if champion else None
 
 
-def _told(lora: Any, name: str) -> Any:
-    found = getattr(lora, name)
-    return sorted(found) if isinstance(found, (set, list, tuple)) else found
+def _adapted(champion: Path) -> list[str]:
+    """The modules that a release's adapter is on, by its weights: PEFT shortens the list in its config as it likes."""
+    from safetensors import safe_open
+
+    with safe_open(champion / "adapter" / "adapter_model.safetensors", framework="pt") as weights:
+        names = {name.partition(".lora_")[0] for name in weights.keys() if ".lora_" in name}  # noqa: SIM118
+    return sorted(name.removeprefix("base_model.model.") for name in names)
+
+
+def _to_adapt(model: Any, lora: LoraConfig) -> list[str]:
+    from peft.tuners.tuners_utils import check_target_module_exists
+
+    return sorted(name for name, _ in model.named_modules() if check_target_module_exists(lora, name))

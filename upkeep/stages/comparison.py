@@ -159,8 +159,7 @@ def compare_models(
         duels=_duels(champion=scores[champion], challenger=scores[made.version]),
     )
     log_comparison(desk, decision, Scored(sets, scores, outcomes, judged, _costs(desk, models, sets["golden"])))
-    records.save(desk.store, key, decision)
-    return decision
+    return records.create(desk.store, key, decision)
 
 
 def _not_taught(

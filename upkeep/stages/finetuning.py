@@ -109,7 +109,7 @@ def train_challenger(
         expected_automatic=trained.fit.automatic,
         reload_exact=exact,
     )
-    records.save(desk.store, key, made)
+    made = records.create(desk.store, key, made)
     shutil.rmtree(_work(desk, period), ignore_errors=True)
     return made
 

@@ -13,7 +13,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from mlflow.exceptions import MlflowException
 
 from tests.receivers import webhook
 from tests.released import BEGUN, DECIDED, SECRET, copied, decide, released_desk, released_template  # noqa: F401 -- fixtures
@@ -21,7 +20,7 @@ from tests.small_client import configure
 from upkeep import records
 from upkeep.adapters.registry import Registry
 from upkeep.desk import Desk, open_desk
-from upkeep.errors import DecisionError, NoChampionError, ReleaseError
+from upkeep.errors import DecisionError, NoChampionError, ReleaseError, StoreError
 from upkeep.release import Action, Entry, Known, answers_differ, chosen, replaced
 from upkeep.stages.announcing import announce
 from upkeep.stages.approval import approve
@@ -301,7 +300,15 @@ def test_a_tag_and_the_alias_may_be_set_by_many_at_once(desk):
 
 
 def test_a_tag_that_cannot_be_set_is_an_error(desk):
-    with pytest.raises(MlflowException):
+    with pytest.raises(StoreError):
         desk.registry.tag("99", {"upkeep.test": "x"})
-    with pytest.raises(MlflowException):
+    with pytest.raises(StoreError):
         desk.registry.promote("99")
+
+
+def test_a_shell_that_names_another_mlflow_is_asked_whether_it_is_the_right_one(desk, tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/other.db")
+    before = list(desk.store.keys(""))
+    with pytest.raises(StoreError, match=r"other\.db: .*northwind not found; is MLFLOW_TRACKING_URI set to the server"):
+        approve(open_desk("northwind"), "2026-03", by="ada", reason="looks right", at=DECIDED)
+    assert list(desk.store.keys("")) == before

@@ -366,7 +366,10 @@ def test_a_server_that_does_not_answer_is_a_store_error_within_seconds(s3_endpoi
 
 def test_a_download_that_breaks_off_again_and_again_is_a_store_error(breaking_s3_endpoint, tmp_path):  # noqa: F811
     store = open_store("s3://bucket/acme", endpoint=breaking_s3_endpoint)
-    with pytest.raises(StoreError, match=r"s3://bucket/acme/log/a\.parquet: Max Retries Exceeded: 4 read, but total bytes expected is 1000"):
+    with pytest.raises(
+        StoreError,
+        match=r"s3://bucket/acme/log/a\.parquet: Max Retries Exceeded: 4 read, but total bytes expected is 1000",
+    ):
         store.fetch("log/a.parquet", tmp_path)
 
 

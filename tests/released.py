@@ -21,7 +21,7 @@ from upkeep.encoder import load_encoder
 from upkeep.manifest import Manifest
 from upkeep.stages.comparison import Decision
 from upkeep.stages.evaluation import save_outcomes
-from upkeep.stages.finetuning import Challenger
+from upkeep.stages.finetuning import DIGEST, Challenger
 from upkeep.stages.release import launch, publish
 from upkeep.verdict import Outcome, Terms, verdict
 
@@ -90,11 +90,11 @@ def register(desk: Desk, seed: int) -> str:
         folder = Path(scratch) / "release"
         made = Classifier(encoder, torch.nn.Linear(encoder.width, len(LABELS)), manifest).save(folder)
         version = desk.registry.register(
-            run, folder, base_model=desk.client.base_model.model_dump(), about="a test", tags={}
+            run, folder, base_model=desk.client.base_model.model_dump(), about="a test", tags={DIGEST: f"data {seed}"}
         )
     challenger = Challenger(
         period=f"made-{version}", as_of=BEGUN, version=version, labels=LABELS, new_labels=(), waiting_labels={},
-        trained_on=0, superseded=0, training_digest="", weights_digest=made.weights_digest, threshold=0.3,
+        trained_on=0, superseded=0, training_digest=f"data {seed}", weights_digest=made.weights_digest, threshold=0.3,
         expected_automatic=0.0, reload_exact=True,
     )  # fmt: skip
     records.save(desk.store, f"challengers/made-{version}.json", challenger)

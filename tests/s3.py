@@ -1,4 +1,4 @@
-"""An S3 server on a free loopback port, and one that ignores conditional writes."""
+"""An S3 server on a free loopback port, one that ignores conditional writes, and one that breaks off."""
 
 from __future__ import annotations
 
@@ -64,13 +64,33 @@ def careless_s3_endpoint() -> Iterator[tuple[str, dict[str, bytes]]]:
                 self.send_header("Content-Length", "0")
             self.end_headers()
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Careless)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    with _credentials():
-        yield f"http://127.0.0.1:{server.server_port}", objects
-    server.shutdown()
-    server.server_close()
+    with _serving(Careless) as endpoint:
+        yield endpoint, objects
+
+
+@pytest.fixture
+def breaking_s3_endpoint() -> Iterator[str]:
+    """The address of a server that says how long an object is and breaks off before its end."""
+
+    class Breaking(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self._announce()
+
+        def do_GET(self) -> None:
+            self._announce()
+            self.wfile.write(b"PAR1")
+
+        def log_message(self, *args: object) -> None:
+            """Say nothing."""
+
+        def _announce(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.send_header("ETag", '"a"')
+            self.end_headers()
+
+    with _serving(Breaking) as endpoint:
+        yield endpoint
 
 
 def new_bucket(endpoint: str) -> str:
@@ -78,6 +98,17 @@ def new_bucket(endpoint: str) -> str:
     name = f"client-{uuid4().hex[:12]}"
     with urlopen(Request(f"{endpoint}/{name}", method="PUT")):
         return name
+
+
+@contextmanager
+def _serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    with _credentials():
+        yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
 
 
 @contextmanager

@@ -6,10 +6,10 @@ import time
 from contextlib import suppress
 
 import pytest
-from mlflow.exceptions import MlflowException
 
 from upkeep.adapters.live import EVERY, PAUSE, Live, watched
 from upkeep.adapters.registry import Registry, Run
+from upkeep.errors import StoreError
 
 TAGS = {"upkeep.period": "2026-03"}
 
@@ -41,12 +41,12 @@ def test_what_mlflow_did_not_take_is_given_again(registry, monkeypatch):
     with registry.run("training", TAGS) as run:
         told = Live(run, clock=lambda: hand[0])
         with monkeypatch.context() as away:
-            away.setattr(run, "history", lambda _: (_ for _ in ()).throw(MlflowException("no answer")))
+            away.setattr(run, "history", lambda _: (_ for _ in ()).throw(StoreError("no answer")))
             hand[0] = EVERY
             told({"training/loss": 3.0}, 1)  # training goes on
             hand[0] += PAUSE - 1
             told({"training/loss": 2.0}, 2)
-            with pytest.raises(MlflowException):
+            with pytest.raises(StoreError):
                 told.flush()
         told.flush()
         assert points(registry, run.run_id, "training/loss") == [(1, 3.0), (2, 2.0)]

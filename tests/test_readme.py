@@ -7,10 +7,12 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow.parquet as pq
+from sqlalchemy import make_url
 
 from tests.small_client import copy_configs, timeline
 from upkeep.adapters.store import open_store
@@ -70,3 +72,10 @@ def test_every_command_in_the_readme_runs(tmp_path):
     }  # fmt: skip
     decided = sum(len(month["decisions"]) for month in months)
     assert played["judged_again"] == {"decisions": decided, "identical": decided, "different": {}}
+
+
+def test_the_databases_in_the_readme_are_named_with_the_drivers_that_the_extra_installs():
+    urls = re.findall(r"postgresql[+\w]*://[^']*", (ROOT / "README.md").read_text())
+    extra = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["postgres"]
+    named = [make_url(url).get_driver_name() for url in urls]
+    assert named == [re.match(r"\w+", requirement)[0] for requirement in extra]

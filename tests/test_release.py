@@ -13,19 +13,20 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from mlflow.exceptions import MlflowException
 
 from tests.receivers import webhook
-from tests.released import BEGUN, DECIDED, SECRET, copied, decide, released_desk, released_template  # noqa: F401 -- fixtures
+from tests.released import BEGUN, DECIDED, SECRET, copied, decide, register, released_desk, released_template  # noqa: F401 -- fixtures
 from tests.small_client import configure
 from upkeep import records
 from upkeep.adapters.registry import Registry
+from upkeep.adapters.store import open_store
 from upkeep.desk import Desk, open_desk
-from upkeep.errors import DecisionError, NoChampionError, ReleaseError
+from upkeep.errors import DecisionError, NoChampionError, ReleaseError, StoreError
 from upkeep.release import Action, Entry, Known, answers_differ, chosen, replaced
 from upkeep.stages.announcing import announce
 from upkeep.stages.approval import approve
 from upkeep.stages.comparison import decision
+from upkeep.stages.finetuning import Challenger, train_challenger
 from upkeep.stages.release import current_release, in_service, launch, release_log, roll_back, settle
 
 
@@ -301,7 +302,45 @@ def test_a_tag_and_the_alias_may_be_set_by_many_at_once(desk):
 
 
 def test_a_tag_that_cannot_be_set_is_an_error(desk):
-    with pytest.raises(MlflowException):
+    with pytest.raises(StoreError):
         desk.registry.tag("99", {"upkeep.test": "x"})
-    with pytest.raises(MlflowException):
+    with pytest.raises(StoreError):
         desk.registry.promote("99")
+
+
+def test_a_shell_that_names_another_mlflow_is_asked_whether_it_is_the_right_one(desk, tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/other.db")
+    before = list(desk.store.keys(""))
+    with pytest.raises(StoreError, match=r"other\.db: .*northwind not found; is MLFLOW_TRACKING_URI set to the server"):
+        approve(open_desk("northwind"), "2026-03", by="ada", reason="looks right", at=DECIDED)
+    assert list(desk.store.keys("")) == before
+
+
+def test_a_retrain_in_a_shell_that_names_another_mlflow_ends_before_anything_is_written(desk, tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/other.db")
+    before, elsewhere = list(desk.store.keys("")), open_desk("northwind")
+    named = (
+        r"other\.db has no version 1 of 'northwind', which the release log names as in service; is MLFLOW_TRACKING_URI"
+    )
+    with pytest.raises(StoreError, match=f"client northwind: MLflow at .*{named}"):
+        train_challenger(elsewhere, "2026-04", DECIDED, seed=0)
+    other = replace(elsewhere, store=open_store(str(tmp_path / "other")))
+    assert register(other, seed=7) == "1"  # each MLflow counts from 1
+    named = r"has another version 1 than .* in service: taught data 7, expected data 0; is"
+    with pytest.raises(StoreError, match=named):
+        train_challenger(elsewhere, "2026-04", DECIDED, seed=0)
+    assert list(desk.store.keys("")) == before
+
+
+def test_a_challenger_whose_version_is_in_another_mlflow_is_not_taken_for_this_one_s(desk):
+    made = records.load(desk.store, "challengers/made-2.json", Challenger)
+    assert train_challenger(desk, "made-2", DECIDED, seed=0) == made
+    records.save(desk.store, "challengers/2026-04.json", replace(made, training_digest="data 7"))
+    named = (
+        "another version 2 than challengers/2026-04.json names: taught data 1, expected data 7; is MLFLOW_TRACKING_URI"
+    )
+    with pytest.raises(StoreError, match=named):
+        train_challenger(desk, "2026-04", DECIDED, seed=0)
+    records.save(desk.store, "challengers/2026-04.json", replace(made, version="9"))
+    with pytest.raises(StoreError, match=r"no version 9 of 'northwind', which challengers/2026-04\.json names; is"):
+        train_challenger(desk, "2026-04", DECIDED, seed=0)

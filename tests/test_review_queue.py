@@ -231,6 +231,13 @@ def test_a_server_that_is_down_is_told_within_seconds():
         offer("acme", "2026-W07", QUESTIONS, labels=LABELS, uri="http://127.0.0.1:9")
 
 
+def test_people_are_given_the_page_s_address_without_a_password(uri, client):
+    page = offer(client, "2026-W07", QUESTIONS, labels=LABELS, uri=uri.replace("://", "://ada:s3cret@"))
+    assert page.startswith(f"{uri}/#/experiments/")
+    with pytest.raises(NotFoundError, match=f"no review queue '2026-W08' at {uri};"):
+        collect(client, "2026-W08", uri=uri.replace("://", "://ada:s3cret@"))
+
+
 def test_only_a_server_has_a_page():
     assert available("https://mlflow.example")
     assert not available("sqlite:////home/mlflow.db")

@@ -15,7 +15,7 @@ from threading import Barrier
 
 import pytest
 
-from tests.s3 import careless_s3_endpoint, new_bucket, s3_endpoint  # noqa: F401 -- fixtures are found by name
+from tests.s3 import breaking_s3_endpoint, careless_s3_endpoint, new_bucket, s3_endpoint  # noqa: F401 -- fixtures are found by name
 from upkeep.adapters.store import open_store
 from upkeep.errors import AlreadyExistsError, NotFoundError, StoreError
 from upkeep.store import (
@@ -362,6 +362,15 @@ def test_a_server_that_does_not_answer_is_a_store_error_within_seconds(s3_endpoi
         with pytest.raises(StoreError, match=r"s3://bucket/acme/champion\.json: Could not connect"):
             store.read("champion.json")
     assert time.monotonic() - before < 15
+
+
+def test_a_download_that_breaks_off_again_and_again_is_a_store_error(breaking_s3_endpoint, tmp_path):  # noqa: F811
+    store = open_store("s3://bucket/acme", endpoint=breaking_s3_endpoint)
+    with pytest.raises(
+        StoreError,
+        match=r"s3://bucket/acme/log/a\.parquet: Max Retries Exceeded: 4 read, but total bytes expected is 1000",
+    ):
+        store.fetch("log/a.parquet", tmp_path)
 
 
 def test_an_endpoint_that_is_no_address_is_refused():

@@ -2,33 +2,43 @@
 
 One experiment for retrains, one for reviews and one registered model per client. Only this module, `review_queue` and
 `served_model` speak to MLflow, through a client that is told its tracking address, so nothing depends on what another
-thread set.
+thread set. What MLflow raises leaves this module as a StoreError, and no password with it.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
-from upkeep.errors import NoChampionError, StoreError
+from upkeep.errors import NoChampionError, NotFoundError, StoreError
 from upkeep.home import home
 from upkeep.manifest import read_manifest
 from upkeep.recipes import Task
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities.model_registry import RegisteredModel
+
+Speaks = TypeVar("Speaks", bound="Run | Registry")
+Given = ParamSpec("Given")
+Found = TypeVar("Found")
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 KEY = "upkeep.run"
 """The tag by which a run that was killed is found again."""
 DIGEST_LENGTH = 36
 """MLflow stores no longer dataset digest."""
+IS_IT_THIS_ONE = "is MLFLOW_TRACKING_URI set to the server that has it?"
+LOGIN = re.compile(r"(?<=://)(?:[^\s/:@]+:(?!\d+/)\S*|[^\s/]*)@")
+"""User and password in an address, but not a port and a path with an @ in it; a database's may hold a slash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +63,47 @@ def tracking_uri() -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home() / 'mlflow.db'}"
 
 
+def shown(text: str) -> str:
+    """An address, or a text with addresses in it, without user and password."""
+    return LOGIN.sub("", text)
+
+
+@contextmanager
+def speaking(uri: str, failing: str | None = None) -> Iterator[None]:
+    """Raise NotFoundError for what MLflow does not have, and StoreError for whatever else it raises in the block."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except (MlflowException, OSError, ImportError) as exc:  # a server's refusal of a file, a database's missing driver
+        said = shown(f"{failing or f'MLflow at {uri}'}: {exc}")
+        absent = isinstance(exc, MlflowException) and exc.error_code == "RESOURCE_DOES_NOT_EXIST"
+        error = NotFoundError(f"{said}; {IS_IT_THIS_ONE}") if absent else StoreError(said)
+        raise error from (exc if shown(uri) == uri else None)  # MLflow's own quote the address
+
+
+def _told(
+    method: Callable[Concatenate[Speaks, Given], Found],
+) -> Callable[Concatenate[Speaks, Given], Found]:
+    """A method that raises what `speaking` does."""
+
+    @wraps(method)
+    def told(self: Speaks, /, *args: Given.args, **named: Given.kwargs) -> Found:
+        with speaking(self.uri):
+            return method(self, *args, **named)
+
+    return told
+
+
 class Run:
     """An open MLflow run."""
 
-    def __init__(self, client: MlflowClient, run_id: str) -> None:
+    def __init__(self, client: MlflowClient, run_id: str, uri: str) -> None:
         self.client = client
         self.run_id = run_id
+        self.uri = uri
 
+    @_told
     def params(self, values: Mapping[str, object]) -> None:
         """Log parameters."""
         from mlflow.entities import Param
@@ -70,6 +114,7 @@ class Run:
         """Log metrics, all in one call."""
         self.history([Point(values, step, datetime.now(UTC))])
 
+    @_told
     def history(self, points: Iterable[Point]) -> None:
         """Log metrics of several steps, in as few calls as MLflow takes."""
         from mlflow.entities import Metric
@@ -82,6 +127,7 @@ class Run:
         for start in range(0, len(batch), 500):  # MLflow takes 1,000 a call, all kinds together
             self.client.log_batch(self.run_id, metrics=batch[start : start + 500])
 
+    @_told
     def dataset(self, dataset: Dataset) -> None:
         """Say what the run was computed on."""
         from mlflow.entities import Dataset as MlflowDataset
@@ -91,10 +137,12 @@ class Run:
         entry = MlflowDataset(name=dataset.name, digest=digest, source_type="upkeep", source=dataset.name)
         self.client.log_inputs(self.run_id, [DatasetInput(entry, [InputTag("mlflow.data.context", dataset.use)])])
 
+    @_told
     def table(self, name: str, columns: Mapping[str, list[Any]]) -> None:
         """Log a table that the UI shows row by row and compares between runs."""
         self.client.log_table(self.run_id, {key: list(column) for key, column in columns.items()}, name)
 
+    @_told
     def picture(self, name: str, png: bytes) -> None:
         """Log a PNG file."""
         with tempfile.TemporaryDirectory() as scratch:
@@ -102,6 +150,7 @@ class Run:
             path.write_bytes(png)
             self.client.log_artifact(self.run_id, str(path))
 
+    @_told
     def text(self, name: str, text: str) -> None:
         """Log a text file."""
         self.client.log_text(self.run_id, text, name)
@@ -122,15 +171,14 @@ class Registry:
             if self.uri.startswith("sqlite:///"):
                 Path(self.uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
             from mlflow import MlflowClient
-            from mlflow.exceptions import MlflowException
 
-            try:
-                self._client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
-                self._client.search_experiments(max_results=1)
-            except MlflowException as exc:
-                raise StoreError(f"MLflow at {self.uri} cannot be used: {exc}") from exc
+            with speaking(self.uri, f"MLflow at {self.uri} cannot be used"):
+                client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+                client.search_experiments(max_results=1)
+            self._client = client
         return self._client
 
+    @_told
     def experiment(self, part: str = "") -> str:
         """The id of the client's experiment, or of a `part` beside it, made at the first use."""
         name = f"{self.name}/{part}" if part else self.name
@@ -141,6 +189,7 @@ class Registry:
         where = (home() / "mlartifacts" / name).as_uri() if local else None
         return str(self.client.create_experiment(name, artifact_location=where))
 
+    @_told
     def has_run(self, part: str, tag: str, value: str) -> bool:
         """Is there a finished run with this tag?"""
         wanted = f"tags.`{tag}` = '{value}' and attributes.status = 'FINISHED'"
@@ -152,38 +201,44 @@ class Registry:
 
         With a key it is the run of that key that never came to its end, where there is one.
         """
+        run_id = self._begin(name, tags, part, key)
+        try:
+            yield Run(self.client, run_id, self.uri)
+        except BaseException:
+            with suppress(StoreError):  # what the block raised is what is to be told
+                self._end(run_id, "FAILED")
+            raise
+        self._end(run_id, "FINISHED")
+
+    @_told
+    def _begin(self, name: str, tags: Mapping[str, str], part: str, key: str | None) -> str:
         tagged = {**tags, "mlflow.runName": name, "mlflow.source.name": "upkeep"}
         run_id = self._unfinished(key, part) if key else None
         if run_id is not None:
             self.client.update_run(run_id, status="RUNNING")
-        else:
-            tagged |= {KEY: key} if key else {}
-            run_id = self.client.create_run(self.experiment(part), run_name=name, tags=tagged).info.run_id
-        status = "FAILED"
-        try:
-            yield Run(self.client, run_id)
-            status = "FINISHED"
-        finally:
-            self.client.set_terminated(run_id, status)
+            return run_id
+        tagged |= {KEY: key} if key else {}
+        return str(self.client.create_run(self.experiment(part), run_name=name, tags=tagged).info.run_id)
+
+    @_told
+    def _end(self, run_id: str, status: str) -> None:
+        self.client.set_terminated(run_id, status)
 
     def _unfinished(self, key: str, part: str) -> str | None:
         wanted = f"tags.`{KEY}` = '{key}' and attributes.status != 'FINISHED'"
         found = self.client.search_runs([self.experiment(part)], wanted, max_results=1)
         return str(found[0].info.run_id) if found else None
 
+    @_told
     def register(
         self, run: Run, release: Path, *, base_model: Mapping[str, object], about: str, tags: Mapping[str, str]
     ) -> str:
         """Log a release folder as a servable model, make a new version of it, and alias it `challenger`."""
-        from mlflow.exceptions import MlflowException
-
         with tempfile.TemporaryDirectory() as scratch:
             model = Path(scratch) / "model"
             _save_servable(model, release, base_model)
             self.client.log_artifacts(run.run_id, str(model), "model")
-        try:
-            self.client.get_registered_model(self.name)
-        except MlflowException:
+        if self._model() is None:
             self.client.create_registered_model(self.name, description=f"Maintained by Upkeep for {self.name}")
         source = f"{self.client.get_run(run.run_id).info.artifact_uri}/model"
         version = self.client.create_model_version(
@@ -196,66 +251,56 @@ class Registry:
         """The version in service. Raises NoChampionError when there is none."""
         version = self.version(CHAMPION)
         if version is None:
-            raise NoChampionError(f"client {self.name}: no champion in MLflow at {self.uri}; onboard the client first")
+            where = f"client {self.name}: no champion in MLflow at {shown(self.uri)}"
+            raise NoChampionError(f"{where}; onboard the client first")
         return version
 
     def version(self, alias: str) -> str | None:
         """The version an alias points to, or None."""
-        from mlflow.exceptions import MlflowException
+        model = self._model()
+        version = model.aliases.get(alias) if model else None
+        return None if version is None else str(version)
 
+    def _model(self) -> RegisteredModel | None:
         try:
-            return str(self.client.get_model_version_by_alias(self.name, alias).version)
-        except MlflowException:
+            with speaking(self.uri):
+                return self.client.get_registered_model(self.name)
+        except NotFoundError:
             return None
 
     def promote(self, version: str) -> None:
         """Put a version into service; MLflow switches the alias atomically, and may refuse one of two at once."""
-        from mlflow.exceptions import MlflowException
-
         try:
-            self.client.set_registered_model_alias(self.name, CHAMPION, version)
-        except MlflowException:
+            with speaking(self.uri):
+                self.client.set_registered_model_alias(self.name, CHAMPION, version)
+        except StoreError:
             if self.version(CHAMPION) != version:
                 raise
 
-    def find(self, tag: str, value: str) -> str | None:
-        """The newest version with this tag, or None."""
-        from mlflow.exceptions import MlflowException
-
-        try:
-            found = self.client.search_model_versions(f"name = '{self.name}'")
-        except MlflowException:
-            return None
-        matching = [int(version.version) for version in found if version.tags.get(tag) == value]
-        return str(max(matching)) if matching else None
-
     def tag(self, version: str, values: Mapping[str, str]) -> None:
         """Add tags to a version; one that somebody else has added meanwhile is there."""
-        from mlflow.exceptions import MlflowException
-
         for key, value in values.items():
             try:
-                self.client.set_model_version_tag(self.name, version, key, value)
-            except MlflowException:
+                with speaking(self.uri):
+                    self.client.set_model_version_tag(self.name, version, key, value)
+            except StoreError:
                 if self.tags(version).get(key) != value:
                     raise
 
+    @_told
     def tags(self, version: str) -> dict[str, str]:
-        """The tags of a version."""
+        """The tags of a version. Raises NotFoundError where MLflow has no such version."""
         return dict(self.client.get_model_version(self.name, version).tags)
 
     def fetch(self, version: str, folder: Path) -> Path:
         """Download a version and return its release folder. Raises StoreError."""
         import mlflow.artifacts
-        from mlflow.exceptions import MlflowException
 
-        try:
+        with speaking(self.uri, f"model {self.name} version {version} cannot be fetched from {self.uri}"):
             source = self.client.get_model_version_download_uri(self.name, version)
             copied = mlflow.artifacts.download_artifacts(
                 artifact_uri=source, dst_path=str(folder), tracking_uri=self.uri
             )
-        except (MlflowException, OSError) as exc:
-            raise StoreError(f"model {self.name} version {version} cannot be fetched from {self.uri}: {exc}") from exc
         return Path(copied) / "artifacts" / "release"
 
     def size(self, version: str) -> int:

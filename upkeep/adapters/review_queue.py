@@ -15,12 +15,11 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from upkeep.adapters.registry import Registry
+from upkeep.adapters.registry import Registry, shown, speaking
 from upkeep.errors import NotFoundError, StoreError
 
 if TYPE_CHECKING:
@@ -84,7 +83,7 @@ def offer(client: str, batch: str, questions: Sequence[Shown], *, labels: Sequen
     too_long = [label for label in labels if len(label) > OPTION_LENGTH]
     if too_long:
         raise StoreError(f"client {client}: label {too_long[0]!r} is longer than MLflow's {OPTION_LENGTH} characters")
-    with _speaking(f"client {client}: review queue {batch!r} cannot be offered at {uri}"):
+    with speaking(uri, f"client {client}: review queue {batch!r} cannot be offered at {uri}"):
         mlflow, experiment = _connect(client, uri)
         queue = _queue(mlflow, experiment, batch, labels)
         there = set(_items(mlflow, queue))
@@ -100,7 +99,7 @@ def offer(client: str, batch: str, questions: Sequence[Shown], *, labels: Sequen
             traces, spans = zip(*missing[start : start + CHUNK], strict=True)
             mlflow.log_spans(experiment, list(spans))
             mlflow._add_items_to_review_queue(queue, item_ids=list(traces))
-    return f"{uri.rstrip('/')}/#/experiments/{experiment}/review-queue?selectedQueueId={queue}"
+    return f"{shown(uri).rstrip('/')}/#/experiments/{experiment}/review-queue?selectedQueueId={queue}"
 
 
 def collect(client: str, batch: str, *, uri: str) -> list[Reviewed]:
@@ -109,11 +108,11 @@ def collect(client: str, batch: str, *, uri: str) -> list[Reviewed]:
     Of several answers to a question the newest counts. Raises NotFoundError when the batch was never offered, and
     StoreError.
     """
-    with _speaking(f"client {client}: review queue {batch!r} cannot be read at {uri}"):
+    with speaking(uri, f"client {client}: review queue {batch!r} cannot be read at {uri}"):
         mlflow, experiment = _connect(client, uri)
         queue = _absent_is_none(lambda: mlflow._get_review_queue_by_name(experiment, batch))
         if queue is None:
-            raise NotFoundError(f"client {client}: no review queue {batch!r} at {uri}; offer the batch first")
+            raise NotFoundError(f"client {client}: no review queue {batch!r} at {shown(uri)}; offer the batch first")
         done = set(_items(mlflow, queue.queue_id, status="complete"))
         traces = _pages(mlflow.search_traces, locations=[experiment], include_spans=False,
                         filter_string=f"tags.`{BATCH_TAG}` = '{batch}'", max_results=CHUNK)  # fmt: skip
@@ -276,13 +275,3 @@ def _absent_is_none(call: Callable[[], Any]) -> Any:
         if exc.error_code == "RESOURCE_DOES_NOT_EXIST":
             return None
         raise
-
-
-@contextmanager
-def _speaking(failing: str) -> Iterator[None]:
-    from mlflow.exceptions import MlflowException
-
-    try:
-        yield
-    except MlflowException as exc:
-        raise StoreError(f"{failing}: {exc}") from exc

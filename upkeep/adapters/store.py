@@ -230,6 +230,7 @@ class S3Store:
     @contextmanager
     def _errors(self, key: str) -> Iterator[None]:
         from botocore.exceptions import BotoCoreError, ClientError
+        from s3transfer.exceptions import RetriesExceededError  # neither, of a download that broke off again and again
 
         where = f"{self.uri}/{key}"
         try:
@@ -241,6 +242,8 @@ class S3Store:
             if code in TAKEN:
                 raise AlreadyExistsError(f"{where}: is there already and may be written only once") from exc
             raise StoreError(f"{where}: {exc}") from exc
+        except RetriesExceededError as exc:
+            raise StoreError(f"{where}: {exc}: {exc.last_exception}") from exc
         except BotoCoreError as exc:
             raise StoreError(f"{where}: {exc}") from exc
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,14 +17,14 @@ from typing import NamedTuple
 
 from upkeep import records
 from upkeep.adapters.live import watched
-from upkeep.adapters.registry import Dataset, Registry, Run
+from upkeep.adapters.registry import IS_IT_THIS_ONE, Dataset, Registry, Run, shown
 from upkeep.base_model import Base, resolve_base
 from upkeep.checkpoints import fingerprint
 from upkeep.classifier import Classifier
 from upkeep.config import BaseModelConfig
 from upkeep.desk import Desk
 from upkeep.elsewhere import answers_elsewhere, prepare, same_answers
-from upkeep.errors import NoChampionError, UnsupportedTaskError
+from upkeep.errors import NoChampionError, NotFoundError, StoreError, UnsupportedTaskError
 from upkeep.finetuning import finetune
 from upkeep.growing import grow
 from upkeep.home import home
@@ -33,11 +33,13 @@ from upkeep.progress import Measured, Progress, silent
 from upkeep.recipes import HeadRecipe, Recipe, Start
 from upkeep.sft import teach
 from upkeep.snapshot import Snapshot
-from upkeep.stages.release import in_service
+from upkeep.stages.release import in_service, release_log
 from upkeep.stages.snapshot import differences, snapshots, take_snapshot
 from upkeep.warm import weights_of
 
 PROOF_TEXTS = 20
+DIGEST = "upkeep.digest"
+"""The tag of a version in MLflow that says what it was taught."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +71,15 @@ def train_challenger(
 ) -> Challenger:
     """Train on all that is known by `as_of`, register the adapter, and prove that another process reads it the same.
 
-    With a `label` nothing is trained but the row of that new category, in the champion's head.
+    With a `label` nothing is trained but the row of that new category, in the champion's head. Raises StoreError where
+    MLflow is another one than the client's versions are in, before anything is written.
     """
     key = f"challengers/{period}.json"
     done = records.load_if_there(desk.store, key, Challenger)
     if done:
+        _expect(desk, done.version, {done.training_digest}, told=f"{key} names")
         return done
+    _expect_in_service(desk)
     moment = desk.local(as_of)
     base = resolve_base(desk.client.base_model)
     prepare()  # it imports while this trains
@@ -112,6 +117,27 @@ def train_challenger(
     made = records.create(desk.store, key, made)
     shutil.rmtree(_work(desk, period), ignore_errors=True)
     return made
+
+
+def _expect_in_service(desk: Desk) -> None:
+    """Raise StoreError where MLflow does not have the version in service by the release log."""
+    if release_log(desk):
+        version = in_service(desk)
+        taught = {one.training_digest for one in challengers(desk) if one.version == version}
+        _expect(desk, version, taught, told="the release log names as in service")
+
+
+def _expect(desk: Desk, version: str, taught: Collection[str], *, told: str) -> None:
+    """Raise StoreError unless MLflow has a version, and was it taught one of these: each MLflow counts from 1."""
+    where = f"client {desk.client.client}: MLflow at {shown(desk.registry.uri)}"
+    try:
+        digest = desk.registry.tags(version).get(DIGEST)
+    except NotFoundError as exc:
+        named = f"no version {version} of {desk.client.client!r}, which {told}"
+        raise StoreError(f"{where} has {named}; {IS_IT_THIS_ONE}") from exc
+    if taught and digest not in taught:
+        other = f"another version {version} than {told}: taught {digest}, expected {' or '.join(sorted(taught))}"
+        raise StoreError(f"{where} has {other}; {IS_IT_THIS_ONE}")
 
 
 def _trained(
@@ -221,7 +247,7 @@ def _register(desk: Desk, run: Run, period: str, data: Snapshot, trained: Traine
         folder,
         base_model=desk.client.base_model.model_dump(),
         about=about,
-        tags={**_tags(desk, period), "upkeep.digest": data.digest},
+        tags={**_tags(desk, period), DIGEST: data.digest},
     )
 
 

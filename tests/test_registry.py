@@ -1,0 +1,108 @@
+"""What MLflow does not have is told from an MLflow that is away, and nothing that is told holds a password."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import traceback
+
+import pytest
+
+from upkeep.adapters.live import watched
+from upkeep.adapters.registry import Registry, shown
+from upkeep.errors import NoChampionError, NotFoundError, StoreError
+
+WITH_PASSWORD = "http://ada:s3cret@127.0.0.1:1"
+
+
+@pytest.fixture(name="registry")
+def local_registry(tmp_path) -> Registry:
+    return Registry("acme", f"sqlite:///{tmp_path}/mlflow.db")
+
+
+def drop(registry: Registry, table: str) -> None:
+    """From now on MLflow fails where it asks for the table."""
+    with sqlite3.connect(registry.uri.removeprefix("sqlite:///")) as database:
+        database.execute(f"DROP TABLE {table}")
+
+
+@pytest.mark.parametrize(
+    ("text", "without"),
+    [
+        ("http://ada:s3cret@host:5000/api", "http://host:5000/api"),
+        ("https://token@host and http://a:b@c", "https://host and http://c"),
+        ("http://ada:p@ss@host/x", "http://host/x"),
+        ("postgresql+psycopg://ada:s3/cret@host/mlflow", "postgresql+psycopg://host/mlflow"),
+        ("http://host:5000/home/ada@corp", "http://host:5000/home/ada@corp"),
+        ("http://host/home/ada@corp", "http://host/home/ada@corp"),
+        ("sqlite:////home/ada@corp/mlflow.db", "sqlite:////home/ada@corp/mlflow.db"),
+        ("models:/acme@champion", "models:/acme@champion"),
+    ],
+)
+def test_an_address_is_shown_without_user_and_password(text, without):
+    assert shown(text) == without
+
+
+@pytest.mark.parametrize(
+    "uri", [WITH_PASSWORD, "postgresql://ada:s3cret@127.0.0.1:1/mlflow", "nonsense://ada:s3cret@h"]
+)
+def test_a_server_that_cannot_be_used_is_told_without_its_password(uri):
+    with pytest.raises(StoreError, match=f"MLflow at {shown(uri).replace('+', '.')} cannot be used") as caught:
+        Registry("acme", uri).champion()
+    assert "s3cret" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_the_warnings_of_mlflow_s_own_monitor_hold_no_password(registry, caplog):
+    with registry.run("training", {}) as run, watched(run, registry.uri):
+        logging.getLogger("mlflow.system_metrics.system_metrics_monitor").warning(f"no answer: {WITH_PASSWORD}/api")
+    assert "no answer: http://127.0.0.1:1/api" in caplog.text
+    assert "s3cret" not in caplog.text
+
+
+def test_an_mlflow_without_the_client_or_the_alias_has_no_champion(registry):
+    for _ in range(2):
+        assert registry.version("champion") is None
+        with pytest.raises(NoChampionError, match="onboard the client first"):
+            registry.champion()
+        if not registry.client.search_registered_models():
+            registry.client.create_registered_model("acme")
+
+
+def test_what_mlflow_does_not_have_is_told_with_where_it_was_looked_for(registry):
+    for ask in (registry.promote, registry.tags, lambda version: registry.tag(version, {"a": "b"})):
+        with pytest.raises(
+            NotFoundError, match=rf"MLflow at {registry.uri}: .*acme.* not found; is MLFLOW_TRACKING_URI"
+        ):
+            ask("3")
+
+
+def test_an_mlflow_that_fails_is_not_one_that_has_nothing(registry, tmp_path):
+    registry.client.create_registered_model("acme")
+    drop(registry, "registered_models")
+    asks = (
+        registry.champion,
+        lambda: registry.version("champion"),
+        lambda: registry.promote("1"),
+        lambda: registry.fetch("1", tmp_path),
+    )
+    for ask in asks:
+        with pytest.raises(StoreError, match="no such table: registered_models") as caught:
+            ask()
+        assert not isinstance(caught.value, NotFoundError)
+
+
+def test_what_a_run_cannot_log_is_a_store_error_and_the_block_s_own_failure_comes_first(registry):
+    def log() -> None:
+        with registry.run("training", {}) as run:
+            drop(registry, "metrics")
+            run.metrics({"loss": 1.0})
+
+    def fail() -> None:
+        with registry.run("training", {}):
+            drop(registry, "runs")
+            raise KeyError
+
+    with pytest.raises(StoreError, match="no such table: metrics"):
+        log()
+    with pytest.raises(KeyError):
+        fail()

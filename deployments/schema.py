@@ -19,6 +19,9 @@ PROJECT = ROOT / "prefect.yaml"
 TAG = "upkeep"
 """Every deployment of ours carries it; only deployments that carry it are ever pruned."""
 
+POOL = "upkeep"
+"""The work pool's name."""
+
 MANUAL = "manual"
 """Deployments with this tag are started by people: their form offers the known clients."""
 
@@ -38,14 +41,6 @@ class Pool(Strict):
     description: str
     limit: int = Field(ge=1, description="runs at a time")
     queues: tuple[Queue, ...]
-
-
-POOL = Pool(
-    name="upkeep",
-    description="Runs flows as processes beside the worker; two at a time, of which one may train.",
-    limit=2,
-    queues=(Queue(name="default", priority=1), Queue(name="training", priority=2, limit=1)),
-)
 
 
 class Schedule(Strict):
@@ -92,12 +87,37 @@ class Deployment(Strict):
         return value
 
 
+class Limits(Strict):
+    """How many runs go on at a time, on all machines together."""
+
+    runs: int = Field(ge=2)
+    trainings: int = Field(ge=1, description="of these, in the queue `training`")
+
+    @model_validator(mode="after")
+    def _one_left(self) -> Self:
+        if self.trainings >= self.runs:
+            raise ValueError(f"trainings is {self.trainings}, expected less than runs, {self.runs}: reviews need one")
+        return self
+
+
 class Project(Strict):
     """The whole of prefect.yaml."""
 
     name: Literal["upkeep"]
+    limits: Limits
     pull: tuple[()] = Field(description="given and empty: Prefect would put the deployer's absolute path here")
     deployments: tuple[Deployment, ...] = Field(min_length=1)
+
+    @property
+    def pool(self) -> Pool:
+        """The work pool and its queues, with the file's limits."""
+        return Pool(
+            name=POOL,
+            description=f"Runs flows as processes beside a worker; {self.limits.runs} at a time, "
+            f"of which {self.limits.trainings} may train.",
+            limit=self.limits.runs,
+            queues=(Queue(name="default", priority=1), Queue(name="training", priority=2, limit=self.limits.trainings)),
+        )
 
     @model_validator(mode="after")
     def _names_once(self) -> Self:

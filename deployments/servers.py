@@ -166,8 +166,9 @@ def check_alive(child: Child) -> None:
 def stop(name: str, folder: Path, leader: subprocess.Popen[bytes] | None = None) -> None:
     """End a service and everything it started. Raises ServerError naming what is left.
 
-    What it started is asked first: a worker that is asked kills its flow runs, and they stay Running for ever, while a
-    flow run that is asked becomes Crashed as long as worker and server are there to hear of it.
+    What it started is asked first: a worker that is asked kills its flow runs, and they stay Running until they are
+    missed (deployments/lost_runs.py), while a flow run that is asked becomes Crashed as long as worker and server are
+    there to hear of it.
     """
     first = leader.pid if leader is not None else -1
     _ask(signal.SIGTERM, lambda: [one for one in started(name, folder) if one.pid != first])

@@ -2,7 +2,8 @@
 
     python -m deployments.sync
 
-Brings work pool, deployments and schedules into line with the file and is safe to repeat. Finds the server by
+Brings work pool, deployments and schedules into line with the file, and the automation that ends runs whose machine is
+gone; is safe to repeat. Finds the server by
 PREFECT_API_URL, else by what `make up` has started.
 """
 
@@ -24,7 +25,8 @@ from prefect.exceptions import ObjectNotFound
 from prefect.flows import load_flow_from_entrypoint
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from deployments.schema import MANUAL, POOL, PROJECT, ROOT, TAG, Deployment, Pool, Project, load_project
+from deployments.lost_runs import ensure_lost_runs_end
+from deployments.schema import MANUAL, PROJECT, ROOT, TAG, Deployment, Pool, Project, load_project
 from deployments.up import read_state
 from upkeep.config import client_names
 from upkeep.errors import ConfigError, ServerError, UpkeepError
@@ -51,7 +53,8 @@ def sync(api_url: str) -> Synced:
     expected = by_full_name(project)
     clients = client_names(configs())
     with temporary_settings({PREFECT_API_URL: api_url}), get_client(sync_client=True) as client:
-        ensure_pool(client, POOL)
+        ensure_pool(client, project.pool)
+        ensure_lost_runs_end(client)
         _deploy(api_url)
         pruned = prune(client, expected)
         _offer_clients(client, expected, clients)

@@ -201,7 +201,7 @@ def _start_all(stack: ExitStack, folder: Path, halted: threading.Event) -> tuple
         _await_end(syncing, halted)
     if "mlflow" in children:
         await_ready(children["mlflow"], halted=halted)
-    worker = stack.enter_context(running(worker_service(POOL.name), folder, env))
+    worker = stack.enter_context(running(worker_service(POOL), folder, env))
     await_ready(worker, halted=halted)
     return state, [*children.values(), worker]
 

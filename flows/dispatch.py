@@ -17,6 +17,8 @@ from upkeep.periods import Cadence
 def dispatch(work: Work, cadence: Cadence, as_of: datetime | None = None) -> None:
     """Start the work for every client whose tier includes it at this cadence; one failing client fails alone.
 
+    Run it again to start once more what failed, crashed or was cancelled; what runs or is done is left alone.
+
     Args:
         work: review, report or retrain.
         cadence: weekly, monthly or quarterly.

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime, timedelta
-from uuid import UUID
+from itertools import count
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from prefect import get_run_logger, task
 from prefect.artifacts import create_table_artifact
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterIdempotencyKey
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.filters import FlowFilter, FlowFilterName, FlowRunFilter, FlowRunFilterIdempotencyKey
+from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.deployments import run_deployment
 
 from upkeep.config import Work, client_names, load_agreement
@@ -22,6 +24,16 @@ AHEAD = timedelta(hours=16)
 """A morning in the agency's zone is at most so long before midnight in a client's, unless one is in New Zealand."""
 HOURS = {Work.REVIEW: 6, Work.REPORT: 7, Work.RETRAIN: 8}
 """The hours of the day in prefect.yaml."""
+LOST = {StateType.FAILED, StateType.CRASHED, StateType.CANCELLED}
+"""How a run ends without having done its work."""
+
+
+class Attempt(NamedTuple):
+    """Under which key a period's work is started, the run which that key has already, and the one lost before it."""
+
+    key: str
+    run: FlowRun | None
+    lost: FlowRun | None
 
 
 @task
@@ -47,7 +59,8 @@ def entitled_clients(work: Work, cadence: Cadence) -> dict[str, int]:
 def start_runs(clients: dict[str, int], work: Work, cadence: Cadence, as_of: datetime) -> None:
     """Start the tier flow of every client; starting the same period again finds the same runs, and says so.
 
-    Where the client's day has not begun yet, its run is scheduled for that morning.
+    A run that failed, crashed or was cancelled is started again, as of the same moment: a retrain that it had booked is
+    the same retrain. Where the client's day has not begun yet, its run is scheduled for that morning.
     """
     rows = []
     for client, tier in clients.items():
@@ -55,12 +68,12 @@ def start_runs(clients: dict[str, int], work: Work, cadence: Cadence, as_of: dat
         now = localise(as_of, zone)
         at = acts_at(now, work, cadence, zone)
         key = period(at, cadence, zone).key
-        once = f"{client}:{work.value}:{key}"
-        there = _runs_of(once)
+        attempt = _attempt(f"{client}:{work.value}:{key}", f"tier{tier}")
+        acts = attempt.lost.parameters["as_of"] if attempt.lost else at.isoformat()
         run: FlowRun = run_deployment(  # type: ignore[assignment]  # in a sync task it returns the run
             f"tier{tier}/tier{tier}",
-            parameters={"client": client, "as_of": at.isoformat(), "only": [work.value]},
-            idempotency_key=once,
+            parameters={"client": client, "as_of": acts, "only": [work.value]},
+            idempotency_key=attempt.key,
             flow_run_name=f"{client} {work.value} {key}",
             scheduled_time=at if at > now else None,
             tags=[client, work.value],
@@ -68,14 +81,13 @@ def start_runs(clients: dict[str, int], work: Work, cadence: Cadence, as_of: dat
             as_subflow=False,  # a second dispatch would keep pending dummy task runs
             timeout=0,
         )
-        started = "was there" if run.id in there else "now"
+        started = "was there" if attempt.run else "again" if attempt.lost else "now"
         row = {"client": client, "tier": tier, "period": key, "run": str(run.id), "started": started}
         rows.append(row | {"state": run.state_name})
     create_table_artifact(key=f"dispatch-{work.value}", table=rows, description=f"{work.value} runs, {cadence.value}")
-    new = sum(row["started"] == "now" for row in rows)
-    get_run_logger().info(
-        "%s, %s: %d runs started, %d were there already", work.value, cadence.value, new, len(rows) - new
-    )
+    told = "%s, %s: %d runs started, %d started again, %d were there already"
+    how = Counter(row["started"] for row in rows)
+    get_run_logger().info(told, work.value, cadence.value, how["now"], how["again"], how["was there"])
 
 
 def acts_at(now: datetime, work: Work, cadence: Cadence, zone: ZoneInfo) -> datetime:
@@ -87,8 +99,21 @@ def acts_at(now: datetime, work: Work, cadence: Cadence, zone: ZoneInfo) -> date
     return begins.replace(hour=HOURS[work]) if begins - now <= AHEAD else now
 
 
-def _runs_of(key: str) -> set[UUID]:
-    """The runs that an idempotency key has started so far; Prefect's answer to a start does not tell."""
-    of_key = FlowRunFilter(idempotency_key=FlowRunFilterIdempotencyKey(any_=[key]))
+def _attempt(once: str, flow: str) -> Attempt:
+    """The attempt at a period's work that counts; Prefect's answer to a start does not tell what was there.
+
+    Who dispatches at the same time finds the same key, and one key starts one run.
+    """
+    lost = None
     with get_client(sync_client=True) as server:
-        return {run.id for run in server.read_flow_runs(flow_run_filter=of_key)}
+        for number in count(1):
+            key = once if number == 1 else f"{once}#{number}"
+            found = server.read_flow_runs(
+                flow_filter=FlowFilter(name=FlowFilterName(any_=[flow])),
+                flow_run_filter=FlowRunFilter(idempotency_key=FlowRunFilterIdempotencyKey(any_=[key])),
+            )
+            run = found[0] if found else None
+            if run is None or run.state_type not in LOST:
+                break
+            lost = run
+    return Attempt(key, run, lost)

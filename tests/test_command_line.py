@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
+import yaml
 
-from tests.released import OUTCOMES, decide, released_desk, released_template, swapped  # noqa: F401 -- fixtures
+from tests.audited import FIRST
+from tests.receivers import webhook
+from tests.released import OUTCOMES, SECRET, decide, released_desk, released_template, swapped  # noqa: F401 -- fixtures
 from tests.small_client import configure
+from tests.test_probation import lived_through
 from upkeep import records
 from upkeep.__main__ import main
 from upkeep.desk import open_desk
+from upkeep.home import configs
 from upkeep.stages.comparison import Decision
 from upkeep.stages.evaluation import save_outcomes
 
@@ -72,6 +78,27 @@ def onboard(folder, *golden) -> int:
 def test_a_missing_sheet_is_told_with_what_it_is(tmp_path, capsys):
     assert main(["audited", "northwind", str(tmp_path / "gone.xlsx")]) == 1
     assert "gone.xlsx: no such file, expected the .xlsx file that `upkeep audit` wrote" in capsys.readouterr().err
+
+
+def test_a_review_tells_what_came_back_and_that_another_model_is_in_service(desk, monkeypatch, capsys):
+    lived_through(desk)
+    page = configs() / "clients" / "northwind.yaml"
+    page.write_text(yaml.safe_dump(yaml.safe_load(page.read_text()) | {"tier": 3, "rollback": "automatic"}))
+    desk.store.write("inbox/photo.csv", b"not a batch")
+    with webhook() as (url, got):
+        monkeypatch.setenv("UPKEEP_CHANNEL_APP", url.replace("json://", "http://").partition("?")[0])
+        monkeypatch.setenv("UPKEEP_CHANNEL_APP_SECRET", SECRET)
+        assert main(["review", "northwind", "--as-of", f"{FIRST + timedelta(weeks=5):%Y-%m-%dT%H:%M%z}"]) == 0
+    said = capsys.readouterr()
+    lines = said.out.splitlines()
+    assert lines[0].startswith("northwind photo.csv: ")
+    assert lines[1] == "northwind 2026-W10: 60 requests"
+    assert [
+        one for one in lines if one.startswith("  2026-03-09 10:00 rollback: version 1 in place of 2, by probation: ")
+    ]
+    assert lines[-1] == "told webhook:app: Northwind Outdoors: version 1 is back in service"
+    assert [body["type"] for body in got] == ["release.promote", "release.rollback"]
+    assert said.err == ""
 
 
 def test_decisions_are_listed_approved_judged_again_and_taken_back(desk, capsys):

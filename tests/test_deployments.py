@@ -10,7 +10,7 @@ from prefect.flows import load_flow_from_entrypoint
 from prefect.server.schemas.schedules import CronSchedule
 from prefect.utilities.callables import parameter_schema
 
-from deployments.schema import MANUAL, POOL, PROJECT, Deployment, load_project
+from deployments.schema import MANUAL, PROJECT, Deployment, load_project
 from upkeep.errors import ConfigError
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -109,15 +109,15 @@ def test_what_people_start_is_not_scheduled_and_what_is_scheduled_is_not_offered
 
 
 def test_every_deployment_waits_in_a_queue_that_sync_creates():
-    queues = {queue.name for queue in POOL.queues}
-    assert {deployment.work_pool.name for deployment in DEPLOYMENTS.values()} == {POOL.name}
+    queues = {queue.name for queue in PROJECT_FILE.pool.queues}
+    assert {deployment.work_pool.name for deployment in DEPLOYMENTS.values()} == {PROJECT_FILE.pool.name}
     assert {deployment.work_pool.work_queue_name for deployment in DEPLOYMENTS.values()} <= queues
 
 
-def test_training_never_fills_the_pool():
-    training = next(queue for queue in POOL.queues if queue.name == "training")
-    assert training.limit is not None
-    assert training.limit < POOL.limit
+def test_the_file_says_how_many_runs_and_trainings_go_on_at_a_time(tmp_path):
+    text = PROJECT.read_text(encoding="utf-8").replace("{runs: 2, trainings: 1}", "{runs: 8, trainings: 3}")
+    pool = load_project(written(tmp_path, text)).pool
+    assert (pool.limit, {queue.name: queue.limit for queue in pool.queues}) == (8, {"default": None, "training": 3})
 
 
 @pytest.mark.parametrize(
@@ -130,6 +130,8 @@ def test_training_never_fills_the_pool():
         ("flows.dispatch.dispatch", "flows/dispatch.py:dispatch", "deployments.0.entrypoint"),
         ("tags: [upkeep, scheduled, review]", "tags: [scheduled, review]", "deployments.0.tags"),
         ("pull: []", "push: []", "push"),
+        ("trainings: 1", "trainings: 2", "limits: found {'runs': 2, 'trainings': 2}"),
+        ("trainings: 1", "training: 1", "limits.training"),
         ("- name: monthly-report", "- name: weekly-review", "'weekly-review'"),
     ],
 )

@@ -9,7 +9,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from prefect.artifacts import Artifact
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+from prefect.states import Cancelled, Crashed, Failed
 from prefect.testing.utilities import prefect_test_harness
 
 from flows.approval import approval
@@ -163,6 +165,36 @@ def test_a_repeated_dispatch_says_which_runs_were_there_already(tmp_path, monkey
     assert dispatched() == {"acme": "now", "northwind": "was there"}
 
 
+def test_a_run_that_was_lost_is_dispatched_again_once_and_as_of_the_same_moment(tmp_path, monkeypatch):
+    clients = configure(tmp_path / "configs", monkeypatch) / "clients"
+    for other in ("brightbill", "clearline"):
+        (clients / f"{other}.yaml").unlink()
+    page = (clients / "northwind.yaml").read_text().replace("northwind", "globex")
+    (clients / "northwind.yaml").unlink()
+    (clients / "globex.yaml").write_text(page)
+    with get_client(sync_client=True) as server:
+        server.create_deployment(server.create_flow(tier1), "tier1", enforce_parameter_schema=False)
+        assert dispatched() == {"globex": "now"}
+        for times, ended in enumerate((Failed, Crashed, Cancelled), start=1):
+            newest = max(runs_of(server, "globex"), key=lambda run: run.created)
+            server.set_flow_run_state(newest.id, ended(), force=True)
+            assert dispatched(hour=6 + times) == {"globex": "again"}
+        assert dispatched(hour=10) == {"globex": "was there"}
+        runs = runs_of(server, "globex")
+    assert sorted(run.idempotency_key for run in runs) == [
+        "globex:review:2026-W15",
+        "globex:review:2026-W15#2",
+        "globex:review:2026-W15#3",
+        "globex:review:2026-W15#4",
+    ]
+    assert {run.parameters["as_of"] for run in runs} == {"2026-04-06T08:00:00+02:00"}
+
+
+def runs_of(server, client: str) -> list[FlowRun]:
+    """The tier flow's runs of a client."""
+    return [run for run in server.read_flow_runs() if run.parameters.get("client") == client]
+
+
 @pytest.mark.parametrize(
     ("zone", "week", "month"),
     [
@@ -195,8 +227,8 @@ def test_a_client_whose_week_has_not_begun_is_dispatched_for_its_own_monday(tmp_
     assert run.state.state_details.scheduled_time == datetime(2026, 6, 8, 13, tzinfo=UTC)
 
 
-def dispatched() -> dict[str, str]:
+def dispatched(hour: int = 6) -> dict[str, str]:
     """Dispatch one week's reviews; when each client's run was started, as the run page says."""
-    dispatch(Work.REVIEW, Cadence.WEEKLY, datetime(2026, 4, 6, 6, tzinfo=UTC))
+    dispatch(Work.REVIEW, Cadence.WEEKLY, datetime(2026, 4, 6, hour, tzinfo=UTC))
     rows = json.loads(Artifact.get("dispatch-review").data)
     return {row["client"]: row["started"] for row in rows}

@@ -15,6 +15,7 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from deployments.lost_runs import LOST_RUNS
 from deployments.schema import POOL, ROOT, TAG, load_project
 from deployments.servers import Service, await_ready, environment, free_port, running, serving, started
 from deployments.sync import sync
@@ -96,13 +97,27 @@ def test_forms_for_people_offer_the_clients_and_dispatched_flows_take_any(client
 
 
 def test_the_pool_has_its_limit_and_training_its_own(client):
-    queues = client.read_work_queues(work_pool_name=POOL.name)
-    assert client.read_work_pool(POOL.name).concurrency_limit == 2
+    queues = client.read_work_queues(work_pool_name=POOL)
+    assert client.read_work_pool(POOL).concurrency_limit == 2
     assert {queue.name: queue.concurrency_limit for queue in queues} == {"default": None, "training": 1}
 
 
+def test_a_sync_mends_the_automation_that_ends_lost_runs(client, everything):
+    (found,) = client.read_automations_by_name(LOST_RUNS.name)
+    client.update_automation(found.id, LOST_RUNS.model_copy(update={"description": "another one's", "actions": []}))
+    sync(everything.prefect_api)
+    (after,) = client.read_automations_by_name(LOST_RUNS.name)
+    assert (after.id, after.description) == (found.id, LOST_RUNS.description)
+    assert (after.trigger, after.actions) == (LOST_RUNS.trigger, LOST_RUNS.actions)
+
+
+def automations(client):
+    """All automations on the server, as it stores them."""
+    return client.request("POST", "/automations/filter", json={}).json()
+
+
 def test_a_worker_is_there_to_run_them(client):
-    (worker,) = client.read_workers_for_work_pool(POOL.name)
+    (worker,) = client.read_workers_for_work_pool(POOL)
     assert worker.status == "ONLINE"
 
 
@@ -113,12 +128,12 @@ def test_mlflow_answers(everything):
 
 def test_a_second_sync_changes_nothing_but_prunes_our_strays_and_keeps_a_pause(client, everything):
     flow = client.create_flow_from_name("theirs")
-    ours = client.create_deployment(flow_id=flow, name="stray", tags=[TAG], work_pool_name=POOL.name)
-    theirs = client.create_deployment(flow_id=flow, name="kept", work_pool_name=POOL.name)
+    ours = client.create_deployment(flow_id=flow, name="stray", tags=[TAG], work_pool_name=POOL)
+    theirs = client.create_deployment(flow_id=flow, name="kept", work_pool_name=POOL)
     weekly = client.read_deployment_by_name("dispatch/weekly-review")
     path = {"id": weekly.id, "schedule_id": weekly.schedules[0].id}
     client.request("PATCH", "/deployments/{id}/schedules/{schedule_id}", path_params=path, json={"active": False})
-    before = listing(client)
+    before, lost_runs = listing(client), automations(client)
 
     synced = sync(everything.prefect_api)
 
@@ -128,6 +143,8 @@ def test_a_second_sync_changes_nothing_but_prunes_our_strays_and_keeps_a_pause(c
     assert before["theirs/stray"][0] == ours
     assert after == {name: entry for name, entry in before.items() if name != "theirs/stray"}
     client.delete_deployment(theirs)
+    assert [one["name"] for one in lost_runs] == [LOST_RUNS.name]
+    assert automations(client) == lost_runs  # nor when it was updated, which would forget who is silent
 
 
 def test_up_when_all_is_up_says_so_and_starts_nothing(everything, folder):

@@ -223,11 +223,11 @@ def _local(desk: Desk, moment: datetime | None) -> datetime | None:
 
 def _review(options: argparse.Namespace) -> None:
     from upkeep.chain import watch
-    from upkeep.stages.monitoring import review_week
 
     desk = desk_of(options.client)
-    order = watch(desk, as_of(options))
-    found = review_week(desk, as_of(options))
+    found, returned, went_back, order = watch(desk, as_of(options))
+    for one in returned:
+        print(f"{options.client} {one}")
     print(f"{options.client} {found.week}: {found.figures.requests:,} requests")
     for finding in found.findings:
         print(f"  {finding.status.value}: {finding.text}")
@@ -235,8 +235,11 @@ def _review(options: argparse.Namespace) -> None:
         print(f"  {change.kind.value}: {change.text}\n    {change.action}")
     if found.edges:
         print(f"  edge cases: {found.edges}")
+    if went_back:
+        print(f"  {went_back}")
     if order:
         print(f"  change order {order.period}: {order.why_extra}; for: {order.reason}")
+    announce_changes(desk)
 
 
 def _audit(options: argparse.Namespace) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from upkeep.auditing import draw_audit
 from upkeep.beginning import require_log
@@ -16,8 +16,10 @@ from upkeep.config import Work
 from upkeep.desk import Desk, open_desk
 from upkeep.entitlement import ChangeOrder, Included
 from upkeep.incidents import note_incidents
+from upkeep.monitoring import Review
 from upkeep.periods import Cadence, last_full
 from upkeep.progress import Progress, silent
+from upkeep.release import Entry
 from upkeep.reporting import Report, write_report
 from upkeep.stages.approval import apply_decision
 from upkeep.stages.collection import collect_cases
@@ -26,9 +28,18 @@ from upkeep.stages.contract import book_retrain, due, is_included
 from upkeep.stages.finetuning import train_challenger
 from upkeep.stages.monitoring import follow_themes, go_back_if_worse, review_week
 from upkeep.stages.release import settle
-from upkeep.stages.reviewing import Waiting, no_longer_waiting, offer_cases, take_returns, wait_for_review
+from upkeep.stages.reviewing import Returned, Waiting, no_longer_waiting, offer_cases, take_returns, wait_for_review
 from upkeep.stages.rules import propose_rules
 from upkeep.stages.variant import begin_use_case, open_use_cases, wait_for_cases
+
+
+class Watched(NamedTuple):
+    """What a week's review found, and what was done: returns taken in, the model before put back, an order opened."""
+
+    review: Review
+    returned: list[Returned]
+    went_back: Entry | None
+    order: ChangeOrder | None
 
 
 class Act(Protocol):
@@ -57,13 +68,13 @@ def run_due(client: str, as_of: datetime, *, seed: int = 0, progress: Progress =
             retrain(desk, as_of, reason="scheduled", seed=seed, progress=progress)
 
 
-def watch(desk: Desk, as_of: datetime) -> ChangeOrder | None:
+def watch(desk: Desk, as_of: datetime) -> Watched:
     """Review the week; where the tier includes no retrain, a recommended one becomes a change order."""
     settle(desk)
-    take_returns(desk, as_of)
+    returned = take_returns(desk, as_of)
     found = review_week(desk, as_of)
     note_incidents(desk, found)
-    go_back_if_worse(desk, found)
+    went_back = go_back_if_worse(desk, found)
     propose_rules(desk, found)
     follow_themes(desk, found)
     chart_review(desk, found)
@@ -71,9 +82,9 @@ def watch(desk: Desk, as_of: datetime) -> ChangeOrder | None:
     collect_cases(desk, found.week, as_of)
     offer_cases(desk, found.week, as_of)
     if not found.opened or desk.tier.retrain is not None:
-        return None
+        return Watched(found, returned, went_back, None)
     order = book_retrain(desk, as_of, reason="; ".join(one.text for one in found.opened))
-    return order if isinstance(order, ChangeOrder) else None
+    return Watched(found, returned, went_back, order if isinstance(order, ChangeOrder) else None)
 
 
 def report(desk: Desk, as_of: datetime) -> Report:

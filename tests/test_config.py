@@ -187,7 +187,50 @@ def test_nobody_is_onboarded_into_another_clients_store_though_a_third_config_is
     assert "northwind.yaml has 'clients/northwind'" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("text", "says"), [("a: [", "not YAML"), ("- a\n- b\n", "found list"), ("", "found NoneType")])
+def test_a_key_that_stands_twice_is_told_with_both_lines(tmp_path):
+    folder = changed(tmp_path / "configs", "northwind")
+    path = folder / "clients" / "northwind.yaml"
+    written = path.read_text()
+    lines = written.count("\n")
+    path.write_text(f"{written}relabel:\n  - {{old: cancel_order, new: order_status, since: 2026-05-01}}\n")
+    first = written.splitlines().index("relabel:") + 1
+    with pytest.raises(ConfigError, match=f"northwind.yaml line {lines + 1}: relabel: found again after line {first},"):
+        load_client(folder, "northwind")
+    path.write_text(f"{written}alarms: {{weekly_spread_pp: 3, weekly_spread_pp: 2}}\n")
+    with pytest.raises(ConfigError, match=f"northwind.yaml line {lines + 1}: weekly_spread_pp: found again"):
+        load_client(folder, "northwind")
+
+
+def test_a_key_that_comes_in_by_a_merge_too_stands_there_once(tmp_path):
+    folder = changed(tmp_path / "configs", "northwind")
+    with (folder / "clients" / "northwind.yaml").open("a") as file:
+        file.write("audit: {<<: {random: 7, unsure: 1}, random: 9}\n")
+    audit = load_client(folder, "northwind").audit
+    assert (audit.random, audit.unsure) == (9, 1)
+
+
+@pytest.mark.parametrize("place", ["clients/beta", "clients/northwind", "training/beta"])
+def test_a_file_with_another_ending_is_an_error_and_holds_up_no_other_client(tmp_path, monkeypatch, capsys, place):
+    folder = changed(tmp_path / "configs", "northwind")
+    path = folder / f"{place}.yml"
+    path.write_text("client: beta")
+    monkeypatch.setenv("UPKEEP_CONFIGS", str(folder))
+    assert main(["check"]) == 1
+    wanted = f"{path}: found a file that ends in .yml, expected {path.stem}.yaml; rename it"
+    assert capsys.readouterr().err == f"upkeep: {wanted}\n"
+    assert path.parent.name == "training" or path.stem in client_names(folder)  # dispatch says that it leaves it out
+    assert load_agreement(folder, "brightbill")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("a: [", "not YAML"),
+        ("- a\n- b\n", "found list"),
+        ("", "found NoneType"),
+        ("a: 2026-02-30", "not YAML: day is out of range"),
+    ],
+)
 def test_a_file_that_is_no_mapping_is_refused(tmp_path, text, says):
     shutil.copytree(CONFIGS, tmp_path / "configs")
     (tmp_path / "configs" / "clients" / "northwind.yaml").write_text(text)

@@ -19,6 +19,7 @@ from upkeep.progress import OnTerminal
 from upkeep.recipes import load_recipe
 from upkeep.release_commands import add_release_commands
 from upkeep.replay_command import add_replay_command
+from upkeep.strict import names
 from upkeep.turns import request_of
 
 if TYPE_CHECKING:
@@ -137,8 +138,8 @@ def _check(options: argparse.Namespace) -> None:  # noqa: ARG001 -- every comman
     from upkeep.desk import desk_of
 
     folder = configs()
-    for path in sorted((folder / "training").glob("*.yaml")):
-        load_recipe(folder, path.stem)
+    for name in names(folder / "training"):
+        load_recipe(folder, name)
     tiers = load_tiers(folder)
     found = [load_agreement(folder, name) for name in client_names(folder)]
     desks = [desk_of(agreement) for agreement in found]

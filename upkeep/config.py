@@ -16,7 +16,7 @@ from upkeep.errors import ConfigError
 from upkeep.log import LogMapping
 from upkeep.periods import Cadence
 from upkeep.recipes import Recipe, Task, load_recipe
-from upkeep.strict import Name, Sha256, Share, Strict, load, named
+from upkeep.strict import Name, Sha256, Share, Strict, load, named, names
 
 OWN_FUNCTION = r"^\w+(\.\w+)*:\w+$"
 """How a config names a function of the client's own: package.module:function."""
@@ -407,7 +407,7 @@ def load_agreement(folder: Path, name: str) -> Agreement:
         raise ConfigError(f"{path}: tier is {client.tier}, expected one of {sorted(tiers)} (tiers.yaml)")
     if client.rollback is Rollback.AUTOMATIC and not tiers[client.tier].automatic_rollback:
         raise ConfigError(f"{path}: rollback is 'automatic', expected 'recommend': tier {client.tier} includes no more")
-    known = sorted(file.stem for file in (folder / "training").glob("*.yaml"))
+    known = names(folder / "training")
     if client.training not in known:
         raise ConfigError(f"{path}: training is {client.training!r}, expected one of {known} (training/)")
     try:
@@ -422,7 +422,7 @@ def load_agreement(folder: Path, name: str) -> Agreement:
 
 def client_names(folder: Path) -> list[str]:
     """Every client that has a config, in order."""
-    return sorted(path.stem for path in (folder / "clients").glob("*.yaml"))
+    return names(folder / "clients")
 
 
 def relabel_notes(client: Client) -> list[str]:

@@ -76,6 +76,12 @@ def test_the_tiers_include_what_the_contract_says():
         ({"time_zone": "Mars/Olympus"}, ["time_zone", "Mars/Olympus", "Europe/Berlin"]),
         ({"labels": ["a", "a", "b"]}, ["labels", "'a'", "listed twice"]),
         ({"labels": ["a"]}, ["labels", "found 1", "at least 2"]),
+        ({"labels": ["a", "b "]}, ["labels.1: found 'b '", "without spaces around it"]),
+        ({"labels": ["a", ""]}, ["labels.1: found ''", "without spaces around it"]),
+        ({"out_of_scope_label": ""}, ["out_of_scope_label: found ''", "without spaces around it"]),
+        ({"store": "s3:/bucket/acme"}, ["store: found 's3:/bucket/acme'", "but for s3://", "folder under UPKEEP_HOME"]),
+        ({"store": "gs://bucket/acme"}, ["store: found 'gs://bucket/acme'", "but for s3://"]),
+        ({"store": "file:acme"}, ["store: found 'file:acme'", "but for s3://"]),
         ({"promotion": "maybe"}, ["promotion", "maybe", "'automatic' or 'manual'"]),
         ({"training": "magic"}, ["training", "magic", "lora-encoder"]),
         ({"client": "other"}, ["client", "'other'", "northwind"]),
@@ -185,6 +191,34 @@ def test_nobody_is_onboarded_into_another_clients_store_though_a_third_config_is
     monkeypatch.setenv("UPKEEP_CONFIGS", str(folder))
     assert main(["onboard", "clearline", "--cases", "none.jsonl", "--golden", "none.jsonl"]) == 1
     assert "northwind.yaml has 'clients/northwind'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("keys", [{"redaction": {"by": "acme.own:it"}}, {"writing": {"judge": "acme.own:it"}}])
+def test_a_function_that_cannot_be_imported_is_found_by_check(tmp_path, monkeypatch, capsys, keys):
+    folder = changed(tmp_path / "configs", "northwind", **keys)
+    monkeypatch.setenv("UPKEEP_CONFIGS", str(folder))
+    assert main(["check"]) == 1
+    ((section, named),) = keys.items()
+    wanted = f"upkeep: {folder}/clients/northwind.yaml: {section}.{next(iter(named))}: found 'acme.own:it', expected"
+    assert capsys.readouterr().err.startswith(wanted)
+
+
+@pytest.mark.parametrize(
+    ("base_model", "says"),
+    [
+        ({"package": "not_there", "sha256": "0" * 64}, "package not_there is not installed"),
+        ({"path": "models/nowhere"}, "base model folder:nowhere: no folder"),
+    ],
+)
+def test_a_base_model_that_this_machine_lacks_is_pointed_out_and_no_error(
+    tmp_path, monkeypatch, capsys, base_model, says
+):
+    folder = changed(tmp_path / "configs", "northwind", base_model=base_model)
+    monkeypatch.setenv("UPKEEP_CONFIGS", str(folder))
+    assert main(["check"]) == 0
+    notes = [line for line in capsys.readouterr().out.splitlines() if "look at" in line]
+    assert len(notes) == 1
+    assert says in notes[0]
 
 
 def test_a_key_that_stands_twice_is_told_with_both_lines(tmp_path):

@@ -62,6 +62,12 @@ def test_a_golden_item_keeps_the_values_that_the_client_asks_by(tmp_path, monkey
     assert [item.by for item in open_desk("northwind").golden()] == [{"channel": "mail", "vip": "true"}, {}]
 
 
+def test_a_mistyped_answer_is_pointed_out_before_the_model_is_trained(tmp_path, monkeypatch, capsys):
+    configure(tmp_path / "configs", monkeypatch, base_model={"path": "models/nowhere"})
+    assert onboard(tmp_path, CASE | {"answer": "order_statis"}) == 1
+    assert "look at answer 'order_statis': in 0 cases and 1 golden items" in capsys.readouterr().out
+
+
 def onboard(folder, *golden) -> int:
     (folder / "cases.jsonl").write_text(json.dumps(CASE))
     (folder / "golden.jsonl").write_text("\n".join(map(json.dumps, golden)))

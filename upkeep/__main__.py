@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from upkeep.command_line import announce_changes, as_of, desk_of, moment
+from upkeep.command_line import announce_changes, as_of, desk_of, make_folder, moment
 from upkeep.config import load_tiers
 from upkeep.errors import RuleError, SheetError, UpkeepError, VariantError
 from upkeep.home import configs, home, prepare_process
@@ -189,6 +189,8 @@ def _audit(options: argparse.Namespace) -> None:
     from upkeep.auditing import draw_audit, sheet_key
 
     desk = desk_of(options.client)
+    if options.to:
+        make_folder(options.to)
     drawn = draw_audit(desk, as_of(options))
     if not drawn.asked:
         print(f"{options.client} {drawn.week}: {drawn.requests:,} requests, nothing to ask")

@@ -133,6 +133,13 @@ class SavedAgain(FolderStore):
             self.delete("inbox/ada.csv") if self.newer is None else super().write("inbox/ada.csv", self.newer)
 
 
+def test_a_run_for_a_time_without_a_zone_takes_it_for_the_clients(desk):
+    offer_cases(desk, PERIOD, MONDAY)  # 8 o'clock in Berlin
+    desk.store.write("inbox/ada.csv", filled(desk, n1=("accept", "")))
+    assert take_returns(desk, datetime(2026, 5, 4, 7, 59)) == []
+    assert [one.decided for one in take_returns(desk, datetime(2026, 5, 4, 8, 1))] == [1]
+
+
 def test_a_file_that_is_saved_again_while_it_is_taken_in_is_the_next_runs(desk):
     offer_cases(desk, PERIOD, MONDAY)
     desk.store.write("inbox/ada.csv", filled(desk, n1=("accept", "")))

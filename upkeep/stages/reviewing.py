@@ -165,7 +165,7 @@ def take_returns(desk: Desk, as_of: datetime) -> list[Returned]:
     newest sheet or batch was sent out leaves all to the next one: nobody had answered by then. An MLflow that is down
     is one of the problems that are returned, and holds up nothing.
     """
-    if any(sent > as_of for sent in _sent(desk)):
+    if any(sent > desk.local(as_of) for sent in _sent(desk)):
         return []
     given = as_of - timedelta(microseconds=1)
     found: list[Returned] = []

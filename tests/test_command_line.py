@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.audited import FIRST
+from tests.audited import FIRST, agreed, serve
 from tests.receivers import webhook
 from tests.released import OUTCOMES, SECRET, decide, released_desk, released_template, swapped  # noqa: F401 -- fixtures
-from tests.small_client import configure
+from tests.small_client import configure, timeline
 from tests.test_probation import lived_through
 from upkeep import records
 from upkeep.__main__ import main
@@ -20,6 +21,7 @@ from upkeep.desk import open_desk
 from upkeep.home import configs
 from upkeep.stages.comparison import Decision
 from upkeep.stages.evaluation import save_outcomes
+from upkeep.timeline import write_timeline
 
 CASE = {"id": "1", "text": "Where is it?", "answer": "order_status"}
 
@@ -37,6 +39,39 @@ def test_a_missing_timeline_is_told_with_what_a_timeline_is(tmp_path, capsys):
     assert main(["replay", str(gone), "--tier", "1", "--json", str(tmp_path / "months.json")]) == 1
     wanted = "expected a Parquet file with the columns id, ts, text, label, split, valid_from, valid_to"
     assert capsys.readouterr().err == f"upkeep: {gone}: no such file, {wanted}\n"
+
+
+@pytest.fixture
+def history(tmp_path) -> Path:
+    played = timeline(months=1, per_month=20)
+    write_timeline(tmp_path / "history.parquet", [*played.launch, *played.stream, *played.golden])
+    return tmp_path / "history.parquet"
+
+
+def replay(history, *more: object) -> int:
+    return main(["replay", str(history), "--json", str(history.parent / "out" / "months.json"), *map(str, more)])
+
+
+def test_a_replay_like_nobody_is_told_who_there_is(history, capsys):
+    assert replay(history, "--tier", 1, "--like", "nobody") == 1
+    assert "nobody.yaml: no such file, expected one of ['brightbill', 'clearline'" in capsys.readouterr().err
+
+
+def test_a_replay_makes_the_folders_of_what_it_writes_before_it_plays(tmp_path, monkeypatch, history, capsys):
+    configure(tmp_path / "configs", monkeypatch)
+    assert replay(history, "--tier", 1, "--answers", history / "answers.jsonl") == 1
+    assert "answers.jsonl: no such folder, and it cannot be made" in capsys.readouterr().err
+    assert replay(history, "--tier", 9, "--like", "clearline", "--answers", tmp_path / "new" / "answers.jsonl") == 1
+    assert "replayed.yaml: tier is 9" in capsys.readouterr().err  # nothing is played
+    assert (tmp_path / "new").is_dir()
+    assert (tmp_path / "out").is_dir()
+
+
+def test_an_audit_sheet_is_written_into_a_folder_that_is_made_for_it(tmp_path, monkeypatch):
+    serve(agreed(tmp_path, monkeypatch), 0, wrong=0, audited=False)
+    sheet = tmp_path / "new" / "sheet.xlsx"
+    assert main(["audit", "northwind", "--to", str(sheet), "--as-of", str(FIRST + timedelta(weeks=1))]) == 0
+    assert sheet.read_bytes().startswith(b"PK")
 
 
 def test_missing_cases_are_told_with_what_cases_are(tmp_path, capsys):
@@ -66,6 +101,12 @@ def test_a_golden_item_keeps_the_values_that_the_client_asks_by(tmp_path, monkey
     configure(tmp_path / "configs", monkeypatch, review_by=["channel", "vip"], base_model={"path": "models/nowhere"})
     assert onboard(tmp_path, CASE | {"by": {"channel": "mail", "vip": True}}, CASE | {"id": "2", "by": None}) == 1
     assert [item.by for item in open_desk("northwind").golden()] == [{"channel": "mail", "vip": "true"}, {}]
+
+
+def test_a_mistyped_answer_is_pointed_out_before_the_model_is_trained(tmp_path, monkeypatch, capsys):
+    configure(tmp_path / "configs", monkeypatch, base_model={"path": "models/nowhere"})
+    assert onboard(tmp_path, CASE | {"answer": "order_statis"}) == 1
+    assert "look at answer 'order_statis': in 0 cases and 1 golden items" in capsys.readouterr().out
 
 
 def onboard(folder, *golden) -> int:

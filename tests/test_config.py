@@ -76,6 +76,12 @@ def test_the_tiers_include_what_the_contract_says():
         ({"time_zone": "Mars/Olympus"}, ["time_zone", "Mars/Olympus", "Europe/Berlin"]),
         ({"labels": ["a", "a", "b"]}, ["labels", "'a'", "listed twice"]),
         ({"labels": ["a"]}, ["labels", "found 1", "at least 2"]),
+        ({"labels": ["a", "b "]}, ["labels.1: found 'b '", "without spaces around it"]),
+        ({"labels": ["a", ""]}, ["labels.1: found ''", "without spaces around it"]),
+        ({"out_of_scope_label": ""}, ["out_of_scope_label: found ''", "without spaces around it"]),
+        ({"store": "s3:/bucket/acme"}, ["store: found 's3:/bucket/acme'", "but for s3://", "folder under UPKEEP_HOME"]),
+        ({"store": "gs://bucket/acme"}, ["store: found 'gs://bucket/acme'", "but for s3://"]),
+        ({"store": "file:acme"}, ["store: found 'file:acme'", "but for s3://"]),
         ({"promotion": "maybe"}, ["promotion", "maybe", "'automatic' or 'manual'"]),
         ({"training": "magic"}, ["training", "magic", "lora-encoder"]),
         ({"client": "other"}, ["client", "'other'", "northwind"]),
@@ -187,7 +193,78 @@ def test_nobody_is_onboarded_into_another_clients_store_though_a_third_config_is
     assert "northwind.yaml has 'clients/northwind'" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("text", "says"), [("a: [", "not YAML"), ("- a\n- b\n", "found list"), ("", "found NoneType")])
+@pytest.mark.parametrize("keys", [{"redaction": {"by": "acme.own:it"}}, {"writing": {"judge": "acme.own:it"}}])
+def test_a_function_that_cannot_be_imported_is_found_by_check(tmp_path, monkeypatch, capsys, keys):
+    folder = changed(tmp_path / "configs", "northwind", **keys)
+    monkeypatch.setenv("UPKEEP_CONFIGS", str(folder))
+    assert main(["check"]) == 1
+    ((section, named),) = keys.items()
+    wanted = f"upkeep: {folder}/clients/northwind.yaml: {section}.{next(iter(named))}: found 'acme.own:it', expected"
+    assert capsys.readouterr().err.startswith(wanted)
+
+
+@pytest.mark.parametrize(
+    ("base_model", "says"),
+    [
+        ({"package": "not_there", "sha256": "0" * 64}, "package not_there is not installed"),
+        ({"path": "models/nowhere"}, "base model folder:nowhere: no folder"),
+    ],
+)
+def test_a_base_model_that_this_machine_lacks_is_pointed_out_and_no_error(
+    tmp_path, monkeypatch, capsys, base_model, says
+):
+    folder = changed(tmp_path / "configs", "northwind", base_model=base_model)
+    monkeypatch.setenv("UPKEEP_CONFIGS", str(folder))
+    assert main(["check"]) == 0
+    notes = [line for line in capsys.readouterr().out.splitlines() if "look at" in line]
+    assert len(notes) == 1
+    assert says in notes[0]
+
+
+def test_a_key_that_stands_twice_is_told_with_both_lines(tmp_path):
+    folder = changed(tmp_path / "configs", "northwind")
+    path = folder / "clients" / "northwind.yaml"
+    written = path.read_text()
+    lines = written.count("\n")
+    path.write_text(f"{written}relabel:\n  - {{old: cancel_order, new: order_status, since: 2026-05-01}}\n")
+    first = written.splitlines().index("relabel:") + 1
+    with pytest.raises(ConfigError, match=f"northwind.yaml line {lines + 1}: relabel: found again after line {first},"):
+        load_client(folder, "northwind")
+    path.write_text(f"{written}alarms: {{weekly_spread_pp: 3, weekly_spread_pp: 2}}\n")
+    with pytest.raises(ConfigError, match=f"northwind.yaml line {lines + 1}: weekly_spread_pp: found again"):
+        load_client(folder, "northwind")
+
+
+def test_a_key_that_comes_in_by_a_merge_too_stands_there_once(tmp_path):
+    folder = changed(tmp_path / "configs", "northwind")
+    with (folder / "clients" / "northwind.yaml").open("a") as file:
+        file.write("audit: {<<: {random: 7, unsure: 1}, random: 9}\n")
+    audit = load_client(folder, "northwind").audit
+    assert (audit.random, audit.unsure) == (9, 1)
+
+
+@pytest.mark.parametrize("place", ["clients/beta", "clients/northwind", "training/beta"])
+def test_a_file_with_another_ending_is_an_error_and_holds_up_no_other_client(tmp_path, monkeypatch, capsys, place):
+    folder = changed(tmp_path / "configs", "northwind")
+    path = folder / f"{place}.yml"
+    path.write_text("client: beta")
+    monkeypatch.setenv("UPKEEP_CONFIGS", str(folder))
+    assert main(["check"]) == 1
+    wanted = f"{path}: found a file that ends in .yml, expected {path.stem}.yaml; rename it"
+    assert capsys.readouterr().err == f"upkeep: {wanted}\n"
+    assert path.parent.name == "training" or path.stem in client_names(folder)  # dispatch says that it leaves it out
+    assert load_agreement(folder, "brightbill")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("a: [", "not YAML"),
+        ("- a\n- b\n", "found list"),
+        ("", "found NoneType"),
+        ("a: 2026-02-30", "not YAML: day is out of range"),
+    ],
+)
 def test_a_file_that_is_no_mapping_is_refused(tmp_path, text, says):
     shutil.copytree(CONFIGS, tmp_path / "configs")
     (tmp_path / "configs" / "clients" / "northwind.yaml").write_text(text)

@@ -6,6 +6,8 @@ import json
 from datetime import UTC, datetime
 from xml.etree import ElementTree
 
+import pytest
+
 from tests.returned_batch import (
     LABELS,
     NOON,
@@ -22,6 +24,7 @@ from upkeep.batch import (
     read_back,
     write_label_studio,
 )
+from upkeep.errors import SheetError
 
 
 def test_a_label_studio_import_has_the_answer_filled_in():
@@ -110,6 +113,31 @@ def test_a_label_chosen_beside_the_new_one_that_was_filled_in_is_what_counts():
     tasks = json.loads(exported(asked, {"p-001": [(1, "change", "gift cards")]}))
     tasks[0]["annotations"][0]["result"] += annotation(1, "", "oos")["result"]
     assert [one.answer for one in judged(json.dumps(tasks).encode(), asked).decided] == ["oos"]
+
+
+@pytest.mark.parametrize("task", [None, 5, {"data": None}, {"data": 5}, {"data": "case_id"}, {"data": ["case_id"]}])
+def test_a_list_of_something_else_is_refused(task):
+    with pytest.raises(SheetError, match="no list of tasks with 'case_id' in their data"):
+        read_back(json.dumps([task]).encode())
+
+
+def test_a_comment_that_is_nested_without_end_is_refused():
+    asked = [question(1)]
+    tasks = json.loads(exported(asked, {"p-001": [(1, "accept", "")]}))
+    nested: object = "so deep"
+    for _ in range(490):
+        nested = [nested]
+    tasks[0]["annotations"][0]["result"].append({"from_name": "comment", "value": nested})
+    with pytest.raises(SheetError, match="task 1: lists in lists"):
+        read_back(json.dumps(tasks).encode())
+
+
+def test_half_a_character_that_no_file_can_hold_becomes_a_space():
+    asked = [question(1)]
+    tasks = json.loads(exported(asked, {"p-001": [("ada\ud83d", "change", "gift cards")]}))
+    tasks[0]["annotations"][0]["result"].append({"from_name": "comment", "value": {"text": ["so\ud83d!"]}})
+    (decided,) = judged(json.dumps(tasks).encode(), asked).decided
+    assert (decided.by, decided.comment) == ("ada ", "so !")
 
 
 def test_the_flat_export_is_understood_as_well():

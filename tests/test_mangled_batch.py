@@ -6,7 +6,9 @@ import json
 import re
 import unicodedata
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
@@ -23,12 +25,14 @@ from tests.returned_batch import (
     annotation,
     csv_bytes,
     csv_table,
+    exported,
     filled,
     judged,
     question,
     xlsx_bytes,
     xlsx_table,
 )
+from upkeep import records
 from upkeep.batch import (
     Choice,
     Question,
@@ -78,11 +82,40 @@ def test_whatever_became_of_a_workbook_it_is_read_or_refused(at: float, instead:
     refused_or_read(whole[:place] + instead + whole[place + len(instead) :])
 
 
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3) | st.just("p-001")
+NAMES = st.sampled_from(
+    ["data", "case_id", "annotations", "result", "from_name", "value", "text", "completed_by", "id"]
+)
+JSON = st.recursive(
+    LEAVES, lambda some: st.lists(some, max_size=3) | st.dictionaries(NAMES, some, max_size=3), max_leaves=8
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(instead=JSON, data=st.data())
+def test_whatever_became_of_a_label_studio_export_it_is_read_or_refused(instead: object, data):
+    export = json.loads(exported([question(1)], {"p-001": [({"id": 3}, "change", "gift cards")]}))
+    inside, at = data.draw(st.sampled_from(list(places(export))))
+    inside[at] = instead
+    refused_or_read(json.dumps(export).encode())
+    refused_or_read(json.dumps([instead]).encode())
+
+
+def places(value: object) -> Iterator[tuple[Any, Any]]:
+    """Every list and object in a JSON value with each of its places."""
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for at, one in inside:
+        yield value, at
+        yield from places(one)
+
+
 def refused_or_read(data: bytes) -> None:
     try:
-        judged(data, [question(1)])
+        back = judged(data, [question(1)])
     except SheetError as exc:
         assert str(exc)  # noqa: PT017 -- either way is right
+    else:
+        assert records.dump_rows([*back.decided, *back.rejected]).count(b"\n") == len(back.decided) + len(back.rejected)
 
 
 # What people do to a file, and what it is then worth: known to the test because it did it.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 
@@ -14,6 +14,7 @@ from tests.small_client import configure
 from tests.test_review_queue import Page, choose, decide, uri  # noqa: F401 -- a fixture
 from tests.texts import case, text
 from upkeep import records
+from upkeep.adapters.store import FolderStore
 from upkeep.auditing import draw_audit, sheet_key
 from upkeep.batch import Format, write_csv
 from upkeep.cases import Source
@@ -118,6 +119,47 @@ def test_a_file_that_is_dropped_into_the_inbox_is_taken_in_and_one_that_is_none_
     assert list(desk.store.keys("inbox/")) == ["inbox/holiday.jpg"]
     assert decided_by(desk, TUESDAY)["1"].by == "inbox/ada.csv"
     assert [one.name for one in take_returns(desk, TUESDAY)] == ["holiday.jpg"]
+
+
+@dataclass(frozen=True)
+class SavedAgain(FolderStore):
+    """A store in which a reviewer saves a file once more, or takes it away, while the first one is taken in."""
+
+    newer: bytes | None = None
+
+    def write(self, key: str, data: bytes) -> None:
+        super().write(key, data)
+        if key.startswith("returned/") and key.endswith("-ada.csv"):
+            self.delete("inbox/ada.csv") if self.newer is None else super().write("inbox/ada.csv", self.newer)
+
+
+def test_a_run_for_a_time_without_a_zone_takes_it_for_the_clients(desk):
+    offer_cases(desk, PERIOD, MONDAY)  # 8 o'clock in Berlin
+    desk.store.write("inbox/ada.csv", filled(desk, n1=("accept", "")))
+    assert take_returns(desk, datetime(2026, 5, 4, 7, 59)) == []
+    assert [one.decided for one in take_returns(desk, datetime(2026, 5, 4, 8, 1))] == [1]
+
+
+def test_a_file_that_is_saved_again_while_it_is_taken_in_is_the_next_runs(desk):
+    offer_cases(desk, PERIOD, MONDAY)
+    desk.store.write("inbox/ada.csv", filled(desk, n1=("accept", "")))
+    newer = filled(desk, n1=("reject", ""), n2=("accept", ""))
+    first = take_returns(replace(desk, store=SavedAgain(desk.store.folder, newer)), TUESDAY)
+    assert [(one.name, one.decided) for one in first] == [("ada.csv", 1)]
+    assert desk.store.read("inbox/ada.csv") == newer
+    assert [one.decided for one in take_returns(desk, TUESDAY + WEEK)] == [2]
+    assert {one.id: str(one.decision) for one in decided_by(desk, TUESDAY + WEEK).values()} == {
+        "1": "reject",
+        "2": "accept",
+    }
+    assert list(desk.store.keys("inbox/")) == []
+
+
+def test_a_file_that_is_taken_away_while_it_is_taken_in_counts(desk):
+    offer_cases(desk, PERIOD, MONDAY)
+    desk.store.write("inbox/ada.csv", filled(desk, n1=("accept", "")))
+    (found,) = take_returns(replace(desk, store=SavedAgain(desk.store.folder)), TUESDAY)
+    assert found.decided == 1
 
 
 def test_what_a_person_writes_instead_is_kept_without_personal_data(desk):

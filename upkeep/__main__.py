@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from upkeep.command_line import announce_changes, as_of, desk_of, moment, time_of
+from upkeep.command_line import announce_changes, as_of, desk_of, make_folder, moment
 from upkeep.config import load_tiers
-from upkeep.errors import ConfigError, RuleError, SheetError, UpkeepError, VariantError
+from upkeep.errors import RuleError, SheetError, UpkeepError, VariantError
 from upkeep.home import configs, home, prepare_process
-from upkeep.log import facets
 from upkeep.progress import OnTerminal
 from upkeep.recipes import load_recipe
 from upkeep.release_commands import add_release_commands
 from upkeep.replay_command import add_replay_command
-from upkeep.turns import request_of
+from upkeep.strict import names
 
 if TYPE_CHECKING:
-    from upkeep.desk import Desk
     from upkeep.entitlement import ChangeOrder
     from upkeep.stages.comparison import Decision
     from upkeep.stages.reviewing import Waiting
@@ -133,92 +130,41 @@ def _data_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]
 
 def _check(options: argparse.Namespace) -> None:  # noqa: ARG001 -- every command takes its options
     from upkeep.apart import check_apart
+    from upkeep.at_hand import base_notes, check_own_functions
     from upkeep.config import client_names, load_agreement, relabel_notes
     from upkeep.desk import desk_of
 
     folder = configs()
-    for path in sorted((folder / "training").glob("*.yaml")):
-        load_recipe(folder, path.stem)
+    for name in names(folder / "training"):
+        load_recipe(folder, name)
     tiers = load_tiers(folder)
     found = [load_agreement(folder, name) for name in client_names(folder)]
     desks = [desk_of(agreement) for agreement in found]
     for at, desk in enumerate(desks):
         check_apart(folder, desk, desks[:at])
+        check_own_functions(folder, desk.client)
     print(f"{folder}: {len(tiers.tiers)} tiers and {len(found)} clients are valid")
     for agreement in found:
         print(f"  {agreement.client.client}: tier {agreement.client.tier}, {agreement.tier.name}; home {home()}")
-        for note in relabel_notes(agreement.client):
+        for note in [*relabel_notes(agreement.client), *base_notes(agreement.client)]:
             print(f"    look at {note}")
 
 
 def _onboard(options: argparse.Namespace) -> None:
     from upkeep.apart import check_apart, neighbours
-    from upkeep.cases import Case, Item, Source
+    from upkeep.first_files import first_cases, golden_set, label_notes
     from upkeep.records import load
     from upkeep.stages.onboarding import REDACTED, Redaction, onboard
 
     desk = desk_of(options.client)
     check_apart(configs(), desk, neighbours(configs(), options.client))
-    cases = [Case(row["id"], row["text"], row["answer"], Source.LAUNCH) for row in _rows(options.cases)]
-    golden = [
-        Item(
-            row["id"],
-            row["text"],
-            row["answer"],
-            _local(desk, row.get("valid_from")),
-            _local(desk, row.get("valid_to")),
-            _by(options.golden, row, desk.client.review_by),
-        )
-        for row in _rows(options.golden)
-    ]
+    cases, golden = first_cases(options.cases), golden_set(options.golden, desk.client)
+    for note in label_notes(desk.client, cases, golden):
+        print(f"  look at {note}")
     made = onboard(desk, cases=cases, golden=golden, as_of=as_of(options), seed=options.seed, progress=OnTerminal())
     print(f"{options.client}: version {made.version} is in service, trained on {made.trained_on:,} cases")
     hidden = load(desk.store, REDACTED, Redaction)
     print(f"  personal data taken out of {hidden.cases:,} cases and {hidden.golden:,} golden items")
-
-
-def _rows(path: Path) -> list[dict[str, Any]]:
-    if not path.is_file():
-        raise ConfigError(f"{path}: no such file, expected JSON Lines with id, text and answer")
-    rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        try:
-            row = json.loads(line)
-        except ValueError as exc:
-            raise ConfigError(f"{path} line {number}: not JSON: {exc}") from exc
-        for key in ("id", "answer"):
-            if not isinstance(row, dict) or not isinstance(row.get(key), str) or not row[key].strip():
-                raise ConfigError(f"{path} line {number}: {key} is missing or empty, expected a string")
-        try:
-            row["text"] = request_of(row.get("text"))
-        except ValueError as exc:
-            raise ConfigError(f"{path} line {number}: text is missing or empty, expected {exc}") from exc
-        for key in ("valid_from", "valid_to"):
-            if row.get(key):
-                row[key] = _valid(f"{path} line {number}: {key}", row[key])
-        rows.append(row)
-    return rows
-
-
-def _by(path: Path, row: dict[str, Any], keys: Sequence[str]) -> dict[str, str]:
-    """The values by which an item's figures are broken down. Raises ConfigError naming the item."""
-    given = row.get("by") or {}
-    known = facets(given, keys) if isinstance(given, dict) else None
-    if known is None or known.keys() != given.keys():
-        wanted = f"an object with a text for some of {list(keys)}, the client's review_by"
-        raise ConfigError(f"{path} item {row['id']}: by is {given!r}, expected {wanted}")
-    return known
-
-
-def _valid(where: str, value: object) -> datetime:
-    try:
-        return time_of(str(value))
-    except argparse.ArgumentTypeError as exc:
-        raise ConfigError(f"{where}: {exc}") from exc
-
-
-def _local(desk: Desk, moment: datetime | None) -> datetime | None:
-    return desk.local(moment) if moment else None
 
 
 def _review(options: argparse.Namespace) -> None:
@@ -246,6 +192,8 @@ def _audit(options: argparse.Namespace) -> None:
     from upkeep.auditing import draw_audit, sheet_key
 
     desk = desk_of(options.client)
+    if options.to:
+        make_folder(options.to)
     drawn = draw_audit(desk, as_of(options))
     if not drawn.asked:
         print(f"{options.client} {drawn.week}: {drawn.requests:,} requests, nothing to ask")

@@ -29,9 +29,13 @@ def resolve_base(model: BaseModelConfig) -> Base:
     """
     if isinstance(model, HubModel):
         return _checked(_from_hub(model), None, f"{model.hub}@{model.revision}")
-    if isinstance(model, LocalModel):
-        return _checked(home() / Path(model.path).expanduser(), model.sha256, f"folder:{Path(model.path).name}")
-    return _checked(_package_folder(model), model.sha256, f"package:{model.package}/{model.folder}")
+    return _checked(_folder(model), model.sha256, _reference(model))
+
+
+def expect_base(model: BaseModelConfig) -> None:
+    """Raise BaseModelError where this machine should have a base model and has none; a hub is not asked."""
+    if not isinstance(model, HubModel):
+        _weights(_folder(model), _reference(model))
 
 
 def file_digest(path: Path) -> str:
@@ -40,7 +44,17 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-def _checked(folder: Path, expected: str | None, reference: str) -> Base:
+def _folder(model: PackagedModel | LocalModel) -> Path:
+    return home() / Path(model.path).expanduser() if isinstance(model, LocalModel) else _package_folder(model)
+
+
+def _reference(model: PackagedModel | LocalModel) -> str:
+    if isinstance(model, LocalModel):
+        return f"folder:{Path(model.path).name}"
+    return f"package:{model.package}/{model.folder}"
+
+
+def _weights(folder: Path, reference: str) -> list[Path]:
     if not folder.is_dir():
         raise BaseModelError(f"base model {reference}: no folder {folder}")
     weights = sorted(folder.glob("*.safetensors"))
@@ -48,7 +62,11 @@ def _checked(folder: Path, expected: str | None, reference: str) -> Base:
         raise BaseModelError(
             f"base model {reference}: no *.safetensors in {folder}; other weight formats are not loaded"
         )
-    digests = [_digest(path, *_state(path)) for path in weights]
+    return weights
+
+
+def _checked(folder: Path, expected: str | None, reference: str) -> Base:
+    digests = [_digest(path, *_state(path)) for path in _weights(folder, reference)]
     digest = digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
     if expected and digest != expected:
         raise BaseModelError(f"base model {reference}: SHA-256 of its weights is {digest}, expected {expected}")

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from upkeep.errors import DeliveryError
+from upkeep.errors import ConfigError, DeliveryError
 
 if TYPE_CHECKING:
     from upkeep.desk import Desk
@@ -37,6 +37,14 @@ def file_there(text: str) -> Path:
     if not path.is_file():
         raise argparse.ArgumentTypeError(f"found no file {text}")
     return path
+
+
+def make_folder(path: Path) -> None:
+    """Make the folder of a file that a command will write, before it works for it. Raises ConfigError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise ConfigError(f"{path}: no such folder, and it cannot be made: {exc.strerror}") from exc
 
 
 def as_of(options: argparse.Namespace) -> datetime:

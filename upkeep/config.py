@@ -16,10 +16,14 @@ from upkeep.errors import ConfigError
 from upkeep.log import LogMapping
 from upkeep.periods import Cadence
 from upkeep.recipes import Recipe, Task, load_recipe
-from upkeep.strict import Name, Sha256, Share, Strict, load, named
+from upkeep.strict import Name, Sha256, Share, Strict, load, named, names
 
 OWN_FUNCTION = r"^\w+(\.\w+)*:\w+$"
 """How a config names a function of the client's own: package.module:function."""
+
+
+SCHEMES = ("s3://", "file:///", "file://localhost/")
+"""How a store begins that is no folder's plain name."""
 
 
 class Work(StrEnum):
@@ -172,6 +176,15 @@ def _compiles(value: str) -> str:
 Pattern = Annotated[str, AfterValidator(_compiles)]
 
 
+def _bare(value: str) -> str:
+    if not value or value != value.strip():
+        raise ValueError("a name without spaces around it")
+    return value
+
+
+Label = Annotated[str, AfterValidator(_bare)]
+
+
 class Relabel(Strict):
     """A policy change: from `since`, what was answered `old` is answered `new`."""
 
@@ -284,8 +297,8 @@ class Client(Strict):
     tier: int
     time_zone: str
     task: Task
-    labels: tuple[str, ...] = ()
-    out_of_scope_label: str = Field(default="oos", description="the right answer when no label is right")
+    labels: tuple[Label, ...] = ()
+    out_of_scope_label: Label = Field(default="oos", description="the right answer when no label is right")
     new_labels: NewLabels = NewLabels.LEARN
     base_model: BaseModelConfig
     training: Name
@@ -344,6 +357,13 @@ class Client(Strict):
             ZoneInfo(value)
         except (KeyError, ValueError, OSError) as exc:
             raise ValueError("expected an IANA time zone such as Europe/Berlin") from exc
+        return value
+
+    @field_validator("store")
+    @classmethod
+    def _no_mistyped_scheme(cls, value: str) -> str:
+        if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", value) and not value.startswith(SCHEMES):
+            raise ValueError(f"nothing that begins like an address, but for {' and '.join(SCHEMES)}")
         return value
 
     @model_validator(mode="after")
@@ -407,7 +427,7 @@ def load_agreement(folder: Path, name: str) -> Agreement:
         raise ConfigError(f"{path}: tier is {client.tier}, expected one of {sorted(tiers)} (tiers.yaml)")
     if client.rollback is Rollback.AUTOMATIC and not tiers[client.tier].automatic_rollback:
         raise ConfigError(f"{path}: rollback is 'automatic', expected 'recommend': tier {client.tier} includes no more")
-    known = sorted(file.stem for file in (folder / "training").glob("*.yaml"))
+    known = names(folder / "training")
     if client.training not in known:
         raise ConfigError(f"{path}: training is {client.training!r}, expected one of {known} (training/)")
     try:
@@ -422,7 +442,7 @@ def load_agreement(folder: Path, name: str) -> Agreement:
 
 def client_names(folder: Path) -> list[str]:
     """Every client that has a config, in order."""
-    return sorted(path.stem for path in (folder / "clients").glob("*.yaml"))
+    return names(folder / "clients")
 
 
 def relabel_notes(client: Client) -> list[str]:

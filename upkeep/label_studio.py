@@ -96,7 +96,7 @@ def read_tasks(text: str) -> list[Annotation]:
         found = json.loads(text)
     except (ValueError, RecursionError) as exc:
         raise SheetError(f"not JSON: {exc}") from exc
-    if not isinstance(found, list) or not any(isinstance(one, dict) and ID in one.get("data", one) for one in found):
+    if not isinstance(found, list) or not any(map(_has_case, found)):
         raise SheetError(f"JSON, but no list of tasks with {ID!r} in their data, as a Label Studio export of cases has")
     numbers: dict[Any, int] = {}  # JSON-MIN has a record for each annotation, told apart by the task's id
     said: list[Annotation] = []
@@ -107,13 +107,23 @@ def read_tasks(text: str) -> list[Annotation]:
     return said
 
 
+def _has_case(task: Any) -> bool:
+    data = task.get("data", task) if isinstance(task, dict) else None
+    return isinstance(data, dict) and ID in data
+
+
 def _annotations(number: int, found: Any) -> list[Annotation]:
     try:
-        task = _Task.model_validate(found)
+        return _told(number, _Task.model_validate(found))
     except ValidationError as exc:
         first = exc.errors()[0]
         where = ".".join(map(str, first["loc"])) or "it"
         raise SheetError(f"task {number}: {where}: {first['msg']}, expected a Label Studio 1.x export") from exc
+    except RecursionError as exc:
+        raise SheetError(f"task {number}: lists in lists without end, expected a Label Studio 1.x export") from exc
+
+
+def _told(number: int, task: _Task) -> list[Annotation]:
     data = {name: _plain(value) for name, value in task.data.items()}
     said = [
         Annotation(number, data, controls, _who(one.completed_by), _when(one.updated_at or one.created_at))
@@ -148,13 +158,13 @@ def _plain(value: Any) -> str:
         return _plain(value.get("choices") or value.get("text"))
     if isinstance(value, list):
         return "\n".join(_plain(one) for one in value)
-    return "" if value is None else str(value)
+    return "" if value is None else clean(str(value))
 
 
 def _who(found: int | str | _Person | None) -> str:
     if isinstance(found, _Person):
-        return found.email or _who(found.id)
-    return f"user {found}" if isinstance(found, int) else found or ""
+        return clean(found.email) or _who(found.id)
+    return f"user {found}" if isinstance(found, int) else clean(found or "")
 
 
 def _when(found: datetime | None) -> datetime | None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from upkeep.command_line import make_folder
 from upkeep.config import Client, Relabel, Rules, load_client
 from upkeep.errors import ConfigError
 from upkeep.home import configs
@@ -22,14 +23,18 @@ if TYPE_CHECKING:
     from upkeep.replay import JudgedAgain
     from upkeep.timeline import Timeline
 
-DEFAULT_LIKE = "northwind"
-
 
 def add_replay_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """`replay`."""
     replay = commands.add_parser("replay", help="play a labelled timeline as production")
     replay.add_argument("timeline", type=Path, help="Parquet file: id, ts, text, label, split, valid_from, valid_to")
     replay.add_argument("--tier", type=int, required=True, help="a tier of tiers.yaml: 1, 2 or 3")
+    replay.add_argument(
+        "--like",
+        default="northwind",
+        metavar="CLIENT",
+        help="whose config is played, but for labels, tier and what else is asked for here (default northwind)",
+    )
     replay.add_argument("--audit", type=int, default=100, help="requests a week labelled at random (default 100)")
     replay.add_argument("--feedback", type=float, default=0.5, help="share of wrong automatic answers complained about")
     replay.add_argument("--relabel", type=_relabel, action="append", default=[], metavar="OLD=NEW@DATE")
@@ -66,6 +71,9 @@ def _replay(options: argparse.Namespace) -> None:
         raise ConfigError(f"--feedback {options.feedback} --audit {options.audit}: expected 0..1 and 0 or more")
     timeline = read_timeline(options.timeline)
     source = configs()
+    like = load_client(source, options.like)
+    for path in filter(None, (options.json, options.answers)):
+        make_folder(path)
     with tempfile.TemporaryDirectory() as scratch:
         state = options.keep or Path(scratch)
         if (state / "replay").exists():
@@ -74,8 +82,7 @@ def _replay(options: argparse.Namespace) -> None:
         os.environ |= {"UPKEEP_HOME": str(chosen / "home"), "UPKEEP_CONFIGS": str(chosen / "configs")}
         os.environ.pop("MLFLOW_TRACKING_URI", None)
         shutil.copytree(source, chosen / "configs", ignore=shutil.ignore_patterns("clients"))
-        months, again = _play(options, timeline, chosen / "configs", like=load_client(source, DEFAULT_LIKE))
-    options.json.parent.mkdir(parents=True, exist_ok=True)
+        months, again = _play(options, timeline, chosen / "configs", like=like)
     options.json.write_text(
         json.dumps({"months": months, "judged_again": again._asdict()}, indent=1) + "\n", encoding="utf-8"
     )

@@ -1,11 +1,12 @@
 """How is a YAML file read so that nothing in it is overlooked?
 
-Unknown keys are errors, and an error names the file, the key, what was found and what is allowed.
+Unknown keys, and keys that stand there twice, are errors, and an error names the file, the key, what was found and what
+is allowed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
 
@@ -42,18 +43,58 @@ def load(path: Path, kind: type[Model]) -> Model:
     return validated(path, read(path), kind)
 
 
+def names(folder: Path) -> list[str]:
+    """What the YAML files of a folder are called, in order; a .yml is one of them, so that `read` can refuse it."""
+    return sorted({path.stem for ending in ("yaml", "yml") for path in folder.glob(f"*.{ending}")})
+
+
 def read(path: Path) -> dict[str, Any]:
     """A file's mapping of keys to values. Raises ConfigError; a missing one lists what there is."""
+    other = path.with_suffix(".yml")
+    if other.is_file():
+        raise ConfigError(f"{other}: found a file that ends in .yml, expected {path.name}; rename it")
     if not path.is_file():
-        there = sorted(other.stem for other in path.parent.glob("*.yaml"))
-        raise ConfigError(f"{path}: no such file, expected one of {there}")
+        raise ConfigError(f"{path}: no such file, expected one of {names(path.parent)}")
     try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=LOADER)
-    except (yaml.YAMLError, UnicodeDecodeError) as exc:
+        raw = _parsed(path, path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, ValueError) as exc:  # not UTF-8, or a day that no calendar has
         raise ConfigError(f"{path}: not YAML: {exc}") from exc
     if not isinstance(raw, dict):
         raise ConfigError(f"{path}: found {type(raw).__name__}, expected a mapping of keys to values")
     return raw
+
+
+def _parsed(path: Path, text: str) -> Any:
+    """What is written in YAML. Raises ConfigError where a mapping has a key twice, of which YAML keeps the last."""
+    loader = LOADER(text)
+    try:
+        root = loader.get_single_node()
+        for mapping in _mappings(root):
+            lines: dict[tuple[str, str], int] = {}
+            for key, _ in mapping.value:
+                line, before = key.start_mark.line + 1, lines.get((key.tag, str(key.value)))
+                if before:
+                    raise ConfigError(
+                        f"{path} line {line}: {key.value}: found again after line {before}, expected once"
+                    )
+                lines[key.tag, str(key.value)] = line
+        return None if root is None else loader.construct_document(root)
+    finally:
+        loader.dispose()
+
+
+def _mappings(root: yaml.Node | None) -> Iterator[yaml.MappingNode]:
+    waiting, seen = [root], set()
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:  # an alias
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            yield node
+            waiting += [one for pair in node.value for one in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            waiting += node.value
 
 
 def validated(path: Path, raw: Mapping[str, Any], kind: type[Model]) -> Model:

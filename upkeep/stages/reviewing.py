@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -158,11 +159,13 @@ def return_file(desk: Desk, data: bytes, *, name: str, by: str, at: datetime) ->
 def take_returns(desk: Desk, as_of: datetime) -> list[Returned]:
     """Take in what people dropped into the inbox and what they answered in MLflow; a file that is none stays there.
 
+    So does one that was saved again while it was taken in: that is the next run's.
+
     What is there at `as_of` was given before it, so the run that finds it counts it. A run for a time before the
     newest sheet or batch was sent out leaves all to the next one: nobody had answered by then. An MLflow that is down
     is one of the problems that are returned, and holds up nothing.
     """
-    if any(sent > as_of for sent in _sent(desk)):
+    if any(sent > desk.local(as_of) for sent in _sent(desk)):
         return []
     given = as_of - timedelta(microseconds=1)
     found: list[Returned] = []
@@ -175,7 +178,9 @@ def take_returns(desk: Desk, as_of: datetime) -> list[Returned]:
             found.append(Returned(name, desk.local(as_of), problem=str(exc)))
             continue
         desk.store.write(f"returned/{stamp(as_of)}-{name}", data)
-        desk.store.delete(key)
+        with suppress(NotFoundError):  # somebody took it away
+            if desk.store.read(key) == data:
+                desk.store.delete(key)
     try:
         return [*found, *_from_queue(desk, as_of)]
     except StoreError as exc:

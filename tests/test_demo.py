@@ -1,4 +1,4 @@
-"""`make demo`, shortened: alarm, change order, chart and reports are really there."""
+"""`make demo`, shortened and with one pass of training: alarm, change order, chart and reports are really there."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class Facts(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """By what a snapshot is chosen. `new_since` is when the model before was taught: what became known since is new.
+    """By what a snapshot is chosen. `new_since` is when the model in service was taught: what is known since is new.
 
     `head` are the labels of a head that grows by a row, with the new one: no others are taught.
     """
@@ -171,7 +171,7 @@ def _mix(cases: Sequence[Case], terms: Terms) -> list[Case]:
 
 
 def _new(case: Case, terms: Terms) -> bool:
-    """Did it become known since the model before was taught, or become another answer?"""
+    """Did it become known since the model in service was taught, or become another answer?"""
     since = terms.new_since
     return since is None or any(at is not None and at >= since for at in (case.known_from, case.valid_from))
 

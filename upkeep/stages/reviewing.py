@@ -159,11 +159,10 @@ def return_file(desk: Desk, data: bytes, *, name: str, by: str, at: datetime) ->
 def take_returns(desk: Desk, as_of: datetime) -> list[Returned]:
     """Take in what people dropped into the inbox and what they answered in MLflow; a file that is none stays there.
 
-    So does one that was saved again while it was taken in: that is the next run's.
-
-    What is there at `as_of` was given before it, so the run that finds it counts it. A run for a time before the
-    newest sheet or batch was sent out leaves all to the next one: nobody had answered by then. An MLflow that is down
-    is one of the problems that are returned, and holds up nothing.
+    So does one that was saved again while it was taken in: that is the next run's. What is there at `as_of` was given
+    before it, so the run that finds it counts it. A run for a time before the newest sheet or batch was sent out leaves
+    all to the next one: nobody had answered by then. An MLflow that is down is one of the problems that are returned,
+    and holds up nothing.
     """
     if any(sent > desk.local(as_of) for sent in _sent(desk)):
         return []

@@ -7,6 +7,7 @@ On the same rows of a public set, with the same base encoder and seed, in one ru
   calibration rows, which costs it nothing here; the run that chose it, with texts of like length together, is told too;
 * frozen: a logistic regression on the base model's mean-pooled embeddings, C chosen on the calibration rows;
 * SetFit (`--only setfit`, beside ours and frozen): the same after its contrastive step, in an environment of its own;
+  `--only frozen` is without it;
 * all weights: trained in float32 from that regression, the rate chosen on the calibration rows at no cost.
 
 Seconds are from texts to a model, with all imports done before; looks at the test texts are not in them. Ours is the
@@ -36,7 +37,7 @@ from upkeep.rates import Rate
 from upkeep.recipes import Start
 
 USUAL = ("ways", "processor", "month")
-PARTS = (*USUAL, "setfit")
+PARTS = (*USUAL, "frozen", "setfit")
 RUNS = 3
 WAYS = ("way", "right on the test rows", "ours against it", "to train", "processor", "times ours (processor)")
 
@@ -51,7 +52,7 @@ def main() -> None:
     parser.add_argument("--recipe", default="lora-encoder", help="of ours, in ways and processor")
     parser.add_argument("--pairs", type=int, default=5, help="of each kind for a text, in setfit")
     parser.add_argument("--skip-full", action="store_true", help="do not train all weights")
-    parser.add_argument("--only", choices=PARTS, action="append", help="a part; default: all but setfit")
+    parser.add_argument("--only", choices=PARTS, action="append", help=f"a part; default: {', '.join(USUAL)}")
     options = parser.parse_args()
     prepare_process()
     parts = options.only or USUAL
@@ -62,8 +63,10 @@ def main() -> None:
         used(rows, seed=options.seed)
     if "month" in parts:
         monthly(seed=options.seed)
+    if "frozen" in parts:
+        embedded(rows, pairs=None, seed=options.seed)
     if "setfit" in parts:
-        contrasted(rows, pairs=options.pairs, seed=options.seed)
+        embedded(rows, pairs=options.pairs, seed=options.seed)
 
 
 def ways(rows: Rows, *, epochs: int, seed: int, full: bool) -> None:
@@ -92,13 +95,14 @@ def ways(rows: Rows, *, epochs: int, seed: int, full: bool) -> None:
     scoring(rows, ours, stock)
 
 
-def contrasted(rows: Rows, *, pairs: int, seed: int) -> None:
-    """How good ours, frozen embeddings and SetFit are, and how long each takes."""
+def embedded(rows: Rows, *, pairs: int | None, seed: int) -> None:
+    """How good ours, frozen embeddings and, with so many pairs a text, SetFit are, and how long each takes."""
     train_ours(rows, seed=seed)  # what is imported at first use is nobody's training
-    ours = train_ours(rows, seed=seed).learned
-    print()
+    ours, frozen = train_ours(rows, seed=seed).learned, fit_frozen(rows).learned
+    contrasted = [train_setfit(rows, pairs=pairs, seed=seed)] if pairs else []
+    print(f"{len(rows.taught.train):,} rows taught, {len(rows.taught.calibration):,} to calibrate\n")
     head(*WAYS)
-    for one in (ours, fit_frozen(rows).learned, train_setfit(rows, pairs=pairs, seed=seed)):
+    for one in (ours, frozen, *contrasted):
         told_of(one, ours)
 
 

@@ -19,7 +19,7 @@ from typing import NamedTuple, TypeVar
 from benchmarks.intents import LIKE, read, some
 from upkeep.cases import Case
 from upkeep.comparison import Paired
-from upkeep.config import Agreement, load_agreement, load_tiers
+from upkeep.config import Agreement, load_agreement
 from upkeep.desk import Desk, desk_of
 from upkeep.home import configs
 from upkeep.log import Outcome, OutcomeSource, Prediction
@@ -31,6 +31,7 @@ from upkeep.stages.collection import collect_cases
 from upkeep.stages.comparison import compare_models
 from upkeep.stages.finetuning import load_model, train_challenger
 from upkeep.stages.release import in_service
+from upkeep.tiers import load_tiers
 from upkeep.timeline import Split, Timeline, TimelineRow, arrange
 
 DATA, GOLDEN, REQUESTS = "clinc150", 500, 500

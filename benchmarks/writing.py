@@ -26,9 +26,8 @@ from typing import Any, NamedTuple
 
 from benchmarks.llama import SHAPES, write_llama
 from benchmarks.table import head, row
-from upkeep.base_model import Base, resolve_base
+from upkeep.base_model import Base, LocalModel, resolve_base
 from upkeep.chat import Chat, Lesson, pack
-from upkeep.config import LocalModel
 from upkeep.generator import load_causal, load_tokenizer
 from upkeep.hardware import device, dtype, fused_kernels
 from upkeep.home import configs, prepare_process

@@ -20,8 +20,7 @@ import yaml
 from pydantic import TypeAdapter
 
 from upkeep.adapters.store import open_store
-from upkeep.base_model import resolve_base
-from upkeep.config import BaseModelConfig
+from upkeep.base_model import BaseModelConfig, resolve_base
 from upkeep.errors import UpkeepError
 from upkeep.manifest import Answer
 from upkeep.model import Model, load_release

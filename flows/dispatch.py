@@ -9,8 +9,8 @@ from prefect import flow
 from flows.moment import moment
 from flows.naming import by_day
 from tasks.fanout import entitled_clients, start_runs
-from upkeep.config import Work
 from upkeep.periods import Cadence
+from upkeep.tiers import Work
 
 
 @flow(flow_run_name=by_day("{cadence} {work} {day}"))

@@ -8,10 +8,11 @@ from zoneinfo import ZoneInfo
 from prefect import runtime
 
 from flows.moment import moment
-from upkeep.config import Work, load_client
+from upkeep.config import load_client
 from upkeep.errors import ConfigError
 from upkeep.home import configs
 from upkeep.periods import Cadence, last_full, localise
+from upkeep.tiers import Work
 
 
 def by_period(work: Work, cadence: Cadence) -> Callable[[], str]:

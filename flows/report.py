@@ -9,9 +9,9 @@ from prefect import flow
 from flows.moment import moment
 from flows.naming import by_period
 from tasks.reporting import report_last_month
-from upkeep.config import Work
 from upkeep.periods import Cadence
 from upkeep.reporting import Report
+from upkeep.tiers import Work
 
 
 @flow(flow_run_name=by_period(Work.REPORT, Cadence.MONTHLY))

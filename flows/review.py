@@ -12,9 +12,9 @@ from tasks.alerting import alert
 from tasks.collection import collect
 from tasks.monitoring import chart, review_last_week
 from tasks.reviewing import offer, take_back
-from upkeep.config import Work
 from upkeep.monitoring import Review
 from upkeep.periods import Cadence
+from upkeep.tiers import Work
 
 
 @flow(flow_run_name=by_period(Work.REVIEW, Cadence.WEEKLY))

@@ -11,7 +11,7 @@ from flows.naming import by_day
 from flows.report import report
 from flows.review import review
 from tasks.contract import book, due_work
-from upkeep.config import Work
+from upkeep.tiers import Work
 
 
 @flow(flow_run_name=by_day("tier 1 {client} {day}{only}"))

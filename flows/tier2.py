@@ -13,7 +13,7 @@ from flows.retrain import retrain
 from flows.review import review
 from tasks.contract import due_work
 from tasks.reviewing import waited
-from upkeep.config import Work
+from upkeep.tiers import Work
 
 
 @flow(flow_run_name=by_day("tier 2 {client} {day}{only}"))

@@ -15,7 +15,7 @@ from flows.variant import variant
 from tasks.contract import due_work
 from tasks.reviewing import waited
 from tasks.variant import looked_over
-from upkeep.config import Work
+from upkeep.tiers import Work
 
 
 @flow(flow_run_name=by_day("tier 3 {client} {day}{only}"))

@@ -7,11 +7,11 @@ from datetime import datetime
 from prefect import get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 
-from upkeep.config import Work
 from upkeep.desk import open_desk
 from upkeep.entitlement import ChangeOrder, Included
 from upkeep.errors import ConfigError
 from upkeep.stages.contract import book_retrain, due, is_included
+from upkeep.tiers import Work
 
 
 @task(task_run_name="contract of {client}")

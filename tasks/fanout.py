@@ -15,10 +15,11 @@ from prefect.client.schemas.filters import FlowFilter, FlowFilterName, FlowRunFi
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.deployments import run_deployment
 
-from upkeep.config import Work, client_names, load_agreement
+from upkeep.config import client_names, load_agreement
 from upkeep.errors import ConfigError
 from upkeep.home import configs
 from upkeep.periods import Cadence, localise, next_start, period
+from upkeep.tiers import Work
 
 AHEAD = timedelta(hours=16)
 """A morning in the agency's zone is at most so long before midnight in a client's, unless one is in New Zealand."""

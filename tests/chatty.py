@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.llama import write_llama
-from upkeep.base_model import Base, resolve_base
+from upkeep.base_model import Base, LocalModel, resolve_base
 from upkeep.cases import Case, Source
-from upkeep.config import Client, LocalModel, load_client
+from upkeep.config import Client, load_client
 from upkeep.home import configs
 from upkeep.recipes import ChatRecipe
 from upkeep.sides import Proof, Side

@@ -6,8 +6,7 @@ import hashlib
 
 import pytest
 
-from upkeep.base_model import file_digest, resolve_base
-from upkeep.config import HubModel, LocalModel, PackagedModel
+from upkeep.base_model import HubModel, LocalModel, PackagedModel, file_digest, resolve_base
 from upkeep.errors import BaseModelError
 
 # SHA-256 of the bytes "abc", the example of FIPS 180-2

@@ -11,11 +11,12 @@ import yaml
 
 from deployments.schema import load_project
 from upkeep.__main__ import main
-from upkeep.config import client_names, load_agreement, load_client, load_tiers
+from upkeep.config import client_names, load_agreement, load_client
 from upkeep.demo.tickets import history
 from upkeep.errors import ConfigError
 from upkeep.home import home
 from upkeep.recipes import load_recipe
+from upkeep.tiers import load_tiers
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "configs"

@@ -62,8 +62,7 @@ def without_padding(base, folder):
 
     from transformers import AutoTokenizer
 
-    from upkeep.base_model import resolve_base
-    from upkeep.config import LocalModel
+    from upkeep.base_model import LocalModel, resolve_base
 
     shutil.copytree(base.folder, folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)

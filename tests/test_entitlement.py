@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from upkeep.config import Allowance, Tier, Work
 from upkeep.entitlement import Asked, ChangeOrder, Claim, Included, UseCase, entitled, use_case, with_reasons
 from upkeep.periods import Cadence
+from upkeep.tiers import Allowance, Tier, Work
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOVEMBER = datetime(2026, 11, 23, 9, tzinfo=BERLIN)

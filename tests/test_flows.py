@@ -28,7 +28,7 @@ from tests.receivers import webhook
 from tests.released import DECIDED, SECRET, decide, released_desk, released_template  # noqa: F401 -- fixtures
 from tests.small_client import FEEDBACK, configure, live, timeline
 from upkeep import chain, records
-from upkeep.config import Relabel, Work
+from upkeep.config import Relabel
 from upkeep.desk import open_desk
 from upkeep.entitlement import ChangeOrder
 from upkeep.errors import ConfigError
@@ -39,6 +39,7 @@ from upkeep.stages.approval import Answer, Approval
 from upkeep.stages.comparison import Decision, decisions
 from upkeep.stages.contract import change_orders
 from upkeep.stages.monitoring import reviews
+from upkeep.tiers import Work
 
 
 @pytest.fixture(scope="module", autouse=True)

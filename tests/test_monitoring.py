@@ -144,7 +144,7 @@ def test_too_few_labels_are_said_to_be_too_few():
 
 
 def test_a_contract_without_retrains_makes_each_a_change_order_and_a_used_one_says_when_the_next_is():
-    from upkeep.config import load_tiers
+    from upkeep.tiers import load_tiers
 
     tiers = load_tiers(CONFIGS).tiers
     at, zone = datetime(2026, 5, 4, tzinfo=UTC), CLIENT.zone

@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.chatty import SINCE, build, chat_base, client, later, lessons, recipe  # noqa: F401 -- a fixture
-from upkeep.base_model import resolve_base
+from upkeep.base_model import LocalModel, resolve_base
 from upkeep.chat import pack
-from upkeep.config import LocalModel
 from upkeep.errors import NotEnoughDataError, TrainingError
 from upkeep.progress import silent
 from upkeep.sft import teach

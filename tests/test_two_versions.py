@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.chatty import build, client, recipe
-from upkeep.base_model import resolve_base
+from upkeep.base_model import LocalModel, resolve_base
 from upkeep.cases import Case, Source
 from upkeep.closeness import closeness, duel
-from upkeep.config import LocalModel
 from upkeep.sft import teach
 from upkeep.sides import Proof, Side
 from upkeep.snapshot import Lesson, Snapshot

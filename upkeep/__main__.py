@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from upkeep.command_line import announce_changes, as_of, desk_of, make_folder, moment
-from upkeep.config import load_tiers
 from upkeep.errors import RuleError, SheetError, UpkeepError, VariantError
 from upkeep.home import configs, home, prepare_process
 from upkeep.progress import OnTerminal
@@ -18,6 +17,7 @@ from upkeep.recipes import load_recipe
 from upkeep.release_commands import add_release_commands
 from upkeep.replay_command import add_replay_command
 from upkeep.strict import names
+from upkeep.tiers import load_tiers
 
 if TYPE_CHECKING:
     from upkeep.entitlement import ChangeOrder

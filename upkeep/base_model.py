@@ -4,13 +4,59 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Annotated, Any, TypeAlias
 
-from upkeep.config import BaseModelConfig, HubModel, LocalModel, PackagedModel
+from pydantic import Discriminator, Field, Tag
+
 from upkeep.errors import BaseModelError
 from upkeep.home import home
+from upkeep.strict import Sha256, Strict
+
+
+class PackagedModel(Strict):
+    """A base model that an installed Python package carries."""
+
+    package: str
+    folder: str = "."
+    sha256: Sha256 = Field(description="of model.safetensors")
+
+
+class LocalModel(Strict):
+    """A base model in a local folder; relative folders lie under UPKEEP_HOME."""
+
+    path: str
+    sha256: Sha256 | None = Field(default=None, description="of model.safetensors; checked at load when given")
+
+
+class HubModel(Strict):
+    """A base model on the Hugging Face hub, pinned to one commit."""
+
+    hub: str
+    revision: str = Field(pattern=r"^[0-9a-f]{40}$", description="the full commit hash")
+
+
+BASE_MODELS = {"package": PackagedModel, "path": LocalModel, "hub": HubModel}
+"""The key that tells which of the three ways a base model is named."""
+
+
+def _way(value: Any) -> str | None:
+    for key, way in BASE_MODELS.items():
+        if isinstance(value, way) or (isinstance(value, Mapping) and key in value):
+            return key
+    return None
+
+
+BaseModelConfig: TypeAlias = Annotated[
+    Annotated[PackagedModel, Tag("package")] | Annotated[LocalModel, Tag("path")] | Annotated[HubModel, Tag("hub")],
+    Discriminator(
+        _way, custom_error_type="no_base_model", custom_error_message=f"a mapping with one of {list(BASE_MODELS)}"
+    ),
+]
+"""Any of the three ways to name a base model."""
 
 
 @dataclass(frozen=True, slots=True)

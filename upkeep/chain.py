@@ -12,7 +12,6 @@ from typing import NamedTuple, Protocol
 from upkeep.auditing import draw_audit
 from upkeep.beginning import require_log
 from upkeep.charts import chart_review
-from upkeep.config import Work
 from upkeep.desk import Desk, open_desk
 from upkeep.entitlement import ChangeOrder, Included
 from upkeep.incidents import note_incidents
@@ -31,6 +30,7 @@ from upkeep.stages.release import settle
 from upkeep.stages.reviewing import Returned, Waiting, no_longer_waiting, offer_cases, take_returns, wait_for_review
 from upkeep.stages.rules import propose_rules
 from upkeep.stages.variant import begin_use_case, open_use_cases, wait_for_cases
+from upkeep.tiers import Work
 
 
 class Watched(NamedTuple):

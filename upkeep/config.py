@@ -1,4 +1,4 @@
-"""What was agreed with a client, and what does each tier include?"""
+"""What was agreed with a client?"""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Self, TypeAlias
+from typing import Annotated, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from upkeep.base_model import BaseModelConfig
 from upkeep.errors import ConfigError
 from upkeep.log import LogMapping
-from upkeep.periods import Cadence
 from upkeep.recipes import Recipe, Task, load_recipe
-from upkeep.strict import Name, Sha256, Share, Strict, load, named, names
+from upkeep.strict import Name, Share, Strict, load, named, names
+from upkeep.tiers import Tier, load_tiers
 
 OWN_FUNCTION = r"^\w+(\.\w+)*:\w+$"
 """How a config names a function of the client's own: package.module:function."""
@@ -24,14 +25,6 @@ OWN_FUNCTION = r"^\w+(\.\w+)*:\w+$"
 
 SCHEMES = ("s3://", "file:///", "file://localhost/")
 """How a store begins that is no folder's plain name."""
-
-
-class Work(StrEnum):
-    """What is done for a client on a schedule."""
-
-    REVIEW = "review"
-    REPORT = "report"
-    RETRAIN = "retrain"
 
 
 class Promotion(StrEnum):
@@ -80,80 +73,6 @@ class Rules(StrEnum):
 
     PROPOSE = "propose"
     APPLY = "apply"
-
-
-class Allowance(Strict):
-    """How many of a thing are included in a period."""
-
-    count: int = Field(ge=1)
-    per: Cadence
-
-
-class Tier(Strict):
-    """The contract: which work is scheduled and what else is included."""
-
-    name: str
-    monthly_fee_usd: tuple[int, int] = Field(description="lowest and highest monthly fee per client, US dollars")
-    schedule: Mapping[Work, Cadence]
-    alerts: bool
-    integration_update: Allowance | None = None
-    new_use_case: Allowance | None = None
-    strategy_session: Allowance | None = None
-    priority_response: bool = False
-    automatic_rollback: bool = False
-
-    @property
-    def retrain(self) -> Cadence | None:
-        """How often a retrain is included; None where each one is a change order."""
-        return self.schedule.get(Work.RETRAIN)
-
-
-class Tiers(Strict):
-    """All tiers by number."""
-
-    tiers: Mapping[int, Tier]
-
-
-class PackagedModel(Strict):
-    """A base model that an installed Python package carries."""
-
-    package: str
-    folder: str = "."
-    sha256: Sha256 = Field(description="of model.safetensors")
-
-
-class LocalModel(Strict):
-    """A base model in a local folder; relative folders lie under UPKEEP_HOME."""
-
-    path: str
-    sha256: Sha256 | None = Field(default=None, description="of model.safetensors; checked at load when given")
-
-
-class HubModel(Strict):
-    """A base model on the Hugging Face hub, pinned to one commit."""
-
-    hub: str
-    revision: str = Field(pattern=r"^[0-9a-f]{40}$", description="the full commit hash")
-
-
-BASE_MODELS = {"package": PackagedModel, "path": LocalModel, "hub": HubModel}
-"""The key that tells which of the three ways a base model is named."""
-
-
-def _way(value: Any) -> str | None:
-    for key, way in BASE_MODELS.items():
-        if isinstance(value, way) or (isinstance(value, Mapping) and key in value):
-            return key
-    return None
-
-
-BaseModelConfig: TypeAlias = Annotated[
-    Annotated[PackagedModel, Tag("package")] | Annotated[LocalModel, Tag("path")] | Annotated[HubModel, Tag("hub")],
-    Discriminator(
-        _way, custom_error_type="no_base_model", custom_error_message=f"a mapping with one of {list(BASE_MODELS)}"
-    ),
-]
-"""Any of the three ways to name a base model."""
 
 
 class Thresholds(Strict):
@@ -404,11 +323,6 @@ class Agreement(Strict):
     client: Client
     tier: Tier
     recipe: Recipe
-
-
-def load_tiers(folder: Path) -> Tiers:
-    """Read tiers.yaml. Raises ConfigError."""
-    return load(folder / "tiers.yaml", Tiers)
 
 
 def load_client(folder: Path, name: str) -> Client:

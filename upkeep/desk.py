@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from upkeep.adapters.registry import Registry
 from upkeep.adapters.store import open_store
 from upkeep.cases import Case, Item
-from upkeep.config import Agreement, Client, Relabel, Tier, load_agreement
+from upkeep.config import Agreement, Client, Relabel, load_agreement
 from upkeep.entitlement import Claim, UseCase
 from upkeep.errors import NotFoundError, UnsupportedTaskError
 from upkeep.home import configs, home
@@ -23,6 +23,7 @@ from upkeep.rules import Found
 from upkeep.scan import SMALL
 from upkeep.store import Store, address
 from upkeep.tally import Tally, tally
+from upkeep.tiers import Tier
 from upkeep.windows import sample_window, tally_windows
 
 LAUNCH = "launch"

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from upkeep.config import Tier
 from upkeep.periods import Cadence, next_start, period
 from upkeep.slug import slug
+from upkeep.tiers import Tier
 
 RETRAIN = "a retrain"
 """What a change order is for unless it says otherwise."""

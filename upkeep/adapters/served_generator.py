@@ -11,8 +11,7 @@ import mlflow.models
 import mlflow.pyfunc
 from pydantic import BaseModel, TypeAdapter
 
-from upkeep.base_model import resolve_base
-from upkeep.config import BaseModelConfig
+from upkeep.base_model import BaseModelConfig, resolve_base
 from upkeep.generator import Generator
 from upkeep.turns import request_of
 

@@ -11,9 +11,8 @@ import mlflow.models
 import mlflow.pyfunc
 from pydantic import BaseModel, TypeAdapter
 
-from upkeep.base_model import resolve_base
+from upkeep.base_model import BaseModelConfig, resolve_base
 from upkeep.classifier import Classifier
-from upkeep.config import BaseModelConfig
 
 
 class ServedAnswer(BaseModel):

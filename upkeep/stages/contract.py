@@ -13,11 +13,11 @@ from typing import TypeVar
 
 from upkeep import records
 from upkeep.beginning import require_anything, require_model
-from upkeep.config import Work
 from upkeep.desk import Desk
 from upkeep.entitlement import Asked, ChangeOrder, Claim, Included, UseCase, entitled, use_case, with_reasons
 from upkeep.errors import AlreadyExistsError
 from upkeep.periods import starts_on
+from upkeep.tiers import Work
 
 Record = TypeVar("Record")
 

@@ -18,10 +18,9 @@ from typing import NamedTuple
 from upkeep import records
 from upkeep.adapters.live import watched
 from upkeep.adapters.registry import IS_IT_THIS_ONE, Dataset, Registry, Run, shown
-from upkeep.base_model import Base, resolve_base
+from upkeep.base_model import Base, BaseModelConfig, resolve_base
 from upkeep.checkpoints import fingerprint
 from upkeep.classifier import Classifier
-from upkeep.config import BaseModelConfig
 from upkeep.desk import Desk
 from upkeep.elsewhere import answers_elsewhere, prepare, same_answers
 from upkeep.errors import NoChampionError, NotFoundError, StoreError, UnsupportedTaskError

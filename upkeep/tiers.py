@@ -1,0 +1,57 @@
+"""What does each tier of the contract include?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import Field
+
+from upkeep.periods import Cadence
+from upkeep.strict import Strict, load
+
+
+class Work(StrEnum):
+    """What is done for a client on a schedule."""
+
+    REVIEW = "review"
+    REPORT = "report"
+    RETRAIN = "retrain"
+
+
+class Allowance(Strict):
+    """How many of a thing are included in a period."""
+
+    count: int = Field(ge=1)
+    per: Cadence
+
+
+class Tier(Strict):
+    """The contract: which work is scheduled and what else is included."""
+
+    name: str
+    monthly_fee_usd: tuple[int, int] = Field(description="lowest and highest monthly fee per client, US dollars")
+    schedule: Mapping[Work, Cadence]
+    alerts: bool
+    integration_update: Allowance | None = None
+    new_use_case: Allowance | None = None
+    strategy_session: Allowance | None = None
+    priority_response: bool = False
+    automatic_rollback: bool = False
+
+    @property
+    def retrain(self) -> Cadence | None:
+        """How often a retrain is included; None where each one is a change order."""
+        return self.schedule.get(Work.RETRAIN)
+
+
+class Tiers(Strict):
+    """All tiers by number."""
+
+    tiers: Mapping[int, Tier]
+
+
+def load_tiers(folder: Path) -> Tiers:
+    """Read tiers.yaml. Raises ConfigError."""
+    return load(folder / "tiers.yaml", Tiers)

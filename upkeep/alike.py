@@ -77,11 +77,15 @@ def nearest(texts: Sequence[str], others: Sequence[str], *, progress: Progress =
     turned = there.T.tocsr()
     for start in range(0, len(texts), BLOCK // 4):
         shared = (here[start : start + BLOCK // 4] @ turned).tocsr()
-        rows = np.repeat(np.arange(shared.shape[0]) + start, np.diff(shared.indptr))
-        similarity = shared.data / (sizes[rows] + other_sizes[shared.indices] - shared.data)
-        order = np.lexsort((-shared.indices, similarity))  # the last written is the most alike, the first of equals
-        found.other[rows[order]] = shared.indices[order]
-        found.similarity[rows[order]] = similarity[order]
+        counts = np.diff(shared.indptr)
+        rows = np.flatnonzero(counts)
+        counts, begins = counts[rows], shared.indptr[rows]
+        both = np.repeat(sizes[rows + start], counts) + other_sizes[shared.indices]
+        similarity = shared.data / (both - shared.data)
+        most = np.maximum.reduceat(similarity, begins)
+        first = np.where(similarity == np.repeat(most, counts), shared.indices, len(others))
+        found.similarity[rows + start] = most
+        found.other[rows + start] = np.minimum.reduceat(first, begins)
         progress("comparing with the evaluation items", min(start + BLOCK // 4, len(texts)), len(texts))
     return found
 

@@ -137,7 +137,7 @@ def test_what_is_nearly_the_same_with_the_same_answer_is_folded_and_counted():
     )
     found = collected(log, known=known)
     assert [case.id for case in found.cases] == ["p-3"]
-    assert found.folds == (Fold("l1", 2, 0, NOW),)
+    assert found.folds == (Fold("l1", 2, 0, NOW, drawn=True),)  # the first was audited
 
 
 def test_what_is_nearly_the_same_with_another_answer_is_a_case_that_is_like_the_first():

@@ -19,6 +19,10 @@ By = Annotated[Mapping[str, str], Field(exclude_if=lambda values: not values)]
 from cases of before there were these comes to the same bytes again."""
 
 
+Marked = Annotated[bool, Field(exclude_if=lambda value: not value)]
+"""A mark that most cases do not have: without it nothing is stored either."""
+
+
 class Source(StrEnum):
     """Who said what the right answer is."""
 
@@ -41,7 +45,8 @@ class Case:
     `requests` is how many requests said the same; `like` is the id of the first case of which this one is a
     near-duplicate, `group` what all requests of one conversation have in common. `conflict` says who said otherwise,
     `doubts` why it hardly teaches anything, `suspect` how little its answer is believed (a share), where it is likely a
-    mistake. `by` has what the client's `review_by` named in the metadata of the first request that said it.
+    mistake. `by` has what the client's `review_by` named in the metadata of the first request that said it. Where
+    `drawn`, chance chose it for an audit, whatever the model had answered.
     """
 
     id: str
@@ -65,6 +70,12 @@ class Case:
     doubts: tuple[Doubt, ...] = ()
     suspect: float | None = None
     by: By = field(default_factory=dict)
+    drawn: Marked = False
+
+    @property
+    def by_chance(self) -> bool:
+        """Did nothing choose it but chance? Cases of before there was `drawn` say so by their source alone."""
+        return self.drawn or self.source is Source.AUDIT
 
 
 @dataclass(frozen=True, slots=True)

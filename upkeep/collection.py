@@ -14,10 +14,10 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from upkeep.alike import Pair, alike
-from upkeep.cases import Case, Source, normalise, succession
+from upkeep.cases import Case, Marked, Source, normalise, succession
 from upkeep.config import Client, PersonalData
 from upkeep.doubtful import doubts_of
-from upkeep.log import LogWindow, Outcome, Prediction, facets
+from upkeep.log import LogWindow, Outcome, OutcomeSource, Prediction, facets
 from upkeep.progress import Progress, silent
 from upkeep.redaction import redact_cases
 from upkeep.truth import settle
@@ -28,12 +28,16 @@ LATE = timedelta(days=31)
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """Requests that said the same as a case, known from a moment, and how many of them were answered wrong."""
+    """Requests that said the same as a case, known from a moment, and how many of them were answered wrong.
+
+    `drawn` where chance chose one of them for an audit.
+    """
 
     case: str
     requests: int
     errors: int
     known_from: datetime
+    drawn: Marked = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,11 @@ class _Told(NamedTuple):
     said: Sequence[Outcome]
     right: bool
     answer: str
+
+    @property
+    def drawn(self) -> bool:
+        """Did chance choose it for an audit, whatever else was said about it?"""
+        return any(said.source is OutcomeSource.AUDIT for said in self.said)
 
 
 class _Known(NamedTuple):
@@ -150,17 +159,19 @@ def collect(
     cases: list[Case] = []
     folded: Counter[str] = Counter()
     wrong: Counter[str] = Counter()
+    drawn: set[str] = set()
     for row, (one, text) in enumerate(zip(told, redacted.texts, strict=True)):
         before = newest.get(texts[row]) or (newest.get(like[row]) if row in like else None)
         if before and before.answer == one.answer:
             folded[before.case] += 1
             wrong[before.case] += not one.right
+            drawn |= {before.case} if one.drawn else set()
             newest.setdefault(texts[row], before)
             continue
         case = _case(one, text, before, client=client, at=at, languages=languages)
         newest[texts[row]] = _Known(case.id, case.like or case.id, case.answer, new=True)
         cases.append(case)
-    folds = tuple(Fold(case, n, wrong[case], at) for case, n in folded.items())
+    folds = tuple(Fold(case, n, wrong[case], at, case in drawn) for case, n in folded.items())
     return Collected(tuple(cases), folds, took, {kind: n for kind, n in redacted.counts.items() if n})
 
 
@@ -251,6 +262,7 @@ def _case(
         conflict=_conflict(one, before),
         doubts=doubts_of(text, languages=languages),
         by=facets(prediction.metadata, client.review_by),
+        drawn=one.drawn,
     )
 
 

@@ -10,6 +10,7 @@ from io import StringIO
 
 import pytest
 
+from tests.released import decide as decided
 from tests.small_client import configure
 from tests.test_review_queue import Page, choose, decide, uri  # noqa: F401 -- a fixture
 from tests.texts import case, text
@@ -21,6 +22,7 @@ from upkeep.cases import Source
 from upkeep.collection import Fold
 from upkeep.desk import GOLDEN, Desk, open_desk
 from upkeep.doubtful import Doubt
+from upkeep.entitlement import Claim
 from upkeep.errors import SheetError
 from upkeep.log import Prediction
 from upkeep.log_files import write_predictions
@@ -195,7 +197,24 @@ def test_a_retrain_waits_for_people_until_every_case_is_decided(desk):
     return_file(desk, data, name="mine.csv", by="ada", at=TUESDAY)
     assert no_longer_waiting(desk, TUESDAY).reason == "scheduled"
     assert wait_for_review(desk, "2026-05", TUESDAY, "scheduled") is None
-    assert no_longer_waiting(desk, TUESDAY) is None
+
+
+def test_a_retrain_that_waited_and_was_killed_is_one_until_it_has_its_decision_and_goes_on_as_it_was_booked(desk):
+    offer_cases(desk, PERIOD, MONDAY)
+    assert wait_for_review(desk, "2026-05", MONDAY, "scheduled")
+    data = filled(desk, n1=("accept", ""), n2=("reject", ""), n6=("reject", ""))
+    return_file(desk, data, name="mine.csv", by="ada", at=TUESDAY)
+    assert no_longer_waiting(desk, TUESDAY).as_of == TUESDAY
+    assert wait_for_review(desk, "2026-05", TUESDAY, "scheduled") is None
+    # killed before it is booked, and after that: each later review finds it
+    assert no_longer_waiting(desk, TUESDAY + WEEK).as_of == TUESDAY + WEEK
+    records.save(desk.store, "claims/2026-05.json", Claim("2026-05", TUESDAY, "scheduled"))
+    found = no_longer_waiting(desk, TUESDAY + 5 * WEEK)  # June is no new retrain
+    assert (found.period, found.as_of, found.reason) == ("2026-05", TUESDAY, "scheduled")
+    corrected(desk, "2026-W19", "delivery_delay", MONDAY + WEEK)  # asked since: it does not wait for that
+    assert wait_for_review(desk, "2026-05", TUESDAY, "scheduled") is None
+    decided(desk, "2026-05", at=TUESDAY)
+    assert no_longer_waiting(desk, TUESDAY + WEEK) is None
 
 
 def corrected(desk: Desk, period: str, answer: str, at: datetime) -> Batch:

@@ -25,7 +25,7 @@ from upkeep.stages.collection import collect_cases
 from upkeep.stages.comparison import Decision, compare_models
 from upkeep.stages.contract import book_retrain, due, is_included
 from upkeep.stages.finetuning import train_challenger
-from upkeep.stages.monitoring import follow_themes, go_back_if_worse, review_week
+from upkeep.stages.monitoring import NoWayBack, follow_themes, go_back_if_worse, review_week
 from upkeep.stages.release import settle
 from upkeep.stages.reviewing import Returned, Waiting, no_longer_waiting, offer_cases, take_returns, wait_for_review
 from upkeep.stages.rules import propose_rules
@@ -34,11 +34,14 @@ from upkeep.tiers import Work
 
 
 class Watched(NamedTuple):
-    """What a week's review found, and what was done: returns taken in, the model before put back, an order opened."""
+    """What a week's review found, and what was done: returns taken in, the model before put back, an order opened.
+
+    `went_back` says why where the model before was to come back and could not.
+    """
 
     review: Review
     returned: list[Returned]
-    went_back: Entry | None
+    went_back: Entry | NoWayBack | None
     order: ChangeOrder | None
 
 
@@ -73,8 +76,8 @@ def watch(desk: Desk, as_of: datetime) -> Watched:
     settle(desk)
     returned = take_returns(desk, as_of)
     found = review_week(desk, as_of)
-    note_incidents(desk, found)
     went_back = go_back_if_worse(desk, found)
+    note_incidents(desk, found, went_back if isinstance(went_back, NoWayBack) else None)
     propose_rules(desk, found)
     follow_themes(desk, found)
     chart_review(desk, found)

@@ -23,7 +23,7 @@ from upkeep.periods import week
 from upkeep.probation import SUBJECT
 from upkeep.redaction import shown
 from upkeep.slug import slug
-from upkeep.stages.monitoring import HISTORY, reviews
+from upkeep.stages.monitoring import HISTORY, NoWayBack, reviews
 from upkeep.tally import opinions
 from upkeep.trouble import Change, Kind
 from upkeep.truth import Truth, settle
@@ -101,8 +101,11 @@ def open_incidents(desk: Desk, as_of: datetime) -> list[Incident]:
     return sorted(found, key=lambda one: one.opened)
 
 
-def note_incidents(desk: Desk, found: Review) -> list[Incident]:
-    """Record what a review opened and closed; returns the incidents it touched. Safe to run again."""
+def note_incidents(desk: Desk, found: Review, stuck: NoWayBack | None = None) -> list[Incident]:
+    """Record what a review opened and closed; returns the incidents it touched. Safe to run again.
+
+    `stuck` is why the model before did not come back by itself.
+    """
     known = incidents(desk)
     still_open = [one for one in known if one.closed is None and one.opened <= found.as_of]
     weeks = _weeks(desk, found) if any(one.change for one in still_open) else []
@@ -110,7 +113,7 @@ def note_incidents(desk: Desk, found: Review) -> list[Incident]:
     ended = [replace(one, closed=found.as_of, end=ends[one.key]) for one in still_open if one.key in ends]
     going_on = {one.subject for one in still_open if one.change or one.key not in ends}
     there = {(one.week, one.subject) for one in known}
-    begun = [one for one in _troubles(found) if one.subject not in going_on and (one.week, one.subject) not in there]
+    begun = [one for one in _troubles(found, stuck) if one.subject not in going_on and (one.week, one.subject) not in there]
     new = [replace(one, examples=_examples(desk, found, one.subject)) for one in begun]
     return [_save(desk, one) for one in (*ended, *new)]
 
@@ -156,14 +159,15 @@ def compose(desk: Desk, incident: Incident, event: Event) -> Alert:
     return Alert(desk.client.client, incident.key, event, title, "\n".join(lines) + "\n")
 
 
-def _troubles(found: Review) -> list[Incident]:
+def _troubles(found: Review, stuck: NoWayBack | None) -> list[Incident]:
     """Each trouble that a review has found, as the incident that it would begin."""
     version, at = found.figures.model_version, found.as_of
     alarms = [Incident(one.metric.value, one.weeks[0], version, at, one.text, RETRAIN) for one in found.alerts]
     changes = [Incident(subject_of(one), found.week, version, at, one.text, one.action, one) for one in found.changes]
     doubt = found.probation
     if doubt and doubt.worse:
-        changes.append(Incident(SUBJECT, found.week, version, at, str(doubt), GO_BACK))
+        action = f"{GO_BACK} By itself it {stuck}." if stuck else GO_BACK
+        changes.append(Incident(SUBJECT, found.week, version, at, str(doubt), action))
     return alarms + changes
 
 

@@ -49,7 +49,11 @@ def review_last_week(client: str, as_of: datetime) -> Review:
     quarantined = sum(found.figures.quarantined.values())
     if quarantined:
         log.warning("%s %s: %d log rows quarantined: %s", client, found.week, quarantined, found.figures.quarantined)
-    summary = [_summary(found, desk, drawn, themes, rules), *([f"**{back}**"] if back else []), *_next_categories(client, candidates_for(desk, as_of))]
+    summary = [
+        _summary(found, desk, drawn, themes, rules),
+        *([f"**{back}**"] if back else []),
+        *_next_categories(client, candidates_for(desk, as_of)),
+    ]
     create_markdown_artifact(
         key=f"review-{client}",
         markdown="\n".join(summary),

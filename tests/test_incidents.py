@@ -10,6 +10,7 @@ import pytest
 
 from tests.audited import FIRST, agreed, reviewed, serve
 from tests.receivers import mail_server, webhook
+from upkeep import records
 from upkeep.adapters.notifier import send, url_from_environment
 from upkeep.desk import Desk
 from upkeep.errors import DeliveryError
@@ -48,6 +49,25 @@ def test_reviewing_a_past_week_again_changes_nothing(desk):
     before = incidents(desk)
     for week in range(3):
         assert reviewed(desk, week) == []
+    assert incidents(desk) == before
+
+
+def test_what_is_over_since_is_not_opened_again_by_a_review_of_a_week_in_which_it_went_on(desk):
+    founds = []
+    for week in range(3):
+        serve(desk, week, wrong=4, version="1" if week < 2 else "2")
+        founds.append(review_week(desk, FIRST + timedelta(weeks=week + 1)))
+    change = Change(Kind.NEW_CATEGORY, "6 requests were 'gift_card'", "Agree on it.", 6, new="gift_card")
+    with_it = [replace(one, changes=(change,)) for one in founds[:2]]
+    (opened,) = note_incidents(desk, with_it[0])
+    assert note_incidents(desk, with_it[1]) == []
+    records.save(
+        desk.store,
+        f"incidents/{opened.key}.json",
+        replace(opened, closed=founds[2].as_of, end="It answers 'gift_card'"),
+    )
+    before = incidents(desk)
+    assert note_incidents(desk, with_it[1]) == []
     assert incidents(desk) == before
 
 

@@ -107,13 +107,20 @@ def note_incidents(desk: Desk, found: Review, stuck: NoWayBack | None = None) ->
     `stuck` is why the model before did not come back by itself.
     """
     known = incidents(desk)
-    still_open = [one for one in known if one.closed is None and one.opened <= found.as_of]
+    # a past week may be reviewed again, or this one by a run after one that was killed: what was open by then
+    then_open = [
+        one for one in known if one.opened <= found.as_of and (one.closed is None or one.closed >= found.as_of)
+    ]
+    still_open = [one for one in then_open if one.closed is None]
     weeks = _weeks(desk, found) if any(one.change for one in still_open) else []
     ends = {one.key: end for one in still_open if (end := _end(one, found, weeks, desk))}
     ended = [replace(one, closed=found.as_of, end=ends[one.key]) for one in still_open if one.key in ends]
-    going_on = {one.subject for one in still_open if one.change or one.key not in ends}
+    over = ends.keys() | {one.key for one in then_open if one.closed == found.as_of}
+    going_on = {one.subject for one in then_open if one.change or one.key not in over}
     there = {(one.week, one.subject) for one in known}
-    begun = [one for one in _troubles(found, stuck) if one.subject not in going_on and (one.week, one.subject) not in there]
+    begun = [
+        one for one in _troubles(found, stuck) if one.subject not in going_on and (one.week, one.subject) not in there
+    ]
     new = [replace(one, examples=_examples(desk, found, one.subject)) for one in begun]
     return [_save(desk, one) for one in (*ended, *new)]
 

@@ -157,6 +157,21 @@ def test_a_file_that_is_saved_again_while_it_is_taken_in_is_the_next_runs(desk):
     assert list(desk.store.keys("inbox/")) == []
 
 
+def test_a_file_of_a_run_that_was_killed_came_back_then_and_not_after_what_was_corrected_since(desk):
+    offer_cases(desk, PERIOD, MONDAY)
+    desk.store.write("inbox/ada.csv", filled(desk, n1=("reject", "")))
+    take_returns(desk, TUESDAY)
+    # as it was between the decisions and the record of the file
+    desk.store.write("inbox/ada.csv", filled(desk, n1=("reject", "")))
+    for key in desk.store.keys("returned/"):
+        desk.store.delete(key)
+    return_file(desk, filled(desk, n1=("accept", "")), name="corrected.csv", by="ada", at=TUESDAY + timedelta(days=1))
+    (again,) = take_returns(desk, TUESDAY + WEEK)
+    assert (again.name, again.decided) == ("ada.csv", 1)
+    assert len(list(desk.store.keys("reviewed/"))) == 2
+    assert str(decided_by(desk, TUESDAY + WEEK)["1"].decision) == "accept"
+
+
 def test_a_file_that_is_taken_away_while_it_is_taken_in_counts(desk):
     offer_cases(desk, PERIOD, MONDAY)
     desk.store.write("inbox/ada.csv", filled(desk, n1=("accept", "")))

@@ -136,12 +136,15 @@ def offer_cases(desk: Desk, period: str, as_of: datetime) -> Batch:
 def return_file(desk: Desk, data: bytes, *, name: str, by: str, at: datetime) -> Returned:
     """Take in a returned batch, all of it or part, or an audit sheet; the same file again changes nothing.
 
-    Rows that cannot be used come back with the reason, and the others count. Raises SheetError where it is neither.
+    Rows that cannot be used come back with the reason, and the others count. A file of which a run that was killed took
+    in the decisions came back then. Raises SheetError where it is neither.
     """
-    key = f"{stamp(at)}-{hashlib.sha256(data).hexdigest()[:12]}"
-    known = [one for one in desk.store.keys("returned/") if one.endswith(f"{key[-12:]}.json")]
+    digest = hashlib.sha256(data).hexdigest()[:12]
+    known = [one for one in desk.store.keys("returned/") if one.endswith(f"{digest}.json")]
     if known:
         return records.load(desk.store, known[0], Returned)
+    begun = [one for one in desk.store.keys("reviewed/") if one.endswith(f"-{digest}.jsonl")]
+    key = begun[0].removeprefix("reviewed/").removesuffix(".jsonl") if begun else f"{stamp(at)}-{digest}"
     try:
         filled = read_back(data)
     except SheetError as not_a_batch:
@@ -249,7 +252,7 @@ def _keep(desk: Desk, back: Back, key: str, *, name: str, at: datetime) -> Retur
     if desk.client.free_text:  # people write an answer with a name and a number in it, as customers do
         texts = redact_cases((one.answer or "" for one in decided), desk.client.redaction).texts
         decided = tuple(replace(one, answer=text or None) for one, text in zip(decided, texts, strict=True))
-    if decided:
+    if decided and not desk.store.exists(f"reviewed/{key}.jsonl"):
         records.save_rows(desk.store, f"reviewed/{key}.jsonl", decided)
     return Returned(name, desk.local(at), len(back.decided), back.blank, back.rejected)
 

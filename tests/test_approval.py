@@ -10,6 +10,8 @@ import pytest
 from tests.released import DECIDED, OUTCOMES, TERMS, changed, decide, released_desk, released_template, swapped  # noqa: F401 -- fixtures
 from upkeep import records
 from upkeep.cases import Case, Source
+from upkeep.config import Promotion
+from upkeep.desk import desk_of
 from upkeep.errors import DecisionError, LeakError
 from upkeep.rates import Rate
 from upkeep.replay import judged_again
@@ -69,6 +71,15 @@ def test_what_was_refused_is_not_approved_and_the_other_way_round(desk):
     approve(desk, "2026-04", by="ada", reason="looks right", at=SOON)
     with pytest.raises(DecisionError, match="2026-04: in service, expected one that waits"):
         refuse(desk, "2026-04", by="bob", reason="no", at=SOON)
+
+
+def test_what_was_refused_is_not_carried_out_by_a_run_that_goes_on_after_it(desk):
+    client = desk.client.model_copy(update={"promotion": Promotion.AUTOMATIC})
+    automatic = desk_of(desk.agreement.model_copy(update={"client": client}))
+    refuse(automatic, "2026-03", by="ada", reason="the price list is wrong", at=DECIDED)
+    made = decision(automatic, "2026-03")
+    assert apply_decision(automatic, made) == made
+    assert in_service(automatic) == "1"
 
 
 def test_a_decision_is_superseded_by_another_champion_and_by_a_later_one_that_won(desk):

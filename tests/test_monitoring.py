@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from upkeep.config import Thresholds, load_client
-from upkeep.entitlement import ChangeOrder, Claim, Included, entitled
+from upkeep.entitlement import ChangeOrder, Claim, entitled
 from upkeep.figures import Basis, figures
 from upkeep.log import LogWindow, Outcome, OutcomeSource, Prediction
 from upkeep.monitoring import Metric, Review, Status, review
@@ -149,13 +149,14 @@ def test_a_contract_without_retrains_makes_each_a_change_order_and_a_used_one_sa
     tiers = load_tiers(CONFIGS).tiers
     at, zone = datetime(2026, 5, 4, tzinfo=UTC), CLIENT.zone
     assert isinstance(entitled(tiers[1], as_of=at, zone=zone, claims={}, reason="x"), ChangeOrder)
-    assert entitled(tiers[2], as_of=at, zone=zone, claims={}, reason="x") == Included("2026-Q2")
+    assert entitled(tiers[2], as_of=at, zone=zone, claims={}, reason="x") == Claim("2026-Q2", at, "x")
     used = {"2026-Q2": Claim("2026-Q2", at, "scheduled")}
-    assert entitled(tiers[2], as_of=at, zone=zone, claims=used, reason="again") == Included("2026-Q2")
+    assert entitled(tiers[2], as_of=at, zone=zone, claims=used, reason="again") == used["2026-Q2"]
     later = entitled(tiers[2], as_of=at + timedelta(days=1), zone=zone, claims=used, reason="more")
     assert isinstance(later, ChangeOrder)
     assert "used on 2026-05-04 (scheduled)" in later.why_extra
-    assert entitled(tiers[3], as_of=at + timedelta(days=30), zone=zone, claims=used, reason="x") == Included("2026-06")
+    june = at + timedelta(days=30)
+    assert entitled(tiers[3], as_of=june, zone=zone, claims=used, reason="x") == Claim("2026-06", june, "x")
 
 
 def test_the_newest_answer_counts():

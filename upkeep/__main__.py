@@ -271,9 +271,14 @@ def _report(options: argparse.Namespace) -> None:
 
 def _retrain(options: argparse.Namespace) -> None:
     from upkeep.chain import retrain
+    from upkeep.entitlement import Claim
+    from upkeep.stages.contract import goes_on, is_included
 
-    desk = desk_of(options.client)
-    made = retrain(desk, as_of(options), reason=options.reason, seed=options.seed, progress=OnTerminal())
+    desk, at = desk_of(options.client), as_of(options)
+    included = is_included(desk, at, options.reason)
+    if isinstance(included, Claim) and (going_on := goes_on(desk, included, at)):
+        print(f"{options.client}: {going_on}")
+    made = retrain(desk, at, reason=options.reason, seed=options.seed, progress=OnTerminal())
     _told(options.client, made)
     announce_changes(desk)
 

@@ -19,7 +19,7 @@ from upkeep.progress import Progress, silent
 from upkeep.redaction import redact_cases
 from upkeep.stages.card import write_card
 from upkeep.stages.finetuning import Challenger, challengers, train_challenger
-from upkeep.stages.release import launch
+from upkeep.stages.release import launch, release_log, settle
 from upkeep.stages.snapshot import forget
 from upkeep.store import address
 
@@ -71,7 +71,9 @@ def onboard(
         records.save(desk.store, REDACTED, Redaction(learned.changed, agreed.changed, learned.counts))
         forget(desk, LAUNCH)
     first = train_challenger(desk, LAUNCH, as_of, seed=seed, progress=progress)
-    if desk.registry.version("champion") is None:
+    if release_log(desk):
+        settle(desk)
+    elif desk.registry.version("champion") is None:  # where there is one, the client is older than the log
         write_card(desk, first.version)
         launch(desk, first.version, at=as_of)
     return first

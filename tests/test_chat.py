@@ -70,7 +70,7 @@ def test_a_conversation_is_told_turn_by_turn(chat):
     talk = [Turn(Role.ASSISTANT, "Hello!"), Turn(Role.USER, "refund?"), Turn(Role.ASSISTANT, "Which order?")]
     found = chat.prompt(as_text([*talk, Turn(Role.USER, "4711")]))
     told = "<|user|>refund?<|end|>\n<|assistant|>Which order?<|end|>\n<|user|>4711<|end|>\n<|assistant|>"
-    assert chat.tokenizer.decode(found.tokens) == told  # not the greeting: many templates begin with a user's turn
+    assert chat.tokenizer.decode(found.tokens) == told
     assert not found.cut
 
 

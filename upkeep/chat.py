@@ -73,10 +73,7 @@ class Chat:
         Of a conversation that is too long the oldest turns are left out, of a single turn the end. Raises
         BaseModelError where the template leaves no room for any of it.
         """
-        said = turns(request)
-        while said[0].role is Role.ASSISTANT:  # a greeting: many templates begin with a user's turn
-            del said[0]
-        whole = said
+        said = whole = turns(request)
         tokens = self._tokens(self._rendered(said))
         while len(tokens) > self.max_tokens and len(said) > 1:
             said = shortened(said)

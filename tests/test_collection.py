@@ -10,7 +10,7 @@ import pytest
 
 from upkeep.cases import Case, Source
 from upkeep.collection import Fold, collect, first_day
-from upkeep.config import PersonalData, load_client
+from upkeep.config import PersonalData, Redaction, load_client
 from upkeep.doubtful import Doubt
 from upkeep.log import LogWindow, Outcome, OutcomeSource, Prediction
 from upkeep.recipes import Task
@@ -176,6 +176,19 @@ def test_personal_data_is_taken_out_before_anything_is_kept():
     found = collected(window([prediction("1", text)], said("1", AUDIT, "delivery")))
     assert found.cases[0].text == "Please write to [e-mail] about my parcel"
     assert found.redacted == {PersonalData.E_MAIL: 1}
+
+
+def test_personal_data_in_written_answers_is_counted_apart_from_that_in_requests():
+    log = window(
+        [prediction("1", DECLINED), prediction("2", "Where is my parcel?")],
+        said("1", AUDIT, "Call +49 30 901820 or write to help@acme.example."),
+        said("2", AUDIT, "It is on its way."),
+    )
+    found = collected(log, task=Task.GENERATION)
+    assert found.cases[0].answer == "Call [phone] or write to [e-mail]."
+    assert (found.redacted, found.redacted_answers) == ({}, 1)
+    kept = Redaction(keep=("help@acme.example", "+49 30 901820"))
+    assert collected(log, task=Task.GENERATION, redaction=kept).redacted_answers == 0
 
 
 def test_cases_that_hardly_teach_anything_are_told():

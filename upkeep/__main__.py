@@ -163,8 +163,7 @@ def _onboard(options: argparse.Namespace) -> None:
         print(f"  look at {note}")
     made = onboard(desk, cases=cases, golden=golden, as_of=as_of(options), seed=options.seed, progress=OnTerminal())
     print(f"{options.client}: version {made.version} is in service, trained on {made.trained_on:,} cases")
-    hidden = load(desk.store, REDACTED, Redaction)
-    print(f"  personal data taken out of {hidden.cases:,} cases and {hidden.golden:,} golden items")
+    print(f"  {load(desk.store, REDACTED, Redaction)}")
 
 
 def _review(options: argparse.Namespace) -> None:

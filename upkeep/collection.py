@@ -48,13 +48,14 @@ class Taken:
 class Collected:
     """New cases, what was folded into a case, and what all of it was taken from, as `Taken` has it.
 
-    `redacted` counts personal data by its kind.
+    `redacted` counts personal data in requests by its kind, `redacted_answers` the answers of which some was a part.
     """
 
     cases: tuple[Case, ...]
     folds: tuple[Fold, ...] = ()
     taken: dict[str, str | None] = field(default_factory=dict)
     redacted: dict[PersonalData, int] = field(default_factory=dict)
+    redacted_answers: int = 0
 
     @property
     def without_answer(self) -> int:
@@ -73,12 +74,13 @@ class Collected:
 
 
 class _Told(NamedTuple):
-    """A prediction and all that was said about it, and what that comes to."""
+    """A prediction and all that was said about it, and what that comes to, with personal data in it or not."""
 
     prediction: Prediction
     said: Sequence[Outcome]
     right: bool
     answer: str
+    personal: bool = False
 
 
 class _Known(NamedTuple):
@@ -161,7 +163,8 @@ def collect(
         newest[texts[row]] = _Known(case.id, case.like or case.id, case.answer, new=True)
         cases.append(case)
     folds = tuple(Fold(case, n, wrong[case], at) for case, n in folded.items())
-    return Collected(tuple(cases), folds, took, {kind: n for kind, n in redacted.counts.items() if n})
+    hidden = {kind: n for kind, n in redacted.counts.items() if n}
+    return Collected(tuple(cases), folds, took, hidden, sum(one.personal for one in told))
 
 
 def first_day(keys: Iterable[str]) -> datetime | None:
@@ -215,7 +218,7 @@ def _written(one: _Told, client: Client) -> _Told:
         replace(said, answer=None if said.answer is None else text)
         for said, text in zip(one.said, answers, strict=True)
     ]
-    return _Told(prediction, said, judged[-1] if judged else one.right, answer)
+    return _Told(prediction, said, judged[-1] if judged else one.right, answer, personal=answer != one.answer)
 
 
 def earlier_like(texts: Sequence[str], known: Sequence[str], *, progress: Progress = silent) -> dict[int, str]:

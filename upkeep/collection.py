@@ -206,11 +206,12 @@ def _digest(answer: str | None) -> str | None:
 
 
 def _written(one: _Told, client: Client) -> _Told:
-    """The same of answers that are texts: without personal data, and right where somebody said so.
+    """The same of answers that are texts: without personal data or space around them, and right where somebody said so.
 
     A better wording makes no wrong answer of the given one.
     """
-    texts = (one.prediction.output or "", one.answer, *(said.answer or "" for said in one.said))
+    right = one.answer.strip()
+    texts = (one.prediction.output or "", right, *(said.answer or "" for said in one.said))
     given, answer, *answers = redact_cases(texts, client.redaction).texts
     judged = [said.correct for said in one.said if said.correct is not None]
     prediction = replace(one.prediction, output=None if one.prediction.output is None else given)
@@ -218,7 +219,7 @@ def _written(one: _Told, client: Client) -> _Told:
         replace(said, answer=None if said.answer is None else text)
         for said, text in zip(one.said, answers, strict=True)
     ]
-    return _Told(prediction, said, judged[-1] if judged else one.right, answer, personal=answer != one.answer)
+    return _Told(prediction, said, judged[-1] if judged else one.right, answer, personal=answer != right)
 
 
 def earlier_like(texts: Sequence[str], known: Sequence[str], *, progress: Progress = silent) -> dict[int, str]:

@@ -23,12 +23,14 @@ def check_own_functions(folder: Path, client: Client) -> None:
 
 
 def base_notes(client: Client) -> list[str]:
-    """What is missing of the base model; no error, since another machine may do the work."""
-    try:
-        expect_base(client.base_model)
-    except BaseModelError as exc:
-        return [str(exc)]
-    return []
+    """What is missing of the models that are named; no error, since another machine may do the work."""
+    notes = []
+    for model in filter(None, (client.base_model, client.eyes)):
+        try:
+            expect_base(model)
+        except BaseModelError as exc:
+            notes.append(str(exc))
+    return notes
 
 
 def rule_notes(desk: Desk) -> list[str]:

@@ -30,7 +30,7 @@ def test_one_message_is_the_text_it_is():
 
 
 def test_a_greeting_is_no_part_of_a_request_and_makes_no_two_of_them_alike():
-    hello = {"role": "assistant", "content": "Welcome to Acme! Please do not write any card numbers. How can I help you?"}
+    hello = {"role": "assistant", "content": "Welcome to Acme! Please write no card numbers here. How can I help you?"}
     assert request_of([hello, ASKED]) == request_of([hello, hello, ASKED]) == "Where is my parcel?"
     assert request_of([hello, ASKED, ANSWERED, TOLD]) == request_of([ASKED, ANSWERED, TOLD])
     kept_before = f"{MARK}assistant: {hello['content']}\n{MARK}user: Where is my parcel?"

@@ -25,7 +25,7 @@ def check_own_functions(folder: Path, client: Client) -> None:
 def base_notes(client: Client) -> list[str]:
     """What is missing of the models that are named; no error, since another machine may do the work."""
     notes = []
-    for model in filter(None, (client.base_model, client.eyes)):
+    for model in (client.base_model, *([client.eyes] if client.eyes else [])):
         try:
             expect_base(model)
         except BaseModelError as exc:

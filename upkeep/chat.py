@@ -176,6 +176,13 @@ def pack(lessons: Sequence[Lesson], *, capacity: int) -> list[Pack]:
     return [_joined(group) for group in packed]
 
 
+def unpacked(joined: Pack) -> list[Pack]:
+    """Each lesson of a pack as a sequence of its own."""
+    starts = [at for at, position in enumerate(joined.positions) if position == 0]
+    ends = [*starts[1:], len(joined.tokens)]
+    return [Pack(*(part[start:end] for part in joined)) for start, end in zip(starts, ends, strict=True)]
+
+
 def _joined(lessons: Sequence[Lesson]) -> Pack:
     return Pack(
         tokens=[token for one in lessons for token in (*one.prompt, *one.answer)],

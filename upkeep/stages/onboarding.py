@@ -68,7 +68,7 @@ def onboard(
         raise NotEnoughDataError(what="a golden set", have=0, need=1, where=f"client {desk.client.client}")
     learned = redact_cases((case.text for case in cases), desk.client.redaction)
     agreed = redact_cases((item.text for item in golden), desk.client.redaction)
-    answers = _answers(desk, [one.answer for one in (*cases, *golden)])
+    answers = _answers(desk, [*(case.answer for case in cases), *(item.answer for item in golden)])
     taught, wanted = answers.texts[: len(cases)], answers.texts[len(cases) :]
     plain = [
         replace(case, text=text, answer=answer) for case, text, answer in zip(cases, learned.texts, taught, strict=True)

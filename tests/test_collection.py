@@ -171,6 +171,19 @@ def test_who_wrote_another_answer_is_told_without_personal_data():
     assert case.conflict == "customer said 'Write to [e-mail]'; audit said 'Wait'"
 
 
+def test_a_better_wording_makes_no_error_of_an_answer_that_is_right_by_the_agreed_measure():
+    given = "Open your orders and press cancel."
+    log = window(
+        [prediction(name, f"{DECLINED} {name}", output=given) for name in ("near", "far", "said")],
+        said("near", CUSTOMER, "Open your orders, and press Cancel there."),  # 2 * 6 / (6 + 7) of the words: 0.92
+        said("far", CUSTOMER, "Write to us."),
+        said("said", CUSTOMER, "Write to us.", correct=True),
+    )
+    found = collected(log, task=Task.GENERATION)
+    assert [case.was_error for case in found.cases] == [False, True, False]
+    assert found.errors == 1
+
+
 def test_personal_data_is_taken_out_before_anything_is_kept():
     text = "Please write to ada@example.org about my parcel"
     found = collected(window([prediction("1", text)], said("1", AUDIT, "delivery")))

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from upkeep.alike import Pair, alike
 from upkeep.cases import Case, Source, normalise, succession
+from upkeep.closeness import judge_of
 from upkeep.config import Client, PersonalData
 from upkeep.doubtful import doubts_of
 from upkeep.log import LogWindow, Outcome, Prediction, facets
@@ -182,6 +183,7 @@ def _day(key: str) -> datetime | None:
 
 def _told(window: LogWindow, earlier: _Earlier, client: Client) -> tuple[list[_Told], dict[str, str | None]]:
     """What was said that is new, and of which predictions that was taken."""
+    judge = judge_of(client.writing)
     told: list[_Told] = []
     took: dict[str, str | None] = {}
     for prediction in window.predictions:
@@ -193,7 +195,7 @@ def _told(window: LogWindow, earlier: _Earlier, client: Client) -> tuple[list[_T
             continue
         if answer is not None:
             one = _Told(prediction, said, right, answer)
-            one = _written(one, client) if client.free_text else one
+            one = _written(one, client, judge) if client.free_text else one
             if earlier.has(one):
                 continue
             told.append(one)
@@ -205,21 +207,25 @@ def _digest(answer: str | None) -> str | None:
     return None if answer is None else hashlib.sha256(answer.encode()).hexdigest()[:12]
 
 
-def _written(one: _Told, client: Client) -> _Told:
+def _written(one: _Told, client: Client, judge: Callable[[str, str, str], bool]) -> _Told:
     """The same of answers that are texts: without personal data or space around them, and right where somebody said so.
 
-    A better wording makes no wrong answer of the given one.
+    A better wording makes no wrong answer of the given one: where nobody said so, it is right by the agreed measure.
     """
-    right = one.answer.strip()
-    texts = (one.prediction.output or "", right, *(said.answer or "" for said in one.said))
-    given, answer, *answers = redact_cases(texts, client.redaction).texts
+    output, wanted = one.prediction.output, one.answer.strip()
+    texts = (one.prediction.input, output or "", wanted, *(said.answer or "" for said in one.said))
+    request, given, answer, *answers = redact_cases(texts, client.redaction).texts
     judged = [said.correct for said in one.said if said.correct is not None]
-    prediction = replace(one.prediction, output=None if one.prediction.output is None else given)
+    if judged:
+        right = judged[-1]
+    else:
+        right = one.right if output is None else judge(request, answer, given)
+    prediction = replace(one.prediction, output=None if output is None else given)
     said = [
         replace(said, answer=None if said.answer is None else text)
         for said, text in zip(one.said, answers, strict=True)
     ]
-    return _Told(prediction, said, judged[-1] if judged else one.right, answer, personal=answer != right)
+    return _Told(prediction, said, right, answer, personal=answer != wanted)
 
 
 def earlier_like(texts: Sequence[str], known: Sequence[str], *, progress: Progress = silent) -> dict[int, str]:

@@ -196,6 +196,8 @@ def subject_of(change: Change) -> str:
 
 def _end(incident: Incident, found: Review, weeks: Sequence[Week], desk: Desk) -> str | None:
     """Why an incident is over, or None while it goes on."""
+    if incident.change and incident.change.kind is Kind.DATA and incident.subject in map(subject_of, found.changes):
+        return None
     if incident.change:
         return why_over(incident.change, opened=incident.week, weeks=weeks, client=desk.client)
     version = found.figures.model_version

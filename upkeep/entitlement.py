@@ -81,19 +81,22 @@ def entitled(
 ) -> Included | ChangeOrder:
     """Is a retrain at `as_of` included? `claims` are those already used, by period.
 
-    Asking again for the same moment is the same retrain; asking for another one in a used period is a change order.
+    Asking again for the same moment is the same retrain; asking for another one in a used period is a change order. A
+    period is used by any retrain in it, also by one of the months or the quarter that another tier included.
     """
     cadence = tier.retrain
     if cadence is None:
         key = period(as_of, Cadence.MONTHLY, zone).key
         return ChangeOrder(key, as_of, reason, f"tier {tier.name!r} includes no retrain", None)
     key = period(as_of, cadence, zone).key
-    used = claims.get(key)
+    used = [one for one in claims.values() if period(one.as_of, cadence, zone).key == key]
     # in UTC: a time read back has a fixed offset, and in the repeated hour Python calls no two zones' times equal
-    if used and used.as_of.timestamp() != as_of.timestamp():
-        why = f"the {cadence.value} retrain of {key} was used on {used.as_of:%Y-%m-%d} ({used.reason})"
-        return ChangeOrder(key, as_of, reason, why, next_start(as_of, cadence, zone))
-    return Included(key)
+    same = next((one for one in used if one.as_of.timestamp() == as_of.timestamp()), None)
+    if same or not used:
+        return Included(same.period if same else key)
+    first = min(used, key=lambda one: one.as_of.timestamp())
+    why = f"the {cadence.value} retrain of {key} was used on {first.as_of:%Y-%m-%d} ({first.reason})"
+    return ChangeOrder(key, as_of, reason, why, next_start(as_of, cadence, zone))
 
 
 def use_case(

@@ -227,10 +227,9 @@ def _written(one: _Told, client: Client, judge: Callable[[str, str, str], bool])
     texts = (one.prediction.input, output or "", wanted, *(said.answer or "" for said in one.said))
     request, given, answer, *answers = redact_cases(texts, client.redaction).texts
     judged = [said.correct for said in one.said if said.correct is not None]
-    if judged:
-        right = judged[-1]
-    else:
-        right = one.right if output is None else judge(request, answer, given)
+    if not judged and output is not None:
+        judged = [judge(request, answer, given)]
+    right = judged[-1] if judged else one.right
     prediction = replace(one.prediction, output=None if output is None else given)
     said = [
         replace(said, answer=None if said.answer is None else text)

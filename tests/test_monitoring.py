@@ -91,6 +91,8 @@ def test_only_the_model_in_service_is_judged_and_unknown_answers_are_listed():
     found = figures(window(rows, [outcome(0, "b"), outcome(1, "new"), outcome(2)]), CLIENT)
     assert (found.model_version, found.accuracy, found.requests) == ("2", Rate(1, 2), 3)
     assert found.unknown_labels == {"new": 1}
+    late = figures(window(rows, [outcome(0, "new"), outcome(2)]), CLIENT)  # as `labelled`: of the model in service
+    assert (late.unknown_labels, late.labelled) == ({}, Rate(1, 2))
 
 
 def test_a_stray_answer_at_the_end_of_the_week_does_not_decide_for_which_model_it_is_counted():

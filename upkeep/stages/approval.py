@@ -100,6 +100,7 @@ def apply_decision(desk: Desk, made: Decision) -> Decision:
     refused = answer is not None and not answer.approved
     if made.verdict is not Verdict.PROMOTE or desk.client.promotion is not Promotion.AUTOMATIC or refused:
         return made
+    write_card(desk, made.challenger, made)
     return _carry_out(desk, made, by=GATE, reason=made.reasons[0], at=made.as_of)
 
 
@@ -130,6 +131,7 @@ def approve(desk: Desk, period: str, *, by: str, reason: str, at: datetime, over
         raise DecisionError(f"{where}: the verdict is {made.verdict.value}, expected promote (or an override)")
     if now is Standing.EXPIRED and not override:
         raise DecisionError(f"{where}: expired on {_end(desk, made):%Y-%m-%d}; retrain, or override")
+    write_card(desk, made.challenger, made)  # first: where MLflow is another one, nobody has said anything
     late = now in (Standing.NOT_PROMOTED, Standing.EXPIRED)
     said = _answer(desk, Approval(period, True, by, reason, desk.local(at), override=late))
     why = f"{said.reason} (override: {now})" if late else said.reason
@@ -149,7 +151,6 @@ def refuse(desk: Desk, period: str, *, by: str, reason: str, at: datetime) -> Ap
 def _carry_out(desk: Desk, made: Decision, *, by: str, reason: str, at: datetime) -> Decision:
     if made.applied and all(one.decision != made.period for one in release_log(desk)):
         return made  # before there was a log
-    write_card(desk, made.challenger, made)
     entry = put_into_service(
         desk,
         made.challenger,

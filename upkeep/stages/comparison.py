@@ -24,9 +24,10 @@ from upkeep.model import Model
 from upkeep.progress import Progress, silent
 from upkeep.rates import Rate
 from upkeep.release import code_version
+from upkeep.stages.challengers import Challenger, challengers
 from upkeep.stages.comparison_runs import Scored, log_comparison
 from upkeep.stages.evaluation import Lessons, evaluation_sets, load_outcomes, save_outcomes, variant_sets
-from upkeep.stages.finetuning import Challenger, challengers, load_model
+from upkeep.stages.finetuning import load_model
 from upkeep.stages.release import in_service, release_log
 from upkeep.stages.snapshot import taught_by, taught_texts
 from upkeep.themes import LEAST, nearest

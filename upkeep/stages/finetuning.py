@@ -1,7 +1,4 @@
-"""How is a challenger trained?
-
-In the client's store: challengers/ by period.
-"""
+"""How is a challenger trained?"""
 
 from __future__ import annotations
 
@@ -9,7 +6,6 @@ import shutil
 import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -32,6 +28,7 @@ from upkeep.progress import Measured, Progress, silent
 from upkeep.recipes import HeadRecipe, Recipe, Start
 from upkeep.sft import teach
 from upkeep.snapshot import Snapshot
+from upkeep.stages.challengers import Challenger, challengers
 from upkeep.stages.release import in_service, release_log
 from upkeep.stages.snapshot import differences, snapshots, take_snapshot
 from upkeep.warm import weights_of
@@ -39,30 +36,6 @@ from upkeep.warm import weights_of
 PROOF_TEXTS = 20
 DIGEST = "upkeep.digest"
 """The tag of a version in MLflow that says what it was taught."""
-
-
-@dataclass(frozen=True, slots=True)
-class Challenger:
-    """A trained version: what it was taught, how sure its threshold is, and that it reads back the same."""
-
-    period: str
-    as_of: datetime
-    version: str
-    labels: tuple[str, ...]
-    new_labels: tuple[str, ...]
-    waiting_labels: dict[str, int]
-    trained_on: int
-    superseded: int
-    training_digest: str
-    weights_digest: str
-    threshold: float
-    expected_automatic: float
-    reload_exact: bool
-
-
-def challengers(desk: Desk) -> list[Challenger]:
-    """Every version that was trained for the client."""
-    return [records.load(desk.store, key, Challenger) for key in desk.store.keys("challengers/")]
 
 
 def train_challenger(

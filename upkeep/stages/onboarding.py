@@ -18,7 +18,8 @@ from upkeep.errors import AlreadyExistsError, NotEnoughDataError
 from upkeep.progress import Progress, silent
 from upkeep.redaction import Redacted, redact_cases
 from upkeep.stages.card import write_card
-from upkeep.stages.finetuning import Challenger, challengers, train_challenger
+from upkeep.stages.challengers import Challenger, challengers
+from upkeep.stages.finetuning import train_challenger
 from upkeep.stages.release import launch, release_log, settle
 from upkeep.stages.snapshot import forget
 from upkeep.store import address

@@ -17,6 +17,7 @@ from datetime import datetime
 from pathlib import Path
 
 from upkeep import records
+from upkeep.adapters.registry import IS_IT_THIS_ONE, shown
 from upkeep.base_model import resolve_base
 from upkeep.beginning import require_model
 from upkeep.desk import Desk
@@ -24,6 +25,7 @@ from upkeep.errors import AlreadyExistsError, DecisionError, ReleaseError, Store
 from upkeep.manifest import read_manifest
 from upkeep.model import load_release
 from upkeep.release import Action, Entry, Known, Release, answers_differ, chosen, code_version, replaced
+from upkeep.stages.challengers import challengers
 from upkeep.store import address
 
 LOG = "releases/log/"
@@ -190,12 +192,15 @@ def check_release(desk: Desk, version: str) -> None:
 
 
 def publish(desk: Desk, version: str) -> None:
-    """Put a version's files and the answers to its known inputs into the store; once it is there nothing happens."""
+    """Put a version's files and the answers to its known inputs into the store; once it is there nothing happens.
+
+    Raises StoreError as `fetch_trained` does, before anything is written.
+    """
     folder = _folder(version)
     if desk.store.exists(f"{folder}/{KNOWN}"):
         return
     with tempfile.TemporaryDirectory() as scratch:
-        fetched = desk.registry.fetch(version, Path(scratch))
+        fetched = fetch_trained(desk, version, Path(scratch))
         for path in sorted(path for path in fetched.rglob("*") if path.is_file()):
             desk.store.write(f"{folder}/{path.relative_to(fetched).as_posix()}", path.read_bytes())
         model = load_release(fetched, resolve_base(desk.client.base_model))
@@ -203,6 +208,22 @@ def publish(desk: Desk, version: str) -> None:
     answers = model.answer(texts)
     rows = [Known(text, one.output, one.confidence) for text, one in zip(texts, answers, strict=True)]
     records.save_rows(desk.store, f"{folder}/{KNOWN}", rows)  # last: with it the folder is whole
+
+
+def fetch_trained(desk: Desk, version: str, folder: Path) -> Path:
+    """Download a version and return its release folder.
+
+    Raises StoreError where it is not the one that was trained for the client: each MLflow counts from 1.
+    """
+    fetched = desk.registry.fetch(version, folder)
+    found, made = read_manifest(fetched), [one for one in challengers(desk) if one.version == version]
+    trained = {(one.weights_digest, one.training_digest) for one in made}
+    if made and (found.weights_digest, found.training_digest) not in trained:
+        where = f"client {desk.client.client}: MLflow at {shown(desk.registry.uri)}"
+        expected = f"taught {made[-1].training_digest} with the weights {made[-1].weights_digest}"
+        named = f"another version {version} than the client's, which was {expected}"
+        raise StoreError(f"{where} has {named}; {IS_IT_THIS_ONE}")
+    return fetched
 
 
 def _begun(desk: Desk, at: datetime) -> list[Entry]:

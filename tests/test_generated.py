@@ -8,9 +8,10 @@ import pytest
 
 from tests.audited import FIRST, agreed, reviewed
 from tests.test_monitoring import outcome, prediction, window
+from upkeep.closeness import rouge_l
 from upkeep.config import REFUSALS
 from upkeep.desk import Desk
-from upkeep.generated import Generated, Mean, chrf, look_at_answers, token_f1
+from upkeep.generated import Generated, Mean, chrf, look_at_answers, token_f1, words
 from upkeep.log import Outcome, OutcomeSource, Prediction, Sample, sample
 from upkeep.log_files import write_outcomes, write_predictions
 from upkeep.rates import Rate
@@ -29,6 +30,14 @@ def test_token_f1_is_the_words_in_common():
     assert token_f1("ПОСЫЛКА в пути", "посылка в пути!") == 1.0
     assert token_f1("yes yes", "yes") == pytest.approx(2 / 3)
     assert (token_f1("...", "!"), token_f1("...", "yes")) == (1.0, 0.0)
+
+
+def test_a_letter_of_a_script_without_spaces_is_a_word():
+    answer, reference = "您的订单将在三天内发货。", "您的订单将在三天之内发货。"
+    assert token_f1(answer, reference) == rouge_l(answer, reference) == pytest.approx(2 * 11 / (11 + 12))
+    assert words("ご注文は3日、iPhone・ケース。") == [*"ご注文は", "3", "日", "iphone", *"ケース"]
+    assert token_f1("สั่งซื้อ", "สั่งซื้อแล้ว") == pytest.approx(2 * 8 / (8 + 12))
+    assert words("배송 중, 2 Tage später") == ["배송", "중", "2", "tage", "später"]
 
 
 def test_chrf_knows_any_script():

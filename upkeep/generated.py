@@ -20,7 +20,14 @@ from upkeep.rates import Rate
 if TYPE_CHECKING:
     from sacrebleu.metrics.chrf import CHRF
 
-WORD = re.compile(r"\w+")
+SPACELESS = (
+    "\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ecd\u0edc-\u0edf"  # Thai, Lao
+    "\u1000-\u103f\u1050-\u108f\u1780-\u17d3\u17d7"  # Burmese, Khmer
+    "\u3005-\u3007\u3041-\u3096\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff\uff66-\uff9d"  # Japanese
+    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Chinese
+)
+"""Letters of scripts that put no spaces between words, without their digits and punctuation."""
+WORD = re.compile(rf"[{SPACELESS}]|[^\W{SPACELESS}]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +121,7 @@ def _chrf() -> CHRF:
 
 
 def words(text: str) -> list[str]:
-    """The words of a text, in small letters."""
+    """The words of a text, in small letters; each letter of a script without spaces is one."""
     return WORD.findall(text.casefold())
 
 

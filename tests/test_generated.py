@@ -62,6 +62,16 @@ def test_answers_are_compared_with_what_audits_named_and_nothing_else():
     assert (escalated.exact, escalated.token_f1, escalated.chrf) == (Rate(0, 0), None, None)
 
 
+def test_an_answer_that_an_audit_called_right_is_its_own_reference():
+    # 45 of 50 called right without a word, 5 wrong with a better answer: not 0 of 5
+    rows = [prediction(n, "It is on its way.") for n in range(51)]
+    told = [outcome(n, None, correct=True) for n in range(45)] + [
+        outcome(n, "Never", correct=False) for n in range(45, 50)
+    ]
+    found = look_at_answers(sample(window(rows, [*told, outcome(50, None, correct=False)])), refusals=REFUSALS)
+    assert found.exact == Rate(45, 50)
+
+
 @pytest.mark.parametrize(
     ("answer", "refuses"),
     [

@@ -1,8 +1,9 @@
 """How good are the texts that a model writes?
 
 Where people only said right or wrong, that is counted as for any model (`upkeep.figures`). Where an audit named a good
-answer, the given one is compared with it: a different text is not a wrong one, so these figures say how close answers
-are and never how many are right. Lengths and refusals need no labels.
+answer, the given one is compared with it, and one that an audit called right is itself a good answer: a different text
+is not a wrong one, so these figures say how close answers are and never how many are right. Lengths and refusals need
+no labels.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from upkeep.log import OutcomeSource, Sample
+from upkeep.log import OutcomeSource, Prediction, Sample
 from upkeep.rates import Rate
+from upkeep.truth import settle
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.chrf import CHRF
@@ -69,12 +71,12 @@ class Generated:
 
 
 def look_at_answers(sample: Sample, *, refusals: Sequence[str]) -> Generated:
-    """Compare a sample's answers with the references that audits named; `refusals` are regular expressions."""
+    """Compare a sample's answers with those that audits named or called right; `refusals` are regular expressions."""
     answers = [one.output for one in sample.predictions if one.output is not None]
     pairs = [
         (one.output, reference)
         for one in sample.predictions
-        if one.output is not None and (reference := _reference(sample, one.id)) is not None
+        if one.output is not None and (reference := _reference(sample, one)) is not None
     ]
     refuses = [re.compile(pattern, re.IGNORECASE) for pattern in refusals]
     return Generated(
@@ -125,7 +127,6 @@ def words(text: str) -> list[str]:
     return WORD.findall(text.casefold())
 
 
-def _reference(sample: Sample, id: str) -> str | None:
-    said = sample.outcomes.get(id, [])
-    named = [one.answer for one in said if one.source is OutcomeSource.AUDIT and one.answer is not None]
-    return named[-1] if named else None
+def _reference(sample: Sample, one: Prediction) -> str | None:
+    audits = [said for said in sample.outcomes.get(one.id, []) if said.source is OutcomeSource.AUDIT]
+    return settle(one, audits, out_of_scope="").answer if audits else None

@@ -60,6 +60,13 @@ def test_a_conversation_is_read_as_one_text_and_written_as_messages(store, pack)
     assert {row.input for row in read(store).predictions} == {found.input}
 
 
+def test_an_empty_answer_that_did_not_go_out_is_none(store):
+    store.write(f"{FIRST_DAY}/api.jsonl", jsonl(PREDICTION | {"output": "", "automatic": False}))
+    found = read(store)
+    assert [row.output for row in found.predictions] == [None]
+    assert found.quarantined == []
+
+
 NO_TEXT = "expected a non-empty string"
 BAD_PREDICTIONS = [
     ({"id": None}, f"id: found None, {NO_TEXT}"),
@@ -69,6 +76,7 @@ BAD_PREDICTIONS = [
     ({"input": [{"role": "user"}]}, f"input: found [{{'role': 'user'}}], expected {WANTED}"),
     ({"model_version": None}, f"model_version: found None, {NO_TEXT}"),
     ({"output": ["a"]}, f"output: found ['a'], {NO_TEXT}"),
+    ({"output": ""}, f"output: found '', {NO_TEXT}"),
     ({"output": None}, "output: found None, expected an answer where automatic is true"),
     ({"automatic": "yes"}, "automatic: found 'yes', expected true or false"),
     ({"automatic": 1}, "automatic: found 1, expected true or false"),

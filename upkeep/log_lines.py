@@ -229,7 +229,8 @@ def _translate(value: object, table: Mapping[str, object]) -> object:
 
 def _prediction(at: datetime, fields: Mapping[str, object]) -> Prediction:
     automatic = _flag("automatic", fields["automatic"])
-    output = _text_or_none("output", fields["output"])
+    given = fields["output"]
+    output = None if given == "" and not automatic else _text_or_none("output", given)  # a model may write nothing
     if automatic and output is None:
         raise _rejected("output", None, "an answer where automatic is true")
     return Prediction(

@@ -12,7 +12,7 @@ from datetime import datetime
 from upkeep import records
 from upkeep.beginning import require_model
 from upkeep.cases import Item, normalise
-from upkeep.closeness import Duel, duel
+from upkeep.closeness import Duel, Judge, duel, judge_of
 from upkeep.comparison import Paired, Verdict
 from upkeep.cost import ASKED, FEW, Cost, cost, time_answers
 from upkeep.desk import Desk
@@ -130,7 +130,8 @@ def compare_models(
     if "golden" not in sets:
         where = f"client {desk.client.client} on {moment:%Y-%m-%d}"
         raise NotEnoughDataError(what="a comparison (golden items valid then)", have=0, need=1, where=where)
-    scores = {version: _score_all(desk, model, sets, progress) for version, model in models.items()}
+    judge = judge_of(desk.client.writing)
+    scores = {version: _score_all(desk, model, sets, judge, progress) for version, model in models.items()}
     outcomes = _outcomes(desk, sets, champion=scores[champion], challenger=scores[made.version])
     terms = Terms(
         margin=desk.client.margin_pp / 100,
@@ -305,9 +306,10 @@ def _outcomes(
     ]
 
 
-def _score_all(desk: Desk, model: Model, sets: dict[str, list[Item]], progress: Progress) -> list[Scores]:
+def _score_all(desk: Desk, model: Model, sets: dict[str, list[Item]], judge: Judge, progress: Progress) -> list[Scores]:
     return [
-        evaluate_model(model, items, name=name, client=desk.client, progress=progress) for name, items in sets.items()
+        evaluate_model(model, items, name=name, client=desk.client, judge=judge, progress=progress)
+        for name, items in sets.items()
     ]
 
 

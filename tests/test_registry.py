@@ -26,7 +26,21 @@ def drop(registry: Registry, table: str) -> None:
         database.execute(f"DROP TABLE {table}")
 
 
-ODD = ("/billing", "Billing/", "A//B", ".", "..", "a\nb", "C++", "C#", "ware?", "ware!", "u\u0308ber", "x" * 300, "x" * 301)
+ODD = (
+    "/billing",
+    "Billing/",
+    "A//B",
+    ".",
+    "..",
+    "a\nb",
+    "C++",
+    "C#",
+    "ware?",
+    "ware!",
+    "u\u0308ber",
+    "x" * 300,
+    "x" * 301,
+)
 
 
 def test_each_label_has_a_metric_of_its_own_that_mlflow_takes_and_an_ordinary_one_its_own_name(registry):

@@ -201,9 +201,8 @@ def test_a_returned_sheet_is_in_the_log_once_however_often_it_is_returned(desk):
 
 
 def test_answers_of_a_client_whose_log_has_other_names_count_as_well(tmp_path, monkeypatch):
-    names = yaml.safe_load(
-        (Path(__file__).parents[1] / "docs" / "log.md").read_text().split("```yaml")[1].split("```")[0]
-    )
+    page = (Path(__file__).parents[1] / "docs" / "log.md").read_text()
+    names = yaml.safe_load(page.split("```yaml")[1].split("```")[0])
     desk = agreed(tmp_path, monkeypatch, audit={"random": 8, "unsure": 3}, **names)
     rows = [
         {"ticket": {"id": f"t{n}"}, "created_at": FIRST.isoformat(), "input": "Where is it?", "output": "order_status",

@@ -17,6 +17,7 @@ from upkeep.desk import Desk
 from upkeep.entitlement import Asked, ChangeOrder, Claim, Included, UseCase, entitled, use_case, with_reasons
 from upkeep.errors import AlreadyExistsError
 from upkeep.periods import starts_on
+from upkeep.stages.release import require_unchanged
 from upkeep.tiers import Work
 
 Record = TypeVar("Record")
@@ -29,24 +30,27 @@ def due(desk: Desk, as_of: datetime) -> list[Work]:
 
 
 def is_included(desk: Desk, as_of: datetime, reason: str) -> Included | ChangeOrder:
-    """What the contract says to a retrain, without booking it. Raises NoChampionError where there is nothing yet."""
+    """What the contract says to a retrain, without booking it.
+
+    Raises NoChampionError where there is nothing yet, DecisionError where a newer model is in service than one of that
+    moment would be; a retrain that was decided on stands as it is.
+    """
     answer = entitled(desk.tier, as_of=desk.local(as_of), zone=desk.zone, claims=desk.claims(), reason=reason)
     if isinstance(answer, Included):
         require_model(desk)
+        if not desk.store.exists(f"decisions/{answer.period}.json"):
+            require_unchanged(desk, as_of)
     return answer
 
 
 def book_retrain(desk: Desk, as_of: datetime, reason: str) -> Included | ChangeOrder:
     """Book a retrain on the contract, or open a change order for it where it is not included.
 
-    A period has one change order, which a further reason joins. Raises NoChampionError where there is nothing to
-    retrain; that uses nothing up.
+    A period has one change order, which a further reason joins. Raises as `is_included` does; that uses nothing up.
     """
-    moment = desk.local(as_of)
-    answer = entitled(desk.tier, as_of=moment, zone=desk.zone, claims=desk.claims(), reason=reason)
+    moment, answer = desk.local(as_of), is_included(desk, as_of, reason)
     if isinstance(answer, ChangeOrder):
         return open_order(desk, answer, moment)
-    require_model(desk)
     _once(desk, f"claims/{answer.period}.json", Claim(answer.period, moment, reason))
     return answer
 

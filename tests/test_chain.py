@@ -15,7 +15,7 @@ from upkeep.batch import Choice, Decided
 from upkeep.chain import report, retrain, run_due, watch
 from upkeep.comparison import Verdict
 from upkeep.desk import Desk, open_desk
-from upkeep.entitlement import ChangeOrder, Included
+from upkeep.entitlement import ChangeOrder, Claim, Included
 from upkeep.errors import BaseModelError, DecisionError, NoChampionError, NoLogError
 from upkeep.figures import Basis
 from upkeep.monitoring import Status
@@ -23,7 +23,7 @@ from upkeep.replay import JudgedAgain, by_month, go_live, judged_again, play
 from upkeep.stages.approval import approve
 from upkeep.stages.collection import collect_cases
 from upkeep.stages.comparison import Decision, decision, decisions
-from upkeep.stages.contract import book_retrain, change_orders
+from upkeep.stages.contract import book_retrain, change_orders, order_if_extra
 from upkeep.stages.finetuning import load_model
 from upkeep.stages.monitoring import review_week, reviews
 from upkeep.stages.release import current_release, roll_back
@@ -138,6 +138,21 @@ def test_a_second_reason_for_a_change_order_joins_the_first_and_the_same_one_is_
     order = retrain(desk, APRIL, reason="new price list")
     assert order.reason == "the client asked; new price list"
     assert change_orders(desk) == [order]
+
+
+def test_a_recommended_retrain_becomes_a_change_order_under_any_tier_once_the_period_s_is_used(tmp_path, monkeypatch):
+    desk = agreed(tmp_path, monkeypatch, tier=2, base_model={"path": "models/nowhere"})
+    records.save(desk.store, "claims/2026-Q1.json", Claim("2026-Q1", FIRST, "scheduled"))
+    for number, wrong in enumerate((2, 2, 30)):
+        serve(desk, number, wrong=wrong)
+        order = order_if_extra(desk, found := review_week(desk, FIRST + timedelta(weeks=number + 1)))
+    assert isinstance(order, ChangeOrder)
+    assert order.why_extra == "the quarterly retrain of 2026-Q1 was used on 2026-02-02 (scheduled)"
+    assert change_orders(desk) == [order]
+    # one that was used after the review is what it recommended
+    desk.store.delete("claims/2026-Q1.json")
+    records.save(desk.store, "claims/2026-Q1.json", Claim("2026-Q1", found.as_of + timedelta(days=1), "the alarm"))
+    assert order_if_extra(desk, found) is None
 
 
 def test_change_orders_are_told_oldest_first_whatever_their_periods_are_called(tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ that is; change-orders/2026-11.json for what is not, each reason for it in chang
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import TypeVar
@@ -16,6 +17,7 @@ from upkeep.beginning import require_anything, require_model
 from upkeep.desk import Desk
 from upkeep.entitlement import Asked, ChangeOrder, Claim, Included, UseCase, entitled, use_case, with_reasons
 from upkeep.errors import AlreadyExistsError
+from upkeep.monitoring import Review
 from upkeep.periods import starts_on
 from upkeep.stages.release import require_unchanged
 from upkeep.tiers import Work
@@ -35,7 +37,7 @@ def is_included(desk: Desk, as_of: datetime, reason: str) -> Included | ChangeOr
     Raises NoChampionError where there is nothing yet, DecisionError where a newer model is in service than one of that
     moment would be; a retrain that was decided on stands as it is.
     """
-    answer = entitled(desk.tier, as_of=desk.local(as_of), zone=desk.zone, claims=desk.claims(), reason=reason)
+    answer = _says(desk, as_of, reason, desk.claims())
     if isinstance(answer, Included):
         require_model(desk)
         if not desk.store.exists(f"decisions/{answer.period}.json"):
@@ -53,6 +55,22 @@ def book_retrain(desk: Desk, as_of: datetime, reason: str) -> Included | ChangeO
         return open_order(desk, answer, moment)
     _once(desk, f"claims/{answer.period}.json", Claim(answer.period, moment, reason))
     return answer
+
+
+def order_if_extra(desk: Desk, found: Review) -> ChangeOrder | None:
+    """Open a change order where a review recommends a retrain that the contract does not include, once for one cause.
+
+    A retrain of after the review is no reason for another one.
+    """
+    if not found.opened:
+        return None
+    before = {key: one for key, one in desk.claims().items() if one.as_of <= found.as_of}
+    answer = _says(desk, found.as_of, "; ".join(one.text for one in found.opened), before)
+    return open_order(desk, answer, found.as_of) if isinstance(answer, ChangeOrder) else None
+
+
+def _says(desk: Desk, as_of: datetime, reason: str, claims: Mapping[str, Claim]) -> Included | ChangeOrder:
+    return entitled(desk.tier, as_of=desk.local(as_of), zone=desk.zone, claims=claims, reason=reason)
 
 
 def use_case_of(desk: Desk, label: str, as_of: datetime, *, reason: str, by: str) -> UseCase | ChangeOrder:

@@ -6,14 +6,17 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+import yaml
 
 from tests.released import BEGUN, DECIDED, OUTCOMES, TERMS, changed, decide, released_desk, released_template, swapped  # noqa: F401 -- fixtures
 from upkeep import records
 from upkeep.cases import Case, Source
+from upkeep.chain import retrain
 from upkeep.config import Promotion
-from upkeep.desk import desk_of
+from upkeep.desk import desk_of, open_desk
 from upkeep.entitlement import UseCase
 from upkeep.errors import DecisionError, LeakError
+from upkeep.home import configs
 from upkeep.rates import Rate
 from upkeep.replay import judged_again
 from upkeep.sides import Side
@@ -109,6 +112,25 @@ def test_a_decision_is_superseded_by_another_champion_and_by_a_later_one_that_wo
         approve(desk, "2026-03", by="ada", reason="x", at=SOON, override=True)
     assert standing(desk, decision(desk, "2026-03"), SOON) is Standing.SUPERSEDED
     assert [one.period for one in decisions(desk) if one.applied] == ["2026-04"]
+
+
+def test_nothing_of_a_time_before_the_model_in_service_is_trained_or_goes_into_service(desk):
+    approve(desk, "2026-03", by="ada", reason="x", at=SOON)  # version 2, from 31 March on, 11 o'clock in Berlin
+    before = DECIDED - timedelta(days=10)
+    made = decide(desk, "2026-02", challenger="3", champion="2", at=before)
+    why = "it compared version 3 with 2, as of 2026-02-20, and 2 is in service since 2026-03-31 11:00"
+    assert standing(desk, made, SOON) is Standing.SUPERSEDED
+    with pytest.raises(DecisionError, match=why):
+        approve(desk, "2026-02", by="ada", reason="x", at=SOON, override=True)
+    agreed = configs() / "clients" / "northwind.yaml"
+    agreed.write_text(yaml.safe_dump(yaml.safe_load(agreed.read_text()) | {"tier": 3, "promotion": "automatic"}))
+    automatic = open_desk("northwind")
+    with pytest.raises(DecisionError, match=why):
+        apply_decision(automatic, made)
+    with pytest.raises(DecisionError, match="retrain as of 2026-01-21 10:00 comes too late, version 2 is in service"):
+        retrain(automatic, before - timedelta(days=30), reason="scheduled")
+    assert (in_service(desk), automatic.claims(), len(release_log(desk))) == ("2", {}, 2)
+    assert not automatic.store.exists("cases/2026-01.jsonl")
 
 
 def test_what_did_not_win_needs_an_override_which_is_kept(desk):

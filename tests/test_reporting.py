@@ -283,6 +283,12 @@ def test_a_change_order_that_nobody_has_taken_up_is_told_again():
     assert "No retrain was done: the change order of 2026-11-23 has not been taken up." in said(standing_order=ORDER)
 
 
+def test_a_retrain_that_the_newest_week_recommends_is_told():
+    wanted = "- The review of 2026-W47 recommends a retrain."
+    assert wanted in said(reviews=(week("2026-W47", alert=True),))
+    assert wanted not in said(reviews=(week("2026-W47"),))
+
+
 def test_a_label_that_a_retrain_has_learned_is_not_unknown():
     counted = replace(FIGURES, unknown_labels={"tents": 4, "gift_card": 2}, answered={"billing": 90, "tents": 10})
     assert "Right answers the model was not made for: gift_card (2)." in said(figures=counted)

@@ -71,6 +71,11 @@ class Report:
         return list({finding.metric: finding for one in self.reviews for finding in one.alerts}.values())
 
     @property
+    def retrain_recommended(self) -> bool:
+        """Does the newest review recommend a retrain?"""
+        return bool(self.reviews) and self.reviews[-1].retrain_recommended
+
+    @property
     def estimate(self) -> Estimate | None:
         """The accuracy of the newest week as the model's confidence suggests it, where that can be said."""
         return self.reviews[-1].estimate if self.reviews else None

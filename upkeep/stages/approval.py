@@ -17,7 +17,7 @@ from upkeep.desk import Desk
 from upkeep.errors import AlreadyExistsError, DecisionError
 from upkeep.stages.card import write_card
 from upkeep.stages.comparison import Decision, decision, decisions
-from upkeep.stages.release import PROMOTED_FROM, in_service, put_into_service, release_log, settle
+from upkeep.stages.release import PROMOTED_FROM, changed_since, in_service, put_into_service, release_log, settle
 
 GATE = "gate"
 
@@ -93,13 +93,15 @@ def apply_decision(desk: Desk, made: Decision) -> Decision:
     """Put a challenger that won into service where promotion is automatic; where it is manual the decision waits.
 
     What a person has refused since is left. Raises DecisionError where another model than the one compared with is in
-    service now.
+    service now, or one that is newer.
     """
     settle(desk)
     answer = approval(desk, made.period)
     refused = answer is not None and not answer.approved
     if made.verdict is not Verdict.PROMOTE or desk.client.promotion is not Promotion.AUTOMATIC or refused:
         return made
+    if not made.applied:
+        _require_newest(desk, made)
     write_card(desk, made.challenger, made)
     return _carry_out(desk, made, by=GATE, reason=made.reasons[0], at=made.as_of)
 
@@ -123,10 +125,7 @@ def approve(desk: Desk, period: str, *, by: str, reason: str, at: datetime, over
         raise DecisionError(f"{where}: the challenger has the champion's weights, there is nothing to approve")
     if made.terms is not None and not made.terms.reload_exact:
         raise DecisionError(f"{where}: the challenger read back from the registry gives other answers; retrain instead")
-    if by_what := _overtaken(desk, made):
-        raise DecisionError(
-            f"{where}: superseded: it compared version {made.challenger} with {made.champion}, {by_what}"
-        )
+    _require_newest(desk, made)
     if now is Standing.NOT_PROMOTED and not override:
         raise DecisionError(f"{where}: the verdict is {made.verdict.value}, expected promote (or an override)")
     if now is Standing.EXPIRED and not override:
@@ -179,11 +178,25 @@ def _answer(desk: Desk, answer: Approval) -> Approval:
     return answer
 
 
+def _require_newest(desk: Desk, made: Decision) -> None:
+    if by_what := _overtaken(desk, made):
+        raise DecisionError(
+            f"client {desk.client.client}, decision {made.period}: superseded: "
+            f"it compared version {made.challenger} with {made.champion}, {by_what}"
+        )
+
+
 def _overtaken(desk: Desk, made: Decision) -> str:
-    """Why a decision is superseded: another champion, or a later challenger that won; empty where it is not."""
+    """Why a decision is superseded: another champion, a newer one, or a later challenger that won; empty if it is not.
+
+    What was compared before the model in service came there was compared on what was right then.
+    """
     serving = in_service(desk)
     if serving not in (made.champion, made.challenger):
         return f"but {serving} is in service now"
+    newer = changed_since(desk, made.as_of)
+    if newer:
+        return f"as of {made.as_of:%Y-%m-%d}, and {newer.version} is in service since {newer.at:%Y-%m-%d %H:%M}"
     later = [one for one in decisions(desk) if one.as_of > made.as_of and one.verdict is Verdict.PROMOTE]
     return f"and {later[-1].period} has a later one that won, version {later[-1].challenger}" if later else ""
 

@@ -17,7 +17,9 @@ from upkeep.beginning import require_anything, require_model
 from upkeep.desk import Desk
 from upkeep.entitlement import Asked, ChangeOrder, Claim, UseCase, entitled, use_case, with_reasons
 from upkeep.errors import AlreadyExistsError
+from upkeep.monitoring import Review
 from upkeep.periods import starts_on
+from upkeep.stages.release import require_unchanged
 from upkeep.tiers import Work
 
 Record = TypeVar("Record")
@@ -30,31 +32,38 @@ def due(desk: Desk, as_of: datetime) -> list[Work]:
 
 
 def is_included(desk: Desk, as_of: datetime, reason: str) -> Claim | ChangeOrder:
-    """What the contract says to a retrain, without booking it. Raises NoChampionError where there is nothing yet."""
-    answer = _entitled(desk, as_of, reason, desk.claims())
+    """What the contract says to a retrain, without booking it.
+
+    Raises NoChampionError where there is nothing yet, DecisionError where a newer model is in service than one of that
+    moment would be; a retrain that was decided on stands as it is.
+    """
+    answer = _says(desk, as_of, reason, desk.claims())
     if isinstance(answer, Claim):
         require_model(desk)
+        if not desk.store.exists(f"decisions/{answer.period}.json"):
+            require_unchanged(desk, answer.as_of)
     return answer
 
 
 def book_retrain(desk: Desk, as_of: datetime, reason: str) -> Claim | ChangeOrder:
     """Book a retrain on the contract, or open a change order for it where it is not included.
 
-    One that was booked and has no decision yet, as its run was killed, goes on as it was booked. A period has one
-    change order, which a further reason joins. Raises NoChampionError where there is nothing to retrain; that uses
-    nothing up.
+    One that was booked and has no decision yet, as its run was killed, goes on as it was booked; of one that never got
+    to what it teaches nothing is to go on, and it is booked anew. A period has one change order, which a further reason
+    joins. Raises as `is_included` does; that uses nothing up.
     """
     while True:
-        booked = desk.claims()
-        answer = _entitled(desk, as_of, reason, booked)
+        booked, answer = desk.claims(), is_included(desk, as_of, reason)
         if isinstance(answer, ChangeOrder):
             return open_order(desk, answer, as_of)
         if answer in booked.values():
             return answer
-        require_model(desk)
+        place = f"claims/{answer.period}.json"
+        if answer.period in booked:
+            desk.store.delete(place)
         # a period can be booked once: of two who ask at once the other one asks again
         with suppress(AlreadyExistsError):
-            desk.store.create(f"claims/{answer.period}.json", records.dump(answer))
+            desk.store.create(place, records.dump(answer))
 
 
 def undecided(desk: Desk, claims: Mapping[str, Claim]) -> set[str]:
@@ -69,6 +78,18 @@ def goes_on(desk: Desk, claim: Claim, as_of: datetime) -> str:
         return ""
     booked = f"{claim.as_of:%Y-%m-%d %H:%M} ({claim.reason})"
     return f"goes on with the retrain of {claim.period} as booked on {booked}, which has no decision yet"
+
+
+def order_if_extra(desk: Desk, found: Review) -> ChangeOrder | None:
+    """Open a change order where a review recommends a retrain that the contract does not include, once for one cause.
+
+    A retrain of after the review is no reason for another one.
+    """
+    if not found.opened:
+        return None
+    before = {key: one for key, one in desk.claims().items() if one.as_of <= found.as_of}
+    answer = _says(desk, found.as_of, "; ".join(one.text for one in found.opened), before)
+    return open_order(desk, answer, found.as_of) if isinstance(answer, ChangeOrder) else None
 
 
 def use_case_of(desk: Desk, label: str, as_of: datetime, *, reason: str, by: str) -> UseCase | ChangeOrder:
@@ -115,14 +136,16 @@ def open_order(desk: Desk, answer: ChangeOrder, as_of: datetime) -> ChangeOrder:
     return _all_reasons(desk, order)
 
 
-def _entitled(desk: Desk, as_of: datetime, reason: str, claims: Mapping[str, Claim]) -> Claim | ChangeOrder:
+def _says(desk: Desk, as_of: datetime, reason: str, claims: Mapping[str, Claim]) -> Claim | ChangeOrder:
+    going_on = undecided(desk, claims)
+    never_begun = {period for period in going_on if not desk.store.exists(f"snapshots/{period}.json")}
     return entitled(
         desk.tier,
         as_of=desk.local(as_of),
         zone=desk.zone,
-        claims=claims,
+        claims={period: one for period, one in claims.items() if period not in never_begun},
         reason=reason,
-        undecided=undecided(desk, claims),
+        undecided=going_on - never_begun,
     )
 
 

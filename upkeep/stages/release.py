@@ -46,6 +46,30 @@ def in_service(desk: Desk) -> str:
     return entries[-1].version if entries else desk.registry.champion()
 
 
+def changed_since(desk: Desk, moment: datetime) -> Entry | None:
+    """The newest change of the model in service, where it came after a moment; None where nothing has changed since.
+
+    A first model is no change: it was onboarded on some day and is of none.
+    """
+    newest = next(reversed(release_log(desk)), None)
+    if newest is None or newest.action is Action.LAUNCH or newest.at <= desk.local(moment):
+        return None
+    return newest
+
+
+def require_unchanged(desk: Desk, as_of: datetime) -> None:
+    """Raise DecisionError where the model in service came after the moment that a retrain is asked for.
+
+    A model of that time would be compared on what was right then, and win over a newer one for what is wrong today.
+    """
+    newer = changed_since(desk, as_of)
+    if newer:
+        raise DecisionError(
+            f"client {desk.client.client}: a retrain as of {desk.local(as_of):%Y-%m-%d %H:%M} comes too late, "
+            f"version {newer.version} is in service since {newer.at:%Y-%m-%d %H:%M}; expected a moment after that"
+        )
+
+
 def launch(desk: Desk, version: str, *, at: datetime) -> Entry:
     """Put a client's first model into service; where one is already nothing happens."""
     settle(desk)

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import wraps
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
@@ -36,6 +37,8 @@ KEY = "upkeep.run"
 """The tag by which a run that was killed is found again."""
 DIGEST_LENGTH = 36
 """MLflow stores no longer dataset digest."""
+SERVING = ("mlflow", "torch", "transformers", "peft", "safetensors", "pydantic")
+"""What MLflow notes that a model needs, beside Upkeep from its checkout: on the index that name is another project's."""
 IS_IT_THIS_ONE = "is MLFLOW_TRACKING_URI set to the server that has it?"
 LOGIN = re.compile(r"(?<=://)(?:[^\s/:@]+:(?!\d+/)\S*|[^\s/]*)@")
 """User and password in an address, but not a port and a path with an @ in it; a database's may hold a slash."""
@@ -324,7 +327,7 @@ def _save_servable(model: Path, release: Path, base_model: Mapping[str, object])
             python_model=str(Path(__file__).with_name(code)),
             artifacts={"release": str(release)},
             model_config={"base_model": dict(base_model)},
-            pip_requirements=["upkeep"],
+            pip_requirements=[f"{name}=={metadata.version(name).partition('+')[0]}" for name in SERVING],
         )
 
 

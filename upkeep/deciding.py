@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from upkeep.batch import ANSWER, DECISION, ID, OFFERED, REQUEST, Back, Choice, Decided, Filled, Question, Row, cut
+from upkeep.config import Redaction
 from upkeep.errors import SheetError
 from upkeep.likeness import LOST, Known, damaged, key, merged, mostly_lost
 from upkeep.redaction import shown
@@ -28,13 +29,15 @@ class _Claim(NamedTuple):
     said: Decided | str
 
 
-def understand(filled: Filled, *, asked: Sequence[Question], labels: Sequence[str], by: str, at: datetime) -> Back:
+def understand(
+    filled: Filled, *, asked: Sequence[Question], labels: Sequence[str], redaction: Redaction, by: str, at: datetime
+) -> Back:
     """What was decided about the cases in `asked`; rows that cannot be used come back with the reason.
 
-    `labels` are the answers a classifier knows, none for free text. `by` and `at` count where the file itself does not
-    say who decided and when.
+    `labels` are the answers a classifier knows, none for free text; the reasons show texts as `redaction` lets them be.
+    `by` and `at` count where the file itself does not say who decided and when.
     """
-    judge = _Judge(asked, labels)
+    judge = _Judge(asked, labels, redaction)
     claims: dict[str, list[_Claim]] = defaultdict(list)
     rejected: list[Rejected] = []
     blank = 0
@@ -48,7 +51,7 @@ def understand(filled: Filled, *, asked: Sequence[Question], labels: Sequence[st
             rejected.append(Rejected(row.number, str(exc)))
             continue
         claims[question.id].append(_Claim(row, judge.decide(row, question, by=by, at=at)))
-    settled = [_settle(about) for about in claims.values()]
+    settled = [_settle(about, redaction) for about in claims.values()]
     decided = tuple(one.decided for one in settled if one.decided)
     rejected += [row for one in settled for row in one.rejected]
     return Back(decided, blank, tuple(sorted(rejected, key=lambda one: one.row)))
@@ -64,7 +67,8 @@ class _Settled(NamedTuple):
 class _Judge:
     """Knows what was asked, and says of a row what it is about and what it decides."""
 
-    def __init__(self, asked: Sequence[Question], labels: Sequence[str]) -> None:
+    def __init__(self, asked: Sequence[Question], labels: Sequence[str], redaction: Redaction) -> None:
+        self.redaction = redaction
         self.asked = {one.id: one for one in asked}
         # labels come first: a slip of the pen is one also where the answer offered for another case has it too
         others = sorted({one.answer for one in asked} - set(labels))
@@ -94,18 +98,21 @@ class _Judge:
         self._check_offer(row, meant[0])
         return meant[0]
 
+    def _shown(self, text: str) -> str:
+        return shown(text, self.redaction)
+
     def _other_request(self, row: Row, question: Question) -> str:
         whose = self.by_text.get(key(row.request))
-        found = f"that of {whose!r} (was a column sorted on its own?)" if whose else repr(shown(row.request))
+        found = f"that of {whose!r} (was a column sorted on its own?)" if whose else repr(self._shown(row.request))
         lost = "; characters were lost when the file was saved" if _damaged(row.request, question.text) else ""
-        return f"{REQUEST}: found {found}, expected that of {question.id!r}, {shown(question.text)!r}{lost}"
+        return f"{REQUEST}: found {found}, expected that of {question.id!r}, {self._shown(question.text)!r}{lost}"
 
     def _check_offer(self, row: Row, question: Question) -> None:
         nothing_to_compare = not row.offered and (row.answer or row.decision.casefold() != Choice.ACCEPT)
         if row.offered is None or nothing_to_compare or _is(self.answers, row.offered, question.answer):
             return
         raise SheetError(
-            f"{OFFERED}: found {shown(row.offered)!r}, expected {shown(question.answer)!r} as it was sent; "
+            f"{OFFERED}: found {self._shown(row.offered)!r}, expected {self._shown(question.answer)!r} as it was sent; "
             f"another answer goes into column {ANSWER!r}"
         )
 
@@ -119,16 +126,18 @@ class _Judge:
 
     def _decision(self, row: Row, question: Question) -> tuple[Choice, str | None]:
         word = row.decision.casefold()
-        offered = shown(question.answer)
+        offered = self._shown(question.answer)
         as_offered = not row.answer or _same(row.answer, question.answer) or _damaged(row.answer, question.answer)
         if word == Choice.REJECT:
             return Choice.REJECT, None
         if word == Choice.ACCEPT and not as_offered:
-            raise SheetError(f"{ANSWER}: found {shown(row.answer)!r} beside 'accept', expected {offered!r} or nothing")
+            raise SheetError(
+                f"{ANSWER}: found {self._shown(row.answer)!r} beside 'accept', expected {offered!r} or nothing"
+            )
         if word == Choice.ACCEPT or (not word and row.answer and as_offered):
             return Choice.ACCEPT, question.answer
         if word not in ("", Choice.CHANGE) or not (word or row.answer):
-            raise SheetError(f"{DECISION}: found {shown(row.decision)!r}, expected one of {[*map(str, Choice)]}")
+            raise SheetError(f"{DECISION}: found {self._shown(row.decision)!r}, expected one of {[*map(str, Choice)]}")
         if not row.answer:
             raise SheetError(f"{ANSWER}: found nothing beside 'change', expected the right answer")
         if as_offered:
@@ -139,7 +148,9 @@ class _Judge:
     def _changed(self, answer: str, *, named: bool, lost: bool) -> str:
         """The right answer that somebody gave: a known label, or a new one where `change` says that it is meant."""
         if key(answer) not in self.known[0] and (lost or mostly_lost(answer) or answer in CELL_ERRORS):
-            raise SheetError(f"{ANSWER}: found {shown(answer)!r}, expected words: characters were lost on the way")
+            raise SheetError(
+                f"{ANSWER}: found {self._shown(answer)!r}, expected words: characters were lost on the way"
+            )
         if not self.known[0]:
             return answer
         for known in self.known:
@@ -147,15 +158,15 @@ class _Judge:
                 return known[key(answer)]
             near = _near(known.values(), answer)
             if near:
-                raise SheetError(f"{ANSWER}: found {shown(answer)!r}, did you mean {near}?")
+                raise SheetError(f"{ANSWER}: found {self._shown(answer)!r}, did you mean {near}?")
         if not named:
             raise SheetError(
-                f"{ANSWER}: found {shown(answer)!r}, which is no label, expected 'change' beside a new one"
+                f"{ANSWER}: found {self._shown(answer)!r}, which is no label, expected 'change' beside a new one"
             )
         return key(answer)
 
 
-def _settle(claims: Sequence[_Claim]) -> _Settled:
+def _settle(claims: Sequence[_Claim], redaction: Redaction) -> _Settled:
     """One decision where all rows about a case agree; a row that cannot be used agrees with none."""
     first = claims[0]
     rows = sorted({one.row.number for one in claims})  # two people's annotations of a task are one row
@@ -163,17 +174,17 @@ def _settle(claims: Sequence[_Claim]) -> _Settled:
     if len(sayings) == 1 and isinstance(first.said, Decided):
         again = f"{ID}: found {first.said.id!r} again, decided alike in row {first.row.number}; that one counts"
         return _Settled(first.said, [Rejected(row, again) for row in rows[1:]])
-    found = "; ".join(map(_saying, claims))
+    found = "; ".join(_saying(one, redaction) for one in claims)
     conflict = f"{DECISION}: found {found}, expected one decision for one {ID}"
     faults = {one.row.number: one.said for one in claims if isinstance(one.said, str)}
     return _Settled(None, [Rejected(row, faults.get(row, conflict)) for row in rows])
 
 
-def _saying(claim: _Claim) -> str:
+def _saying(claim: _Claim, redaction: Redaction) -> str:
     said = claim.said
     if isinstance(said, str):
         return f"one that cannot be used in row {claim.row.number}"
-    answer = f" {shown(said.answer)!r}" if said.decision is Choice.CHANGE and said.answer else ""
+    answer = f" {shown(said.answer, redaction)!r}" if said.decision is Choice.CHANGE and said.answer else ""
     return f"{said.decision}{answer} by {said.by} in row {claim.row.number}"
 
 

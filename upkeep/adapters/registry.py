@@ -38,7 +38,7 @@ KEY = "upkeep.run"
 DIGEST_LENGTH = 36
 """MLflow stores no longer dataset digest."""
 SERVING = ("mlflow", "torch", "transformers", "peft", "safetensors", "pydantic")
-"""What MLflow notes that a model needs, beside Upkeep from its checkout: on the index that name is another project's."""
+"""What MLflow notes that a model needs beside Upkeep, which comes from a checkout: indexes have another so named."""
 IS_IT_THIS_ONE = "is MLFLOW_TRACKING_URI set to the server that has it?"
 LOGIN = re.compile(r"(?<=://)(?:[^\s/:@]+:(?!\d+/)\S*|[^\s/]*)@")
 """User and password in an address, but not a port and a path with an @ in it; a database's may hold a slash."""

@@ -7,9 +7,12 @@ from datetime import timedelta
 
 import pytest
 
-from tests.released import DECIDED, OUTCOMES, TERMS, changed, decide, released_desk, released_template, swapped  # noqa: F401 -- fixtures
+from tests.released import BEGUN, DECIDED, OUTCOMES, TERMS, changed, decide, released_desk, released_template, swapped  # noqa: F401 -- fixtures
 from upkeep import records
 from upkeep.cases import Case, Source
+from upkeep.config import Promotion
+from upkeep.desk import desk_of
+from upkeep.entitlement import UseCase
 from upkeep.errors import DecisionError, LeakError
 from upkeep.rates import Rate
 from upkeep.replay import judged_again
@@ -29,6 +32,7 @@ from upkeep.stages.comparison import compare_models, decision, decisions, judge_
 from upkeep.stages.evaluation import save_outcomes
 from upkeep.stages.finetuning import Challenger, load_model
 from upkeep.stages.release import in_service, release_log, roll_back
+from upkeep.stages.variant import Round, open_use_cases
 from upkeep.verdict import verdict
 
 SOON, LATE = DECIDED + timedelta(days=29), DECIDED + timedelta(days=30)
@@ -69,6 +73,30 @@ def test_what_was_refused_is_not_approved_and_the_other_way_round(desk):
     approve(desk, "2026-04", by="ada", reason="looks right", at=SOON)
     with pytest.raises(DecisionError, match="2026-04: in service, expected one that waits"):
         refuse(desk, "2026-04", by="bob", reason="no", at=SOON)
+
+
+def test_what_was_refused_is_not_carried_out_by_a_run_that_goes_on_after_it(desk):
+    client = desk.client.model_copy(update={"promotion": Promotion.AUTOMATIC})
+    automatic = desk_of(desk.agreement.model_copy(update={"client": client}))
+    refuse(automatic, "2026-03", by="ada", reason="the price list is wrong", at=DECIDED)
+    made = decision(automatic, "2026-03")
+    assert apply_decision(automatic, made) == made
+    assert in_service(automatic) == "1"
+
+
+def test_a_new_category_that_won_in_a_run_that_was_killed_is_taken_up_until_it_is_in_service(desk):
+    key = "2026-Q1-variant-gift-card"
+    records.save(desk.store, "use-cases/claims/2026-Q1-1.json", UseCase("2026-Q1", BEGUN, "gift_card", "asked", "ada"))
+    records.save(desk.store, f"use-cases/rounds/{key}.json", Round(key, 1, "gift_card", BEGUN, 3, 0, 0, 0))
+    desk.store.delete("decisions/2026-03.json")
+    decide(desk, key)
+    assert open_use_cases(desk, SOON) == []  # it waits for a person
+    client = desk.client.model_copy(update={"promotion": Promotion.AUTOMATIC})
+    automatic = desk_of(desk.agreement.model_copy(update={"client": client}))
+    ((one, begun, waiting),) = open_use_cases(automatic, SOON)
+    assert (one.key, begun.period, waiting) == (key, key, None)
+    assert apply_decision(automatic, decision(automatic, key)).applied
+    assert open_use_cases(automatic, SOON) == []
 
 
 def test_a_decision_is_superseded_by_another_champion_and_by_a_later_one_that_won(desk):

@@ -12,6 +12,7 @@ from tests.audited import FIRST, reviewed, serve
 from tests.released import BEGUN, decide, released_desk, released_template  # noqa: F401 -- fixtures
 from tests.small_client import configure
 from tests.weeks import week as ordinary
+from upkeep.chain import watch
 from upkeep.config import Rollback, load_agreement
 from upkeep.desk import desk_of
 from upkeep.errors import ConfigError
@@ -100,6 +101,23 @@ def test_where_it_was_agreed_the_model_before_comes_back_by_itself(desk):
     assert "upkeep rollback" not in told
     assert go_back_if_worse(automatic, last) is None
     assert len(release_log(automatic)) == 3
+
+
+def test_a_model_that_cannot_come_back_by_itself_is_told_and_holds_up_no_review(desk):
+    automatic = desk_of(
+        desk.agreement.model_copy(update={"client": desk.client.model_copy(update={"rollback": Rollback.AUTOMATIC})})
+    )
+    key = "releases/models/1/known.jsonl"
+    desk.store.write(key, desk.store.read(key).replace(b'"output":"', b'"output":"x_'))
+    lived_through(automatic)
+    for one in desk.store.keys("incidents/"):
+        desk.store.delete(one)
+    watched = watch(automatic, FIRST + timedelta(weeks=5))
+    said = str(watched.went_back)
+    assert said.startswith("could not go back to version 1: client northwind: version 1 answers 10 of 10 known inputs")
+    assert said in incidents(desk)[-1].action
+    assert len(release_log(desk)) == 2
+    assert list(desk.store.keys("collections/"))
 
 
 def test_a_past_review_that_is_done_again_does_not_undo_what_a_person_did_since(desk):

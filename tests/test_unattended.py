@@ -19,7 +19,7 @@ def test_handing_more_requests_over_is_a_loss_where_it_is_more_than_the_margin_a
     (said,) = spoken(champion, [RESOLVED] * 280 + [HANDED] * 120)  # 70 %
     assert said.startswith("fewer requests answered right without a person: challenger 70.0%, champion 80.0%")
     assert spoken(champion, [RESOLVED] * 310 + [HANDED] * 90) == ()  # 2.5 points: within the margin
-    assert spoken(champion[:20], [RESOLVED] * 18 + [HANDED] * 2) == ()  # 10 points, but 2 of 20 may be chance
+    assert spoken(champion[:20], [RESOLVED] * 18 + [HANDED] * 2) == ()  # 10 points, but 2 of 20 may be few
 
 
 def test_sending_more_wrong_answers_is_one_where_the_promise_is_broken():

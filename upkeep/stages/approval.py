@@ -92,10 +92,13 @@ def waiting_for_approval(desk: Desk, at: datetime) -> list[str]:
 def apply_decision(desk: Desk, made: Decision) -> Decision:
     """Put a challenger that won into service where promotion is automatic; where it is manual the decision waits.
 
-    Raises DecisionError where another model than the one compared with is in service now.
+    What a person has refused since is left. Raises DecisionError where another model than the one compared with is in
+    service now.
     """
     settle(desk)
-    if made.verdict is not Verdict.PROMOTE or desk.client.promotion is not Promotion.AUTOMATIC:
+    answer = approval(desk, made.period)
+    refused = answer is not None and not answer.approved
+    if made.verdict is not Verdict.PROMOTE or desk.client.promotion is not Promotion.AUTOMATIC or refused:
         return made
     return _carry_out(desk, made, by=GATE, reason=made.reasons[0], at=made.as_of)
 

@@ -7,6 +7,7 @@ that is; change-orders/2026-11.json for what is not, each reason for it in chang
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import TypeVar
@@ -14,7 +15,7 @@ from typing import TypeVar
 from upkeep import records
 from upkeep.beginning import require_anything, require_model
 from upkeep.desk import Desk
-from upkeep.entitlement import Asked, ChangeOrder, Claim, Included, UseCase, entitled, use_case, with_reasons
+from upkeep.entitlement import Asked, ChangeOrder, Claim, UseCase, entitled, use_case, with_reasons
 from upkeep.errors import AlreadyExistsError
 from upkeep.periods import starts_on
 from upkeep.tiers import Work
@@ -28,27 +29,46 @@ def due(desk: Desk, as_of: datetime) -> list[Work]:
     return [work for work in Work if work in schedule and starts_on(as_of, schedule[work], desk.zone)]
 
 
-def is_included(desk: Desk, as_of: datetime, reason: str) -> Included | ChangeOrder:
+def is_included(desk: Desk, as_of: datetime, reason: str) -> Claim | ChangeOrder:
     """What the contract says to a retrain, without booking it. Raises NoChampionError where there is nothing yet."""
-    answer = entitled(desk.tier, as_of=desk.local(as_of), zone=desk.zone, claims=desk.claims(), reason=reason)
-    if isinstance(answer, Included):
+    answer = _entitled(desk, as_of, reason, desk.claims())
+    if isinstance(answer, Claim):
         require_model(desk)
     return answer
 
 
-def book_retrain(desk: Desk, as_of: datetime, reason: str) -> Included | ChangeOrder:
+def book_retrain(desk: Desk, as_of: datetime, reason: str) -> Claim | ChangeOrder:
     """Book a retrain on the contract, or open a change order for it where it is not included.
 
-    A period has one change order, which a further reason joins. Raises NoChampionError where there is nothing to
-    retrain; that uses nothing up.
+    One that was booked and has no decision yet, as its run was killed, goes on as it was booked. A period has one
+    change order, which a further reason joins. Raises NoChampionError where there is nothing to retrain; that uses
+    nothing up.
     """
-    moment = desk.local(as_of)
-    answer = entitled(desk.tier, as_of=moment, zone=desk.zone, claims=desk.claims(), reason=reason)
-    if isinstance(answer, ChangeOrder):
-        return open_order(desk, answer, moment)
-    require_model(desk)
-    _once(desk, f"claims/{answer.period}.json", Claim(answer.period, moment, reason))
-    return answer
+    while True:
+        booked = desk.claims()
+        answer = _entitled(desk, as_of, reason, booked)
+        if isinstance(answer, ChangeOrder):
+            return open_order(desk, answer, as_of)
+        if answer in booked.values():
+            return answer
+        require_model(desk)
+        # a period can be booked once: of two who ask at once the other one asks again
+        with suppress(AlreadyExistsError):
+            desk.store.create(f"claims/{answer.period}.json", records.dump(answer))
+
+
+def undecided(desk: Desk, claims: Mapping[str, Claim]) -> set[str]:
+    """The periods of retrains that were booked and have no decision yet."""
+    decided = set(desk.store.keys("decisions/"))
+    return {period for period in claims if f"decisions/{period}.json" not in decided}
+
+
+def goes_on(desk: Desk, claim: Claim, as_of: datetime) -> str:
+    """What is to be said of a retrain that was booked for another moment than is asked for; empty where it was not."""
+    if claim.as_of.timestamp() == desk.local(as_of).timestamp():
+        return ""
+    booked = f"{claim.as_of:%Y-%m-%d %H:%M} ({claim.reason})"
+    return f"goes on with the retrain of {claim.period} as booked on {booked}, which has no decision yet"
 
 
 def use_case_of(desk: Desk, label: str, as_of: datetime, *, reason: str, by: str) -> UseCase | ChangeOrder:
@@ -80,7 +100,8 @@ def book_use_case(desk: Desk, label: str, as_of: datetime, *, reason: str, by: s
 def change_orders(desk: Desk) -> list[ChangeOrder]:
     """All change orders opened for the client, oldest first, each with every reason it was asked for."""
     keys = [key for key in desk.store.keys("change-orders/") if key.count("/") == 1]
-    return [_all_reasons(desk, records.load(desk.store, key, ChangeOrder)) for key in keys]
+    found = [_all_reasons(desk, records.load(desk.store, key, ChangeOrder)) for key in keys]
+    return sorted(found, key=lambda one: one.as_of.timestamp())
 
 
 def open_order(desk: Desk, answer: ChangeOrder, as_of: datetime) -> ChangeOrder:
@@ -92,6 +113,17 @@ def open_order(desk: Desk, answer: ChangeOrder, as_of: datetime) -> ChangeOrder:
     name = hashlib.sha256(reason.encode()).hexdigest()[:12]
     _once(desk, f"change-orders/{order.period}/{name}.json", Asked(moment, reason))
     return _all_reasons(desk, order)
+
+
+def _entitled(desk: Desk, as_of: datetime, reason: str, claims: Mapping[str, Claim]) -> Claim | ChangeOrder:
+    return entitled(
+        desk.tier,
+        as_of=desk.local(as_of),
+        zone=desk.zone,
+        claims=claims,
+        reason=reason,
+        undecided=undecided(desk, claims),
+    )
 
 
 def _all_reasons(desk: Desk, order: ChangeOrder) -> ChangeOrder:

@@ -10,6 +10,7 @@ import numpy as np
 from tests.audited import FIRST, agreed, serve
 from upkeep import records
 from upkeep.cases import Case, Source
+from upkeep.config import Redaction
 from upkeep.desk import LAUNCH_CASES
 from upkeep.edges import EdgeCase, Edges, Familiar, Reason, familiar, find_edges
 from upkeep.log import Prediction
@@ -34,6 +35,7 @@ def edges(*requests: Prediction, truths: dict[str, Truth] | None = None, known: 
         labels=("order_status", "refund"),
         known_words=KNOWN | {"the"},
         known=known or Familiar(np.eye(4, dtype=np.float32)[:1], 0.1),
+        redaction=Redaction(),
     )
 
 
@@ -68,7 +70,9 @@ def test_a_right_answer_that_is_no_label_of_the_models_is_one():
 
 def looked_at(vectors: np.ndarray, known: Familiar) -> Edges:
     rows = [request(f"{at}") for at in range(len(vectors))]
-    return find_edges(rows, vectors.astype(np.float32), truths={}, labels=(), known_words=(), known=known)
+    return find_edges(
+        rows, vectors.astype(np.float32), truths={}, labels=(), known_words=(), known=known, redaction=Redaction()
+    )
 
 
 def test_what_lies_farther_from_every_training_text_than_those_from_each_other_is_far():

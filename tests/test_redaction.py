@@ -151,9 +151,12 @@ def test_a_hundred_thousand_short_texts_would_take_less_than_a_minute():
 
 
 def test_what_is_shown_is_redacted_on_one_line_and_not_too_long():
-    assert shown("mail\n  ada@example.com") == "mail [e-mail]"
-    assert len(shown("word " * 100)) == LONGEST
-    assert shown("![x](//a.example/p.png)") == "![x] (//a.example/p.png)"  # no image in a chat or on a page
+    assert shown("mail\n  ada@example.com", Redaction()) == "mail [e-mail]"
+    assert len(shown("word " * 100, Redaction())) == LONGEST
+    assert (
+        shown("![x](//a.example/p.png)", Redaction()) == "![x] (//a.example/p.png)"
+    )  # no image in a chat or on a page
+    assert shown("Ada: 4711\n4711", Redaction(by="tests.test_redaction:shouting")) == "[NAME]: 4711 4711"
 
 
 def test_a_clients_own_redactor_takes_the_place_of_ours():

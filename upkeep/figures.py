@@ -46,14 +46,14 @@ class Figures:
     (`Tally.newest`).
 
     So are `calibration` and `confusion`; `labelled` and `unknown_labels` are of that model too. Latency is of all
-    requests, within 5 %; `label_delay` counts labelled requests by the whole days until something was said. `out_of_scope` is the share of the checked requests that no label fits.
-    `confidences` counts requests of that model by the tenth of their confidence (0..9), `treated` those checked and
-    rightly treated. `days` counts all requests by the client's day, `utc_days` by UTC day, `versions` by the model that
-    answered. `slices` are the figures of that model by metadata key of the config and its values, the SLICES most
-    frequent and OTHERS. `answered` counts the model's answers by label, `named` all answers given and right whoever
-    said so: mostly errors, good for comparing one time with another and for no share. `spoiled_by` is why most of the
-    rows that cannot be used cannot. Records written before these were
-    counted have none, and in `days` UTC days.
+    requests, within 5 %; `label_delay` counts labelled requests by the whole days until something was said.
+    `out_of_scope` is the share of the checked requests that no label fits. `confidences` counts requests of that
+    model by the tenth of their confidence (0..9), `treated` those checked and rightly treated. `days` counts all
+    requests by the client's day, `utc_days` by UTC day, `versions` by the model that answered. `slices` are the
+    figures of that model by metadata key of the config and its values, the SLICES most frequent and OTHERS.
+    `answered` counts the model's answers by label, `named` all answers given and right whoever said so: mostly
+    errors, good for comparing one time with another and for no share. `spoiled_by` is why most of the rows that
+    cannot be used cannot. Records written before these were counted have none, and in `days` UTC days.
     """
 
     requests: int
@@ -152,7 +152,7 @@ def figures_of(counted: Tally, client: Client) -> Figures:
         versions=_mix((group.cell.model_version, group) for group in groups),
         slices={key: _slices(at, current, sample) for at, key in enumerate(client.review_by)},
         utc_days=_by_day(counted, UTC),
-        spoiled_by=next((shown(reason) for reason, _ in reasons.most_common(1)), None),
+        spoiled_by=next((shown(reason, client.redaction) for reason, _ in reasons.most_common(1)), None),
     )
 
 

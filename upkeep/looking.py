@@ -72,6 +72,7 @@ def look_at_week(desk: Desk, window: Window, *, until: datetime) -> Look | None:
         labels=_labels(desk.client, sampled.predictions),
         known_words=words,
         known=_familiar(desk, cases, eyes),
+        redaction=desk.client.redaction,
     )
     return Look(look(texts, embeddings, known=words, base=eyes.base.digest), edges)
 
@@ -136,7 +137,8 @@ def themes_of(desk: Desk, weeks: Sequence[Window], *, until: datetime) -> tuple[
     if len(troubles) < LEAST:
         return ()
     embeddings = eyes_of(desk).embed([one.text for one in troubles])
-    return tuple(find_themes(troubles, embeddings, weeks=[window.key for window in weeks], others=others))
+    keys = [window.key for window in weeks]
+    return tuple(find_themes(troubles, embeddings, weeks=keys, others=others, redaction=desk.client.redaction))
 
 
 class Eyes:

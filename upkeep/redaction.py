@@ -19,6 +19,8 @@ from upkeep.own import own_function
 from upkeep.turns import turns
 
 LONGEST = 160
+EVERY_KIND = Redaction()
+"""Of texts that are no known client's."""
 PRIVATE = 0xE000
 """The first of the characters that Unicode gives no meaning."""
 LEAST_PHONE = 7
@@ -83,17 +85,20 @@ class Redacted:
     changed: int
 
 
-def redact(text: str) -> str:
-    """The text without any kind of personal data that can be found without knowing the country."""
-    return _redact(text, Redaction(), Counter())
+def redact(text: str, settings: Redaction = EVERY_KIND) -> str:
+    """The text without personal data: as agreed with a client, or without whatever can be found of any client's.
+
+    Raises ConfigError when the client's own redactor cannot be used.
+    """
+    return redact_cases([text], settings).texts[0]
 
 
-def shown(text: str) -> str:
+def shown(text: str, settings: Redaction) -> str:
     """A text, of a conversation the last turn, as others may see it: redacted, on one line, of LONGEST characters.
 
     Where it is shown as Markdown it is no link and no image.
     """
-    line = redact(" ".join(turns(text)[-1].said.split())).replace("](", "] (")
+    line = redact(" ".join(turns(text)[-1].said.split()), settings).replace("](", "] (")
     return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
 
 

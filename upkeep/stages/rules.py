@@ -71,7 +71,7 @@ def _examples(desk: Desk, found: Contradiction, weeks: list[str], until: datetim
             if not said or prediction.output != found.old:
                 continue
             if settle(prediction, said, out_of_scope=desk.client.out_of_scope_label).answer == found.new:
-                examples.append(shown(prediction.input))
+                examples.append(shown(prediction.input, desk.client.redaction))
         if len(examples) >= EXAMPLES:
             break
     return tuple(examples[:EXAMPLES])

@@ -20,7 +20,6 @@ from upkeep.config import Audit, Client
 from upkeep.deciding import Claim, Judge, settle
 from upkeep.errors import SheetError
 from upkeep.log import Outcome, OutcomeSource, Prediction
-from upkeep.redaction import shown
 from upkeep.sheet import Column, Rejected, read_workbook, write_workbook
 
 WHEN, GIVEN, VERDICT, ANSWER = "when", "answer given", "right or wrong", "right answer"

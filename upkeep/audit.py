@@ -122,7 +122,7 @@ def understand(
 
     An answer counts only for the request that was seen: id and request have to be those that were `sent`.
     """
-    judge = Judge([one for one in sent if one.id in asked], _labels(client), client.redaction)
+    judge = Judge([one for one in sent if one.id in asked], _labels(client), client.redaction, column=ANSWER)
     claims: dict[str, list[Claim[Outcome]]] = defaultdict(list)
     rejected: list[Rejected] = []
     blank = 0

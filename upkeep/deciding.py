@@ -100,8 +100,8 @@ class Judge:
         found = self.about(row)
         if not self.fits_offer(row, found):
             raise SheetError(
-                f"{OFFERED}: found {self.shown(row.offered or '')!r}, expected {self.shown(found.answer)!r} as it was "
-                f"sent; another answer goes into column {self.column!r}"
+                f"{OFFERED}: found {self.shown(row.offered or '')!r}, expected {self.shown(found.answer)!r} "
+                f"as it was sent; another answer goes into column {self.column!r}"
             )
         return found
 

@@ -141,6 +141,14 @@ def test_a_second_reason_for_a_change_order_joins_the_first_and_the_same_one_is_
     assert change_orders(desk) == [order]
 
 
+def test_change_orders_are_told_oldest_first_whatever_their_periods_are_called(tmp_path, monkeypatch):
+    desk = agreed(tmp_path, monkeypatch)
+    for key, month in (("2026-Q1", 2), ("2026-05", 5)):  # the tier was 2 until April
+        order = ChangeOrder(key, datetime(2026, month, 10, 9, tzinfo=UTC), "accuracy fell", "why", None)
+        records.save(desk.store, f"change-orders/{key}.json", order)
+    assert [one.period for one in change_orders(desk)] == ["2026-Q1", "2026-05"]
+
+
 def test_of_eight_who_ask_at_once_no_reason_is_lost(tmp_path, monkeypatch):
     configure(tmp_path / "configs", monkeypatch)
     desk = open_desk("northwind")

@@ -62,6 +62,29 @@ def test_a_held_out_case_is_that_a_rule_has_given_another_answer_since(desk):
     assert {item.id for item in found["recent"]} == {"ruled@2026-03-15", "stays", "new"}
 
 
+def test_only_what_chance_drew_is_recent_and_what_the_model_was_wrong_about_is_told_apart(desk):
+    complained = replace(case("wrong", "My stove burns blue", REPAIR), source=Source.CUSTOMER, was_error=True)
+    held_out(
+        desk,
+        case("drawn", "Where have you left my stove?", ORDER),
+        complained,
+        replace(case("both", "A pole broke at night", REPAIR), source=Source.CUSTOMER, was_error=True, drawn=True),
+    )
+    found = evaluation_sets(desk, SOON, served=())
+    assert {name: {item.id for item in items} for name, items in found.items() if name != "golden"} == {
+        "recent": {"drawn", "both"},
+        "reported": {"wrong"},
+        "errors": {"wrong", "both"},
+    }
+
+
+def test_of_a_conversation_one_recent_item_counts(desk):
+    turns = [case(f"turn-{n}", text, ORDER) for n, text in enumerate(("Where is it?", "And the stove?", "My tent?"))]
+    held_out(desk, *(replace(one, group="c-7") for one in turns[:2]), turns[2])
+    found = evaluation_sets(desk, SOON, served=())
+    assert [item.id for item in found["recent"]] == ["turn-0", "turn-2"]
+
+
 def test_a_rule_written_after_the_champion_was_taught_counts_though_it_is_for_a_day_before(desk):
     rule = Relabel(old=REFUND, new=REPAIR, since=date(2026, 1, 20))
     client = desk.client.model_copy(update={"relabel": (rule,)})

@@ -66,6 +66,22 @@ def test_a_retrain_used_last_quarter_does_not_count_in_this_one():
     assert asked(Cadence.QUARTERLY, january, USED, {"2026-Q4"}) == booked("2027-Q1", january)
 
 
+def test_after_a_change_of_tier_a_period_is_used_by_any_retrain_in_it():
+    first = datetime(2026, 10, 1, 8, tzinfo=BERLIN)
+    quarter = {"2026-Q4": Claim("2026-Q4", first, "scheduled")}
+    months = {f"2026-{n}": Claim(f"2026-{n}", first.replace(month=n), "scheduled") for n in (10, 11)}
+    october = asked(Cadence.MONTHLY, datetime(2026, 10, 5, 9, tzinfo=BERLIN), quarter)
+    assert isinstance(october, ChangeOrder)
+    assert october.why_extra == "the monthly retrain of 2026-10 was used on 2026-10-01 (scheduled)"
+    assert october.next_included == datetime(2026, 11, 1, tzinfo=BERLIN)
+    december = asked(Cadence.QUARTERLY, DECEMBER, months)
+    assert isinstance(december, ChangeOrder)
+    assert december.why_extra == "the quarterly retrain of 2026-Q4 was used on 2026-10-01 (scheduled)"
+    assert asked(Cadence.MONTHLY, NOVEMBER, quarter) == booked("2026-11", NOVEMBER)
+    # the retrain of 1 October once more is the same one, under whichever tier
+    assert asked(Cadence.MONTHLY, first, quarter) == quarter["2026-Q4"]
+
+
 @pytest.mark.parametrize(("zone", "wanted"), [("Europe/Berlin", "2027-Q1"), ("America/New_York", "2026-Q4")])
 def test_the_clients_zone_decides_which_quarter_is_booked(zone, wanted):
     moment = datetime(

@@ -20,7 +20,7 @@ from upkeep.base_model import resolve_base
 from upkeep.cases import Case, Source
 from upkeep.desk import open_desk
 from upkeep.errors import NotEnoughDataError, TrainingError
-from upkeep.finetuning import View, calibrate, finetune, labelled, weighed
+from upkeep.finetuning import View, calibrate, finetune, labelled, lacking, weighed
 from upkeep.home import home
 from upkeep.passes import Labelled, scaled
 from upkeep.progress import silent
@@ -251,6 +251,13 @@ def test_requests_that_the_model_itself_hands_over_keep_no_promise(desk, data):
     view = View(np.zeros((1, 2), dtype=np.float32), np.zeros((1, 2), dtype=np.float32), one, one)
     asked = replace(data, lessons=tuple(Lesson(Side.CALIBRATION, case) for case in cases))
     assert calibrate(model, asked, view, client).threshold == NOTHING_AUTOMATIC  # 85 of 100 are right
+
+
+def test_unknown_requests_are_made_up_only_as_far_as_too_few_were_seen():
+    assert lacking(0.05, n=95, seen=0) == pytest.approx(5)  # 5 of 100
+    assert lacking(0.05, n=97, seen=2) == pytest.approx(3)
+    assert lacking(0.05, n=100, seen=5) == 0
+    assert lacking(0.05, n=100, seen=30) == 0
 
 
 def test_its_confidences_suit_the_held_out_cases(desk, data):

@@ -9,7 +9,7 @@ from pathlib import Path
 from upkeep.config import Thresholds, load_client
 from upkeep.entitlement import ChangeOrder, Claim, entitled
 from upkeep.figures import Basis, figures
-from upkeep.log import LogWindow, Outcome, OutcomeSource, Prediction
+from upkeep.log import LogWindow, Outcome, OutcomeSource, Prediction, Quarantined
 from upkeep.monitoring import Metric, Review, Status, review
 from upkeep.rates import Rate
 
@@ -46,6 +46,17 @@ def judged(now, *earlier):
     for number, one in enumerate(earlier, 1):
         before.append(review(CLIENT, week=f"2026-W0{number}", as_of=START, figures=one, earlier=before))
     return review(CLIENT, week="2026-W09", as_of=START, figures=now, earlier=before)
+
+
+def test_rows_that_cannot_be_used_are_told_with_the_reason_of_most_of_them_and_where_they_are():
+    flag, time = "automatic: found 'yes', expected true or false", "timestamp: found None, expected a time"
+    bad = [Quarantined("a.jsonl", line, flag if line else time, "{}") for line in range(3)]
+    found = judged(figures(window([], [])._replace(quarantined=bad), CLIENT))
+    assert (
+        found.unusable
+        == f"3 log rows cannot be used, mostly `{flag}`; see quarantine/2026-W09.jsonl in the client's store"
+    )
+    assert judged(week(9, 1)).unusable is None
 
 
 def test_quality_is_counted_on_the_audit_sample_and_not_on_what_was_escalated():
@@ -91,6 +102,8 @@ def test_only_the_model_in_service_is_judged_and_unknown_answers_are_listed():
     found = figures(window(rows, [outcome(0, "b"), outcome(1, "new"), outcome(2)]), CLIENT)
     assert (found.model_version, found.accuracy, found.requests) == ("2", Rate(1, 2), 3)
     assert found.unknown_labels == {"new": 1}
+    late = figures(window(rows, [outcome(0, "new"), outcome(2)]), CLIENT)  # as `labelled`: of the model in service
+    assert (late.unknown_labels, late.labelled) == ({}, Rate(1, 2))
 
 
 def test_a_stray_answer_at_the_end_of_the_week_does_not_decide_for_which_model_it_is_counted():

@@ -16,7 +16,7 @@ from upkeep.chain import watch
 from upkeep.config import Rollback, load_agreement
 from upkeep.desk import desk_of
 from upkeep.errors import ConfigError
-from upkeep.incidents import incidents
+from upkeep.incidents import Event, compose, incidents
 from upkeep.probation import SUBJECT, WEEKS, on_probation
 from upkeep.rates import Rate
 from upkeep.release import Action
@@ -93,8 +93,12 @@ def test_where_it_was_agreed_the_model_before_comes_back_by_itself(desk):
     automatic = desk_of(agreed)
     lived_through(automatic)
     last = review_week(automatic, FIRST + timedelta(weeks=6))
+    assert "`upkeep rollback northwind --to 1 --by NAME" in told_of_the_doubt(automatic)
     done = go_back_if_worse(automatic, last)
     assert (done.action, done.version, done.by) == (Action.ROLLBACK, "1", "probation")
+    told = told_of_the_doubt(automatic)  # to go back once more would be one model too far
+    assert "Version 1 has been put back into service; nothing is to be done." in told
+    assert "upkeep rollback" not in told
     assert go_back_if_worse(automatic, last) is None
     assert len(release_log(automatic)) == 3
 
@@ -128,6 +132,11 @@ def test_a_past_review_that_is_done_again_does_not_undo_what_a_person_did_since(
     back = roll_back(automatic, by="ada", reason="the requests were harder", at=moment - timedelta(hours=9), to="2")
     assert go_back_if_worse(automatic, review_week(automatic, moment + timedelta(days=3))) is None
     assert (in_service(automatic), release_log(automatic)[-1]) == ("2", back)
+
+
+def told_of_the_doubt(desk) -> str:
+    doubt = next(one for one in incidents(desk) if one.subject == SUBJECT)
+    return compose(desk, doubt, Event.OPENED).text
 
 
 def lived_through(desk):

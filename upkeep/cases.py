@@ -10,13 +10,18 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from upkeep.doubtful import Doubt
+from upkeep.turns import request_of
 
 By = Annotated[Mapping[str, str], Field(exclude_if=lambda values: not values)]
 """Values of the metadata keys that figures are broken down by; without any nothing is stored, so that what was chosen
 from cases of before there were these comes to the same bytes again."""
+
+
+Marked = Annotated[bool, Field(exclude_if=lambda value: not value)]
+"""A mark that most cases do not have: without it nothing is stored either."""
 
 
 class Source(StrEnum):
@@ -41,7 +46,8 @@ class Case:
     `requests` is how many requests said the same; `like` is the id of the first case of which this one is a
     near-duplicate, `group` what all requests of one conversation have in common. `conflict` says who said otherwise,
     `doubts` why it hardly teaches anything, `suspect` how little its answer is believed (a share), where it is likely a
-    mistake. `by` has what the client's `review_by` named in the metadata of the first request that said it.
+    mistake. `by` has what the client's `review_by` named in the metadata of the first request that said it. Where
+    `drawn`, chance chose it for an audit, whatever the model had answered.
     """
 
     id: str
@@ -65,14 +71,27 @@ class Case:
     doubts: tuple[Doubt, ...] = ()
     suspect: float | None = None
     by: By = field(default_factory=dict)
+    drawn: Marked = False
+
+    @property
+    def by_chance(self) -> bool:
+        """Did nothing choose it but chance? Cases of before there was `drawn` say so by their source alone."""
+        return self.drawn or self.source is Source.AUDIT
+
+
+def _as_kept(text: object) -> object:
+    return request_of(text) if isinstance(text, list) else text
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An evaluation item: right from `valid_from` until before `valid_to` (None: always); `by` as of a case."""
+    """An evaluation item: right from `valid_from` until before `valid_to` (None: always); `by` as of a case.
+
+    Who writes one into the store may give a conversation as chat messages.
+    """
 
     id: str
-    text: str
+    text: Annotated[str, BeforeValidator(_as_kept)]
     answer: str
     valid_from: datetime | None = None
     valid_to: datetime | None = None

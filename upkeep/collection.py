@@ -14,10 +14,11 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from upkeep.alike import Pair, alike
-from upkeep.cases import Case, Source, normalise, succession
+from upkeep.cases import Case, Marked, Source, normalise, succession
+from upkeep.closeness import Judge, judge_of
 from upkeep.config import Client, PersonalData
 from upkeep.doubtful import doubts_of
-from upkeep.log import LogWindow, Outcome, Prediction, facets
+from upkeep.log import LogWindow, Outcome, OutcomeSource, Prediction, facets
 from upkeep.progress import Progress, silent
 from upkeep.redaction import redact_cases
 from upkeep.truth import settle
@@ -28,12 +29,16 @@ LATE = timedelta(days=31)
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """Requests that said the same as a case, known from a moment, and how many of them were answered wrong."""
+    """Requests that said the same as a case, known from a moment, and how many of them were answered wrong.
+
+    `drawn` where chance chose one of them for an audit.
+    """
 
     case: str
     requests: int
     errors: int
     known_from: datetime
+    drawn: Marked = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +53,14 @@ class Taken:
 class Collected:
     """New cases, what was folded into a case, and what all of it was taken from, as `Taken` has it.
 
-    `redacted` counts personal data by its kind.
+    `redacted` counts personal data in requests by its kind, `redacted_answers` the answers of which some was a part.
     """
 
     cases: tuple[Case, ...]
     folds: tuple[Fold, ...] = ()
     taken: dict[str, str | None] = field(default_factory=dict)
     redacted: dict[PersonalData, int] = field(default_factory=dict)
+    redacted_answers: int = 0
 
     @property
     def without_answer(self) -> int:
@@ -73,12 +79,18 @@ class Collected:
 
 
 class _Told(NamedTuple):
-    """A prediction and all that was said about it, and what that comes to."""
+    """A prediction and all that was said about it, and what that comes to, with personal data in it or not."""
 
     prediction: Prediction
     said: Sequence[Outcome]
     right: bool
     answer: str
+    personal: bool = False
+
+    @property
+    def drawn(self) -> bool:
+        """Did chance choose it for an audit, whatever else was said about it?"""
+        return any(said.source is OutcomeSource.AUDIT for said in self.said)
 
 
 class _Known(NamedTuple):
@@ -150,18 +162,21 @@ def collect(
     cases: list[Case] = []
     folded: Counter[str] = Counter()
     wrong: Counter[str] = Counter()
+    drawn: set[str] = set()
     for row, (one, text) in enumerate(zip(told, redacted.texts, strict=True)):
         before = newest.get(texts[row]) or (newest.get(like[row]) if row in like else None)
         if before and before.answer == one.answer:
             folded[before.case] += 1
             wrong[before.case] += not one.right
+            drawn |= {before.case} if one.drawn else set()
             newest.setdefault(texts[row], before)
             continue
         case = _case(one, text, before, client=client, at=at, languages=languages)
         newest[texts[row]] = _Known(case.id, case.like or case.id, case.answer, new=True)
         cases.append(case)
-    folds = tuple(Fold(case, n, wrong[case], at) for case, n in folded.items())
-    return Collected(tuple(cases), folds, took, {kind: n for kind, n in redacted.counts.items() if n})
+    folds = tuple(Fold(case, n, wrong[case], at, case in drawn) for case, n in folded.items())
+    hidden = {kind: n for kind, n in redacted.counts.items() if n}
+    return Collected(tuple(cases), folds, took, hidden, sum(one.personal for one in told))
 
 
 def first_day(keys: Iterable[str]) -> datetime | None:
@@ -179,6 +194,7 @@ def _day(key: str) -> datetime | None:
 
 def _told(window: LogWindow, earlier: _Earlier, client: Client) -> tuple[list[_Told], dict[str, str | None]]:
     """What was said that is new, and of which predictions that was taken."""
+    judge = judge_of(client.writing)
     told: list[_Told] = []
     took: dict[str, str | None] = {}
     for prediction in window.predictions:
@@ -190,7 +206,7 @@ def _told(window: LogWindow, earlier: _Earlier, client: Client) -> tuple[list[_T
             continue
         if answer is not None:
             one = _Told(prediction, said, right, answer)
-            one = _written(one, client) if client.free_text else one
+            one = _written(one, client, judge) if client.free_text else one
             if earlier.has(one):
                 continue
             told.append(one)
@@ -202,20 +218,22 @@ def _digest(answer: str | None) -> str | None:
     return None if answer is None else hashlib.sha256(answer.encode()).hexdigest()[:12]
 
 
-def _written(one: _Told, client: Client) -> _Told:
-    """The same of answers that are texts: without personal data, and right where somebody said so.
+def _written(one: _Told, client: Client, judge: Judge) -> _Told:
+    """The same of answers that are texts: without personal data or space around them, and right where somebody said so.
 
-    A better wording makes no wrong answer of the given one.
+    A better wording makes no wrong answer of the given one: where nobody said so, it is right by the agreed measure.
     """
-    texts = (one.prediction.output or "", one.answer, *(said.answer or "" for said in one.said))
-    given, answer, *answers = redact_cases(texts, client.redaction).texts
+    output, wanted = one.prediction.output, one.answer.strip()
+    texts = (one.prediction.input, output or "", wanted, *(said.answer or "" for said in one.said))
+    request, given, answer, *answers = redact_cases(texts, client.redaction).texts
     judged = [said.correct for said in one.said if said.correct is not None]
-    prediction = replace(one.prediction, output=None if one.prediction.output is None else given)
+    right = judged[-1] if judged else one.right if output is None else judge(request, answer, given)
+    prediction = replace(one.prediction, output=None if output is None else given)
     said = [
         replace(said, answer=None if said.answer is None else text)
         for said, text in zip(one.said, answers, strict=True)
     ]
-    return _Told(prediction, said, judged[-1] if judged else one.right, answer)
+    return _Told(prediction, said, right, answer, personal=answer != wanted)
 
 
 def earlier_like(texts: Sequence[str], known: Sequence[str], *, progress: Progress = silent) -> dict[int, str]:
@@ -251,6 +269,7 @@ def _case(
         conflict=_conflict(one, before),
         doubts=doubts_of(text, languages=languages),
         by=facets(prediction.metadata, client.review_by),
+        drawn=one.drawn,
     )
 
 

@@ -137,6 +137,7 @@ def judge(
     same_weights: bool,
     reload_exact: bool,
     guarded: Sequence[Paired] = (),
+    lost: Sequence[str] = (),
     parts: Sequence[PartChange] = (),
     unchanged: Paired | None = None,
 ) -> Judgement:
@@ -144,9 +145,9 @@ def judge(
 
     Reject: clearly worse on any of `sets`. Promote: no worse than `margin` (a share, one-sided 95 %) on the agreed set,
     the first one, and on the recent one; clearly better on at least one set; no sign of a loss on another; `items`
-    enough, each counted once however many sets have it; no loss on a `guarded` set, or on one of the `parts` (all
-    labels and slices looked at), beyond chance. Everything else is held, saying what is missing and what would settle
-    it.
+    enough, each counted once however many sets have it; nothing `lost` in what it answers by itself; no loss on a
+    `guarded` set, or on one of the `parts` (all labels and slices looked at), beyond chance. Everything else is held,
+    saying what is missing and what would settle it.
 
     "Clearly" is McNemar's exact test at 5 % over all sets together (Holm), so that of models as good as each other one
     in twenty at most is called better or worse anywhere. Where there are the agreed and the recent set and no other,
@@ -180,7 +181,7 @@ def judge(
     missing += (
         [] if better else ["no clear gain: " + "; ".join(_open_gain(paired, len(looked_at)) for paired in looked_at)]
     )
-    missing += [*_given_up(guarded, sets, margin), *(f"worse on the {one}" for one in parts if one.is_worse)]
+    missing += [*lost, *_given_up(guarded, sets, margin), *(f"worse on the {one}" for one in parts if one.is_worse)]
     if missing:
         return Judgement(Verdict.HOLD, tuple(missing))
     held = [f"no worse than {_points(margin)} on {paired}" for paired in kept]

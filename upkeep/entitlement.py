@@ -81,20 +81,23 @@ def entitled(
     """Is a retrain at `as_of` included? `claims` are those already booked, by period.
 
     Asking again for the same moment is the same retrain, and so is asking while the period's one is `undecided`: it
-    goes on as of the moment that it was booked for. Asking for another one in a used period is a change order.
+    goes on as of the moment that it was booked for. Asking for another one in a used period is a change order. A period
+    is used by any retrain in it, also by one of the months or the quarter that another tier included.
     """
     cadence = tier.retrain
     if cadence is None:
         key = period(as_of, Cadence.MONTHLY, zone).key
         return ChangeOrder(key, as_of, reason, f"tier {tier.name!r} includes no retrain", None)
     key = period(as_of, cadence, zone).key
-    used = claims.get(key)
-    if used is None:
+    used = [one for one in claims.values() if period(one.as_of, cadence, zone).key == key]
+    if not used:
         return Claim(key, as_of, reason)
     # in UTC: a time read back has a fixed offset, and in the repeated hour Python calls no two zones' times equal
-    if key in undecided or used.as_of.timestamp() == as_of.timestamp():
-        return used
-    why = f"the {cadence.value} retrain of {key} was used on {used.as_of:%Y-%m-%d} ({used.reason})"
+    same = [one for one in used if one.period in undecided or one.as_of.timestamp() == as_of.timestamp()]
+    if same:
+        return same[0]
+    first = min(used, key=lambda one: one.as_of.timestamp())
+    why = f"the {cadence.value} retrain of {key} was used on {first.as_of:%Y-%m-%d} ({first.reason})"
     return ChangeOrder(key, as_of, reason, why, next_start(as_of, cadence, zone))
 
 

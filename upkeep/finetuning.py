@@ -127,7 +127,7 @@ def calibrate(classifier: Classifier, data: Snapshot, view: View, client: Client
     Requests of an unknown kind are rare or unseen when a model ships. How far they look like known ones is measured by
     leaving whole labels out of a logistic regression on the frozen embeddings: each held-out case of such a label is
     a request of an unknown kind, and its rank among the known ones is carried over to the new model's confidences.
-    They are weighted to the share of unknown requests the client expects.
+    They are weighted to what the held-out cases lack of the share of unknown requests that the client expects.
     """
     index = {label: row for row, label in enumerate(classifier.labels)}
     real = np.array([label != client.out_of_scope_label for label in classifier.labels])
@@ -136,14 +136,19 @@ def calibrate(classifier: Classifier, data: Snapshot, view: View, client: Client
     confidence, right = _automatic(probabilities, truth, real)
     ranks = _unknown_ranks(view, real)
     unknown = np.quantile(confidence, ranks) if len(ranks) else np.zeros(0)
-    share = client.expected_out_of_scope
-    stands_for = share / (1 - share) * len(confidence) / max(len(unknown), 1) if share < 1 else float(len(confidence))
+    seen = sum(case.answer == client.out_of_scope_label for case in data.calibration)
+    lack = lacking(client.expected_out_of_scope, n=len(confidence), seen=seen)
     return fit_threshold(
         np.concatenate([confidence, unknown]),
         np.concatenate([right, np.zeros(len(unknown), dtype=bool)]),
-        weight=np.concatenate([np.ones(len(confidence)), np.full(len(unknown), stands_for)]),
+        weight=np.concatenate([np.ones(len(confidence)), np.full(len(unknown), lack / max(len(unknown), 1))]),
         promised=client.promised_precision,
     )
+
+
+def lacking(share: float, *, n: int, seen: int) -> float:
+    """How many requests beside `n`, of which `seen` are of an unknown kind, make that the expected share of all."""
+    return max(share * n - seen, 0.0) / (1 - share) if share < 1 else float(n)
 
 
 def _unknown_ranks(view: View, real: NDArray[np.bool_], folds: int = 3) -> NDArray[np.float64]:

@@ -89,7 +89,10 @@ def _add(chain: list[Case], case: Case) -> None:
         return
     last = chain[-1]
     if last.answer == case.answer:
-        chain[-1] = replace(last, requests=last.requests + case.requests, was_error=last.was_error or case.was_error)
+        chain[-1] = replace(
+            last, requests=last.requests + case.requests, was_error=last.was_error or case.was_error,
+            drawn=last.drawn or case.by_chance,
+        )  # fmt: skip
         return
     chain[-1] = replace(last, valid_to=case.valid_from, superseded_by=case.id)
     if case.valid_from == last.valid_from:

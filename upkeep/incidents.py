@@ -22,8 +22,10 @@ from upkeep.monitoring import Metric, Review, Status, as_known
 from upkeep.periods import week
 from upkeep.probation import SUBJECT
 from upkeep.redaction import shown
+from upkeep.release import Action
 from upkeep.slug import slug
 from upkeep.stages.monitoring import HISTORY, NoWayBack, reviews
+from upkeep.stages.release import release_log
 from upkeep.tally import opinions
 from upkeep.trouble import Change, Kind
 from upkeep.truth import Truth, settle
@@ -35,8 +37,10 @@ NEWS = timedelta(weeks=4)
 """What has been over for longer is no news any more."""
 RETRAIN = "We recommend a retrain."
 GO_BACK = (
-    "We recommend to go back to the version before (`upkeep rollback`), unless the requests themselves have got harder."
+    "We recommend to go back to the version before (`upkeep rollback {client} --to {version} --by NAME --reason WHY`), "
+    "unless the requests themselves have got harder."
 )
+GONE_BACK = "Version {version} has been put back into service; nothing is to be done."
 CURED_BY_A_RETRAIN = {Kind.POLICY, Kind.NEW_CATEGORY, Kind.OUT_OF_SCOPE, Kind.CALIBRATION}
 
 
@@ -175,8 +179,9 @@ def _troubles(found: Review, stuck: NoWayBack | None) -> list[Incident]:
     changes = [Incident(subject_of(one), found.week, version, at, one.text, one.action, one) for one in found.changes]
     doubt = found.probation
     if doubt and doubt.worse:
-        action = f"{GO_BACK} By itself it {stuck}." if stuck else GO_BACK
-        changes.append(Incident(SUBJECT, found.week, version, at, str(doubt), action))
+        action = GO_BACK.format(client=found.client, version=doubt.previous)
+        action += f" By itself it {stuck}." if stuck else ""
+        changes.append(Incident(SUBJECT, found.week, doubt.version, at, str(doubt), action))
     return alarms + changes
 
 
@@ -196,6 +201,8 @@ def subject_of(change: Change) -> str:
 
 def _end(incident: Incident, found: Review, weeks: Sequence[Week], desk: Desk) -> str | None:
     """Why an incident is over, or None while it goes on."""
+    if incident.change and incident.change.kind is Kind.DATA and incident.subject in map(subject_of, found.changes):
+        return None
     if incident.change:
         return why_over(incident.change, opened=incident.week, weeks=weeks, client=desk.client)
     version = found.figures.model_version
@@ -211,7 +218,11 @@ def _end(incident: Incident, found: Review, weeks: Sequence[Week], desk: Desk) -
 
 
 def _load(desk: Desk, key: str) -> Incident:
-    return replace(records.load(desk.store, _record(key), Incident), stored_as=key)
+    """A recorded incident; to go back is recommended no more once that is done: it would lead one version too far."""
+    one = replace(records.load(desk.store, _record(key), Incident), stored_as=key)
+    last = release_log(desk)[-1:] if one.subject == SUBJECT else []
+    back = [it for it in last if it.action is Action.ROLLBACK and it.previous == one.model_version]
+    return replace(one, action=GONE_BACK.format(version=back[0].version)) if back else one
 
 
 def _record(key: str) -> str:

@@ -12,13 +12,14 @@ from typing import NamedTuple
 from upkeep.comparison import CHANGED, Judgement, Paired, compare, judge, judge_variant
 from upkeep.parts import PartChange, by_label, by_slice
 from upkeep.rates import Rate
+from upkeep.unattended import Treated, lost
 
 EACH_ONCE = ("golden", "recent", "new")
 """The sets on which a model's figures rest: they share no item."""
 DECIDING = (*EACH_ONCE, CHANGED)
 """The sets on which a challenger has to be better; what is in two of them counts once. The others were chosen by how a
-model did on them: any other model does better on errors, and worse on what was right, by chance alone. Errors are shown
-and decide nothing."""
+model did on them: any other does better on what was reported or wrong, and worse on what was right, by chance alone.
+Reported items and errors are shown and decide nothing."""
 GUARDED = ("regression",)
 """The sets on which it must not lose more than that."""
 
@@ -26,7 +27,8 @@ GUARDED = ("regression",)
 class Outcome(NamedTuple):
     """How both models did on one item of a set, and what they answered; what is right is `wanted`.
 
-    `by` has the values of the metadata keys that the client's figures are broken down by.
+    `by` has the values of the metadata keys that the client's figures are broken down by; the last two say whether a
+    model answered without a person, where that was noted.
     """
 
     items: str
@@ -38,14 +40,17 @@ class Outcome(NamedTuple):
     champion_answer: str = ""
     challenger_answer: str = ""
     by: Mapping[str, str] = {}
+    champion_automatic: bool | None = None
+    challenger_automatic: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What a verdict rests on besides the items: what was agreed, and what was proved of the two models.
 
-    `margin` is a share; `label` is the new category, where the challenger was to learn that. With `free_text` no
-    labels are looked at one by one.
+    `margin` is a share, and so is the `promised` precision of automatic answers, None where that was not asked about;
+    `label` is the new category, where the challenger was to learn that. With `free_text` no labels are looked at one by
+    one.
     """
 
     margin: float
@@ -56,6 +61,7 @@ class Terms:
     minimum_new_recall: float = 0.0
     minimum_new_items: int = 0
     free_text: bool = False
+    promised: float | None = None
 
 
 class Judged(NamedTuple):
@@ -91,6 +97,7 @@ def verdict(outcomes: Sequence[Outcome], terms: Terms) -> Judged:
     judged = judge(
         [one for one in compared if one.items in DECIDING],
         guarded=[one for one in compared if one.items in GUARDED],
+        lost=_lost_by_itself(outcomes, terms),
         parts=(*labels, *slices),
         unchanged=_unchanged(rests_on, renewed) if renewed else None,
         items=len(rests_on),
@@ -116,6 +123,19 @@ def _set_by_set(outcomes: Sequence[Outcome]) -> tuple[Paired, ...]:
     return tuple(
         compare(name, champion=[one.champion for one in of_set], challenger=[one.challenger for one in of_set])
         for name, of_set in rows.items()
+    )
+
+
+def _lost_by_itself(outcomes: Sequence[Outcome], terms: Terms) -> Sequence[str]:
+    """What speaks against the challenger in what it answers without a person, on the sets that stand for requests."""
+    noted = [one for one in outcomes if one.items in EACH_ONCE and one.challenger_automatic is not None]
+    if terms.promised is None or not noted:
+        return ()
+    return lost(
+        champion=[Treated(bool(one.champion_automatic), one.champion) for one in noted],
+        challenger=[Treated(bool(one.challenger_automatic), one.challenger) for one in noted],
+        margin=terms.margin,
+        promised=terms.promised,
     )
 
 

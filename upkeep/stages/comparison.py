@@ -12,7 +12,7 @@ from datetime import datetime
 from upkeep import records
 from upkeep.beginning import require_model
 from upkeep.cases import Item, normalise
-from upkeep.closeness import Duel, duel
+from upkeep.closeness import Duel, Judge, duel, judge_of
 from upkeep.comparison import Paired, Verdict
 from upkeep.cost import ASKED, FEW, Cost, cost, time_answers
 from upkeep.desk import Desk
@@ -33,10 +33,13 @@ from upkeep.stages.snapshot import taught_by, taught_texts
 from upkeep.themes import LEAST, nearest
 from upkeep.verdict import Outcome, Terms, verdict
 
+BROUGHT = ("recent", "reported")
+"""The sets of what production brought, in the order in which they are scored; they share no item."""
+
 
 @dataclass(frozen=True, slots=True)
 class OnTheme:
-    """Both models on the recent items that are about something that kept going wrong."""
+    """Both models on the held-out items that are about something that kept going wrong."""
 
     theme: str
     since: str
@@ -127,7 +130,8 @@ def compare_models(
     if "golden" not in sets:
         where = f"client {desk.client.client} on {moment:%Y-%m-%d}"
         raise NotEnoughDataError(what="a comparison (golden items valid then)", have=0, need=1, where=where)
-    scores = {version: _score_all(desk, model, sets, progress) for version, model in models.items()}
+    judge = judge_of(desk.client.writing)
+    scores = {version: _score_all(desk, model, sets, judge, progress) for version, model in models.items()}
     outcomes = _outcomes(desk, sets, champion=scores[champion], challenger=scores[made.version])
     terms = Terms(
         margin=desk.client.margin_pp / 100,
@@ -138,6 +142,7 @@ def compare_models(
         minimum_new_recall=desk.client.minimum_new_recall,
         minimum_new_items=desk.client.minimum_new_items,
         free_text=desk.client.free_text,
+        promised=desk.client.promised_precision,
     )
     judged = verdict(outcomes, terms)
     decision = Decision(
@@ -221,10 +226,12 @@ def _on_themes(
     challenger: Sequence[Scores],
 ) -> tuple[OnTheme, ...]:
     """How both do on what keeps going wrong, the most frequent first; for people, the verdict does not ask."""
-    tracked, items = tracked_themes(desk, moment), sets.get("recent")
+    tracked, items = tracked_themes(desk, moment), [item for name in BROUGHT for item in sets.get(name, [])]
     if tracked is None or not items:
         return ()
-    old, new = (next(one for one in scores if one.items == "recent").right for scores in (champion, challenger))
+    old, new = (
+        [right for one in scores if one.items in BROUGHT for right in one.right] for scores in (champion, challenger)
+    )
     at = nearest(tracked.themes, eyes_of(desk).embed([item.text for item in items]))
     return tuple(
         OnTheme(
@@ -289,6 +296,8 @@ def _outcomes(
             champion_answer=before.output,
             challenger_answer=now.output,
             by={key: item.by[key] for key in desk.client.review_by if key in item.by},
+            champion_automatic=before.automatic,
+            challenger_automatic=now.automatic,
         )
         for (name, items), old, new in zip(sets.items(), champion, challenger, strict=True)
         for item, right_before, right_now, before, now in zip(
@@ -297,9 +306,10 @@ def _outcomes(
     ]
 
 
-def _score_all(desk: Desk, model: Model, sets: dict[str, list[Item]], progress: Progress) -> list[Scores]:
+def _score_all(desk: Desk, model: Model, sets: dict[str, list[Item]], judge: Judge, progress: Progress) -> list[Scores]:
     return [
-        evaluate_model(model, items, name=name, client=desk.client, progress=progress) for name, items in sets.items()
+        evaluate_model(model, items, name=name, client=desk.client, judge=judge, progress=progress)
+        for name, items in sets.items()
     ]
 
 

@@ -100,7 +100,8 @@ def book_use_case(desk: Desk, label: str, as_of: datetime, *, reason: str, by: s
 def change_orders(desk: Desk) -> list[ChangeOrder]:
     """All change orders opened for the client, oldest first, each with every reason it was asked for."""
     keys = [key for key in desk.store.keys("change-orders/") if key.count("/") == 1]
-    return [_all_reasons(desk, records.load(desk.store, key, ChangeOrder)) for key in keys]
+    found = [_all_reasons(desk, records.load(desk.store, key, ChangeOrder)) for key in keys]
+    return sorted(found, key=lambda one: one.as_of.timestamp())
 
 
 def open_order(desk: Desk, answer: ChangeOrder, as_of: datetime) -> ChangeOrder:

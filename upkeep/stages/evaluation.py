@@ -1,9 +1,10 @@
 """On which items are champion and challenger compared?
 
-The agreed golden set; `recent`, what was held out of the last months' cases; `changed`, those of both that have another
-right answer than the champion was taught; `errors`, recent ones that the model then got wrong; `regression`, what
-a model in service before the champion had put right. Where a new category is taught, `new` has all items of it, and the
-others the labels known before. All are locked.
+The agreed golden set; `recent`, what was held out of those cases of the last months that chance drew, one of a
+conversation; `reported`, the others of those months, which came back as the model was wrong about them or unsure;
+`changed`, those of all three that have another right answer than the champion was taught; `errors`, those of the last
+months that the model then got wrong; `regression`, what a model in service before the champion had put right. Where a
+new category is taught, `new` has all items of it, and the others the labels known before. All are locked.
 """
 
 from __future__ import annotations
@@ -48,14 +49,17 @@ def evaluation_sets(
     golden = desk.golden()
     held = _held_out(desk, moment, agreed={normalise(item.text) for item in golden})
     oldest = moment.astimezone(UTC) - RECENT
-    recent = [case for case in held if case.known_from is not None and case.known_from >= oldest]
-    errors = [case for case in recent if case.was_error]
+    late = [case for case in held if case.known_from is not None and case.known_from >= oldest]
+    recent = _one_of_each([case for case in late if case.by_chance])
+    reported = [case for case in late if not case.by_chance]
+    errors = [case for case in late if case.was_error]
     fixed = _fixed(desk, served) - {normalise(case.text) for case in errors}
     stay = [case for case in held if normalise(case.text) in fixed]
     sets = {
         "golden": valid_at(golden, moment),
         "recent": _items(recent),
-        "changed": _changed(desk, [*valid_at(golden, moment), *_items(recent)], taught) if taught else [],
+        "reported": _items(reported),
+        "changed": _changed(desk, [*valid_at(golden, moment), *_items([*recent, *reported])], taught) if taught else [],
         "errors": _items(errors),
         "regression": _items(stay),
     }
@@ -92,7 +96,8 @@ def load_outcomes(desk: Desk, period: str) -> tuple[list[Outcome], str]:
 def _changed(desk: Desk, items: Iterable[Item], taught: Lessons) -> list[Item]:
     """The items of which the champion was taught another answer, or whose label it does not have.
 
-    They are chosen by what has changed since, never by what either model says to them.
+    They are chosen by what has changed since. That some came back because it was wrong about them favours nobody: it
+    is wrong about nearly all of these.
     """
     golden = desk.golden()
     held = _held_out(desk, taught.moment, agreed={normalise(item.text) for item in golden}, rules=taught.rules)
@@ -129,6 +134,11 @@ def _fixed(desk: Desk, served: Iterable[str]) -> set[str]:
 
 def _outcomes(period: str) -> str:
     return f"outcomes/{period}.jsonl"
+
+
+def _one_of_each(cases: list[Case]) -> list[Case]:
+    """One case of a conversation: what follows in it mostly comes out as the first does, and proves nothing more."""
+    return list({case.group or case.id: case for case in reversed(cases)}.values())[::-1]
 
 
 def _items(cases: list[Case]) -> list[Item]:

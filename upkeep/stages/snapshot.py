@@ -241,11 +241,18 @@ def _cases(desk: Desk, keys: Sequence[str], moment: datetime) -> list[Case]:
     stored = [case for key in keys if key.startswith("cases/") for case in records.load_rows(desk.store, key, Case)]
     folds = [fold for key in keys if key.startswith("folded/") for fold in records.load_rows(desk.store, key, Fold)]
     more: Counter[str] = Counter()
+    drawn: set[str] = set()
     for fold in folds:
         if fold.known_from <= moment:
             more[fold.case] += fold.requests
+            drawn |= {fold.case} if fold.drawn else set()
     known = (case for case in stored if case.known_from is None or case.known_from <= moment)
-    return [replace(case, requests=case.requests + more[case.id]) if case.id in more else case for case in known]
+    return [
+        replace(case, requests=case.requests + more[case.id], drawn=case.drawn or case.id in drawn)
+        if case.id in more
+        else case
+        for case in known
+    ]
 
 
 def _decided(desk: Desk, keys: Iterable[str], moment: datetime) -> dict[str, Decided]:

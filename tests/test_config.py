@@ -76,6 +76,7 @@ def test_the_tiers_include_what_the_contract_says():
         ({"thresholds": {"accuracy": 1.4}}, ["thresholds.accuracy", "1.4", "less than or equal to 1"]),
         ({"time_zone": "Mars/Olympus"}, ["time_zone", "Mars/Olympus", "Europe/Berlin"]),
         ({"labels": ["a", "a", "b"]}, ["labels", "'a'", "listed twice"]),
+        ({"labels": ["u\u0308", "\u00fc", "b"]}, ["labels", "'ü'", "listed twice"]),
         ({"labels": ["a"]}, ["labels", "found 1", "at least 2"]),
         ({"labels": ["a", "b "]}, ["labels.1: found 'b '", "without spaces around it"]),
         ({"labels": ["a", ""]}, ["labels.1: found ''", "without spaces around it"]),

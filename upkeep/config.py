@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from upkeep.base_model import BaseModelConfig
 from upkeep.errors import ConfigError
-from upkeep.log import LogMapping
+from upkeep.log import LogMapping, bare
 from upkeep.recipes import Recipe, Task, load_recipe
 from upkeep.strict import Name, Share, Strict, load, named, names
 from upkeep.tiers import Tier, load_tiers
@@ -98,17 +98,18 @@ Pattern = Annotated[str, AfterValidator(_compiles)]
 def _bare(value: str) -> str:
     if not value or value != value.strip():
         raise ValueError("a name without spaces around it")
-    return value
+    return bare(value)
 
 
 Label = Annotated[str, AfterValidator(_bare)]
+Answer = Annotated[str, AfterValidator(bare)]
 
 
 class Relabel(Strict):
     """A policy change: from `since`, what was answered `old` is answered `new`."""
 
-    old: str
-    new: str
+    old: Answer
+    new: Answer
     since: date
     text: Pattern | None = Field(default=None, description="only of texts in which this regular expression is found")
     theme: tuple[Annotated[str, Field(min_length=1)], ...] = Field(

@@ -245,12 +245,13 @@ def _from_raw(shape: Shape, field: str, tables: Mapping[str, Mapping[str, object
 def _json_rule(shape: Shape, raw: str, day: date) -> _Field:
     text = f"""CASE WHEN {raw} LIKE '"%' THEN {raw}[2:-2] END"""
     match shape:
-        case Shape.TEXT:
-            return _Field(text, rf"""regexp_full_match({raw}, '"[^\\]*{VISIBLE}[^\\]*"')""")
-        case Shape.ANSWER:
-            return _Field(text, f"NOT contains({raw}, '\\') AND {_bare(text)}")
-        case Shape.INPUT:
-            return _Field(text, rf"""regexp_matches({raw}, '^"[^\\]*{VISIBLE}')""")
+        case Shape.TEXT | Shape.ANSWER | Shape.INPUT:
+            fine = {
+                Shape.TEXT: rf"""regexp_full_match({raw}, '"[^\\]*{VISIBLE}[^\\]*"')""",
+                Shape.ANSWER: f"NOT contains({raw}, '\\') AND {_bare(text)}",
+                Shape.INPUT: rf"""regexp_matches({raw}, '^"[^\\]*{VISIBLE}')""",
+            }
+            return _Field(text, fine[shape])
         case Shape.TIME:
             return _moment(text, day)
         case Shape.SHARE | Shape.LATENCY:

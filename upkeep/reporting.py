@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -203,6 +204,7 @@ def render_markdown(report: Report, client: Client) -> str:
     environment = Environment(loader=PackageLoader("upkeep", "templates"), trim_blocks=True, lstrip_blocks=True)
     environment.filters["share"] = share
     environment.filters["weeks"] = ", ".join
+    environment.filters["plain"] = no_markup
     environment.globals["only_an_estimate"] = ONLY_AN_ESTIMATE
     agreed = {metric: limit for metric, limit in client.thresholds.model_dump().items() if limit is not None}
     return environment.get_template("report.md.j2").render(report=report, client=client, agreed=agreed)
@@ -247,6 +249,11 @@ def draw_chart(weekly: Sequence[Review], client: Client) -> bytes:
     image = BytesIO()
     figure.savefig(image, format="png", dpi=110)
     return image.getvalue()
+
+
+def no_markup(text: str) -> str:
+    """Other people's text in a table or a heading: on one line, and none of its signs is Markdown's."""
+    return re.sub(r"[\\`*|]|(?<!\w)_|_(?!\w)", r"\\\g<0>", " ".join(text.split()))
 
 
 def share(rate: Rate) -> str:

@@ -16,6 +16,10 @@ by itself and is judged together with the golden one, and the loss on it is larg
 The third has what a retrain is mostly for: a few items have another right answer than the champion was taught, which it
 never gives and the challenger gives in four cases of five. On all others the challenger is as good, or worse. Judged as
 Upkeep does, with these items as a set of their own and no sign of a loss on the others, and without either.
+
+The fourth has what comes back from production in thirteen weeks: 50 requests a week that chance drew, those that were
+escalated, 16 % of what the champion had right and 44 % of what it had wrong, and complaints about half of its other
+errors. Of each a recipe's share is held out. Recent items are those that chance drew, as Upkeep has it, or all of them.
 """
 
 from __future__ import annotations
@@ -88,6 +92,13 @@ RENEWED = {
 }
 LEARNED = 0.8
 """Of changed items the challenger has so many right."""
+BROUGHT = {
+    f"{requests:,} requests a week, {points:+d}": (requests, points)
+    for requests in (100, 300, 1000, 2000)
+    for points in (0, -2, -3)
+}
+WEEKS, AUDITED, HELD_OUT, GOLDEN = 13, 50, 0.15, 300
+ESCALATED_RIGHT, ESCALATED_WRONG, COMPLAINED = 0.16, 0.44, 0.5
 
 
 def shares(points: int, discordant: float) -> list[float]:
@@ -132,6 +143,25 @@ def renew(items: int, share: float, points: int, *, discordant: float, trials: i
     return promoted
 
 
+def bring(requests: int, points: int, *, discordant: float, trials: int, seed: int) -> dict[bool, int]:
+    """How often a challenger is promoted with the recent items that chance drew, and with all that came back."""
+    rng = np.random.default_rng([seed, requests, 100 + points])
+    wrong = ESCALATED_WRONG + (1 - ESCALATED_WRONG) * COMPLAINED
+    back = [ESCALATED_RIGHT, wrong, ESCALATED_RIGHT, wrong]  # in the order of `Cells`
+    drawn = round(HELD_OUT * WEEKS * AUDITED)
+    others = round(HELD_OUT * WEEKS * (requests - AUDITED))
+    promoted = {True: 0, False: 0}
+    for _ in range(trials):
+        golden, audits, unseen = (
+            rng.multinomial(items, shares(points, discordant)) for items in (GOLDEN, drawn, others)
+        )
+        chance = Cells(*audits.tolist())
+        everything = _sum(chance, Cells(*rng.binomial(unseen, back).tolist()))
+        for by_chance, recent in ((True, chance), (False, everything)):
+            promoted[by_chance] += verdict(Cells(*golden.tolist()), recent, MINIMUM) is Verdict.PROMOTE
+    return promoted
+
+
 def _sum(one: Cells, other: Cells) -> Cells:
     return Cells(*(a + b for a, b in zip(one, other, strict=True)))
 
@@ -165,7 +195,7 @@ def paired(name: str, cells: Cells) -> Paired:
 
 
 def main() -> int:
-    """Print two Markdown tables: challengers that are as good on both sets, and ones that differ between them."""
+    """Print the four Markdown tables."""
     parser = argparse.ArgumentParser(description="How often each rule promotes models that are truly worse or better.")
     parser.add_argument("--trials", type=int, default=4000, help="pairs of models for each row, default 4000")
     parser.add_argument("--seed", type=int, default=0)
@@ -185,6 +215,11 @@ def main() -> int:
     for which, (items, share, elsewhere) in RENEWED.items():
         found = renew(items, share, elsewhere, discordant=chosen.discordant, trials=chosen.trials, seed=chosen.seed)
         row(which, *(f"{100 * found[known] / chosen.trials:.1f}" for known in (True, False)))
+    print("\nWhat comes back from production\n")
+    head("truly better by", "promoted, recent items drawn by chance", "promoted, all that came back")
+    for which, (requests, truly) in BROUGHT.items():
+        found = bring(requests, truly, discordant=chosen.discordant, trials=chosen.trials, seed=chosen.seed)
+        row(which, *(f"{100 * found[by_chance] / chosen.trials:.1f}" for by_chance in (True, False)))
     return 0
 
 

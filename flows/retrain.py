@@ -15,7 +15,7 @@ from tasks.comparison import compare
 from tasks.contract import ask, book
 from tasks.finetuning import finetune
 from tasks.reviewing import offer, take_back, wait
-from upkeep.entitlement import ChangeOrder, Included
+from upkeep.entitlement import ChangeOrder, Claim
 from upkeep.stages.comparison import Decision
 from upkeep.stages.reviewing import Waiting
 
@@ -25,7 +25,7 @@ def retrain(client: str, as_of: datetime | None = None, reason: str = "manual") 
     """Collect, fine-tune, compare and decide. What the tier does not include becomes a change order instead.
 
     Where the client wants every case reviewed first, the retrain waits for that; a review that finds all of them
-    answered starts it.
+    answered starts it. One of the same period that never got to its decision goes on, as it was booked.
 
     Args:
         client: a client in configs/clients.
@@ -34,18 +34,18 @@ def retrain(client: str, as_of: datetime | None = None, reason: str = "manual") 
     """
     at = moment(as_of)
     included = ask(client, at, reason)
-    if isinstance(included, Included):
+    if isinstance(included, Claim):
         take_back(client, at)
-        collect(client, included.period, at)
-        offer(client, included.period, at)
-        waiting = wait(client, included.period, at, reason)
+        collect(client, included.period, included.as_of)
+        offer(client, included.period, included.as_of)
+        waiting = wait(client, included.period, included.as_of, reason)
         if waiting:
             return waiting
     booked = book(client, at, reason)
     if isinstance(booked, ChangeOrder):
         return booked
-    finetune(client, booked.period, at)
-    decision = compare(client, booked.period, at, reason=reason)
+    finetune(client, booked.period, booked.as_of)
+    decision = compare(client, booked.period, booked.as_of, reason=booked.reason)
     applied = apply(client, decision)
     alert(client, return_state=True)
     return applied

@@ -31,7 +31,7 @@ def tier2(client: str, as_of: datetime | None = None, only: list[Work] | None = 
         review(client, at)
         held = waited(client, at)
         if held:
-            retrain(client, at, reason=held.reason)
+            retrain(client, held.as_of, reason=held.reason)
     if Work.REPORT in work:
         report(client, at)
     if Work.RETRAIN in work:

@@ -33,7 +33,7 @@ def tier3(client: str, as_of: datetime | None = None, only: list[Work] | None = 
         review(client, at)
         held = waited(client, at)
         if held:
-            retrain(client, at, reason=held.reason)
+            retrain(client, held.as_of, reason=held.reason)
         for one in looked_over(client, at):
             variant(client, one.label, as_of=at, reason=one.reason)
     if Work.REPORT in work:

@@ -6,13 +6,20 @@ from datetime import datetime
 
 from prefect import get_run_logger, task
 
+from tasks.retrying import only
 from upkeep.desk import open_desk
+from upkeep.errors import StoreError
 from upkeep.stages import approval
 from upkeep.stages.approval import Answer, Approval
 from upkeep.stages.comparison import Decision
 
 
-@task(task_run_name="apply {decision.verdict} for {client}")
+@task(
+    task_run_name="apply {decision.verdict} for {client}",
+    retries=2,
+    retry_delay_seconds=10,
+    retry_condition_fn=only(StoreError),
+)
 def apply(client: str, decision: Decision) -> Decision:
     """Put the challenger into service where it won and promotion is automatic."""
     desk, log = open_desk(client), get_run_logger()

@@ -8,10 +8,10 @@ from prefect import get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 
 from upkeep.desk import open_desk
-from upkeep.entitlement import ChangeOrder, Included
+from upkeep.entitlement import ChangeOrder, Claim
 from upkeep.errors import ConfigError
 from upkeep.monitoring import Review
-from upkeep.stages.contract import book_retrain, due, is_included, order_if_extra
+from upkeep.stages.contract import book_retrain, due, goes_on, is_included, order_if_extra
 from upkeep.tiers import Work
 
 
@@ -31,17 +31,19 @@ def due_work(client: str, as_of: datetime, *, tier: int, only: list[Work] | None
 
 
 @task(task_run_name="retrain of {client} included?")
-def ask(client: str, as_of: datetime, reason: str) -> Included | ChangeOrder:
+def ask(client: str, as_of: datetime, reason: str) -> Claim | ChangeOrder:
     """What the contract says to a retrain; nothing is booked yet."""
     return is_included(open_desk(client), as_of, reason)
 
 
 @task(task_run_name="book retrain for {client}")
-def book(client: str, as_of: datetime, reason: str) -> Included | ChangeOrder:
+def book(client: str, as_of: datetime, reason: str) -> Claim | ChangeOrder:
     """Book a retrain on the contract, or open a change order where the contract does not include it."""
-    answer = book_retrain(open_desk(client), as_of, reason)
-    if isinstance(answer, Included):
-        get_run_logger().info("%s: retrain of %s is included", client, answer.period)
+    desk = open_desk(client)
+    answer = book_retrain(desk, as_of, reason)
+    if isinstance(answer, Claim):
+        going_on = goes_on(desk, answer, as_of)
+        get_run_logger().info("%s: %s", client, going_on or f"retrain of {answer.period} is included")
     else:
         tell_order(client, answer)
     return answer

@@ -20,7 +20,7 @@ from upkeep.monitoring import Review
 from upkeep.reporting import SHOWN_THEMES
 from upkeep.rules import Found
 from upkeep.stages.approval import waiting_for_approval
-from upkeep.stages.monitoring import follow_themes, go_back_if_worse, review_week
+from upkeep.stages.monitoring import NoWayBack, follow_themes, go_back_if_worse, review_week
 from upkeep.stages.rules import propose_rules
 from upkeep.stages.variant import candidates_for
 from upkeep.store import address
@@ -32,8 +32,8 @@ def review_last_week(client: str, as_of: datetime) -> Review:
     """Review the client's last full week before `as_of`."""
     desk = open_desk(client)
     found = review_week(desk, as_of)
-    note_incidents(desk, found)
     back = go_back_if_worse(desk, found)
+    note_incidents(desk, found, back if isinstance(back, NoWayBack) else None)
     rules = propose_rules(desk, found)
     themes = follow_themes(desk, found)
     drawn = draw_audit(desk, as_of)
@@ -49,7 +49,11 @@ def review_last_week(client: str, as_of: datetime) -> Review:
     quarantined = sum(found.figures.quarantined.values())
     if quarantined:
         log.warning("%s %s: %d log rows quarantined: %s", client, found.week, quarantined, found.figures.quarantined)
-    summary = [_summary(found, desk, drawn, themes, rules), *_next_categories(client, candidates_for(desk, as_of))]
+    summary = [
+        _summary(found, desk, drawn, themes, rules),
+        *([f"**{back}**"] if back else []),
+        *_next_categories(client, candidates_for(desk, as_of)),
+    ]
     create_markdown_artifact(
         key=f"review-{client}",
         markdown="\n".join(summary),

@@ -37,5 +37,5 @@ def wait_for(client: str, begun: Round, as_of: datetime) -> Waiting | None:
 
 @task(task_run_name="does a new category of {client} wait no more?")
 def looked_over(client: str, as_of: datetime) -> list[UseCase]:
-    """The categories whose past requests people have looked over and that nobody has decided on."""
+    """The categories whose past requests people have looked over and that are not decided on, or not yet in service."""
     return [one.use_case for one in open_use_cases(open_desk(client), as_of) if one.waiting is None]

@@ -6,13 +6,14 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-import yaml
 
-from tests.released import DECIDED, OUTCOMES, TERMS, changed, decide, released_desk, released_template, swapped  # noqa: F401 -- fixtures
+from tests.released import BEGUN, DECIDED, OUTCOMES, TERMS, changed, decide, released_desk, released_template, swapped  # noqa: F401 -- fixtures
 from upkeep import records
 from upkeep.cases import Case, Source
 from upkeep.chain import retrain
-from upkeep.desk import open_desk
+from upkeep.config import Promotion
+from upkeep.desk import Desk, desk_of
+from upkeep.entitlement import UseCase
 from upkeep.errors import DecisionError, LeakError
 from upkeep.home import configs
 from upkeep.rates import Rate
@@ -33,6 +34,8 @@ from upkeep.stages.comparison import compare_models, decision, decisions, judge_
 from upkeep.stages.evaluation import save_outcomes
 from upkeep.stages.finetuning import Challenger, load_model
 from upkeep.stages.release import in_service, release_log, roll_back
+from upkeep.stages.variant import Round, open_use_cases
+from upkeep.tiers import load_tiers
 from upkeep.verdict import verdict
 
 SOON, LATE = DECIDED + timedelta(days=29), DECIDED + timedelta(days=30)
@@ -75,6 +78,28 @@ def test_what_was_refused_is_not_approved_and_the_other_way_round(desk):
         refuse(desk, "2026-04", by="bob", reason="no", at=SOON)
 
 
+def test_what_was_refused_is_not_carried_out_by_a_run_that_goes_on_after_it(desk):
+    automatic = automatically(desk)
+    refuse(automatic, "2026-03", by="ada", reason="the price list is wrong", at=DECIDED)
+    made = decision(automatic, "2026-03")
+    assert apply_decision(automatic, made) == made
+    assert in_service(automatic) == "1"
+
+
+def test_a_new_category_that_won_in_a_run_that_was_killed_is_taken_up_until_it_is_in_service(desk):
+    key = "2026-Q1-variant-gift-card"
+    records.save(desk.store, "use-cases/claims/2026-Q1-1.json", UseCase("2026-Q1", BEGUN, "gift_card", "asked", "ada"))
+    records.save(desk.store, f"use-cases/rounds/{key}.json", Round(key, 1, "gift_card", BEGUN, 3, 0, 0, 0))
+    desk.store.delete("decisions/2026-03.json")
+    decide(desk, key)
+    assert open_use_cases(desk, SOON) == []  # it waits for a person
+    automatic = automatically(desk)
+    ((one, begun, waiting),) = open_use_cases(automatic, SOON)
+    assert (one.key, begun.period, waiting) == (key, key, None)
+    assert apply_decision(automatic, decision(automatic, key)).applied
+    assert open_use_cases(automatic, SOON) == []
+
+
 def test_a_decision_is_superseded_by_another_champion_and_by_a_later_one_that_won(desk):
     decide(desk, "2026-04", challenger="3", at=SOON)
     with pytest.raises(DecisionError, match=r"superseded: .* 2026-04 has a later one that won, version 3"):
@@ -87,22 +112,36 @@ def test_a_decision_is_superseded_by_another_champion_and_by_a_later_one_that_wo
 
 
 def test_nothing_of_a_time_before_the_model_in_service_is_trained_or_goes_into_service(desk):
-    approve(desk, "2026-03", by="ada", reason="x", at=SOON)  # version 2, from 31 March on, 11 o'clock in Berlin
+    made = records.load(desk.store, "challengers/made-2.json", Challenger)
+    records.save(desk.store, "challengers/made-2.json", replace(made, as_of=desk.local(DECIDED)))
+    approve(desk, "2026-03", by="ada", reason="x", at=SOON)
     before = DECIDED - timedelta(days=10)
-    made = decide(desk, "2026-02", challenger="3", champion="2", at=before)
-    why = "it compared version 3 with 2, as of 2026-02-20, and 2 is in service since 2026-03-31 11:00"
-    assert standing(desk, made, SOON) is Standing.SUPERSEDED
+    late = decide(desk, "2026-02", challenger="3", champion="2", at=before)
+    why = "it compared version 3 with 2, as of 2026-02-20, and 2 in service is of 2026-03-02"
+    assert standing(desk, late, SOON) is Standing.SUPERSEDED
     with pytest.raises(DecisionError, match=why):
         approve(desk, "2026-02", by="ada", reason="x", at=SOON, override=True)
-    agreed = configs() / "clients" / "northwind.yaml"
-    agreed.write_text(yaml.safe_dump(yaml.safe_load(agreed.read_text()) | {"tier": 3, "promotion": "automatic"}))
-    automatic = open_desk("northwind")
+    automatic = automatically(desk, tier=2)
     with pytest.raises(DecisionError, match=why):
-        apply_decision(automatic, made)
-    with pytest.raises(DecisionError, match="retrain as of 2026-01-21 10:00 comes too late, version 2 is in service"):
-        retrain(automatic, before - timedelta(days=30), reason="scheduled")
+        apply_decision(automatic, late)
+    with pytest.raises(DecisionError, match="20 10:00 comes too late: version 2, of 2026-03-02 10:00, is in"):
+        retrain(automatic, before, reason="scheduled")
     assert (in_service(desk), automatic.claims(), len(release_log(desk))) == ("2", {}, 2)
-    assert not automatic.store.exists("cases/2026-01.jsonl")
+    assert not automatic.store.exists("cases/2026-Q1.jsonl")
+
+
+def test_what_is_carried_out_late_stands_in_the_log_after_what_came_before(desk):
+    approve(desk, "2026-03", by="ada", reason="x", at=SOON)
+    roll_back(desk, by="bob", reason="complaints", at=LATE)
+    apply_decision(automatically(desk), decide(desk, "2026-04", challenger="3", at=SOON))
+    assert [(one.version, one.at) for one in release_log(desk)][2:] == [("1", LATE), ("3", LATE)]
+
+
+def automatically(desk: Desk, tier: int = 1) -> Desk:
+    """The same client with promotions without anybody's word."""
+    client = desk.client.model_copy(update={"promotion": Promotion.AUTOMATIC})
+    included = load_tiers(configs()).tiers[tier]
+    return desk_of(desk.agreement.model_copy(update={"client": client, "tier": included}))
 
 
 def test_what_did_not_win_needs_an_override_which_is_kept(desk):

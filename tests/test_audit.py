@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from io import BytesIO
+from pathlib import Path
 
 import pytest
+import yaml
 from openpyxl import load_workbook
 
 from benchmarks.estimate import covers, trial
@@ -24,6 +26,7 @@ from upkeep.log_files import write_outcomes, write_predictions
 from upkeep.recipes import Task
 from upkeep.stages.collection import collect_cases
 from upkeep.stages.monitoring import review_week
+from upkeep.store import write_jsonl
 
 NOW = FIRST + timedelta(weeks=1, hours=3)
 
@@ -140,6 +143,22 @@ def test_a_returned_sheet_is_in_the_log_once_however_often_it_is_returned(desk):
     assert found.figures.basis is Basis.AUDIT
     assert found.figures.accuracy.n == 8  # those drawn by chance, not the three on top
     assert found.figures.labelled.hits == 11
+
+
+def test_answers_of_a_client_whose_log_has_other_names_count_as_well(tmp_path, monkeypatch):
+    page = (Path(__file__).parents[1] / "docs" / "log.md").read_text()
+    names = yaml.safe_load(page.split("```yaml")[1].split("```")[0])
+    desk = agreed(tmp_path, monkeypatch, audit={"random": 8, "unsure": 3}, **names)
+    rows = [
+        {"ticket": {"id": f"t{n}"}, "created_at": FIRST.isoformat(), "input": "Where is it?", "output": "order_status",
+         "confidence": 0.9, "model_version": "1", "handled_by": "bot"}
+        for n in range(20)
+    ]  # fmt: skip
+    write_jsonl(desk.store, f"log/predictions/{FIRST:%Y-%m-%d}/theirs.jsonl", rows)
+    drawn = draw_audit(desk, FIRST + timedelta(weeks=1))
+    return_audit(desk, fill(desk.store.read(sheet_key("2026-W06")), dict.fromkeys(drawn.asked, "oos")), at=NOW)
+    found = review_week(desk, FIRST + timedelta(weeks=1, days=1)).figures
+    assert (found.requests, found.labelled.hits, found.accuracy.n, found.quarantined) == (20, 11, 8, {})
 
 
 def test_an_edge_case_of_the_week_that_nobody_has_answered_is_asked_about_and_only_teaches(desk):

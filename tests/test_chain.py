@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.audited import FIRST, agreed, serve
+from tests.released import decide
 from tests.small_client import FEEDBACK, configure, live, timeline
 from upkeep import records
 from upkeep.auditing import draw_audit
@@ -15,7 +16,7 @@ from upkeep.batch import Choice, Decided
 from upkeep.chain import report, retrain, run_due, watch
 from upkeep.comparison import Verdict
 from upkeep.desk import Desk, open_desk
-from upkeep.entitlement import ChangeOrder, Claim, Included
+from upkeep.entitlement import ChangeOrder, Claim
 from upkeep.errors import BaseModelError, DecisionError, NoChampionError, NoLogError
 from upkeep.figures import Basis
 from upkeep.monitoring import Status
@@ -23,11 +24,11 @@ from upkeep.replay import JudgedAgain, by_month, go_live, judged_again, play
 from upkeep.stages.approval import approve
 from upkeep.stages.collection import collect_cases
 from upkeep.stages.comparison import Decision, decision, decisions
-from upkeep.stages.contract import book_retrain, change_orders, order_if_extra
+from upkeep.stages.contract import book_retrain, change_orders, goes_on, order_if_extra
 from upkeep.stages.finetuning import load_model
 from upkeep.stages.monitoring import review_week, reviews
 from upkeep.stages.release import current_release, roll_back
-from upkeep.stages.reviewing import Waiting, asked
+from upkeep.stages.reviewing import Waiting, asked, no_longer_waiting
 from upkeep.stages.snapshot import stamp
 
 APRIL = datetime(2026, 4, 1, 6, tzinfo=UTC)
@@ -101,7 +102,7 @@ def test_a_retrain_that_waits_for_people_is_done_by_the_review_that_finds_them_r
     run_due("northwind", MONDAY + timedelta(days=7))
     assert [(one.period, one.reason) for one in decisions(desk)] == [("2026-02", "scheduled")]
     assert list(desk.claims()) == ["2026-02"]
-    assert not list(desk.store.keys("waiting/"))
+    assert no_longer_waiting(desk, MONDAY + timedelta(days=14)) is None
 
 
 def test_a_review_and_a_retrain_of_the_same_moment_collect_each_case_once(tmp_path, monkeypatch):
@@ -143,6 +144,7 @@ def test_a_second_reason_for_a_change_order_joins_the_first_and_the_same_one_is_
 def test_a_recommended_retrain_becomes_a_change_order_under_any_tier_once_the_period_s_is_used(tmp_path, monkeypatch):
     desk = agreed(tmp_path, monkeypatch, tier=2, base_model={"path": "models/nowhere"})
     records.save(desk.store, "claims/2026-Q1.json", Claim("2026-Q1", FIRST, "scheduled"))
+    decide(desk, "2026-Q1", at=FIRST)
     for number, wrong in enumerate((2, 2, 30)):
         serve(desk, number, wrong=wrong)
         order = order_if_extra(desk, found := review_week(desk, FIRST + timedelta(weeks=number + 1)))
@@ -191,8 +193,15 @@ def test_a_second_retrain_in_a_quarter_becomes_a_change_order_that_says_when_the
 ):
     configure(tmp_path / "configs", monkeypatch, tier=2)
     desk, _ = live(timeline(months=1))
-    assert book_retrain(desk, APRIL, "scheduled") == Included("2026-Q2")
-    order = retrain(desk, datetime(2026, 5, 5, 9, tzinfo=UTC), reason="again")
+    may = datetime(2026, 5, 5, 9, tzinfo=UTC)
+    booked = book_retrain(desk, APRIL, "scheduled")
+    # its run is killed: who asks again goes on with it, and is told so
+    assert book_retrain(open_desk("northwind"), may, "again") == booked == desk.claims()["2026-Q2"]
+    assert goes_on(desk, booked, APRIL) == ""
+    told = "goes on with the retrain of 2026-Q2 as booked on 2026-04-01 08:00 (scheduled), which has no decision yet"
+    assert goes_on(desk, booked, may) == told
+    decide(desk, "2026-Q2", at=APRIL)
+    order = retrain(desk, may, reason="again")
     assert isinstance(order, ChangeOrder)
     assert order.next_included is not None
     assert order.next_included.date().isoformat() == "2026-07-01"

@@ -92,6 +92,13 @@ def test_a_label_that_nobody_used_before_is_new_by_a_few_cases():
     assert found(*before, *new) == []  # twice as often as before, on eight cases
 
 
+def test_an_old_record_with_more_of_a_new_label_than_labelled_requests_is_read():
+    # it counted the label for two models and the labelled requests for one, that of the last days
+    new = [replace(one, unknown_labels={"gift_card": 11}, labelled=Rate(4, 500)) for one in ORDINARY[:4]]
+    (change,) = changes_in(*ORDINARY, *new)
+    assert (change.new, change.n) == ("gift_card", 16)
+
+
 def test_out_of_scope_growth_is_found_among_the_checked_requests():
     grown = [replace(one, out_of_scope=Rate(9, 60)) for one in ORDINARY[:4]]
     assert found(*ORDINARY, *grown) == [Kind.OUT_OF_SCOPE]

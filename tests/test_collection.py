@@ -10,7 +10,7 @@ import pytest
 
 from upkeep.cases import Case, Source
 from upkeep.collection import Fold, collect, first_day
-from upkeep.config import PersonalData, load_client
+from upkeep.config import PersonalData, Redaction, load_client
 from upkeep.doubtful import Doubt
 from upkeep.log import LogWindow, Outcome, OutcomeSource, Prediction
 from upkeep.recipes import Task
@@ -171,11 +171,37 @@ def test_who_wrote_another_answer_is_told_without_personal_data():
     assert case.conflict == "customer said 'Write to [e-mail]'; audit said 'Wait'"
 
 
+def test_a_better_wording_makes_no_error_of_an_answer_that_is_right_by_the_agreed_measure():
+    given = "Open your orders and press cancel."
+    log = window(
+        [prediction(name, f"{DECLINED} {name}", output=given) for name in ("near", "far", "said")],
+        said("near", CUSTOMER, "Open your orders, and press Cancel there."),  # 2 * 6 / (6 + 7) of the words: 0.92
+        said("far", CUSTOMER, "Write to us."),
+        said("said", CUSTOMER, "Write to us.", correct=True),
+    )
+    found = collected(log, task=Task.GENERATION)
+    assert [case.was_error for case in found.cases] == [False, True, False]
+    assert found.errors == 1
+
+
 def test_personal_data_is_taken_out_before_anything_is_kept():
     text = "Please write to ada@example.org about my parcel"
     found = collected(window([prediction("1", text)], said("1", AUDIT, "delivery")))
     assert found.cases[0].text == "Please write to [e-mail] about my parcel"
     assert found.redacted == {PersonalData.E_MAIL: 1}
+
+
+def test_personal_data_in_written_answers_is_counted_apart_from_that_in_requests():
+    log = window(
+        [prediction("1", DECLINED), prediction("2", "Where is my parcel?")],
+        said("1", AUDIT, "Call +49 30 901820 or write to help@acme.example."),
+        said("2", AUDIT, "It is on its way."),
+    )
+    found = collected(log, task=Task.GENERATION)
+    assert found.cases[0].answer == "Call [phone] or write to [e-mail]."
+    assert (found.redacted, found.redacted_answers) == ({}, 1)
+    kept = Redaction(keep=("help@acme.example", "+49 30 901820"))
+    assert collected(log, task=Task.GENERATION, redaction=kept).redacted_answers == 0
 
 
 def test_cases_that_hardly_teach_anything_are_told():

@@ -99,6 +99,10 @@ def test_the_tiers_include_what_the_contract_says():
         ),
         ({"relabel": [{"old": "a", "new": "a", "since": "2026-01-01"}]}, ["relabel", "both 'a'"]),
         (
+            {"task": "generation", "relabel": [{"old": "a", "new": "b", "since": "2026-01-01", "theme": ["a tent"]}]},
+            ["eyes: found none, expected an encoder: relabel.0 is for a theme"],
+        ),
+        (
             {"new_labels": "hold", "relabel": [{"old": "cancel_order", "new": "cancel", "since": "2026-01-01"}]},
             ["relabel.0.new: found 'cancel'", "of labels ['order_status'", "or 'oos': new_labels is 'hold'"],
         ),

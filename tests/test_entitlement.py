@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from upkeep.entitlement import Asked, ChangeOrder, Claim, Included, UseCase, entitled, use_case, with_reasons
+from upkeep.entitlement import Asked, ChangeOrder, Claim, UseCase, entitled, use_case, with_reasons
 from upkeep.periods import Cadence
 from upkeep.tiers import Allowance, Tier, Work
 
@@ -23,8 +23,14 @@ def tier(retrain: Cadence | None) -> Tier:
     return Tier(name="gold", monthly_fee_usd=(1, 2), schedule=schedule, alerts=True)
 
 
-def asked(cadence: Cadence | None, as_of: datetime, claims=None):
-    return entitled(tier(cadence), as_of=as_of, zone=BERLIN, claims=claims or {}, reason="accuracy fell")
+def asked(cadence: Cadence | None, as_of: datetime, claims=None, undecided=()):
+    return entitled(
+        tier(cadence), as_of=as_of, zone=BERLIN, claims=claims or {}, reason="accuracy fell", undecided=undecided
+    )
+
+
+def booked(period: str, as_of: datetime) -> Claim:
+    return Claim(period, as_of, "accuracy fell")
 
 
 def test_without_retrains_in_the_tier_each_is_a_change_order_of_its_month():
@@ -33,13 +39,17 @@ def test_without_retrains_in_the_tier_each_is_a_change_order_of_its_month():
 
 
 def test_the_first_retrain_of_a_period_is_booked_on_it():
-    assert asked(Cadence.QUARTERLY, NOVEMBER) == Included("2026-Q4")
-    assert asked(Cadence.MONTHLY, NOVEMBER) == Included("2026-11")
+    assert asked(Cadence.QUARTERLY, NOVEMBER) == booked("2026-Q4", NOVEMBER)
+    assert asked(Cadence.MONTHLY, NOVEMBER) == booked("2026-11", NOVEMBER)
 
 
 def test_asking_again_for_the_same_moment_is_the_same_retrain_in_whatever_zone_it_is_told():
-    assert asked(Cadence.QUARTERLY, NOVEMBER, USED) == Included("2026-Q4")
-    assert asked(Cadence.QUARTERLY, NOVEMBER.astimezone(UTC), USED) == Included("2026-Q4")
+    assert asked(Cadence.QUARTERLY, NOVEMBER, USED) == USED["2026-Q4"]
+    assert asked(Cadence.QUARTERLY, NOVEMBER.astimezone(UTC), USED) == USED["2026-Q4"]
+
+
+def test_asking_again_while_the_retrain_of_the_period_has_no_decision_goes_on_with_it():
+    assert asked(Cadence.QUARTERLY, DECEMBER, USED, {"2026-Q4"}) == USED["2026-Q4"]
 
 
 def test_a_second_retrain_in_a_quarter_is_a_change_order_that_says_when_the_next_is_included():
@@ -51,7 +61,9 @@ def test_a_second_retrain_in_a_quarter_is_a_change_order_that_says_when_the_next
 
 
 def test_a_retrain_used_last_quarter_does_not_count_in_this_one():
-    assert asked(Cadence.QUARTERLY, datetime(2027, 1, 1, 8, tzinfo=BERLIN), USED) == Included("2027-Q1")
+    january = datetime(2027, 1, 1, 8, tzinfo=BERLIN)
+    assert asked(Cadence.QUARTERLY, january, USED) == booked("2027-Q1", january)
+    assert asked(Cadence.QUARTERLY, january, USED, {"2026-Q4"}) == booked("2027-Q1", january)
 
 
 def test_after_a_change_of_tier_a_period_is_used_by_any_retrain_in_it():
@@ -65,9 +77,9 @@ def test_after_a_change_of_tier_a_period_is_used_by_any_retrain_in_it():
     december = asked(Cadence.QUARTERLY, DECEMBER, months)
     assert isinstance(december, ChangeOrder)
     assert december.why_extra == "the quarterly retrain of 2026-Q4 was used on 2026-10-01 (scheduled)"
-    assert asked(Cadence.MONTHLY, NOVEMBER, quarter) == Included("2026-11")
+    assert asked(Cadence.MONTHLY, NOVEMBER, quarter) == booked("2026-11", NOVEMBER)
     # the retrain of 1 October once more is the same one, under whichever tier
-    assert asked(Cadence.MONTHLY, first, quarter) == Included("2026-Q4")
+    assert asked(Cadence.MONTHLY, first, quarter) == quarter["2026-Q4"]
 
 
 @pytest.mark.parametrize(("zone", "wanted"), [("Europe/Berlin", "2027-Q1"), ("America/New_York", "2026-Q4")])
@@ -76,7 +88,7 @@ def test_the_clients_zone_decides_which_quarter_is_booked(zone, wanted):
         2026, 12, 31, 23, 30, tzinfo=UTC
     )  # 00:30 on 1 January in Berlin, 18:30 the day before in New York
     found = entitled(tier(Cadence.QUARTERLY), as_of=moment, zone=ZoneInfo(zone), claims={}, reason="x")
-    assert found == Included(wanted)
+    assert found == Claim(wanted, moment, "x")
 
 
 def test_a_change_order_tells_every_reason_once_in_the_order_they_came():

@@ -12,7 +12,8 @@ import pytest
 from tests.chatty import BEFORE, chat_base, client, later, lessons, recipe  # noqa: F401 -- a fixture
 from upkeep.chat import NOT_LEARNED, Chat, pack
 from upkeep.errors import BaseModelError, ReleaseError
-from upkeep.generator import Generator, load_causal
+from upkeep.generator import Generator, load_causal, load_tokenizer
+from upkeep.manifest import Manifest
 from upkeep.model import load_release
 from upkeep.sft import teach
 from upkeep.trainer import collate
@@ -103,6 +104,37 @@ def test_an_answer_that_does_not_end_is_cut_and_nothing_else(taught):
     written = short.answer([request])[0].output
     assert answer.startswith(written)
     assert 0 < len(written) < len(answer)
+
+
+class Says:
+    """A model that writes the same tokens to everybody, and is sure of each."""
+
+    device = "cpu"
+
+    def __init__(self, tokens: list[int], words: int) -> None:
+        self.tokens, self.words = tokens, words
+
+    def eval(self) -> None: ...
+
+    def generate(self, *, input_ids, logits_processor, **_):
+        import torch
+
+        for token in self.tokens:
+            scores = torch.full((len(input_ids), self.words), -100.0).index_fill_(1, torch.tensor([token]), 100.0)
+            logits_processor(input_ids, scores)
+        return torch.cat([input_ids, torch.tensor([self.tokens] * len(input_ids))], dim=1)
+
+
+@pytest.mark.parametrize(("answer", "goes_out"), [("Call [phone] now.", False), ("Call us now [today].", True)])
+def test_an_answer_in_which_something_stands_for_personal_data_never_goes_out_by_itself(chat_base, answer, goes_out):  # noqa: F811
+    chat = Chat(load_tokenizer(chat_base), max_tokens=32, max_new_tokens=24)
+    manifest = Manifest(
+        labels=(), out_of_scope_label="oos", threshold=0.5, base="x", base_digest="x", max_tokens=32, precision="fp32",
+        training_digest="x", max_new_tokens=24,
+    )  # fmt: skip
+    says = Says(chat.lesson("", answer).answer, len(chat.tokenizer))
+    (one,) = Generator(says, chat, manifest).answer(["refund?"])
+    assert (one.output, one.confidence, one.automatic) == (answer, pytest.approx(1), goes_out)
 
 
 def test_no_requests_get_no_answers(taught):

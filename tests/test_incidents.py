@@ -10,6 +10,7 @@ import pytest
 
 from tests.audited import FIRST, agreed, reviewed, serve
 from tests.receivers import mail_server, webhook
+from upkeep import records
 from upkeep.adapters.notifier import send, url_from_environment
 from upkeep.desk import Desk
 from upkeep.errors import DeliveryError
@@ -51,6 +52,25 @@ def test_reviewing_a_past_week_again_changes_nothing(desk):
     assert incidents(desk) == before
 
 
+def test_what_is_over_since_is_not_opened_again_by_a_review_of_a_week_in_which_it_went_on(desk):
+    founds = []
+    for week in range(3):
+        serve(desk, week, wrong=4, version="1" if week < 2 else "2")
+        founds.append(review_week(desk, FIRST + timedelta(weeks=week + 1)))
+    change = Change(Kind.NEW_CATEGORY, "6 requests were 'gift_card'", "Agree on it.", 6, new="gift_card")
+    with_it = [replace(one, changes=(change,)) for one in founds[:2]]
+    (opened,) = note_incidents(desk, with_it[0])
+    assert note_incidents(desk, with_it[1]) == []
+    records.save(
+        desk.store,
+        f"incidents/{opened.key}.json",
+        replace(opened, closed=founds[2].as_of, end="It answers 'gift_card'"),
+    )
+    before = incidents(desk)
+    assert note_incidents(desk, with_it[1]) == []
+    assert incidents(desk) == before
+
+
 def test_a_new_model_ends_the_old_ones_incident(desk):
     serve(desk, 0, wrong=40)
     reviewed(desk, 0)
@@ -86,6 +106,29 @@ def test_what_was_delivered_is_not_delivered_again(desk):
     ]
     mark_told(desk, incident.key, Event.OPENED, "mail")
     assert [channel for *_, channel in untold(desk, ["mail", "chat"])] == ["chat"]
+
+
+class Meanwhile:
+    """A store in which somebody is told of an incident just before its record is written."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+
+    def __getattr__(self, name: str):
+        return getattr(self.desk.store, name)
+
+    def write(self, key: str, data: bytes) -> None:
+        if key.startswith("incidents/"):
+            mark_told(self.desk, "2026-W06-accuracy", Event.OPENED, "mail")
+        self.desk.store.write(key, data)
+
+
+def test_what_is_delivered_while_a_review_closes_the_incident_is_not_delivered_again(desk):
+    serve(desk, 0, wrong=40)
+    reviewed(desk, 0)
+    serve(desk, 1, wrong=4, version="2")
+    (ended,) = reviewed(replace(desk, store=Meanwhile(desk)), 1)
+    assert [(one.closed, event) for one, event, _ in untold(desk, ["mail"])] == [(ended.closed, Event.CLOSED)]
 
 
 def test_a_new_channel_hears_of_what_is_going_on_and_not_of_what_has_long_been_over(desk):
@@ -124,18 +167,19 @@ def test_an_incident_that_was_stored_under_a_shorter_name_is_told_and_closed_und
     found = with_new_categories(desk, "order_status")
     (begun,) = note_incidents(desk, found)
     old = "2026-W06-new-category-order-status"
-    desk.store.write(
-        f"incidents/{old}.json", desk.store.read(f"incidents/{begun.key}.json").replace(b"stored_as", b"unknown")
-    )
+    there = records.dump(replace(begun, told=("opened ops",)))  # what was delivered stood in the record then
+    desk.store.write(f"incidents/{old}.json", there.replace(b"stored_as", b"unknown"))
     desk.store.delete(f"incidents/{begun.key}.json")
     assert note_incidents(desk, found) == []
     (kept,) = incidents(desk)
     assert (kept.key, kept.subject) == (old, begun.subject)
-    mark_told(desk, kept.key, Event.OPENED, "ops")
+    mark_told(desk, kept.key, Event.OPENED, "mail")
     serve(desk, 1, wrong=4)
     reviewed(desk, 1)
     (kept,) = incidents(desk)
     assert (kept.key, kept.told, kept.end) == (old, ("opened ops",), "Version 1 answers 'order_status'")
+    told = [(event, channel) for _, event, channel in untold(desk, ["ops", "mail"])]
+    assert told == [(Event.CLOSED, "ops"), (Event.CLOSED, "mail")]
 
 
 def test_a_message_arrives_as_mail_and_at_a_webhook():

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from tests.audited import FIRST, agreed, serve
 from tests.test_audit import fill
+from tests.weeks import ORDINARY
 from upkeep.auditing import draw_audit, return_audit, sheet_key
 from upkeep.incidents import incidents, note_incidents
 from upkeep.monitoring import Status
 from upkeep.rates import Rate
+from upkeep.recount import cut_short
 from upkeep.reporting import write_report
 from upkeep.stages.monitoring import review_week
 from upkeep.stages.reviewing import take_returns
@@ -129,3 +132,36 @@ def test_a_sheet_that_is_in_the_inbox_by_monday_is_in_mondays_review(tmp_path, m
     next_monday = monday + timedelta(weeks=1)
     assert [one.decided for one in take_returns(desk, next_monday)] == [55]
     assert review_week(desk, next_monday).recounted["2026-W06"].accuracy == Rate(55, 55)
+
+
+def test_a_week_whose_files_are_gone_keeps_what_was_counted_and_is_told_once(tmp_path, monkeypatch):
+    desk = agreed(tmp_path, monkeypatch)
+    for number in range(4):
+        serve(desk, number, wrong=4)
+        found = review_week(desk, FIRST + timedelta(weeks=number + 1))
+        note_incidents(desk, found)
+        for key in [one for one in desk.store.keys("log/") if f"{FIRST + timedelta(weeks=number):%Y-%m-%d}" in one]:
+            desk.store.delete(key)
+    assert found.recounted == {}
+    assert found.findings[0].standing is not None
+    assert found.findings[0].weeks == ("2026-W09",)
+    assert [one.text for one in found.changes] == [
+        "of 180 requests that were counted in 2026-W06..2026-W08 the log has 0 now, or their outcomes are gone: "
+        "the figures of then are kept"
+    ]
+    assert [(one.week, one.subject, one.closed) for one in incidents(desk)] == [
+        ("2026-W07", "data trouble earlier weeks", None)
+    ]
+    weeks = {one.week: one.figures.requests for one in write_report(desk, FIRST + timedelta(weeks=4)).reviews}
+    assert weeks == dict.fromkeys(("2026-W06", "2026-W07", "2026-W08"), 60)
+
+
+def test_rows_that_a_new_mapping_no_longer_fits_stay_counted_and_a_log_put_right_is_counted_anew():
+    was = replace(ORDINARY[0], requests=500, quarantined={})
+    days = {day: 10 for day in was.days}
+    assert cut_short(replace(was, requests=0, days={}, quarantined={"id": 500}), was)
+    assert cut_short(replace(was, requests=400, quarantined={"id": 100}), was)
+    assert cut_short(replace(was, requests=400, days=dict(list(days.items())[1:])), was)
+    assert cut_short(replace(was, labelled=Rate(0, 500)), was)
+    assert not cut_short(replace(was, requests=400, days=days), was)  # a doubled file was taken away
+    assert not cut_short(replace(was, labelled=Rate(200, 500), quarantined={"source": 3}), was)

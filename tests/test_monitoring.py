@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from upkeep.config import Thresholds, load_client
-from upkeep.entitlement import ChangeOrder, Claim, Included, entitled
+from upkeep.entitlement import ChangeOrder, Claim, entitled
 from upkeep.figures import Basis, figures
 from upkeep.log import LogWindow, Outcome, OutcomeSource, Prediction
 from upkeep.monitoring import Metric, Review, Status, review
@@ -91,6 +91,8 @@ def test_only_the_model_in_service_is_judged_and_unknown_answers_are_listed():
     found = figures(window(rows, [outcome(0, "b"), outcome(1, "new"), outcome(2)]), CLIENT)
     assert (found.model_version, found.accuracy, found.requests) == ("2", Rate(1, 2), 3)
     assert found.unknown_labels == {"new": 1}
+    late = figures(window(rows, [outcome(0, "new"), outcome(2)]), CLIENT)  # as `labelled`: of the model in service
+    assert (late.unknown_labels, late.labelled) == ({}, Rate(1, 2))
 
 
 def test_a_stray_answer_at_the_end_of_the_week_does_not_decide_for_which_model_it_is_counted():
@@ -149,13 +151,14 @@ def test_a_contract_without_retrains_makes_each_a_change_order_and_a_used_one_sa
     tiers = load_tiers(CONFIGS).tiers
     at, zone = datetime(2026, 5, 4, tzinfo=UTC), CLIENT.zone
     assert isinstance(entitled(tiers[1], as_of=at, zone=zone, claims={}, reason="x"), ChangeOrder)
-    assert entitled(tiers[2], as_of=at, zone=zone, claims={}, reason="x") == Included("2026-Q2")
+    assert entitled(tiers[2], as_of=at, zone=zone, claims={}, reason="x") == Claim("2026-Q2", at, "x")
     used = {"2026-Q2": Claim("2026-Q2", at, "scheduled")}
-    assert entitled(tiers[2], as_of=at, zone=zone, claims=used, reason="again") == Included("2026-Q2")
+    assert entitled(tiers[2], as_of=at, zone=zone, claims=used, reason="again") == used["2026-Q2"]
     later = entitled(tiers[2], as_of=at + timedelta(days=1), zone=zone, claims=used, reason="more")
     assert isinstance(later, ChangeOrder)
     assert "used on 2026-05-04 (scheduled)" in later.why_extra
-    assert entitled(tiers[3], as_of=at + timedelta(days=30), zone=zone, claims=used, reason="x") == Included("2026-06")
+    june = at + timedelta(days=30)
+    assert entitled(tiers[3], as_of=june, zone=zone, claims=used, reason="x") == Claim("2026-06", june, "x")
 
 
 def test_the_newest_answer_counts():

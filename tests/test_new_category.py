@@ -21,7 +21,7 @@ from upkeep.chain import run_due, variant
 from upkeep.comparison import Verdict
 from upkeep.demo.tickets import Writer
 from upkeep.desk import GOLDEN, Desk, open_desk
-from upkeep.entitlement import ChangeOrder, Included, UseCase
+from upkeep.entitlement import ChangeOrder, Claim, UseCase
 from upkeep.errors import NoChampionError, UnsupportedTaskError, VariantError
 from upkeep.log import Outcome, OutcomeSource, Prediction
 from upkeep.log_files import write_outcomes, write_predictions
@@ -129,7 +129,7 @@ def test_a_new_category_is_proposed_reviewed_taught_beside_the_old_labels_and_go
     check_old_answers(desk, made)
 
     # it was part of the use case: the month's retrain is still there, and teaches it although new labels are held
-    assert is_included(desk, MONDAY, "scheduled") == Included("2026-05")
+    assert is_included(desk, MONDAY, "scheduled") == Claim("2026-05", desk.local(MONDAY), "scheduled")
     assert desk.claims() == {}
     taken = take_snapshot(desk, "2026-06", JUNE)
     assert LABEL in taken.labels

@@ -12,9 +12,11 @@ from tests.audited import FIRST, reviewed, serve
 from tests.released import BEGUN, decide, released_desk, released_template  # noqa: F401 -- fixtures
 from tests.small_client import configure
 from tests.weeks import week as ordinary
+from upkeep.chain import watch
 from upkeep.config import Rollback, load_agreement
 from upkeep.desk import desk_of
 from upkeep.errors import ConfigError
+from upkeep.incidents import Event, compose, incidents
 from upkeep.probation import SUBJECT, WEEKS, on_probation
 from upkeep.rates import Rate
 from upkeep.release import Action
@@ -91,10 +93,31 @@ def test_where_it_was_agreed_the_model_before_comes_back_by_itself(desk):
     automatic = desk_of(agreed)
     lived_through(automatic)
     last = review_week(automatic, FIRST + timedelta(weeks=6))
+    assert "`upkeep rollback northwind --to 1 --by NAME" in told_of_the_doubt(automatic)
     done = go_back_if_worse(automatic, last)
     assert (done.action, done.version, done.by) == (Action.ROLLBACK, "1", "probation")
+    told = told_of_the_doubt(automatic)  # to go back once more would be one model too far
+    assert "Version 1 has been put back into service; nothing is to be done." in told
+    assert "upkeep rollback" not in told
     assert go_back_if_worse(automatic, last) is None
     assert len(release_log(automatic)) == 3
+
+
+def test_a_model_that_cannot_come_back_by_itself_is_told_and_holds_up_no_review(desk):
+    automatic = desk_of(
+        desk.agreement.model_copy(update={"client": desk.client.model_copy(update={"rollback": Rollback.AUTOMATIC})})
+    )
+    key = "releases/models/1/known.jsonl"
+    desk.store.write(key, desk.store.read(key).replace(b'"output":"', b'"output":"x_'))
+    lived_through(automatic)
+    for one in desk.store.keys("incidents/"):
+        desk.store.delete(one)
+    watched = watch(automatic, FIRST + timedelta(weeks=5))
+    said = str(watched.went_back)
+    assert said.startswith("could not go back to version 1: client northwind: version 1 answers 10 of 10 known inputs")
+    assert said in incidents(desk)[-1].action
+    assert len(release_log(desk)) == 2
+    assert list(desk.store.keys("collections/"))
 
 
 def test_a_past_review_that_is_done_again_does_not_undo_what_a_person_did_since(desk):
@@ -109,6 +132,11 @@ def test_a_past_review_that_is_done_again_does_not_undo_what_a_person_did_since(
     back = roll_back(automatic, by="ada", reason="the requests were harder", at=moment - timedelta(hours=9), to="2")
     assert go_back_if_worse(automatic, review_week(automatic, moment + timedelta(days=3))) is None
     assert (in_service(automatic), release_log(automatic)[-1]) == ("2", back)
+
+
+def told_of_the_doubt(desk) -> str:
+    doubt = next(one for one in incidents(desk) if one.subject == SUBJECT)
+    return compose(desk, doubt, Event.OPENED).text
 
 
 def lived_through(desk):

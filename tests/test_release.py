@@ -131,6 +131,45 @@ def test_a_rollback_restores_the_model_before_and_keeps_who_and_why(desk):
         roll_back(desk, by="bob", reason="x", at=later, to="3")
 
 
+class FullDisk:
+    """A store that refuses the pointer."""
+
+    def __init__(self, store) -> None:
+        self.store = store
+
+    def __getattr__(self, name: str):
+        return getattr(self.store, name)
+
+    def write(self, key: str, data: bytes) -> None:
+        if key == "releases/current.json":
+            raise StoreError(f"{key}: no space left")
+        self.store.write(key, data)
+
+
+class NoTags(Registry):
+    """A registry that takes no tags."""
+
+    def tag(self, version: str, values) -> None:
+        raise StoreError(f"MLflow: 503 for version {version}")
+
+
+def test_a_rollback_that_failed_on_the_way_goes_back_one_model_and_no_further_when_it_is_run_again(desk):
+    approve(desk, "2026-03", by="ada", reason="looks right", at=DECIDED)
+    decide(desk, "2026-04", challenger="3", champion="2", at=DECIDED)
+    approve(desk, "2026-04", by="ada", reason="looks right", at=DECIDED)
+    with pytest.raises(StoreError, match="no space left"):
+        roll_back(replace(desk, store=FullDisk(desk.store)), by="bob", reason="complaints", at=DECIDED)
+    assert (in_service(desk), current_release(desk).version) == ("2", "3")
+    tagless = replace(desk, registry=NoTags(desk.registry.name, desk.registry.uri))
+    done = roll_back(tagless, by="bob", reason="complaints", at=DECIDED + timedelta(minutes=1))
+    assert (done.version, done.at) == ("2", desk.local(DECIDED))
+    agree(desk, "2")
+    assert roll_back(desk, by="bob", reason="complaints", at=DECIDED, to="2") == done
+    assert desk.registry.tags("3")["upkeep.rolled_back"].endswith(" by bob: complaints")
+    assert roll_back(desk, by="bob", reason="complaints", at=DECIDED, to="1").version == "1"
+    assert len(release_log(desk)) == 5
+
+
 def test_a_model_that_answers_otherwise_than_it_did_does_not_come_back(desk):
     approve(desk, "2026-03", by="ada", reason="looks right", at=DECIDED)
     key = "releases/models/1/known.jsonl"

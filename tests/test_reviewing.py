@@ -10,6 +10,7 @@ from io import StringIO
 
 import pytest
 
+from tests.released import decide as decided
 from tests.small_client import configure
 from tests.test_review_queue import Page, choose, decide, uri  # noqa: F401 -- a fixture
 from tests.texts import case, text
@@ -21,6 +22,7 @@ from upkeep.cases import Source
 from upkeep.collection import Fold
 from upkeep.desk import GOLDEN, Desk, open_desk
 from upkeep.doubtful import Doubt
+from upkeep.entitlement import Claim
 from upkeep.errors import SheetError
 from upkeep.log import Prediction
 from upkeep.log_files import write_predictions
@@ -155,6 +157,21 @@ def test_a_file_that_is_saved_again_while_it_is_taken_in_is_the_next_runs(desk):
     assert list(desk.store.keys("inbox/")) == []
 
 
+def test_a_file_of_a_run_that_was_killed_came_back_then_and_not_after_what_was_corrected_since(desk):
+    offer_cases(desk, PERIOD, MONDAY)
+    desk.store.write("inbox/ada.csv", filled(desk, n1=("reject", "")))
+    take_returns(desk, TUESDAY)
+    # as it was between the decisions and the record of the file
+    desk.store.write("inbox/ada.csv", filled(desk, n1=("reject", "")))
+    for key in desk.store.keys("returned/"):
+        desk.store.delete(key)
+    return_file(desk, filled(desk, n1=("accept", "")), name="corrected.csv", by="ada", at=TUESDAY + timedelta(days=1))
+    (again,) = take_returns(desk, TUESDAY + WEEK)
+    assert (again.name, again.decided) == ("ada.csv", 1)
+    assert len(list(desk.store.keys("reviewed/"))) == 2
+    assert str(decided_by(desk, TUESDAY + WEEK)["1"].decision) == "accept"
+
+
 def test_a_file_that_is_taken_away_while_it_is_taken_in_counts(desk):
     offer_cases(desk, PERIOD, MONDAY)
     desk.store.write("inbox/ada.csv", filled(desk, n1=("accept", "")))
@@ -195,7 +212,24 @@ def test_a_retrain_waits_for_people_until_every_case_is_decided(desk):
     return_file(desk, data, name="mine.csv", by="ada", at=TUESDAY)
     assert no_longer_waiting(desk, TUESDAY).reason == "scheduled"
     assert wait_for_review(desk, "2026-05", TUESDAY, "scheduled") is None
-    assert no_longer_waiting(desk, TUESDAY) is None
+
+
+def test_a_retrain_that_waited_and_was_killed_is_one_until_it_has_its_decision_and_goes_on_as_it_was_booked(desk):
+    offer_cases(desk, PERIOD, MONDAY)
+    assert wait_for_review(desk, "2026-05", MONDAY, "scheduled")
+    data = filled(desk, n1=("accept", ""), n2=("reject", ""), n6=("reject", ""))
+    return_file(desk, data, name="mine.csv", by="ada", at=TUESDAY)
+    assert no_longer_waiting(desk, TUESDAY).as_of == TUESDAY
+    assert wait_for_review(desk, "2026-05", TUESDAY, "scheduled") is None
+    # killed before it is booked, and after that: each later review finds it
+    assert no_longer_waiting(desk, TUESDAY + WEEK).as_of == TUESDAY + WEEK
+    records.save(desk.store, "claims/2026-05.json", Claim("2026-05", TUESDAY, "scheduled"))
+    found = no_longer_waiting(desk, TUESDAY + 5 * WEEK)  # June is no new retrain
+    assert (found.period, found.as_of, found.reason) == ("2026-05", TUESDAY, "scheduled")
+    corrected(desk, "2026-W19", "delivery_delay", MONDAY + WEEK)  # asked since: it does not wait for that
+    assert wait_for_review(desk, "2026-05", TUESDAY, "scheduled") is None
+    decided(desk, "2026-05", at=TUESDAY)
+    assert no_longer_waiting(desk, TUESDAY + WEEK) is None
 
 
 def corrected(desk: Desk, period: str, answer: str, at: datetime) -> Batch:

@@ -12,11 +12,14 @@ import pytest
 from tests.audited import agreed
 from tests.weeks import week
 from upkeep import records
+from upkeep.at_hand import rule_notes
+from upkeep.cases import Case, Source
 from upkeep.config import Relabel
 from upkeep.errors import RuleError
 from upkeep.quality import Confusion
 from upkeep.rates import Rate
 from upkeep.rules import Found, about_theme, contradictions, rule_of
+from upkeep.stages.in_force import rules_in_force
 from upkeep.stages.rules import decide_rule
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -131,3 +134,23 @@ def test_a_refused_rule_does_not_hold_and_an_unknown_one_is_named(desk):
     assert desk.rules(NOON) == []
     with pytest.raises(RuleError, match=f"no rule 'x', expected one of \\['{one.id}'\\]"):
         decide_rule(desk, "x", accepted=True, by="ada", at=NOON)
+
+
+def test_a_writer_s_rule_covers_the_answers_as_they_are_kept_and_one_that_covers_none_is_told(tmp_path, monkeypatch):
+    since = "2026-02-09"
+    rules = [
+        {"old": "Call us at +49 30 901820 now.\n", "new": " Write to a@acme.example.", "since": since},
+        {"old": "Write to [e-mail].", "new": "Use the portal.", "since": since},  # follows on the first
+        {"old": "Call us at once.", "new": "Wait.", "since": since},
+        {"old": "Ask 0301 901820.", "new": "Ask 0301 901821.", "since": since},
+    ]
+    desk = agreed(tmp_path, monkeypatch, task="generation", training="lora-chat", labels=[], relabel=rules)
+    case = Case("c1", "how can I reach you", "Call us at [phone] now.", Source.LAUNCH)
+    records.save_rows(desk.store, "cases/launch.jsonl", [case])
+    held = rules_in_force(desk, [case], {}, NOON)
+    assert [one.new for one in held if one.covers(case.answer, case.text)] == ["Write to [e-mail]."]
+    assert len(held) == 3  # the last one's answers are one and the same as they are kept
+    assert rule_notes(desk) == [
+        "relabel.2: covers no case: none that it is for has the answer 'Call us at once.'",
+        "relabel.3: old and new are both 'Ask [number].' once personal data is taken out",
+    ]

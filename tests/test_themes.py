@@ -105,6 +105,7 @@ def test_a_text_belongs_to_the_theme_whose_centre_is_near_or_to_none():
     about = [found[at].right if at is not None else None for at in nearest(found, vectors)]
     assert about == ["tents", "repairs", None]
     assert nearest([], vectors) == [None] * 3
+    assert nearest(found, vectors[:, :10]) == [None] * 3  # another model's
 
 
 def test_the_themes_of_a_week_are_recorded_once_and_told_from_those_of_the_week_before(tmp_path, monkeypatch):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import dropwhile, pairwise
 
 import pytest
 from hypothesis import given
@@ -29,6 +29,14 @@ def test_one_message_is_the_text_it_is():
     assert turns("Where is my parcel?") == [Turn(Role.USER, "Where is my parcel?")]
 
 
+def test_a_greeting_is_no_part_of_a_request_and_makes_no_two_of_them_alike():
+    hello = {"role": "assistant", "content": "Welcome to Acme! Please write no card numbers here. How can I help you?"}
+    assert request_of([hello, ASKED]) == request_of([hello, hello, ASKED]) == "Where is my parcel?"
+    assert request_of([hello, ASKED, ANSWERED, TOLD]) == request_of([ASKED, ANSWERED, TOLD])
+    kept_before = f"{MARK}assistant: {hello['content']}\n{MARK}user: Where is my parcel?"
+    assert turns(kept_before) == [Turn(Role.USER, "Where is my parcel?")]
+
+
 @given(said=spoken, last=words)
 def test_what_is_kept_is_what_was_said(said, last):
     given = [{"role": role, "content": content} for role, content in [*said, (Role.USER, last)]]
@@ -37,8 +45,9 @@ def test_what_is_kept_is_what_was_said(said, last):
     assert request_of(messages(kept)) == kept  # a log that is written and read again
     assert found[-1].role is Role.USER
     assert all(one.role is not other.role for one, other in pairwise(found))
+    asked = list(dropwhile(lambda one: one["role"] is Role.ASSISTANT, given))
     for role in Role:
-        spoke = "\n".join(one["content"].replace(MARK, " ").strip() for one in given if one["role"] == role)
+        spoke = "\n".join(one["content"].replace(MARK, " ").strip() for one in asked if one["role"] == role)
         heard = "\n".join(one.said for one in found if one.role is role)
         assert heard.split() == spoke.split()
 

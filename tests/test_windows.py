@@ -38,6 +38,7 @@ from upkeep import log, scan, windows
 from upkeep.adapters.store import open_store
 from upkeep.log import LogMapping, Outcome, OutcomeSource, Prediction, Sample, lot, sample
 from upkeep.log_files import read_window, write_outcomes, write_predictions
+from upkeep.log_lines import own_file
 from upkeep.periods import Cadence, Window, period
 from upkeep.plain import VISIBLE
 from upkeep.store import Store
@@ -436,6 +437,14 @@ def test_what_is_half_written_or_foreign_is_made_again(store, name, data):
 def test_another_mapping_reads_the_days_again(store):
     store.write(f"{FIRST_DAY}/a.jsonl", jsonl(THEIRS))
     assert [requests(counted(store)), requests(counted(store, mapping=ZENDESK))] == [0, 1]
+
+
+def test_what_upkeep_wrote_into_the_log_of_a_client_with_other_names_is_read_as_it_was_written(store):
+    write_outcomes(store, [outcome("p1", MONDAY)], name=own_file("2026-W48", "0" * 12))
+    write_outcomes(store, [outcome("p1", MONDAY)], name="theirs")
+    found = counted(store, mapping=ZENDESK)
+    assert (found.orphan_outcomes, [row.file for row in found.quarantined]) == (1, [f"{FIRST_OUTCOMES}/theirs.jsonl"])
+    assert found == row_by_row(store, mapping=ZENDESK)
 
 
 def test_an_id_doubled_across_days_is_quarantined_as_it_stands_in_its_file(store):

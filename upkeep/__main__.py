@@ -130,7 +130,7 @@ def _data_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]
 
 def _check(options: argparse.Namespace) -> None:  # noqa: ARG001 -- every command takes its options
     from upkeep.apart import check_apart
-    from upkeep.at_hand import base_notes, check_own_functions
+    from upkeep.at_hand import base_notes, check_own_functions, rule_notes
     from upkeep.config import client_names, load_agreement, relabel_notes
     from upkeep.desk import desk_of
 
@@ -144,9 +144,9 @@ def _check(options: argparse.Namespace) -> None:  # noqa: ARG001 -- every comman
         check_apart(folder, desk, desks[:at])
         check_own_functions(folder, desk.client)
     print(f"{folder}: {len(tiers.tiers)} tiers and {len(found)} clients are valid")
-    for agreement in found:
-        print(f"  {agreement.client.client}: tier {agreement.client.tier}, {agreement.tier.name}; home {home()}")
-        for note in [*relabel_notes(agreement.client), *base_notes(agreement.client)]:
+    for desk in desks:
+        print(f"  {desk.client.client}: tier {desk.client.tier}, {desk.tier.name}; home {home()}")
+        for note in [*relabel_notes(desk.client), *rule_notes(desk), *base_notes(desk.client)]:
             print(f"    look at {note}")
 
 
@@ -163,8 +163,7 @@ def _onboard(options: argparse.Namespace) -> None:
         print(f"  look at {note}")
     made = onboard(desk, cases=cases, golden=golden, as_of=as_of(options), seed=options.seed, progress=OnTerminal())
     print(f"{options.client}: version {made.version} is in service, trained on {made.trained_on:,} cases")
-    hidden = load(desk.store, REDACTED, Redaction)
-    print(f"  personal data taken out of {hidden.cases:,} cases and {hidden.golden:,} golden items")
+    print(f"  {load(desk.store, REDACTED, Redaction)}")
 
 
 def _review(options: argparse.Namespace) -> None:
@@ -271,9 +270,14 @@ def _report(options: argparse.Namespace) -> None:
 
 def _retrain(options: argparse.Namespace) -> None:
     from upkeep.chain import retrain
+    from upkeep.entitlement import Claim
+    from upkeep.stages.contract import goes_on, is_included
 
-    desk = desk_of(options.client)
-    made = retrain(desk, as_of(options), reason=options.reason, seed=options.seed, progress=OnTerminal())
+    desk, at = desk_of(options.client), as_of(options)
+    included = is_included(desk, at, options.reason)
+    if isinstance(included, Claim) and (going_on := goes_on(desk, included, at)):
+        print(f"{options.client}: {going_on}")
+    made = retrain(desk, at, reason=options.reason, seed=options.seed, progress=OnTerminal())
     _told(options.client, made)
     announce_changes(desk)
 

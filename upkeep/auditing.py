@@ -19,6 +19,7 @@ from upkeep.desk import Desk
 from upkeep.errors import BaseModelError, SheetError
 from upkeep.log import Outcome, Prediction
 from upkeep.log_files import write_outcomes
+from upkeep.log_lines import own_file
 from upkeep.looking import edge_cases
 from upkeep.periods import Cadence, Window, last_full
 from upkeep.sheet import Rejected
@@ -95,7 +96,7 @@ def return_audit(desk: Desk, data: bytes, *, at: datetime) -> Returned:
     if done:
         return done
     answers = understand(sheet, asked=drawn.asked, client=desk.client, at=desk.local(at))
-    write_outcomes(desk.store, answers.outcomes, name=f"audit-{sheet.week}-{digest}")
+    write_outcomes(desk.store, answers.outcomes, name=own_file(sheet.week, digest))
     back = Returned(sheet.week, desk.local(at), len(answers.outcomes), answers.blank, answers.rejected)
     records.save(desk.store, record, back)
     return back

@@ -13,7 +13,7 @@ from upkeep.auditing import draw_audit
 from upkeep.beginning import require_log
 from upkeep.charts import chart_review
 from upkeep.desk import Desk, open_desk
-from upkeep.entitlement import ChangeOrder, Included
+from upkeep.entitlement import ChangeOrder, Claim
 from upkeep.incidents import note_incidents
 from upkeep.monitoring import Review
 from upkeep.periods import Cadence, last_full
@@ -25,7 +25,7 @@ from upkeep.stages.collection import collect_cases
 from upkeep.stages.comparison import Decision, compare_models
 from upkeep.stages.contract import book_retrain, due, is_included, order_if_extra
 from upkeep.stages.finetuning import train_challenger
-from upkeep.stages.monitoring import follow_themes, go_back_if_worse, review_week
+from upkeep.stages.monitoring import NoWayBack, follow_themes, go_back_if_worse, review_week
 from upkeep.stages.release import settle
 from upkeep.stages.reviewing import Returned, Waiting, no_longer_waiting, offer_cases, take_returns, wait_for_review
 from upkeep.stages.rules import propose_rules
@@ -34,11 +34,14 @@ from upkeep.tiers import Work
 
 
 class Watched(NamedTuple):
-    """What a week's review found, and what was done: returns taken in, the model before put back, an order opened."""
+    """What a week's review found, and what was done: returns taken in, the model before put back, an order opened.
+
+    `went_back` says why where the model before was to come back and could not.
+    """
 
     review: Review
     returned: list[Returned]
-    went_back: Entry | None
+    went_back: Entry | NoWayBack | None
     order: ChangeOrder | None
 
 
@@ -58,7 +61,7 @@ def run_due(client: str, as_of: datetime, *, seed: int = 0, progress: Progress =
             watch(desk, as_of)
             waited = no_longer_waiting(desk, as_of)
             if waited:
-                retrain(desk, as_of, reason=waited.reason, seed=seed, progress=progress)
+                retrain(desk, waited.as_of, reason=waited.reason, seed=seed, progress=progress)
             for one in open_use_cases(desk, as_of):
                 if one.waiting is None:
                     variant(desk, one.use_case.label, [], as_of, reason=one.use_case.reason, progress=progress)
@@ -73,8 +76,8 @@ def watch(desk: Desk, as_of: datetime) -> Watched:
     settle(desk)
     returned = take_returns(desk, as_of)
     found = review_week(desk, as_of)
-    note_incidents(desk, found)
     went_back = go_back_if_worse(desk, found)
+    note_incidents(desk, found, went_back if isinstance(went_back, NoWayBack) else None)
     propose_rules(desk, found)
     follow_themes(desk, found)
     chart_review(desk, found)
@@ -95,21 +98,22 @@ def retrain(
 ) -> Decision | ChangeOrder | Waiting:
     """Collect, fine-tune, compare and decide; a retrain the tier does not include becomes a change order.
 
-    Where the client wants every case reviewed first, it waits for that and uses nothing up.
+    Where the client wants every case reviewed first, it waits for that and uses nothing up. One of the same period that
+    was booked and never got to its decision goes on, as it was booked.
     """
     included = is_included(desk, as_of, reason)
-    if isinstance(included, Included):
+    if isinstance(included, Claim):
         take_returns(desk, as_of)
-        collect_cases(desk, included.period, as_of, progress=progress)
-        offer_cases(desk, included.period, as_of)
-        waiting = wait_for_review(desk, included.period, as_of, reason)
+        collect_cases(desk, included.period, included.as_of, progress=progress)
+        offer_cases(desk, included.period, included.as_of)
+        waiting = wait_for_review(desk, included.period, included.as_of, reason)
         if waiting:
             return waiting
     booked = book_retrain(desk, as_of, reason)
     if isinstance(booked, ChangeOrder):
         return booked
-    train_challenger(desk, booked.period, as_of, seed=seed, progress=progress)
-    decision = compare_models(desk, booked.period, as_of, reason=reason, progress=progress)
+    train_challenger(desk, booked.period, booked.as_of, seed=seed, progress=progress)
+    decision = compare_models(desk, booked.period, booked.as_of, reason=booked.reason, progress=progress)
     return apply_decision(desk, decision)
 
 

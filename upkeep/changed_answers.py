@@ -166,7 +166,9 @@ def _grown(recent: Sequence[Rate], before: Sequence[Rate]) -> float:
 
 
 def _named_as(weeks: Sequence[Figures], label: str) -> Rate:
-    return Rate(sum(one.unknown_labels.get(label, 0) for one in weeks), sum(one.labelled.hits for one in weeks))
+    """Of the labelled requests; records written before both were of one model may have more of the label."""
+    named = (min(one.unknown_labels.get(label, 0), one.labelled.hits) for one in weeks)
+    return Rate(sum(named), sum(one.labelled.hits for one in weeks))
 
 
 def _fits_none(weeks: Sequence[Figures]) -> Rate:

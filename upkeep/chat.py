@@ -1,7 +1,8 @@
 """How do a request and its answer become the tokens of a chat?
 
 By the base model's own chat template. Prompt and answer are turned into tokens apart from each other, so that a model
-is taught on the very tokens that it gets in service.
+is taught on the very tokens that it gets in service. The tokens that set turns apart are the template's alone: where
+people write them, they are broken up.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from bisect import bisect_left, insort
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 from upkeep.errors import BaseModelError
@@ -72,10 +73,7 @@ class Chat:
         Of a conversation that is too long the oldest turns are left out, of a single turn the end. Raises
         BaseModelError where the template leaves no room for any of it.
         """
-        said = turns(request)
-        while said[0].role is Role.ASSISTANT:  # a greeting: many templates begin with a user's turn
-            del said[0]
-        whole = said
+        said = whole = turns(request)
         tokens = self._tokens(self._rendered(said))
         while len(tokens) > self.max_tokens and len(said) > 1:
             said = shortened(said)
@@ -93,7 +91,7 @@ class Chat:
     def lesson(self, request: str, answer: str) -> Lesson:
         """A request with the answer to learn; of one that is too long, the beginning."""
         prompt = self.prompt(request)
-        tokens = [*self._tokens(answer.strip()), self.stop]
+        tokens = [*self._tokens(self._broken_up(answer.strip())), self.stop]
         return Lesson(
             prompt.tokens, tokens[: self.max_new_tokens], prompt.cut, answer_cut=len(tokens) > self.max_new_tokens
         )
@@ -116,7 +114,7 @@ class Chat:
         from jinja2 import TemplateError
 
         messages = [{"role": "system", "content": self.system_prompt}] if self.system_prompt else []
-        messages += [{"role": role.value, "content": words} for role, words in said]
+        messages += [{"role": role.value, "content": self._broken_up(words)} for role, words in said]
         if answer is not None:
             messages.append({"role": "assistant", "content": answer})
         try:
@@ -129,6 +127,20 @@ class Chat:
         except (TemplateError, ValueError) as exc:
             raise BaseModelError(f"the base model's chat template cannot be used: {exc}") from exc
         return str(text)
+
+    @cached_property
+    def _marks(self) -> re.Pattern[str]:
+        """Special tokens, and those that look like one: `<think>` is none by name, a word that was added is a word."""
+        added = self.tokenizer.added_tokens_decoder.values()
+        alike = {one.content for one in added if one.special or not one.content[:1].isalnum()}
+        marks = [one for one in {*self.tokenizer.all_special_tokens, *alike} if one.strip()]
+        return re.compile("|".join(map(re.escape, sorted(marks, key=len, reverse=True))) or r"(?!)")
+
+    def _broken_up(self, said: str) -> str:
+        """What somebody said, as words only: nobody ends a turn, or begins one of another's, by what he writes."""
+        while self._marks.search(said):
+            said = self._marks.sub(lambda found: f"{found[0][0]} {found[0][1:]}" if len(found[0]) > 1 else " ", said)
+        return said
 
     def _tokens(self, text: str) -> list[int]:
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
@@ -162,6 +174,13 @@ def pack(lessons: Sequence[Lesson], *, capacity: int) -> list[Pack]:
         packed[number].append(lesson)
         insort(rooms, (room - lesson.size, number))
     return [_joined(group) for group in packed]
+
+
+def unpacked(joined: Pack) -> list[Pack]:
+    """Each lesson of a pack as a sequence of its own."""
+    starts = [at for at, position in enumerate(joined.positions) if position == 0]
+    ends = [*starts[1:], len(joined.tokens)]
+    return [Pack(*(part[start:end] for part in joined)) for start, end in zip(starts, ends, strict=True)]
 
 
 def _joined(lessons: Sequence[Lesson]) -> Pack:

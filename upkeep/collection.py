@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from upkeep.alike import Pair, alike
 from upkeep.cases import Case, Marked, Source, normalise, succession
+from upkeep.closeness import judge_of
 from upkeep.config import Client, PersonalData
 from upkeep.doubtful import doubts_of
 from upkeep.log import LogWindow, Outcome, OutcomeSource, Prediction, facets
@@ -52,13 +53,14 @@ class Taken:
 class Collected:
     """New cases, what was folded into a case, and what all of it was taken from, as `Taken` has it.
 
-    `redacted` counts personal data by its kind.
+    `redacted` counts personal data in requests by its kind, `redacted_answers` the answers of which some was a part.
     """
 
     cases: tuple[Case, ...]
     folds: tuple[Fold, ...] = ()
     taken: dict[str, str | None] = field(default_factory=dict)
     redacted: dict[PersonalData, int] = field(default_factory=dict)
+    redacted_answers: int = 0
 
     @property
     def without_answer(self) -> int:
@@ -77,12 +79,13 @@ class Collected:
 
 
 class _Told(NamedTuple):
-    """A prediction and all that was said about it, and what that comes to."""
+    """A prediction and all that was said about it, and what that comes to, with personal data in it or not."""
 
     prediction: Prediction
     said: Sequence[Outcome]
     right: bool
     answer: str
+    personal: bool = False
 
     @property
     def drawn(self) -> bool:
@@ -172,7 +175,8 @@ def collect(
         newest[texts[row]] = _Known(case.id, case.like or case.id, case.answer, new=True)
         cases.append(case)
     folds = tuple(Fold(case, n, wrong[case], at, case in drawn) for case, n in folded.items())
-    return Collected(tuple(cases), folds, took, {kind: n for kind, n in redacted.counts.items() if n})
+    hidden = {kind: n for kind, n in redacted.counts.items() if n}
+    return Collected(tuple(cases), folds, took, hidden, sum(one.personal for one in told))
 
 
 def first_day(keys: Iterable[str]) -> datetime | None:
@@ -190,6 +194,7 @@ def _day(key: str) -> datetime | None:
 
 def _told(window: LogWindow, earlier: _Earlier, client: Client) -> tuple[list[_Told], dict[str, str | None]]:
     """What was said that is new, and of which predictions that was taken."""
+    judge = judge_of(client.writing)
     told: list[_Told] = []
     took: dict[str, str | None] = {}
     for prediction in window.predictions:
@@ -201,7 +206,7 @@ def _told(window: LogWindow, earlier: _Earlier, client: Client) -> tuple[list[_T
             continue
         if answer is not None:
             one = _Told(prediction, said, right, answer)
-            one = _written(one, client) if client.free_text else one
+            one = _written(one, client, judge) if client.free_text else one
             if earlier.has(one):
                 continue
             told.append(one)
@@ -213,20 +218,24 @@ def _digest(answer: str | None) -> str | None:
     return None if answer is None else hashlib.sha256(answer.encode()).hexdigest()[:12]
 
 
-def _written(one: _Told, client: Client) -> _Told:
-    """The same of answers that are texts: without personal data, and right where somebody said so.
+def _written(one: _Told, client: Client, judge: Callable[[str, str, str], bool]) -> _Told:
+    """The same of answers that are texts: without personal data or space around them, and right where somebody said so.
 
-    A better wording makes no wrong answer of the given one.
+    A better wording makes no wrong answer of the given one: where nobody said so, it is right by the agreed measure.
     """
-    texts = (one.prediction.output or "", one.answer, *(said.answer or "" for said in one.said))
-    given, answer, *answers = redact_cases(texts, client.redaction).texts
+    output, wanted = one.prediction.output, one.answer.strip()
+    texts = (one.prediction.input, output or "", wanted, *(said.answer or "" for said in one.said))
+    request, given, answer, *answers = redact_cases(texts, client.redaction).texts
     judged = [said.correct for said in one.said if said.correct is not None]
-    prediction = replace(one.prediction, output=None if one.prediction.output is None else given)
+    if not judged and output is not None:
+        judged = [judge(request, answer, given)]
+    right = judged[-1] if judged else one.right
+    prediction = replace(one.prediction, output=None if output is None else given)
     said = [
         replace(said, answer=None if said.answer is None else text)
         for said, text in zip(one.said, answers, strict=True)
     ]
-    return _Told(prediction, said, judged[-1] if judged else one.right, answer)
+    return _Told(prediction, said, right, answer, personal=answer != wanted)
 
 
 def earlier_like(texts: Sequence[str], known: Sequence[str], *, progress: Progress = silent) -> dict[int, str]:

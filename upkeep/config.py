@@ -220,6 +220,11 @@ class Client(Strict):
     out_of_scope_label: Label = Field(default="oos", description="the right answer when no label is right")
     new_labels: NewLabels = NewLabels.LEARN
     base_model: BaseModelConfig
+    eyes: BaseModelConfig | None = Field(
+        default=None,
+        description="encoder that reads requests for themes, edge cases and input shift; None: base_model. "
+        "A model that writes is no good one: with it no rule may have a theme",
+    )
     training: Name
     store: str = Field(min_length=1, description="absolute folder, folder under UPKEEP_HOME, or s3://bucket/prefix")
     store_endpoint: str | None = None
@@ -304,6 +309,13 @@ class Client(Strict):
             if held and rule.new not in known:
                 wanted = f"one of labels {list(self.labels)} or {self.out_of_scope_label!r}"
                 raise ValueError(f"relabel.{at}.new: found {rule.new!r}, expected {wanted}: new_labels is 'hold'")
+        return self
+
+    @model_validator(mode="after")
+    def _themes_are_seen_by_an_encoder(self) -> Self:
+        for at, rule in enumerate(self.relabel):
+            if rule.theme and self.free_text and self.eyes is None:
+                raise ValueError(f"eyes: found none, expected an encoder: relabel.{at} is for a theme")
         return self
 
     @property

@@ -19,7 +19,7 @@ from upkeep.log_files import log_size, read_window
 from upkeep.periods import Window, localise
 from upkeep.recipes import HeadRecipe, Recipe
 from upkeep.records import load, load_rows
-from upkeep.rules import Found
+from upkeep.rules import Found, as_kept
 from upkeep.scan import SMALL
 from upkeep.store import Store, address
 from upkeep.tally import Tally, tally
@@ -112,8 +112,13 @@ class Desk:
         return sorted(found, key=lambda one: (one.proposed, one.id))
 
     def rules(self, moment: datetime) -> list[Relabel]:
-        """The relabel rules known at a moment: those in the client's config, and those that were accepted by then."""
-        return [*self.client.relabel, *(one.rule for one in self.found_rules() if one.holds(moment))]
+        """The relabel rules known at a moment: those in the client's config, and those that were accepted by then.
+
+        One whose two answers are the same without personal data changes nothing and is left out.
+        """
+        known = [*self.client.relabel, *(one.rule for one in self.found_rules() if one.holds(moment))]
+        kept = (as_kept(rule, self.client) for rule in known)
+        return [rule for rule in kept if rule.old != rule.new]
 
     def claims(self) -> dict[str, Claim]:
         """The retrains already booked, by period."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -17,18 +17,11 @@ RETRAIN = "a retrain"
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One retrain that was used up: the period it belongs to, when it was asked for, and why."""
+    """One retrain that is part of the contract: the period it is booked on, as of when it is done, and why."""
 
     period: str
     as_of: datetime
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Included:
-    """The work is part of the contract; `period` is what it is booked on."""
-
-    period: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +70,19 @@ def with_reasons(order: ChangeOrder, asked: Iterable[Asked]) -> ChangeOrder:
 
 
 def entitled(
-    tier: Tier, *, as_of: datetime, zone: ZoneInfo, claims: Mapping[str, Claim], reason: str
-) -> Included | ChangeOrder:
-    """Is a retrain at `as_of` included? `claims` are those already used, by period.
+    tier: Tier,
+    *,
+    as_of: datetime,
+    zone: ZoneInfo,
+    claims: Mapping[str, Claim],
+    reason: str,
+    undecided: Collection[str] = (),
+) -> Claim | ChangeOrder:
+    """Is a retrain at `as_of` included? `claims` are those already booked, by period.
 
-    Asking again for the same moment is the same retrain; asking for another one in a used period is a change order. A
-    period is used by any retrain in it, also by one of the months or the quarter that another tier included.
+    Asking again for the same moment is the same retrain, and so is asking while the period's one is `undecided`: it
+    goes on as of the moment that it was booked for. Asking for another one in a used period is a change order. A period
+    is used by any retrain in it, also by one of the months or the quarter that another tier included.
     """
     cadence = tier.retrain
     if cadence is None:
@@ -90,10 +90,12 @@ def entitled(
         return ChangeOrder(key, as_of, reason, f"tier {tier.name!r} includes no retrain", None)
     key = period(as_of, cadence, zone).key
     used = [one for one in claims.values() if period(one.as_of, cadence, zone).key == key]
+    if not used:
+        return Claim(key, as_of, reason)
     # in UTC: a time read back has a fixed offset, and in the repeated hour Python calls no two zones' times equal
-    same = next((one for one in used if one.as_of.timestamp() == as_of.timestamp()), None)
-    if same or not used:
-        return Included(same.period if same else key)
+    same = [one for one in used if one.period in undecided or one.as_of.timestamp() == as_of.timestamp()]
+    if same:
+        return same[0]
     first = min(used, key=lambda one: one.as_of.timestamp())
     why = f"the {cadence.value} retrain of {key} was used on {first.as_of:%Y-%m-%d} ({first.reason})"
     return ChangeOrder(key, as_of, reason, why, next_start(as_of, cadence, zone))

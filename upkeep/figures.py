@@ -44,7 +44,7 @@ class Figures:
     """A week in figures. Quality is counted on `basis` and for `model_version`, the one in service at its end
     (`Tally.newest`).
 
-    So are `calibration` and `confusion`. Latency is of all requests, within 5 %; `label_delay` counts labelled requests
+    So are `calibration` and `confusion`; `labelled` and `unknown_labels` are of that model too. Latency is of all requests, within 5 %; `label_delay` counts labelled requests
     by the whole days until something was said. `out_of_scope` is the share of the checked requests that no label fits.
     `confidences` counts requests of that model by the tenth of their confidence (0..9), `treated` those checked and
     rightly treated. `days` counts all requests by the client's day, `utc_days` by UTC day, `versions` by the model that
@@ -121,7 +121,7 @@ def figures_of(counted: Tally, client: Client) -> Figures:
         labelled=coverage,
         mean_confidence=sum(group.count.confidence for group in current) / SCALE / requests if current else None,
         label_mix=_mix((group.cell.output or "", group) for group in groups),
-        unknown_labels=_mix((group.answer, group) for group in groups if group.answer and group.answer not in known),
+        unknown_labels=_mix((group.answer, group) for group in current if group.answer and group.answer not in known),
         quarantined=dict(Counter(row.subject for row in counted.quarantined).most_common()),
         orphan_outcomes=counted.orphan_outcomes,
         latency_p50_ms=latency_at(counted, 0.5),

@@ -19,6 +19,7 @@ from upkeep.errors import BaseModelError
 from upkeep.hardware import device, dtype
 from upkeep.manifest import Answer, Manifest, sealed, unsealed
 from upkeep.progress import Progress, silent
+from upkeep.redaction import has_placeholder
 from upkeep.shared import SharedBase, save_adapter
 
 if TYPE_CHECKING:
@@ -107,7 +108,8 @@ class Generator:
         counted = logs[: end + 1]  # that it ends there is part of the answer
         confidence = math.exp(sum(counted) / len(counted))
         text = str(self.chat.tokenizer.decode(tokens[:end], skip_special_tokens=True)).strip()
-        return Answer(text, confidence, bool(text) and confidence >= self.manifest.threshold)
+        sure = confidence >= self.manifest.threshold
+        return Answer(text, confidence, bool(text) and sure and not has_placeholder(text))
 
 
 class _Sureness:

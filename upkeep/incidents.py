@@ -2,7 +2,7 @@
 
 An incident is one trouble from the week that opened it until there is evidence that it is over: an alarm of an agreed
 figure, or a change of another kind. It is recorded as `incidents/<week>-<subject>` in the client's store before anybody
-is told, and says whom it has been told to.
+is told; incidents-told/ has one empty note for each event and channel that has been delivered.
 """
 
 from __future__ import annotations
@@ -22,20 +22,25 @@ from upkeep.monitoring import Metric, Review, Status, as_known
 from upkeep.periods import week
 from upkeep.probation import SUBJECT
 from upkeep.redaction import shown
+from upkeep.release import Action
 from upkeep.slug import slug
-from upkeep.stages.monitoring import HISTORY, reviews
+from upkeep.stages.monitoring import HISTORY, NoWayBack, reviews
+from upkeep.stages.release import release_log
 from upkeep.tally import opinions
 from upkeep.trouble import Change, Kind
 from upkeep.truth import Truth, settle
 
 FOLDER = "incidents/"
+TOLD = "incidents-told/"
 EXAMPLES = 3
 NEWS = timedelta(weeks=4)
 """What has been over for longer is no news any more."""
 RETRAIN = "We recommend a retrain."
 GO_BACK = (
-    "We recommend to go back to the version before (`upkeep rollback`), unless the requests themselves have got harder."
+    "We recommend to go back to the version before (`upkeep rollback {client} --to {version} --by NAME --reason WHY`), "
+    "unless the requests themselves have got harder."
 )
+GONE_BACK = "Version {version} has been put back into service; nothing is to be done."
 CURED_BY_A_RETRAIN = {Kind.POLICY, Kind.NEW_CATEGORY, Kind.OUT_OF_SCOPE, Kind.CALIBRATION}
 
 
@@ -48,10 +53,10 @@ class Event(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """One trouble from its first week to its end; `told` lists `<event> <where>` for all that has been delivered.
+    """One trouble from its first week to its end.
 
     `subject` is the agreed figure or what has changed, and then `change` is what was found. `stored_as` is the name
-    that its record has in the store: one of before keeps its own.
+    that its record has in the store: one of before keeps its own, and lists in `told` what was delivered of it then.
     """
 
     subject: str
@@ -101,18 +106,30 @@ def open_incidents(desk: Desk, as_of: datetime) -> list[Incident]:
     return sorted(found, key=lambda one: one.opened)
 
 
-def note_incidents(desk: Desk, found: Review) -> list[Incident]:
-    """Record what a review opened and closed; returns the incidents it touched. Safe to run again."""
+def note_incidents(desk: Desk, found: Review, stuck: NoWayBack | None = None) -> list[Incident]:
+    """Record what a review opened and closed; returns the incidents it touched. Safe to run again.
+
+    `stuck` is why the model before did not come back by itself.
+    """
     known = incidents(desk)
-    still_open = [one for one in known if one.closed is None and one.opened <= found.as_of]
+    # a past week may be reviewed again, or this one by a run after one that was killed: what was open by then
+    then_open = [
+        one for one in known if one.opened <= found.as_of and (one.closed is None or one.closed >= found.as_of)
+    ]
+    still_open = [one for one in then_open if one.closed is None]
     weeks = _weeks(desk, found) if any(one.change for one in still_open) else []
     ends = {one.key: end for one in still_open if (end := _end(one, found, weeks, desk))}
     ended = [replace(one, closed=found.as_of, end=ends[one.key]) for one in still_open if one.key in ends]
-    going_on = {one.subject for one in still_open if one.change or one.key not in ends}
+    over = ends.keys() | {one.key for one in then_open if one.closed == found.as_of}
+    going_on = {one.subject for one in then_open if one.change or one.key not in over}
     there = {(one.week, one.subject) for one in known}
-    begun = [one for one in _troubles(found) if one.subject not in going_on and (one.week, one.subject) not in there]
+    begun = [
+        one for one in _troubles(found, stuck) if one.subject not in going_on and (one.week, one.subject) not in there
+    ]
     new = [replace(one, examples=_examples(desk, found, one.subject)) for one in begun]
-    return [_save(desk, one) for one in (*ended, *new)]
+    for one in ended:
+        records.save(desk.store, _record(one.key), one)
+    return [*ended, *(records.create(desk.store, _record(one.key), one) for one in new)]
 
 
 def untold(desk: Desk, channels: Sequence[str]) -> list[tuple[Incident, Event, str]]:
@@ -120,21 +137,20 @@ def untold(desk: Desk, channels: Sequence[str]) -> list[tuple[Incident, Event, s
 
     A channel that is new is not sent what was over long before the newest review.
     """
-    newest = reviews(desk, newest=1)
+    newest, told = reviews(desk, newest=1), set(desk.store.keys(TOLD))
     return [
         (one, event, channel)
         for one in incidents(desk)
         if one.closed is None or not newest or one.closed > newest[0].as_of - NEWS
         for event in one.events
         for channel in channels
-        if f"{event} {channel}" not in one.told
+        if f"{event} {channel}" not in one.told and _note(one.key, event, channel) not in told
     ]
 
 
 def mark_told(desk: Desk, key: str, event: Event, channel: str) -> None:
-    """Remember that an event has reached a channel."""
-    now = _load(desk, key)
-    _save(desk, replace(now, told=(*now.told, f"{event} {channel}")))
+    """Remember that an event has reached a channel, beside the incident, which a review may be closing meanwhile."""
+    desk.store.write(_note(key, event, channel), b"")
 
 
 def compose(desk: Desk, incident: Incident, event: Event) -> Alert:
@@ -156,14 +172,16 @@ def compose(desk: Desk, incident: Incident, event: Event) -> Alert:
     return Alert(desk.client.client, incident.key, event, title, "\n".join(lines) + "\n")
 
 
-def _troubles(found: Review) -> list[Incident]:
+def _troubles(found: Review, stuck: NoWayBack | None) -> list[Incident]:
     """Each trouble that a review has found, as the incident that it would begin."""
     version, at = found.figures.model_version, found.as_of
     alarms = [Incident(one.metric.value, one.weeks[0], version, at, one.text, RETRAIN) for one in found.alerts]
     changes = [Incident(subject_of(one), found.week, version, at, one.text, one.action, one) for one in found.changes]
     doubt = found.probation
     if doubt and doubt.worse:
-        changes.append(Incident(SUBJECT, found.week, version, at, str(doubt), GO_BACK))
+        action = GO_BACK.format(client=found.client, version=doubt.previous)
+        action += f" By itself it {stuck}." if stuck else ""
+        changes.append(Incident(SUBJECT, found.week, doubt.version, at, str(doubt), action))
     return alarms + changes
 
 
@@ -183,6 +201,8 @@ def subject_of(change: Change) -> str:
 
 def _end(incident: Incident, found: Review, weeks: Sequence[Week], desk: Desk) -> str | None:
     """Why an incident is over, or None while it goes on."""
+    if incident.change and incident.change.kind is Kind.DATA and incident.subject in map(subject_of, found.changes):
+        return None
     if incident.change:
         return why_over(incident.change, opened=incident.week, weeks=weeks, client=desk.client)
     version = found.figures.model_version
@@ -198,12 +218,19 @@ def _end(incident: Incident, found: Review, weeks: Sequence[Week], desk: Desk) -
 
 
 def _load(desk: Desk, key: str) -> Incident:
-    return replace(records.load(desk.store, f"{FOLDER}{key}.json", Incident), stored_as=key)
+    """A recorded incident; to go back is recommended no more once that is done: it would lead one version too far."""
+    one = replace(records.load(desk.store, _record(key), Incident), stored_as=key)
+    last = release_log(desk)[-1:] if one.subject == SUBJECT else []
+    back = [it for it in last if it.action is Action.ROLLBACK and it.previous == one.model_version]
+    return replace(one, action=GONE_BACK.format(version=back[0].version)) if back else one
 
 
-def _save(desk: Desk, incident: Incident) -> Incident:
-    records.save(desk.store, f"{FOLDER}{incident.key}.json", incident)
-    return incident
+def _record(key: str) -> str:
+    return f"{FOLDER}{key}.json"
+
+
+def _note(key: str, event: Event, channel: str) -> str:
+    return f"{TOLD}{key}-{event}-{channel}"
 
 
 def _examples(desk: Desk, found: Review, subject: str) -> tuple[str, ...]:

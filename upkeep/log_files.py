@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from upkeep.errors import StoreError
 from upkeep.log import LogMapping, LogWindow, Outcome, Prediction, Quarantined, as_utc, utc_days
-from upkeep.log_lines import OUTCOMES, PREDICTIONS, Found, Kind, Row, file_lines, is_data, judge_line
+from upkeep.log_lines import OUTCOMES, PREDICTIONS, Found, Kind, Row, file_lines, is_data, judge_line, mapping_in
 from upkeep.periods import Window
 from upkeep.store import Store, write_jsonl
 
@@ -88,14 +88,15 @@ def _read_outcomes(
 
 def _scan(store: Store, kind: Kind[Row], days: Iterable[date], mapping: LogMapping) -> Iterator[Found[Row]]:
     """Every row of the days' files, one file at a time."""
-    paths = kind.paths(mapping)
     for day in days:
         folder = f"{kind.folder}/{day.isoformat()}/"
         for key in store.keys(folder):
             if not is_data(key, folder):
                 continue
+            names = mapping_in(key, mapping)
+            paths = kind.paths(names)
             for line in file_lines(key, store.read(key), paths):
-                yield judge_line(line, day, kind, paths, mapping.values)
+                yield judge_line(line, day, kind, paths, names.values)
 
 
 def _day_of(file: str) -> str:

@@ -10,6 +10,7 @@ import codecs
 import gzip
 import json
 import math
+import re
 import reprlib
 import sys
 import zlib
@@ -35,6 +36,10 @@ from upkeep.turns import messages, request_of
 
 RAW_LIMIT = 500
 """Characters of a quarantined row that are kept."""
+
+
+OWN = re.compile(r"/audit-\d{4}-W\d{2}-[0-9a-f]{12}\.jsonl$")
+"""How a file of the log ends that Upkeep itself wrote, from a returned audit sheet (`own_file`)."""
 
 
 class RejectedError(UpkeepError):
@@ -86,6 +91,16 @@ class Found(NamedTuple, Generic[Row]):
     at: datetime | None
     row: Row | None
     reason: str
+
+
+def own_file(week: str, digest: str) -> str:
+    """The name, without its ending, of the file with a returned sheet's answers; `digest` has 12 hex digits."""
+    return f"audit-{week}-{digest}"
+
+
+def mapping_in(key: str, mapping: LogMapping) -> LogMapping:
+    """How a file of the log is read: what Upkeep wrote has the contract's own names and values."""
+    return LogMapping(by=mapping.by) if OWN.search(key) else mapping
 
 
 def is_data(key: str, folder: str) -> bool:

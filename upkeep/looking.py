@@ -1,4 +1,4 @@
-"""What did a client's requests look like, by its own base model?"""
+"""What did a client's requests look like, to its own base model or to the encoder that its config names for it?"""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def themes_of(desk: Desk, weeks: Sequence[Window], *, until: datetime) -> tuple[
 
 
 class Eyes:
-    """An untrained base model, which remembers what it has embedded."""
+    """An untrained model, which remembers what it has embedded."""
 
     def __init__(self, base: Base, encoder: Encoder) -> None:
         self.base = base
@@ -159,13 +159,17 @@ class Eyes:
 
 
 def eyes_of(desk: Desk) -> Eyes:
-    """The client's base model. Raises BaseModelError."""
-    return _eyes(resolve_base(desk.client.base_model), desk.recipe.max_tokens, desk.recipe.precision)
+    """What the client's requests are looked at with. Raises BaseModelError."""
+    precision = "auto" if desk.recipe.precision == "nf4" else desk.recipe.precision
+    return _eyes(resolve_base(desk.client.eyes or desk.client.base_model), desk.recipe.max_tokens, precision)
 
 
 @lru_cache(maxsize=1)  # the clients of an agency mostly share one base model
 def _eyes(base: Base, max_tokens: int, precision: str) -> Eyes:
-    return Eyes(base, load_encoder(base, max_tokens=max_tokens, precision=precision))
+    encoder = load_encoder(base, max_tokens=max_tokens, precision=precision)
+    positions = getattr(encoder.model.config, "max_position_embeddings", max_tokens)
+    encoder.max_tokens = min(max_tokens, encoder.tokenizer.model_max_length, positions)  # the recipe may be for another
+    return Eyes(base, encoder)
 
 
 def _familiar(desk: Desk, cases: Sequence[Case], eyes: Eyes) -> Familiar:

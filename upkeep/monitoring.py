@@ -20,6 +20,7 @@ from upkeep.inputs import Inputs
 from upkeep.periods import from_to
 from upkeep.probation import Probation, on_probation
 from upkeep.rates import Rate
+from upkeep.recount import lost, newest
 from upkeep.trouble import Change
 
 POOLED_WEEKS = 4
@@ -134,8 +135,8 @@ def review(
     models that may be in service, empty where nobody knows; `generated` is how the answers read where they are texts,
     `edges` are the week's edge cases, `promoted` the change that brought the model in service there.
     """
-    newest = dict(recounted or {})
-    known = as_known(earlier, newest)
+    again = dict(recounted or {})
+    known = as_known(earlier, again)
     run = [*_same_model(known, figures.model_version), (week, figures)]
     same = [one for one in earlier[-1:] if one.week in dict(run)]
     told = {finding.metric for one in same for finding in one.alerts}
@@ -153,12 +154,15 @@ def review(
         figures=figures,
         findings=findings,
         retrain_recommended=alarmed and bool(figures.requests),
-        changes=find_changes(Seen(figures, inputs, unseen), before, client, history=history, versions=versions),
+        changes=(
+            *find_changes(Seen(figures, inputs, unseen), before, client, history=history, versions=versions),
+            *lost(dict(known), again),
+        ),
         inputs=inputs,
         estimate=estimate_accuracy(figures, before, minimum=client.minimum_labels),
         generated=generated,
         edges=edges,
-        recounted=newest,
+        recounted={key: one for key, one in known if again.get(key) == one},
         probation=on_probation(
             [*known, (week, figures)],
             version=promoted.version,
@@ -171,13 +175,12 @@ def review(
     )
 
 
-def as_known(earlier: Sequence[Review], newest: Mapping[str, Figures]) -> list[tuple[str, Figures]]:
-    """Every reviewed week with the figures that were counted last."""
+def as_known(earlier: Sequence[Review], recounted: Mapping[str, Figures]) -> list[tuple[str, Figures]]:
+    """Every reviewed week with the figures that were counted last, of all its rows."""
     known: dict[str, Figures] = {}
     for one in earlier:
-        known |= {one.week: one.figures} | {key: figures for key, figures in one.recounted.items() if key in known}
-    known |= {key: figures for key, figures in newest.items() if key in known}
-    return list(known.items())
+        known = newest(known | {one.week: one.figures}, one.recounted)
+    return list(newest(known, recounted).items())
 
 
 def _same_model(weeks: Sequence[tuple[str, Figures]], version: str | None) -> list[tuple[str, Figures]]:

@@ -21,10 +21,11 @@ from zoneinfo import ZoneInfo
 from upkeep.cases import normalise
 from upkeep.chance import fewer
 from upkeep.changed_answers import corrections
-from upkeep.config import Relabel
+from upkeep.config import Client, Relabel
 from upkeep.figures import Figures
 from upkeep.periods import week
 from upkeep.rates import Rate
+from upkeep.redaction import redact_cases
 
 if TYPE_CHECKING:
     import numpy as np
@@ -132,6 +133,14 @@ class Found:
     def decide(self, *, accepted: bool, by: str, at: datetime) -> Found:
         """The same, accepted or refused by somebody."""
         return replace(self, accepted=accepted, by=by, decided=at)
+
+
+def as_kept(rule: Relabel, client: Client) -> Relabel:
+    """The rule with its answers as cases have them: of texts no personal data is kept, and no space around them."""
+    if not client.free_text:
+        return rule
+    old, new = redact_cases((rule.old.strip(), rule.new.strip()), client.redaction).texts
+    return rule.model_copy(update={"old": old, "new": new})
 
 
 def about_theme(rule: Relabel, texts: Collection[str], embed: Callable[[Sequence[str]], NDArray[np.float32]]) -> Themed:

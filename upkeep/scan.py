@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Generic, NamedTuple
 
 from upkeep.log import LogMapping, Quarantined, facet, lot
-from upkeep.log_lines import Kind, Line, RejectedError, Row, file_lines, judge_line, parquet_rows
+from upkeep.log_lines import Kind, Line, RejectedError, Row, file_lines, judge_line, mapping_in, parquet_rows
 from upkeep.plain import ALL, columns, facets, from_json, from_parquet, micros, quoted
 
 if TYPE_CHECKING:
@@ -118,12 +118,13 @@ def _scan_small(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    paths = kind.paths(mapping)
     bad: list[Bad] = []
     rows: list[dict[str, object]] = []
     for number, source in enumerate(sources):
+        names = mapping_in(source.key, mapping)
+        paths = kind.paths(names)
         for line in file_lines(source.key, source.path.read_bytes(), paths):
-            found = judge_line(line, day, kind, paths, mapping.values)
+            found = judge_line(line, day, kind, paths, names.values)
             if found.row is None:
                 bad.append(Bad(line.quarantined(found.reason), number, found.at))
                 continue
@@ -254,7 +255,7 @@ class _Scan(Generic[Row]):
     def _json(self, number: int, lines: Iterator[tuple[int, bytes]], key: str) -> bool:
         import pyarrow as pa
 
-        query = from_json(self.kind, self.mapping, self.day, self.texts)
+        query = from_json(self.kind, mapping_in(key, self.mapping), self.day, self.texts)
         if query is None:
             return False
         while batch := list(islice(lines, BATCH)):
@@ -292,7 +293,9 @@ class _Scan(Generic[Row]):
         """Let Python judge lines, and keep the good ones."""
         remaining = iter(lines)
         while batch := list(islice(remaining, BATCH)):
-            found = [judge_line(line, self.day, self.kind, self._paths, self.mapping.values) for line in batch]
+            names = mapping_in(batch[0].file, self.mapping)
+            paths = self.kind.paths(names)
+            found = [judge_line(line, self.day, self.kind, paths, names.values) for line in batch]
             self.bad += [Bad(one.line.quarantined(one.reason), number, one.at) for one in found if one.row is None]
             self._keep(number, [(one.line.number, one.row) for one in found if one.row is not None])
 

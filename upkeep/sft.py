@@ -25,6 +25,7 @@ from upkeep.generator import Generator, load_tokenizer
 from upkeep.hardware import hardware_precision
 from upkeep.manifest import Manifest
 from upkeep.model import Trained
+from upkeep.packed import NOT_PACKED
 from upkeep.progress import Measured, Progress, silent, unmeasured
 from upkeep.recipes import ChatRecipe, Task, Weight
 from upkeep.snapshot import Snapshot
@@ -86,13 +87,15 @@ def teach(
             generator = Generator.on_shared(learned, base, manifest)
         else:
             begun = begin(job)
-            ran = run(begun.model, lessons, recipe, seed=seed, folder=folder, progress=progress, measured=measured)
+            ran = run(
+                begun.model, begun.lessons, recipe, seed=seed, folder=folder, progress=progress, measured=measured
+            )
             ran.notes[:0] = begun.notes
             generator = Generator(begun.model, chat, manifest)
     fit = calibrate(generator, data.calibration, client, progress=progress)
     generator.manifest = replace(manifest, threshold=fit.threshold)
-    packed = f"{len(repeated):,} lessons in {len(lessons.train):,} sequences"
-    return Trained(generator, fit, ran.losses, (*_cuts(train), packed, *ran.notes))
+    packed = [f"{len(repeated):,} lessons in {len(lessons.train):,} sequences"] if NOT_PACKED not in ran.notes else []
+    return Trained(generator, fit, ran.losses, (*_cuts(train), *packed, *ran.notes))
 
 
 def calibrate(generator: Generator, cases: Sequence[Case], client: Client, *, progress: Progress = silent) -> Fit:

@@ -146,7 +146,7 @@ def follow(found: Sequence[Theme], before: Sequence[Theme]) -> list[Theme]:
 
 def nearest(themes: Sequence[Theme], embeddings: NDArray[np.float32]) -> list[int | None]:
     """For each text the theme whose centre is nearest, None where none is near; `embeddings` as in `find_themes`."""
-    if not themes or not len(embeddings):
+    if not themes or len(themes[0].centre) != embeddings.shape[1]:  # found by another model
         return [None] * len(embeddings)
     alike = embeddings @ _centres(themes).T
     return [int(row.argmax()) if 1 - row.max() < APART / 2 else None for row in alike]

@@ -13,19 +13,20 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from upkeep import records
 from upkeep.adapters.store import FolderStore
 from upkeep.base_model import Base
 from upkeep.generator import load_causal
 from upkeep.hardware import device
+from upkeep.packed import NOT_PACKED, kept_apart
 from upkeep.processes import asked_for, launched, say
 from upkeep.progress import Measured, Progress
 from upkeep.recipes import ChatRecipe
 from upkeep.shared import save_adapter
 from upkeep.trainer import Lessons, Passed, Ran, train, with_memory
-from upkeep.warm import Begun, with_adapter
+from upkeep.warm import with_adapter
 
 WORK, CHAMPION, LEARNED = "work.json", "champion", "learned"
 
@@ -55,8 +56,16 @@ def launcher(environment: Mapping[str, str] = os.environ) -> list[str] | None:
     return [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(count)]
 
 
-def begin(work: Work) -> Begun:
-    """The base model with the adapter to train. Raises BaseModelError."""
+class Started(NamedTuple):
+    """The base model with the adapter to train, the lessons as it may learn them, and what is to be said of both."""
+
+    model: Any
+    lessons: Lessons
+    notes: list[str]
+
+
+def begin(work: Work) -> Started:
+    """What a training begins with. Raises BaseModelError."""
     import torch
     from peft import LoraConfig
 
@@ -68,7 +77,9 @@ def begin(work: Work) -> Begun:
         task_type="CAUSAL_LM",
     )
     torch.manual_seed(work.seed)
-    return with_adapter(model, lora, work.recipe, base=work.base, champion=work.champion)
+    begun = with_adapter(model, lora, work.recipe, base=work.base, champion=work.champion)
+    lessons = kept_apart(begun.model, work.lessons, precision=work.precision)
+    return Started(begun.model, lessons, [*begun.notes, *([] if lessons is work.lessons else [NOT_PACKED])])
 
 
 class Learned(NamedTuple):
@@ -111,7 +122,7 @@ def main(folder: Path, size: int) -> None:
     say("begun", begun.notes, speaks=speaks)
     try:
         passed = train(
-            begun.model, work.lessons, work.recipe, size=size, seed=work.seed, folder=folder,
+            begun.model, begun.lessons, work.recipe, size=size, seed=work.seed, folder=folder,
             progress=lambda *told: say("progress", told, speaks=speaks),
             measured=lambda *told: say("measured", told, speaks=speaks),
         )  # fmt: skip

@@ -2,14 +2,15 @@
 
 Each turn of it is a line `\N{SYMBOL FOR RECORD SEPARATOR}user: ...` or `\N{SYMBOL FOR RECORD SEPARATOR}assistant: ...`;
 any other text is what one user said. The mark is taken out of what people write: nobody can put words into the
-assistant's mouth.
+assistant's mouth. What the assistant says before anybody has asked is not kept: a greeting is the same for all, and by
+it all requests would be alike.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
-from itertools import groupby
+from itertools import dropwhile, groupby
 from typing import NamedTuple
 
 MARK = "\N{SYMBOL FOR RECORD SEPARATOR}"
@@ -48,7 +49,10 @@ def request_of(found: object) -> str:
 
 
 def as_text(said: Iterable[Turn]) -> str:
-    """A conversation as one text: what a role says in several messages is one turn, a single turn is what was said."""
+    """A conversation as one text, from the first question on.
+
+    What a role says in several messages is one turn, a single turn is what was said.
+    """
     merged = _merged(said)
     if len(merged) == 1:
         return merged[0].said
@@ -56,7 +60,7 @@ def as_text(said: Iterable[Turn]) -> str:
 
 
 def turns(request: str) -> list[Turn]:
-    """What was said, in order; the last turn is what is to be answered."""
+    """What was said, in order: the first turn is a user's, and so is the last, which is to be answered."""
     if not request.startswith(MARK):
         return [Turn(Role.USER, request)]
     parts = [part.partition(": ") for part in request.split(MARK)[1:]]
@@ -69,17 +73,17 @@ def turns(request: str) -> list[Turn]:
 def messages(request: str) -> str | list[dict[str, str]]:
     """A request as a log has it: a text, or the messages of a conversation."""
     said = turns(request)
-    return request if len(said) == 1 else [{"role": role.value, "content": words} for role, words in said]
+    return said[0].said if len(said) == 1 else [{"role": role.value, "content": words} for role, words in said]
 
 
 def shortened(said: Sequence[Turn]) -> list[Turn]:
     """A conversation without its first question and what was answered to it."""
-    first = next(at for at, one in enumerate(said) if one.role is Role.USER)
-    return list(said[first + 2 :])
+    return list(said[2:])
 
 
 def _merged(said: Iterable[Turn]) -> list[Turn]:
-    grouped = groupby(said, key=lambda one: one.role)
+    asked = dropwhile(lambda one: one.role is Role.ASSISTANT, said)
+    grouped = groupby(asked, key=lambda one: one.role)
     return [Turn(role, "\n".join(one.said for one in some)) for role, some in grouped]
 
 

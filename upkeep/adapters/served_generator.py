@@ -17,7 +17,7 @@ from upkeep.turns import request_of
 
 
 class ServedText(BaseModel):
-    """One answer, as MLflow's server sends it; the fields are those of `upkeep.manifest.Answer`."""
+    """One answer, as MLflow's server sends it: `upkeep.manifest.Answer`, whose `output` is called `answer` here."""
 
     answer: str
     confidence: float

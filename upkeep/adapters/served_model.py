@@ -16,7 +16,7 @@ from upkeep.classifier import Classifier
 
 
 class ServedAnswer(BaseModel):
-    """One answer, as MLflow's server sends it; the fields are those of `upkeep.manifest.Answer`."""
+    """One answer, as MLflow's server sends it: `upkeep.manifest.Answer`, whose `output` is called `label` here."""
 
     label: str
     confidence: float

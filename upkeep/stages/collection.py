@@ -53,6 +53,7 @@ class Collection:
     suspects: int = 0
     unjudged: str | None = None
     redacted: dict[PersonalData, int] = field(default_factory=dict)
+    redacted_answers: int = 0
 
     def __str__(self) -> str:
         told = [
@@ -63,6 +64,7 @@ class Collection:
         hidden = ", ".join(f"{kind.value} {n}" for kind, n in self.redacted.items())
         lines = [f"{self.cases:,} new cases", *(f"{n:,} {what}" for n, what in told if n)]
         lines += [f"redacted: {hidden}"] if hidden else []
+        lines += [f"personal data taken out of {self.redacted_answers:,} answers"] if self.redacted_answers else []
         return ", ".join(lines + ([f"mistakes looked for: {self.unjudged}"] if self.unjudged else []))
 
 
@@ -115,6 +117,7 @@ def collect_cases(desk: Desk, period: str, as_of: datetime, *, progress: Progres
         suspects=sum(case.suspect is not None for case in found.cases),
         unjudged=unjudged,
         redacted=found.redacted,
+        redacted_answers=found.redacted_answers,
     )
     records.save(desk.store, key, counts)
     return counts

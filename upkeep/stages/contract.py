@@ -15,11 +15,11 @@ from typing import TypeVar
 from upkeep import records
 from upkeep.beginning import require_anything, require_model
 from upkeep.desk import Desk
-from upkeep.entitlement import Asked, ChangeOrder, Claim, Included, UseCase, entitled, use_case, with_reasons
+from upkeep.entitlement import Asked, ChangeOrder, Claim, UseCase, entitled, use_case, with_reasons
 from upkeep.errors import AlreadyExistsError
 from upkeep.monitoring import Review
 from upkeep.periods import starts_on
-from upkeep.stages.release import require_unchanged
+from upkeep.stages.finetuning import require_no_newer
 from upkeep.tiers import Work
 
 Record = TypeVar("Record")
@@ -31,30 +31,49 @@ def due(desk: Desk, as_of: datetime) -> list[Work]:
     return [work for work in Work if work in schedule and starts_on(as_of, schedule[work], desk.zone)]
 
 
-def is_included(desk: Desk, as_of: datetime, reason: str) -> Included | ChangeOrder:
+def is_included(desk: Desk, as_of: datetime, reason: str) -> Claim | ChangeOrder:
     """What the contract says to a retrain, without booking it.
 
-    Raises NoChampionError where there is nothing yet, DecisionError where a newer model is in service than one of that
-    moment would be; a retrain that was decided on stands as it is.
+    Raises NoChampionError where there is nothing yet, DecisionError where the model in service is newer than one of
+    that moment would be; a retrain that was decided on stands as it is.
     """
-    answer = _says(desk, as_of, reason, desk.claims())
-    if isinstance(answer, Included):
+    answer = _entitled(desk, as_of, reason, desk.claims())
+    if isinstance(answer, Claim):
         require_model(desk)
         if not desk.store.exists(f"decisions/{answer.period}.json"):
-            require_unchanged(desk, as_of)
+            require_no_newer(desk, answer.as_of)
     return answer
 
 
-def book_retrain(desk: Desk, as_of: datetime, reason: str) -> Included | ChangeOrder:
+def book_retrain(desk: Desk, as_of: datetime, reason: str) -> Claim | ChangeOrder:
     """Book a retrain on the contract, or open a change order for it where it is not included.
 
-    A period has one change order, which a further reason joins. Raises as `is_included` does; that uses nothing up.
+    One that was booked and has no decision yet, as its run was killed, goes on as it was booked. A period has one
+    change order, which a further reason joins. Raises as `is_included` does; that uses nothing up.
     """
-    moment, answer = desk.local(as_of), is_included(desk, as_of, reason)
-    if isinstance(answer, ChangeOrder):
-        return open_order(desk, answer, moment)
-    _once(desk, f"claims/{answer.period}.json", Claim(answer.period, moment, reason))
-    return answer
+    while True:
+        answer = is_included(desk, as_of, reason)
+        if isinstance(answer, ChangeOrder):
+            return open_order(desk, answer, as_of)
+        if answer == desk.claims().get(answer.period):
+            return answer
+        # a period can be booked once: of two who ask at once the other one asks again
+        with suppress(AlreadyExistsError):
+            desk.store.create(f"claims/{answer.period}.json", records.dump(answer))
+
+
+def undecided(desk: Desk, claims: Mapping[str, Claim]) -> set[str]:
+    """The periods of retrains that were booked and have no decision yet."""
+    decided = set(desk.store.keys("decisions/"))
+    return {period for period in claims if f"decisions/{period}.json" not in decided}
+
+
+def goes_on(desk: Desk, claim: Claim, as_of: datetime) -> str:
+    """What is to be said of a retrain that was booked for another moment than is asked for; empty where it was not."""
+    if claim.as_of.timestamp() == desk.local(as_of).timestamp():
+        return ""
+    booked = f"{claim.as_of:%Y-%m-%d %H:%M} ({claim.reason})"
+    return f"goes on with the retrain of {claim.period} as booked on {booked}, which has no decision yet"
 
 
 def order_if_extra(desk: Desk, found: Review) -> ChangeOrder | None:
@@ -65,12 +84,8 @@ def order_if_extra(desk: Desk, found: Review) -> ChangeOrder | None:
     if not found.opened:
         return None
     before = {key: one for key, one in desk.claims().items() if one.as_of <= found.as_of}
-    answer = _says(desk, found.as_of, "; ".join(one.text for one in found.opened), before)
+    answer = _entitled(desk, found.as_of, "; ".join(one.text for one in found.opened), before)
     return open_order(desk, answer, found.as_of) if isinstance(answer, ChangeOrder) else None
-
-
-def _says(desk: Desk, as_of: datetime, reason: str, claims: Mapping[str, Claim]) -> Included | ChangeOrder:
-    return entitled(desk.tier, as_of=desk.local(as_of), zone=desk.zone, claims=claims, reason=reason)
 
 
 def use_case_of(desk: Desk, label: str, as_of: datetime, *, reason: str, by: str) -> UseCase | ChangeOrder:
@@ -115,6 +130,17 @@ def open_order(desk: Desk, answer: ChangeOrder, as_of: datetime) -> ChangeOrder:
     name = hashlib.sha256(reason.encode()).hexdigest()[:12]
     _once(desk, f"change-orders/{order.period}/{name}.json", Asked(moment, reason))
     return _all_reasons(desk, order)
+
+
+def _entitled(desk: Desk, as_of: datetime, reason: str, claims: Mapping[str, Claim]) -> Claim | ChangeOrder:
+    return entitled(
+        desk.tier,
+        as_of=desk.local(as_of),
+        zone=desk.zone,
+        claims=claims,
+        reason=reason,
+        undecided=undecided(desk, claims),
+    )
 
 
 def _all_reasons(desk: Desk, order: ChangeOrder) -> ChangeOrder:

@@ -21,9 +21,9 @@ from upkeep.adapters.registry import IS_IT_THIS_ONE, Dataset, Registry, Run, sho
 from upkeep.base_model import Base, BaseModelConfig, resolve_base
 from upkeep.checkpoints import fingerprint
 from upkeep.classifier import Classifier
-from upkeep.desk import Desk
+from upkeep.desk import LAUNCH, Desk
 from upkeep.elsewhere import answers_elsewhere, prepare, same_answers
-from upkeep.errors import NoChampionError, NotFoundError, StoreError, UnsupportedTaskError
+from upkeep.errors import DecisionError, NoChampionError, NotFoundError, StoreError, UnsupportedTaskError
 from upkeep.finetuning import finetune
 from upkeep.growing import grow
 from upkeep.home import home
@@ -32,7 +32,7 @@ from upkeep.progress import Measured, Progress, silent
 from upkeep.recipes import HeadRecipe, Recipe, Start
 from upkeep.sft import teach
 from upkeep.snapshot import Snapshot
-from upkeep.stages.release import in_service, release_log, require_unchanged
+from upkeep.stages.release import in_service, release_log
 from upkeep.stages.snapshot import differences, snapshots, take_snapshot
 from upkeep.warm import weights_of
 
@@ -65,13 +65,34 @@ def challengers(desk: Desk) -> list[Challenger]:
     return [records.load(desk.store, key, Challenger) for key in desk.store.keys("challengers/")]
 
 
+def newer_in_service(desk: Desk, moment: datetime) -> Challenger | None:
+    """The model in service, where it was taught what was known after a moment; a first one is of no moment."""
+    entries = release_log(desk)
+    served = {one.version: one for one in challengers(desk) if one.period != LAUNCH} if entries else {}
+    newest = served.get(entries[-1].version) if entries else None
+    return newest if newest and newest.as_of > desk.local(moment) else None
+
+
+def require_no_newer(desk: Desk, as_of: datetime) -> None:
+    """Raise DecisionError where the model in service is newer than a retrain as of a moment would make one.
+
+    The older one would be compared on what was right then, and win over the newer one for what is wrong today.
+    """
+    newer = newer_in_service(desk, as_of)
+    if newer:
+        raise DecisionError(
+            f"client {desk.client.client}: a retrain as of {desk.local(as_of):%Y-%m-%d %H:%M} comes too late: version "
+            f"{newer.version}, of {newer.as_of:%Y-%m-%d %H:%M}, is in service since {release_log(desk)[-1].at:%Y-%m-%d}"
+        )
+
+
 def train_challenger(
     desk: Desk, period: str, as_of: datetime, *, seed: int, label: str | None = None, progress: Progress = silent
 ) -> Challenger:
     """Train on all that is known by `as_of`, register the adapter, and prove that another process reads it the same.
 
     With a `label` nothing is trained but the row of that new category, in the champion's head. Raises StoreError where
-    MLflow is another one than the client's versions are in, and DecisionError where a newer model is in service than
+    MLflow is another one than the client's versions are in, and DecisionError where the model in service is newer than
     one of that moment would be, before anything is written.
     """
     key = f"challengers/{period}.json"
@@ -79,7 +100,7 @@ def train_challenger(
     if done:
         _expect(desk, done.version, {done.training_digest}, told=f"{key} names")
         return done
-    require_unchanged(desk, as_of)
+    require_no_newer(desk, as_of)
     _expect_in_service(desk)
     moment = desk.local(as_of)
     base = resolve_base(desk.client.base_model)

@@ -7,7 +7,7 @@ quarantine/. What was read of the log stands in daily/ (`upkeep.daily`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from upkeep import records
@@ -15,7 +15,7 @@ from upkeep.beginning import require_log
 from upkeep.config import Rollback
 from upkeep.desk import Desk
 from upkeep.edges import SHOWN
-from upkeep.errors import BaseModelError
+from upkeep.errors import BaseModelError, UpkeepError
 from upkeep.figures import figures_of
 from upkeep.generated import look_at_answers
 from upkeep.looking import Tracked, edges_key, look_at_week, track_themes
@@ -74,17 +74,32 @@ def review_week(desk: Desk, as_of: datetime) -> Review:
     return found
 
 
-def go_back_if_worse(desk: Desk, found: Review) -> Entry | None:
+@dataclass(frozen=True, slots=True)
+class NoWayBack:
+    """The model before was to come back by itself, and why it could not."""
+
+    version: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"could not go back to version {self.version}: {self.why}"
+
+
+def go_back_if_worse(desk: Desk, found: Review) -> Entry | NoWayBack | None:
     """Where that was agreed, put the model before back in place of a promoted one that a review found to be worse.
 
-    Only while that promotion is the last change: who has brought the model back since knew of the doubt.
+    Only while that promotion is the last change: who has brought the model back since knew of the doubt. Where it fails
+    that is to be told with the rest that the review found, and the next review tries again.
     """
     doubt = found.probation
     if doubt is None or not doubt.worse or desk.client.rollback is not Rollback.AUTOMATIC:
         return None
     if _promoted(release_log(desk)) != (doubt.version, doubt.previous):
         return None
-    return roll_back(desk, by="probation", reason=str(doubt), at=found.as_of, to=doubt.previous)
+    try:
+        return roll_back(desk, by="probation", reason=str(doubt), at=found.as_of, to=doubt.previous)
+    except UpkeepError as exc:
+        return NoWayBack(doubt.previous, str(exc))
 
 
 def _promoted(entries: Sequence[Entry]) -> Promoted | None:

@@ -6,7 +6,7 @@ In the client's store: cases/launch.jsonl and evaluation/golden.jsonl, and how m
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -16,10 +16,10 @@ from upkeep.config import PersonalData
 from upkeep.desk import GOLDEN, LAUNCH, LAUNCH_CASES, Desk
 from upkeep.errors import AlreadyExistsError, NotEnoughDataError
 from upkeep.progress import Progress, silent
-from upkeep.redaction import redact_cases
+from upkeep.redaction import Redacted, redact_cases
 from upkeep.stages.card import write_card
 from upkeep.stages.finetuning import Challenger, challengers, train_challenger
-from upkeep.stages.release import launch
+from upkeep.stages.release import launch, release_log, settle
 from upkeep.stages.snapshot import forget
 from upkeep.store import address
 
@@ -30,11 +30,24 @@ REDACTED = "evaluation/redacted.json"
 
 @dataclass(frozen=True, slots=True)
 class Redaction:
-    """In how many launch cases and golden items personal data was found, and of the cases how much by kind."""
+    """In how many launch cases and golden items personal data was found, and of the cases how much by kind.
+
+    The same of the answers that are texts, of both: in how many, and how much by kind.
+    """
 
     cases: int
     golden: int
     counts: dict[PersonalData, int]
+    answers: int = 0
+    in_answers: dict[PersonalData, int] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        told = f"personal data taken out of {self.cases:,} cases and {self.golden:,} golden items"
+        if not self.answers:
+            return told
+        kinds = ", ".join(f"{kind.value} {n:,}" for kind, n in self.in_answers.items() if n)
+        wanted = "redaction.keep names what answers are to say"
+        return f"{told}; out of {self.answers:,} answers{f' ({kinds})' if kinds else ''}: {wanted}"
 
 
 def onboard(
@@ -55,7 +68,8 @@ def onboard(
         raise NotEnoughDataError(what="a golden set", have=0, need=1, where=f"client {desk.client.client}")
     learned = redact_cases((case.text for case in cases), desk.client.redaction)
     agreed = redact_cases((item.text for item in golden), desk.client.redaction)
-    taught, wanted = (_answers(desk, [one.answer for one in rows]) for rows in (cases, golden))
+    answers = _answers(desk, [*(case.answer for case in cases), *(item.answer for item in golden)])
+    taught, wanted = answers.texts[: len(cases)], answers.texts[len(cases) :]
     plain = [
         replace(case, text=text, answer=answer) for case, text, answer in zip(cases, learned.texts, taught, strict=True)
     ]
@@ -68,10 +82,13 @@ def onboard(
     else:
         records.save_rows(desk.store, LAUNCH_CASES, plain)
         records.save_rows(desk.store, GOLDEN, items)
-        records.save(desk.store, REDACTED, Redaction(learned.changed, agreed.changed, learned.counts))
+        hidden = Redaction(learned.changed, agreed.changed, learned.counts, answers.changed, answers.counts)
+        records.save(desk.store, REDACTED, hidden)
         forget(desk, LAUNCH)
     first = train_challenger(desk, LAUNCH, as_of, seed=seed, progress=progress)
-    if desk.registry.version("champion") is None:
+    if release_log(desk):
+        settle(desk)
+    elif desk.registry.version("champion") is None:  # where there is one, the client is older than the log
         write_card(desk, first.version)
         launch(desk, first.version, at=as_of)
     return first
@@ -87,6 +104,6 @@ def _expect_same(desk: Desk, key: str, kind: type[Row], given: Sequence[Row]) ->
         )
 
 
-def _answers(desk: Desk, answers: Sequence[str]) -> Sequence[str]:
+def _answers(desk: Desk, answers: Sequence[str]) -> Redacted:
     """Labels as they are, texts without personal data."""
-    return redact_cases(answers, desk.client.redaction).texts if desk.client.free_text else answers
+    return redact_cases(answers, desk.client.redaction) if desk.client.free_text else Redacted(tuple(answers), {}, 0)

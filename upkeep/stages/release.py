@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +20,7 @@ from upkeep import records
 from upkeep.base_model import resolve_base
 from upkeep.beginning import require_model
 from upkeep.desk import Desk
-from upkeep.errors import AlreadyExistsError, DecisionError, ReleaseError
+from upkeep.errors import AlreadyExistsError, DecisionError, ReleaseError, StoreError
 from upkeep.manifest import read_manifest
 from upkeep.model import load_release
 from upkeep.release import Action, Entry, Known, Release, answers_differ, chosen, code_version, replaced
@@ -41,30 +42,6 @@ def in_service(desk: Desk) -> str:
     """The version in service by the log, or by MLflow where the log is not begun. Raises NoChampionError."""
     entries = release_log(desk)
     return entries[-1].version if entries else desk.registry.champion()
-
-
-def changed_since(desk: Desk, moment: datetime) -> Entry | None:
-    """The newest change of the model in service, where it came after a moment; None where nothing has changed since.
-
-    A first model is no change: it was onboarded on some day and is of none.
-    """
-    newest = next(reversed(release_log(desk)), None)
-    if newest is None or newest.action is Action.LAUNCH or newest.at <= desk.local(moment):
-        return None
-    return newest
-
-
-def require_unchanged(desk: Desk, as_of: datetime) -> None:
-    """Raise DecisionError where the model in service came after the moment that a retrain is asked for.
-
-    A model of that time would be compared on what was right then, and win over a newer one for what is wrong today.
-    """
-    newer = changed_since(desk, as_of)
-    if newer:
-        raise DecisionError(
-            f"client {desk.client.client}: a retrain as of {desk.local(as_of):%Y-%m-%d %H:%M} comes too late, "
-            f"version {newer.version} is in service since {newer.at:%Y-%m-%d %H:%M}; expected a moment after that"
-        )
 
 
 def launch(desk: Desk, version: str, *, at: datetime) -> Entry:
@@ -117,10 +94,21 @@ def put_into_service(
 def roll_back(desk: Desk, *, by: str, reason: str, at: datetime, to: str | None = None) -> Entry:
     """Put the champion before the present one back into service, or the version `to`, once it answers as it did.
 
-    Raises DecisionError where there is none to go back to, ReleaseError where that one is not what it was.
+    The newest change asked for again, by the same person for the same reason, is that one: its run may have failed on
+    the way. Raises DecisionError where there is none to go back to, ReleaseError where that one is not what it was.
     """
     require_model(desk)
     entries = _begun(desk, at)
+    done = entries[-1]
+    if done.action is not Action.ROLLBACK or (done.by, done.reason, to or done.version) != (by, reason, done.version):
+        done = _go_back(desk, entries, by=by, reason=reason, at=at, to=to)
+    with suppress(StoreError):  # a note for who looks into MLflow; the log has it
+        why = {"upkeep.rolled_back": f"{done.at.isoformat()} by {by}: {reason}"}
+        desk.registry.tag(str(done.previous), why)
+    return done
+
+
+def _go_back(desk: Desk, entries: list[Entry], *, by: str, reason: str, at: datetime, to: str | None) -> Entry:
     version = to or replaced(entries, client=desk.client.client)
     served = dict.fromkeys(served for one in entries for served in (one.previous, one.version) if served)
     if version not in served or version == entries[-1].version:
@@ -130,10 +118,7 @@ def roll_back(desk: Desk, *, by: str, reason: str, at: datetime, to: str | None 
             f"which were in service before {entries[-1].version}"
         )
     check_release(desk, version)
-    taken_out = entries[-1].version
-    done = _enter(desk, Action.ROLLBACK, version, taken_out, len(entries) + 1, at=at, by=by, reason=reason)
-    desk.registry.tag(taken_out, {"upkeep.rolled_back": f"{done.at.isoformat()} by {by}: {reason}"})
-    return done
+    return _enter(desk, Action.ROLLBACK, version, entries[-1].version, len(entries) + 1, at=at, by=by, reason=reason)
 
 
 def settle(desk: Desk) -> Entry | None:

@@ -2,8 +2,8 @@
 
 In the client's store: batches/ (what is asked, by period), to-review/ (the same as .xlsx, .csv and .json for Label
 Studio, with its labelling page), inbox/ (files that people drop), reviewed/ (decisions, by when they came back),
-returned/ (what each returned file brought), waiting/ (retrains that wait for people). Where an MLflow server runs, the
-questions are a review queue there too.
+returned/ (what each returned file brought), waiting/ (retrains that have waited for people). Where an MLflow server
+runs, the questions are a review queue there too.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from upkeep.errors import NotFoundError, SheetError, StoreError
 from upkeep.history import decision_on
 from upkeep.redaction import redact_cases
 from upkeep.sheet import Rejected
+from upkeep.stages.contract import undecided
 from upkeep.stages.snapshot import decided_by, snapshots, stamp
 from upkeep.store import address
 
@@ -135,12 +136,15 @@ def offer_cases(desk: Desk, period: str, as_of: datetime) -> Batch:
 def return_file(desk: Desk, data: bytes, *, name: str, by: str, at: datetime) -> Returned:
     """Take in a returned batch, all of it or part, or an audit sheet; the same file again changes nothing.
 
-    Rows that cannot be used come back with the reason, and the others count. Raises SheetError where it is neither.
+    Rows that cannot be used come back with the reason, and the others count. A file of which a run that was killed took
+    in the decisions came back then. Raises SheetError where it is neither.
     """
-    key = f"{stamp(at)}-{hashlib.sha256(data).hexdigest()[:12]}"
-    known = [one for one in desk.store.keys("returned/") if one.endswith(f"{key[-12:]}.json")]
+    digest = hashlib.sha256(data).hexdigest()[:12]
+    known = [one for one in desk.store.keys("returned/") if one.endswith(f"{digest}.json")]
     if known:
         return records.load(desk.store, known[0], Returned)
+    begun = [one for one in desk.store.keys("reviewed/") if one.endswith(f"-{digest}.jsonl")]
+    key = begun[0].removeprefix("reviewed/").removesuffix(".jsonl") if begun else f"{stamp(at)}-{digest}"
     try:
         filled = read_back(data)
     except SheetError as not_a_batch:
@@ -209,9 +213,7 @@ def wait_for_review(desk: Desk, period: str, as_of: datetime, reason: str) -> Wa
     key = f"waiting/{period}.json"
     before = records.load_if_there(desk.store, key, Waiting)
     waiting = before or Waiting(period, desk.local(as_of), reason, tuple(asked(desk)))
-    if not _undecided(desk, waiting, as_of) or desk.store.exists(f"challengers/{period}.json"):
-        for one in list(desk.store.keys("waiting/")):
-            desk.store.delete(one)
+    if desk.store.exists(f"claims/{period}.json") or not _undecided(desk, waiting, as_of):
         return None
     if before is None:
         records.save(desk.store, key, waiting)
@@ -219,9 +221,19 @@ def wait_for_review(desk: Desk, period: str, as_of: datetime, reason: str) -> Wa
 
 
 def no_longer_waiting(desk: Desk, as_of: datetime) -> Waiting | None:
-    """A retrain that waited for people and need not any more; None where there is none."""
+    """A retrain that waited for people and need not any more, as of when it is to be done; None where there is none.
+
+    It is one until it, or another one since, has its decision: a run that was killed goes on as it was booked.
+    """
     found = [records.load(desk.store, key, Waiting) for key in desk.store.keys("waiting/")]
-    return found[-1] if found and not _undecided(desk, found[-1], as_of) else None
+    newest = max(found, key=lambda one: one.as_of, default=None)
+    if newest is None or _undecided(desk, newest, as_of):
+        return None
+    claims = desk.claims()
+    since = [one for one in claims.values() if one.period == newest.period or one.as_of >= newest.as_of]
+    if {one.period for one in since} - undecided(desk, claims):
+        return None
+    return replace(newest, as_of=max((one.as_of for one in since), default=desk.local(as_of)))
 
 
 def _batches(desk: Desk) -> list[Batch]:
@@ -240,7 +252,7 @@ def _keep(desk: Desk, back: Back, key: str, *, name: str, at: datetime) -> Retur
     if desk.client.free_text:  # people write an answer with a name and a number in it, as customers do
         texts = redact_cases((one.answer or "" for one in decided), desk.client.redaction).texts
         decided = tuple(replace(one, answer=text or None) for one, text in zip(decided, texts, strict=True))
-    if decided:
+    if decided and not desk.store.exists(f"reviewed/{key}.jsonl"):
         records.save_rows(desk.store, f"reviewed/{key}.jsonl", decided)
     return Returned(name, desk.local(at), len(back.decided), back.blank, back.rejected)
 

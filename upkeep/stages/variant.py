@@ -16,6 +16,7 @@ from upkeep import records
 from upkeep.batch import Question
 from upkeep.cases import Case
 from upkeep.collection import LATE
+from upkeep.config import Promotion
 from upkeep.desk import Desk
 from upkeep.doubtful import Doubt
 from upkeep.entitlement import ChangeOrder, UseCase
@@ -23,6 +24,8 @@ from upkeep.history import current, label_history
 from upkeep.log import lot
 from upkeep.looking import eyes_of, tracked_themes
 from upkeep.periods import Cadence, last_full, period
+from upkeep.stages.approval import Standing, standing
+from upkeep.stages.comparison import decision
 from upkeep.stages.contract import book_use_case, open_order, use_case_of
 from upkeep.stages.finetuning import challengers
 from upkeep.stages.in_force import rules_in_force
@@ -80,7 +83,7 @@ class Round:
 
 
 class Open(NamedTuple):
-    """A new category that was started and not decided on: its newest round, and what that waits for, if anything."""
+    """A new category that was started and goes on: its newest round, and what that waits for, if anything."""
 
     use_case: UseCase
     begun: Round
@@ -144,9 +147,10 @@ def wait_for_cases(desk: Desk, begun: Round, as_of: datetime) -> Waiting | None:
 
 
 def open_use_cases(desk: Desk, as_of: datetime) -> list[Open]:
-    """The new categories that were begun and not decided on."""
+    """The new categories that were begun and not decided on, or that won and are still to go into service."""
     newest = [(one, begun) for one in desk.use_cases() for begun in rounds(desk, one)[-1:]]
-    return [Open(one, begun, wait_for_cases(desk, begun, as_of)) for one, begun in newest if not _decided(desk, begun)]
+    still = [pair for pair in newest if not _decided(desk, pair[1]) or _to_apply(desk, pair[1], as_of)]
+    return [Open(one, begun, wait_for_cases(desk, begun, as_of)) for one, begun in still]
 
 
 def candidates_for(desk: Desk, as_of: datetime) -> list[Candidate]:
@@ -246,6 +250,12 @@ def _asked(desk: Desk, key: str) -> list[str]:
 
 def _decided(desk: Desk, begun: Round) -> bool:
     return desk.store.exists(f"decisions/{begun.period}.json")
+
+
+def _to_apply(desk: Desk, begun: Round, as_of: datetime) -> bool:
+    """Did it win where promotion is automatic, in a run that did not get to its end?"""
+    automatic = desk.client.promotion is Promotion.AUTOMATIC
+    return automatic and standing(desk, decision(desk, begun.period), as_of) is Standing.PENDING
 
 
 def _cases(key: str) -> str:

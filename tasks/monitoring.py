@@ -46,9 +46,8 @@ def review_last_week(client: str, as_of: datetime) -> Review:
         log.warning("%s: %s", client, back)
     for rule in rules:
         log.info("%s %s: rule %s %s: %s", client, found.week, rule.id, "applied" if rule.accepted else "proposed", rule)
-    quarantined = sum(found.figures.quarantined.values())
-    if quarantined:
-        log.warning("%s %s: %d log rows quarantined: %s", client, found.week, quarantined, found.figures.quarantined)
+    if found.unusable:
+        log.warning("%s %s: %s", client, found.week, found.unusable)
     summary = [
         _summary(found, desk, drawn, themes, rules),
         *([f"**{back}**"] if back else []),
@@ -78,6 +77,7 @@ def _next_categories(client: str, candidates: list[Candidate]) -> list[str]:
 
 def _summary(found: Review, desk: Desk, drawn: Drawn, themes: Tracked | None, rules: list[Found]) -> str:
     lines = [f"# {found.client} {found.week}", "", f"{found.figures.requests:,} requests.", ""]
+    lines += [f"{found.unusable}.", ""] if found.unusable else []
     lines += [f"- **{finding.status.value}**: {finding.text}" for finding in found.findings]
     lines += [f"- **{change.kind.value}**: {change.text}. {change.action}" for change in found.changes]
     if found.probation:

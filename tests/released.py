@@ -19,9 +19,10 @@ from upkeep.comparison import Verdict
 from upkeep.desk import GOLDEN, Desk, open_desk
 from upkeep.encoder import load_encoder
 from upkeep.manifest import Manifest
+from upkeep.stages.challengers import Challenger
 from upkeep.stages.comparison import Decision
 from upkeep.stages.evaluation import save_outcomes
-from upkeep.stages.finetuning import DIGEST, Challenger
+from upkeep.stages.finetuning import DIGEST
 from upkeep.stages.release import launch, publish
 from upkeep.verdict import Outcome, Terms, verdict
 

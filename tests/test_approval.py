@@ -30,9 +30,10 @@ from upkeep.stages.approval import (
     standing,
     waiting_for_approval,
 )
+from upkeep.stages.challengers import Challenger
 from upkeep.stages.comparison import compare_models, decision, decisions, judge_again
 from upkeep.stages.evaluation import save_outcomes
-from upkeep.stages.finetuning import Challenger, load_model
+from upkeep.stages.finetuning import load_model
 from upkeep.stages.release import in_service, release_log, roll_back
 from upkeep.stages.variant import Round, open_use_cases
 from upkeep.tiers import load_tiers

@@ -9,7 +9,7 @@ from pathlib import Path
 from upkeep.config import Thresholds, load_client
 from upkeep.entitlement import ChangeOrder, Claim, entitled
 from upkeep.figures import Basis, figures
-from upkeep.log import LogWindow, Outcome, OutcomeSource, Prediction
+from upkeep.log import LogWindow, Outcome, OutcomeSource, Prediction, Quarantined
 from upkeep.monitoring import Metric, Review, Status, review
 from upkeep.rates import Rate
 
@@ -46,6 +46,17 @@ def judged(now, *earlier):
     for number, one in enumerate(earlier, 1):
         before.append(review(CLIENT, week=f"2026-W0{number}", as_of=START, figures=one, earlier=before))
     return review(CLIENT, week="2026-W09", as_of=START, figures=now, earlier=before)
+
+
+def test_rows_that_cannot_be_used_are_told_with_the_reason_of_most_of_them_and_where_they_are():
+    flag, time = "automatic: found 'yes', expected true or false", "timestamp: found None, expected a time"
+    bad = [Quarantined("a.jsonl", line, flag if line else time, "{}") for line in range(3)]
+    found = judged(figures(window([], [])._replace(quarantined=bad), CLIENT))
+    assert (
+        found.unusable
+        == f"3 log rows cannot be used, mostly `{flag}`; see quarantine/2026-W09.jsonl in the client's store"
+    )
+    assert judged(week(9, 1)).unusable is None
 
 
 def test_quality_is_counted_on_the_audit_sample_and_not_on_what_was_escalated():

@@ -155,6 +155,7 @@ ODD = [
     b'{"confidence": true}', b'{"confidence": "0.5"}', b'{"confidence": 1.0000001}', b'{"confidence": -0.0}',
     b'{"confidence": 1e-3}', b'{"confidence": 1E0}', b'{"confidence": 0.1234567890123456789}', b'{"confidence": null}',
     b'{"automatic": 1}', b'{"automatic": null}', b'{"automatic": false, "output": null}', b'{"output": null}',
+    b'{"automatic": false, "output": ""}', b'{"output": ""}',
     b'{"latency_ms": 0}', b'{"latency_ms": null}', b'{"latency_ms": 1e308}', b'{"latency_ms": -1}',
     b'{"latency_ms": 123456789012345678901234567890}', b'{"metadata": []}', b'{"metadata": null}',
     b'{"metadata": {}}', b'{"metadata": {"channel": null}}', b'{"metadata": {"channel": ""}}',

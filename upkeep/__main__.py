@@ -174,6 +174,8 @@ def _review(options: argparse.Namespace) -> None:
     for one in returned:
         print(f"{options.client} {one}")
     print(f"{options.client} {found.week}: {found.figures.requests:,} requests")
+    if found.unusable:
+        print(f"  {found.unusable}")
     for finding in found.findings:
         print(f"  {finding.status.value}: {finding.text}")
     for change in found.changes:

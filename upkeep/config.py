@@ -271,7 +271,9 @@ class Client(Strict):
         default=200, ge=0, description="cases that people are asked to look over at a time, the most telling first"
     )
     conversation: str | None = Field(
-        default=None, description="metadata key whose requests belong together: they are all trained on or all held out"
+        default=None,
+        description="metadata key whose requests belong together: all are trained on, or all held out but for "
+        "near-duplicates of what is trained on",
     )
 
     @field_validator("time_zone")

@@ -12,6 +12,7 @@ from upkeep.config import Client
 from upkeep.log import LogWindow, OutcomeSource
 from upkeep.quality import Calibrated, Confusion, Group, calibration, confusion
 from upkeep.rates import Rate
+from upkeep.redaction import shown
 from upkeep.tally import SCALE, Tally, latency_at, tally, time_of
 
 FULL_COVERAGE = 0.9
@@ -50,7 +51,8 @@ class Figures:
     rightly treated. `days` counts all requests by the client's day, `utc_days` by UTC day, `versions` by the model that
     answered. `slices` are the figures of that model by metadata key of the config and its values, the SLICES most
     frequent and OTHERS. `answered` counts the model's answers by label, `named` all answers given and right whoever
-    said so: mostly errors, good for comparing one time with another and for no share. Records written before these were
+    said so: mostly errors, good for comparing one time with another and for no share. `spoiled_by` is why most of the
+    rows that cannot be used cannot. Records written before these were
     counted have none, and in `days` UTC days.
     """
 
@@ -81,6 +83,14 @@ class Figures:
     versions: dict[str, int] = field(default_factory=dict)
     slices: dict[str, dict[str, Slice]] = field(default_factory=dict)
     utc_days: dict[date, int] = field(default_factory=dict)
+    spoiled_by: str | None = None
+
+    @property
+    def unusable(self) -> str | None:
+        """The rows that cannot be used, and why most of them, as people read it."""
+        rows = sum(self.quarantined.values())
+        mostly = f", mostly `{self.spoiled_by}`" if self.spoiled_by else ""
+        return f"{rows:,} log rows cannot be used{mostly}" if rows else None
 
     def delay_at(self, share: float) -> int | None:
         """The whole days within which that share of the labels had come; None where none has."""
@@ -110,6 +120,7 @@ def figures_of(counted: Tally, client: Client) -> Figures:
     coverage = _rate((group, bool(group.cell.said)) for group in current)
     basis, sample = _sample(current, coverage)
     known = {*client.labels, client.out_of_scope_label}
+    reasons = Counter(row.reason for row in counted.quarantined)
     return Figures(
         requests=sum(group.count.requests for group in groups),
         model_version=newest,
@@ -141,6 +152,7 @@ def figures_of(counted: Tally, client: Client) -> Figures:
         versions=_mix((group.cell.model_version, group) for group in groups),
         slices={key: _slices(at, current, sample) for at, key in enumerate(client.review_by)},
         utc_days=_by_day(counted, UTC),
+        spoiled_by=next((shown(reason) for reason, _ in reasons.most_common(1)), None),
     )
 
 

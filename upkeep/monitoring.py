@@ -107,6 +107,12 @@ class Review:
         return [finding for finding in self.findings if finding.status is Status.ALERT]
 
     @property
+    def unusable(self) -> str | None:
+        """The rows of the log that cannot be used, and where they are kept; None where there are none."""
+        rows = self.figures.unusable
+        return f"{rows}; see quarantine/{self.week}.jsonl in the client's store" if rows else None
+
+    @property
     def opened(self) -> list[Finding]:
         """Those of them that no review has told before: one change order for one cause."""
         return [one for one in self.alerts if one.new]

@@ -17,8 +17,14 @@ from upkeep.desk import Desk
 from upkeep.errors import AlreadyExistsError, DecisionError
 from upkeep.stages.card import write_card
 from upkeep.stages.comparison import Decision, decision, decisions
-from upkeep.stages.finetuning import newer_in_service
-from upkeep.stages.release import PROMOTED_FROM, in_service, put_into_service, release_log, settle
+from upkeep.stages.release import (
+    PROMOTED_FROM,
+    in_service,
+    newer_in_service,
+    put_into_service,
+    release_log,
+    settle,
+)
 
 GATE = "gate"
 
@@ -103,6 +109,7 @@ def apply_decision(desk: Desk, made: Decision) -> Decision:
         return made
     if not made.applied:
         _require_newest(desk, made)
+    write_card(desk, made.challenger, made)
     at = max([made.as_of, *(one.at for one in release_log(desk))])  # what was carried out late has come after the rest
     return _carry_out(desk, made, by=GATE, reason=made.reasons[0], at=at)
 
@@ -131,6 +138,7 @@ def approve(desk: Desk, period: str, *, by: str, reason: str, at: datetime, over
         raise DecisionError(f"{where}: the verdict is {made.verdict.value}, expected promote (or an override)")
     if now is Standing.EXPIRED and not override:
         raise DecisionError(f"{where}: expired on {_end(desk, made):%Y-%m-%d}; retrain, or override")
+    write_card(desk, made.challenger, made)  # first: where MLflow is another one, nobody has said anything
     late = now in (Standing.NOT_PROMOTED, Standing.EXPIRED)
     said = _answer(desk, Approval(period, True, by, reason, desk.local(at), override=late))
     why = f"{said.reason} (override: {now})" if late else said.reason
@@ -150,7 +158,6 @@ def refuse(desk: Desk, period: str, *, by: str, reason: str, at: datetime) -> Ap
 def _carry_out(desk: Desk, made: Decision, *, by: str, reason: str, at: datetime) -> Decision:
     if made.applied and all(one.decision != made.period for one in release_log(desk)):
         return made  # before there was a log
-    write_card(desk, made.challenger, made)
     entry = put_into_service(
         desk,
         made.challenger,

@@ -19,7 +19,7 @@ from upkeep.entitlement import Asked, ChangeOrder, Claim, UseCase, entitled, use
 from upkeep.errors import AlreadyExistsError
 from upkeep.monitoring import Review
 from upkeep.periods import starts_on
-from upkeep.stages.finetuning import require_no_newer
+from upkeep.stages.release import require_no_newer
 from upkeep.tiers import Work
 
 Record = TypeVar("Record")

@@ -1,7 +1,4 @@
-"""How is a challenger trained?
-
-In the client's store: challengers/ by period.
-"""
+"""How is a challenger trained?"""
 
 from __future__ import annotations
 
@@ -9,7 +6,6 @@ import shutil
 import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -21,9 +17,9 @@ from upkeep.adapters.registry import IS_IT_THIS_ONE, Dataset, Registry, Run, sho
 from upkeep.base_model import Base, BaseModelConfig, resolve_base
 from upkeep.checkpoints import fingerprint
 from upkeep.classifier import Classifier
-from upkeep.desk import LAUNCH, Desk
+from upkeep.desk import Desk
 from upkeep.elsewhere import answers_elsewhere, prepare, same_answers
-from upkeep.errors import DecisionError, NoChampionError, NotFoundError, StoreError, UnsupportedTaskError
+from upkeep.errors import NoChampionError, NotFoundError, StoreError, UnsupportedTaskError
 from upkeep.finetuning import finetune
 from upkeep.growing import grow
 from upkeep.home import home
@@ -32,58 +28,14 @@ from upkeep.progress import Measured, Progress, silent
 from upkeep.recipes import HeadRecipe, Recipe, Start
 from upkeep.sft import teach
 from upkeep.snapshot import Snapshot
-from upkeep.stages.release import in_service, release_log
+from upkeep.stages.challengers import Challenger, challengers
+from upkeep.stages.release import in_service, release_log, require_no_newer
 from upkeep.stages.snapshot import differences, snapshots, take_snapshot
 from upkeep.warm import weights_of
 
 PROOF_TEXTS = 20
 DIGEST = "upkeep.digest"
 """The tag of a version in MLflow that says what it was taught."""
-
-
-@dataclass(frozen=True, slots=True)
-class Challenger:
-    """A trained version: what it was taught, how sure its threshold is, and that it reads back the same."""
-
-    period: str
-    as_of: datetime
-    version: str
-    labels: tuple[str, ...]
-    new_labels: tuple[str, ...]
-    waiting_labels: dict[str, int]
-    trained_on: int
-    superseded: int
-    training_digest: str
-    weights_digest: str
-    threshold: float
-    expected_automatic: float
-    reload_exact: bool
-
-
-def challengers(desk: Desk) -> list[Challenger]:
-    """Every version that was trained for the client."""
-    return [records.load(desk.store, key, Challenger) for key in desk.store.keys("challengers/")]
-
-
-def newer_in_service(desk: Desk, moment: datetime) -> Challenger | None:
-    """The model in service, where it was taught what was known after a moment; a first one is of no moment."""
-    entries = release_log(desk)
-    served = {one.version: one for one in challengers(desk) if one.period != LAUNCH} if entries else {}
-    newest = served.get(entries[-1].version) if entries else None
-    return newest if newest and newest.as_of > desk.local(moment) else None
-
-
-def require_no_newer(desk: Desk, as_of: datetime) -> None:
-    """Raise DecisionError where the model in service is newer than a retrain as of a moment would make one.
-
-    The older one would be compared on what was right then, and win over the newer one for what is wrong today.
-    """
-    newer = newer_in_service(desk, as_of)
-    if newer:
-        raise DecisionError(
-            f"client {desk.client.client}: a retrain as of {desk.local(as_of):%Y-%m-%d %H:%M} comes too late: version "
-            f"{newer.version}, of {newer.as_of:%Y-%m-%d %H:%M}, is in service since {release_log(desk)[-1].at:%Y-%m-%d}"
-        )
 
 
 def train_challenger(

@@ -10,7 +10,7 @@ row are fine.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
@@ -179,25 +179,32 @@ def watch(
     limits: Limits,
     assumed_spread: float,
     worse: Direction = Direction.LOWER_IS_WORSE,
+    before: Mapping[str, float | None] | None = None,
 ) -> list[Standing]:
     """Where each week stands, given the weeks of one model, oldest first.
 
-    `floor` is the agreed threshold (a ceiling where higher is worse) or None. A week without a labelled request says
-    nothing, and a week of an open incident never becomes a reference.
+    `floor` is the agreed threshold (a ceiling where higher is worse) or None, `before` what was agreed in weeks when it
+    was another: a week is held against what was agreed then. A week without a labelled request says nothing, and a week
+    of an open incident never becomes a reference.
     """
+    earlier = before or {}
     if worse is Direction.HIGHER_IS_WORSE:
         turned = [Week(one.key, one.rate.complement) for one in weeks]
-        under = None if floor is None else 1 - floor
+        under = {key: _rest(one) for key, one in earlier.items()}
         return [
             replace(
                 one,
-                expected=None if one.expected is None else 1 - one.expected,
+                expected=_rest(one.expected),
                 observed=None if one.observed is None else one.observed.complement,
             )
-            for one in watch(turned, floor=under, limits=limits, assumed_spread=assumed_spread)
+            for one in watch(turned, floor=_rest(floor), limits=limits, assumed_spread=assumed_spread, before=under)
         ]
-    watched = _Watched(floor, limits, assumed_spread)
+    watched = _Watched({one.key: earlier.get(one.key, floor) for one in weeks}, limits, assumed_spread)
     return [watched.after(week) for week in weeks]
+
+
+def _rest(share: float | None) -> float | None:
+    return None if share is None else 1 - share
 
 
 class _Break(NamedTuple):
@@ -212,8 +219,8 @@ class _Break(NamedTuple):
 class _Watched:
     """One rate as it goes from week to week."""
 
-    def __init__(self, floor: float | None, limits: Limits, assumed_spread: float) -> None:
-        self.floor = floor
+    def __init__(self, floors: Mapping[str, float | None], limits: Limits, assumed_spread: float) -> None:
+        self.floors = floors
         self.limits = limits
         self.assumed_spread = assumed_spread
         self.reference: list[Rate] = []
@@ -229,7 +236,7 @@ class _Watched:
         if not week.rate.n:
             return self._standing(week, State.CONTINUING if self.incident else State.QUIET)
         self.seen.append(week)
-        scores = self._scores(week.rate)
+        scores = self._scores(week)
         breaks = [
             _Break(rule, against, expected, weeks)
             for against, (expected, value) in scores.items()
@@ -246,13 +253,13 @@ class _Watched:
         self.series = {against: _Series() for against in Against}
         return closed
 
-    def _scores(self, rate: Rate) -> dict[Against, tuple[float, float]]:
+    def _scores(self, week: Week) -> dict[Against, tuple[float, float]]:
         """What was expected and the week's score, against all there is to compare with."""
-        found = {}
+        found, rate, floor = {}, week.rate, self.floors[week.key]
         known = learn(self.reference, assumed_spread=self.assumed_spread) if self.reference else None
-        if self.floor is not None:
+        if floor is not None:
             spread = known.spread if known else self.assumed_spread
-            found[Against.AGREED] = (self.floor, score(rate, expected=self.floor, sd=spread))
+            found[Against.AGREED] = (floor, score(rate, expected=floor, sd=spread))
         if known and len(self.reference) >= LEAST_REFERENCE:
             sd = math.hypot(known.spread, known.error)
             found[Against.BASELINE] = (known.rate, score(rate, expected=known.rate, sd=sd))

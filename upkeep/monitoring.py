@@ -118,6 +118,13 @@ class Review:
         return [one for one in self.alerts if one.new]
 
 
+def is_worse(metric: Metric, rate: Rate, limit: float) -> bool:
+    """Is a rate worse than its agreed limit, be it by chance?"""
+    if rate.value is None:
+        return False
+    return rate.value > limit if metric.worse is Direction.HIGHER_IS_WORSE else rate.value < limit
+
+
 def review(
     client: Client,
     *,

@@ -96,6 +96,20 @@ def waiting_for_approval(desk: Desk, at: datetime) -> list[str]:
     ]
 
 
+def not_in_service(desk: Desk, made: Decision, at: datetime) -> str:
+    """Why a challenger that won was not in service by a moment, for people; empty where it was, or has not won."""
+    if made.applied or made.verdict is not Verdict.PROMOTE:
+        return ""
+    answer, end = approval(desk, made.period), _end(desk, made)
+    if answer and not answer.approved and answer.at <= at:
+        return f"refused by {answer.by} ({answer.reason})"
+    serving = [one.version for one in release_log(desk) if one.at <= at][-1:]
+    won = [one for one in decisions(desk) if made.as_of < one.as_of <= at and one.verdict is Verdict.PROMOTE]
+    if won or serving not in ([], [made.champion]):
+        return "superseded by a later model"
+    return f"not approved until {end:%Y-%m-%d}" if at >= end else f"waits for approval until {end:%Y-%m-%d}"
+
+
 def apply_decision(desk: Desk, made: Decision) -> Decision:
     """Put a challenger that won into service where promotion is automatic; where it is manual the decision waits.
 

@@ -144,7 +144,7 @@ def test_a_second_reason_for_a_change_order_joins_the_first_and_the_same_one_is_
 def test_a_recommended_retrain_becomes_a_change_order_under_any_tier_once_the_period_s_is_used(tmp_path, monkeypatch):
     desk = agreed(tmp_path, monkeypatch, tier=2, base_model={"path": "models/nowhere"})
     records.save(desk.store, "claims/2026-Q1.json", Claim("2026-Q1", FIRST, "scheduled"))
-    desk.store.write("decisions/2026-Q1.json", b"{}")
+    decide(desk, "2026-Q1", at=FIRST)
     for number, wrong in enumerate((2, 2, 30)):
         serve(desk, number, wrong=wrong)
         order = order_if_extra(desk, found := review_week(desk, FIRST + timedelta(weeks=number + 1)))

@@ -156,6 +156,25 @@ def test_a_shortfall_that_chance_explains_is_no_alert():
     assert not found.retrain_recommended
 
 
+def test_a_raised_limit_is_not_applied_to_the_weeks_before_it_was_agreed():
+    lower = CLIENT.model_copy(update={"thresholds": Thresholds(accuracy=0.75)})
+    before: list[Review] = []
+
+    def reviewed(client, number: int) -> Review:
+        before.append(
+            review(client, week=f"2026-W{number:02}", as_of=START, figures=week(82, 18), earlier=list(before))
+        )
+        return before[-1]
+
+    assert not any(reviewed(lower, number).alerts for number in range(1, 9))
+    # 82 of 100 is 2 standard deviations below 90 %: once is chance, nine times in a row are not
+    raised = reviewed(CLIENT, 9)
+    assert [finding.status for finding in raised.findings] == [Status.OK]
+    alarmed = next(one for number in range(10, 20) if (one := reviewed(CLIENT, number)).alerts)
+    assert alarmed.alerts[0].weeks[0] >= "2026-W09"
+    assert "below the agreed 90.0%" in alarmed.alerts[0].text
+
+
 def test_weeks_of_the_same_model_are_pooled_and_those_of_another_are_not():
     # 81 of 100 is 2.5 standard deviations below: once is chance, four times is not
     weeks = [week(81, 19)] * 3

@@ -10,7 +10,7 @@ weeks together show that the loss is over.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
@@ -194,25 +194,32 @@ def watch(
     limits: Limits,
     assumed_spread: float,
     worse: Direction = Direction.LOWER_IS_WORSE,
+    before: Mapping[str, float | None] | None = None,
 ) -> list[Standing]:
     """Where each week stands, given the weeks of one model, oldest first.
 
-    `floor` is the agreed threshold (a ceiling where higher is worse) or None. A week without a labelled request says
-    nothing, and a week of an open incident never becomes a reference.
+    `floor` is the agreed threshold (a ceiling where higher is worse) or None, `before` what was agreed in weeks when it
+    was another: a week is held against what was agreed then. A week without a labelled request says nothing, and a week
+    of an open incident never becomes a reference.
     """
+    earlier = before or {}
     if worse is Direction.HIGHER_IS_WORSE:
         turned = [Week(one.key, one.rate.complement) for one in weeks]
-        under = None if floor is None else 1 - floor
+        under = {key: _rest(one) for key, one in earlier.items()}
         return [
             replace(
                 one,
-                expected=None if one.expected is None else 1 - one.expected,
+                expected=_rest(one.expected),
                 observed=None if one.observed is None else one.observed.complement,
             )
-            for one in watch(turned, floor=under, limits=limits, assumed_spread=assumed_spread)
+            for one in watch(turned, floor=_rest(floor), limits=limits, assumed_spread=assumed_spread, before=under)
         ]
-    watched = _Watched(floor, limits, assumed_spread)
+    watched = _Watched({one.key: earlier.get(one.key, floor) for one in weeks}, limits, assumed_spread)
     return [watched.after(week) for week in weeks]
+
+
+def _rest(share: float | None) -> float | None:
+    return None if share is None else 1 - share
 
 
 class _Break(NamedTuple):
@@ -270,8 +277,8 @@ class _Recovery:
 class _Watched:
     """One rate as it goes from week to week."""
 
-    def __init__(self, floor: float | None, limits: Limits, assumed_spread: float) -> None:
-        self.floor = floor
+    def __init__(self, floors: Mapping[str, float | None], limits: Limits, assumed_spread: float) -> None:
+        self.floors = floors
         self.limits = limits
         self.assumed_spread = assumed_spread
         self.reference: list[Rate] = []
@@ -287,7 +294,7 @@ class _Watched:
         if not week.rate.n:
             return self._standing(week, State.CONTINUING if self.incident else State.QUIET)
         self.seen.append(week)
-        expectations = self._expectations()
+        expectations = self._expectations(week)
         if self.incident is None:
             return self._open(week, expectations)
         self.blamed.append(week)
@@ -298,12 +305,12 @@ class _Watched:
         self.series = {against: _Series() for against in Against}
         return closed
 
-    def _expectations(self) -> dict[Against, _Expected]:
+    def _expectations(self, week: Week) -> dict[Against, _Expected]:
         """What a week is expected to be, by all there is to compare it with."""
-        found = {}
+        found, floor = {}, self.floors[week.key]
         known = learn(self.reference, assumed_spread=self.assumed_spread) if self.reference else None
-        if self.floor is not None:
-            found[Against.AGREED] = _Expected(self.floor, known.spread if known else self.assumed_spread)
+        if floor is not None:
+            found[Against.AGREED] = _Expected(floor, known.spread if known else self.assumed_spread)
         if known and len(self.reference) >= LEAST_REFERENCE:
             found[Against.BASELINE] = _Expected(known.rate, math.hypot(known.spread, known.error))
         return found

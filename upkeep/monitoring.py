@@ -118,6 +118,13 @@ class Review:
         return [one for one in self.alerts if one.new]
 
 
+def is_worse(metric: Metric, rate: Rate, limit: float) -> bool:
+    """Is a rate worse than its agreed limit, be it by chance?"""
+    if rate.value is None:
+        return False
+    return rate.value > limit if metric.worse is Direction.HIGHER_IS_WORSE else rate.value < limit
+
+
 def review(
     client: Client,
     *,
@@ -147,7 +154,8 @@ def review(
     same = [one for one in earlier[-1:] if one.week in dict(run)]
     told = {finding.metric for one in same for finding in one.alerts}
     findings = tuple(
-        _judge(metric, limit, run, client, new=metric not in told) for metric, limit in _agreed(client.thresholds)
+        _judge(metric, limit, run, client, new=metric not in told, before=_agreed_before(earlier, metric))
+        for metric, limit in _agreed(client.thresholds)
     )
     alarmed = any(one.status is Status.ALERT for one in findings)
     before = [one for _, one in run[:-1]]
@@ -204,7 +212,22 @@ def _agreed(thresholds: Thresholds) -> list[tuple[Metric, float]]:
     return [(metric, limit) for metric in Metric if (limit := getattr(thresholds, metric.value)) is not None]
 
 
-def _judge(metric: Metric, limit: float, run: Sequence[tuple[str, Figures]], client: Client, *, new: bool) -> Finding:
+def _agreed_before(earlier: Sequence[Review], metric: Metric) -> dict[str, float | None]:
+    """What was agreed of a figure when each week was reviewed; None where nothing was."""
+    return {
+        one.week: next((finding.limit for finding in one.findings if finding.metric is metric), None) for one in earlier
+    }
+
+
+def _judge(
+    metric: Metric,
+    limit: float,
+    run: Sequence[tuple[str, Figures]],
+    client: Client,
+    *,
+    new: bool,
+    before: Mapping[str, float | None],
+) -> Finding:
     weeks = [alarms.Week(key, getattr(figures, metric.value)) for key, figures in run]
     lately = weeks[-POOLED_WEEKS:]
     over, together = tuple(one.key for one in lately), sum((one.rate for one in lately), Rate(0, 0))
@@ -219,6 +242,7 @@ def _judge(metric: Metric, limit: float, run: Sequence[tuple[str, Figures]], cli
         limits=alarms.limits(client.alarms.false_alarms_a_year),
         assumed_spread=client.alarms.weekly_spread_pp / 100,
         worse=metric.worse,
+        before=before,
     )[-1]
     if standing.state in (State.OPENED, State.CONTINUING):
         return _alert(metric, limit, weeks, standing, new=new)
@@ -237,7 +261,9 @@ def _alert(metric: Metric, limit: float, weeks: Sequence[alarms.Week], standing:
     """The alarm in one line: what, when, compared with what, by which rule; while it goes on, the newest week."""
     over = tuple(one.key for one in weeks if standing.since is not None and one.key >= standing.since)
     agreed = standing.against is Against.AGREED
-    wanted = f"the agreed {limit:.1%}" if agreed else f"the {standing.expected:.1%} of the model's first weeks"
+    wanted = (
+        f"the agreed {standing.expected:.1%}" if agreed else f"the {standing.expected:.1%} of the model's first weeks"
+    )
     beyond = "above" if metric.worse is Direction.HIGHER_IS_WORSE else "below"
     if new:
         observed = standing.observed or weeks[-1].rate

@@ -17,7 +17,14 @@ from upkeep.desk import Desk
 from upkeep.errors import AlreadyExistsError, DecisionError
 from upkeep.stages.card import write_card
 from upkeep.stages.comparison import Decision, decision, decisions
-from upkeep.stages.release import PROMOTED_FROM, changed_since, in_service, put_into_service, release_log, settle
+from upkeep.stages.release import (
+    PROMOTED_FROM,
+    in_service,
+    newer_in_service,
+    put_into_service,
+    release_log,
+    settle,
+)
 
 GATE = "gate"
 
@@ -89,11 +96,25 @@ def waiting_for_approval(desk: Desk, at: datetime) -> list[str]:
     ]
 
 
+def not_in_service(desk: Desk, made: Decision, at: datetime) -> str:
+    """Why a challenger that won was not in service by a moment, for people; empty where it was, or has not won."""
+    if made.applied or made.verdict is not Verdict.PROMOTE:
+        return ""
+    answer, end = approval(desk, made.period), _end(desk, made)
+    if answer and not answer.approved and answer.at <= at:
+        return f"refused by {answer.by} ({answer.reason})"
+    serving = [one.version for one in release_log(desk) if one.at <= at][-1:]
+    won = [one for one in decisions(desk) if made.as_of < one.as_of <= at and one.verdict is Verdict.PROMOTE]
+    if won or serving not in ([], [made.champion]):
+        return "superseded by a later model"
+    return f"not approved until {end:%Y-%m-%d}" if at >= end else f"waits for approval until {end:%Y-%m-%d}"
+
+
 def apply_decision(desk: Desk, made: Decision) -> Decision:
     """Put a challenger that won into service where promotion is automatic; where it is manual the decision waits.
 
     What a person has refused since is left. Raises DecisionError where another model than the one compared with is in
-    service now, or one that is newer.
+    service now, or one that is newer than the challenger.
     """
     settle(desk)
     answer = approval(desk, made.period)
@@ -103,7 +124,8 @@ def apply_decision(desk: Desk, made: Decision) -> Decision:
     if not made.applied:
         _require_newest(desk, made)
     write_card(desk, made.challenger, made)
-    return _carry_out(desk, made, by=GATE, reason=made.reasons[0], at=made.as_of)
+    at = max([made.as_of, *(one.at for one in release_log(desk))])  # what was carried out late has come after the rest
+    return _carry_out(desk, made, by=GATE, reason=made.reasons[0], at=at)
 
 
 def approve(desk: Desk, period: str, *, by: str, reason: str, at: datetime, override: bool = False) -> Decision:
@@ -189,14 +211,14 @@ def _require_newest(desk: Desk, made: Decision) -> None:
 def _overtaken(desk: Desk, made: Decision) -> str:
     """Why a decision is superseded: another champion, a newer one, or a later challenger that won; empty if it is not.
 
-    What was compared before the model in service came there was compared on what was right then.
+    A challenger of a time before the champion's was compared on what was right then.
     """
     serving = in_service(desk)
     if serving not in (made.champion, made.challenger):
         return f"but {serving} is in service now"
-    newer = changed_since(desk, made.as_of)
+    newer = newer_in_service(desk, made.as_of)
     if newer:
-        return f"as of {made.as_of:%Y-%m-%d}, and {newer.version} is in service since {newer.at:%Y-%m-%d %H:%M}"
+        return f"as of {made.as_of:%Y-%m-%d}, and {newer.version} in service is of {newer.as_of:%Y-%m-%d}"
     later = [one for one in decisions(desk) if one.as_of > made.as_of and one.verdict is Verdict.PROMOTE]
     return f"and {later[-1].period} has a later one that won, version {later[-1].challenger}" if later else ""
 

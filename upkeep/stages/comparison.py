@@ -82,10 +82,10 @@ class Decision:
     duels: tuple[Duel, ...] = ()
 
 
-def decisions(desk: Desk) -> list[Decision]:
-    """All decisions about the client's models, oldest first."""
+def decisions(desk: Desk, *, at: datetime | None = None) -> list[Decision]:
+    """All decisions about the client's models, oldest first, as they had been carried out by a moment, else by now."""
     found = [records.load(desk.store, key, Decision) for key in desk.store.keys("decisions/")]
-    return sorted(_as_carried_out(desk, found), key=lambda one: one.as_of)
+    return sorted(_as_carried_out(desk, found, at), key=lambda one: one.as_of)
 
 
 def decision(desk: Desk, period: str) -> Decision:
@@ -209,9 +209,10 @@ def judge_again(desk: Desk, made: Decision) -> list[str]:
     return [f"{name}: {now}, decided on {before}" for name, before, now in told if now != before]
 
 
-def _as_carried_out(desk: Desk, found: Sequence[Decision]) -> list[Decision]:
+def _as_carried_out(desk: Desk, found: Sequence[Decision], at: datetime | None = None) -> list[Decision]:
     """The decisions with what the release log says of them: whether it was carried out, and on whose word."""
-    entries = {one.decision: one for one in release_log(desk)} if found else {}
+    log = release_log(desk) if found else []
+    entries = {one.decision: one for one in log if at is None or one.at <= at}
     return [
         replace(one, applied=True, applied_by=entries[one.period].by) if one.period in entries else one for one in found
     ]

@@ -19,7 +19,7 @@ from upkeep.entitlement import Asked, ChangeOrder, Claim, UseCase, entitled, use
 from upkeep.errors import AlreadyExistsError
 from upkeep.monitoring import Review
 from upkeep.periods import starts_on
-from upkeep.stages.release import require_unchanged
+from upkeep.stages.release import require_no_newer
 from upkeep.tiers import Work
 
 Record = TypeVar("Record")
@@ -34,32 +34,32 @@ def due(desk: Desk, as_of: datetime) -> list[Work]:
 def is_included(desk: Desk, as_of: datetime, reason: str) -> Claim | ChangeOrder:
     """What the contract says to a retrain, without booking it.
 
-    Raises NoChampionError where there is nothing yet, DecisionError where a newer model is in service than one of that
-    moment would be; a retrain that was decided on stands as it is.
+    Raises NoChampionError where there is nothing yet, DecisionError where the model in service is newer than one of
+    that moment would be; a retrain that was decided on stands as it is.
     """
-    answer = _says(desk, as_of, reason, desk.claims())
+    answer = _entitled(desk, as_of, reason, desk.claims())
     if isinstance(answer, Claim):
         require_model(desk)
         if not desk.store.exists(f"decisions/{answer.period}.json"):
-            require_unchanged(desk, answer.as_of)
+            require_no_newer(desk, answer.as_of)
     return answer
 
 
 def book_retrain(desk: Desk, as_of: datetime, reason: str) -> Claim | ChangeOrder:
     """Book a retrain on the contract, or open a change order for it where it is not included.
 
-    One that was booked and has no decision yet, as its run was killed, goes on as it was booked; of one that never got
-    to what it teaches nothing is to go on, and it is booked anew. A period has one change order, which a further reason
-    joins. Raises as `is_included` does; that uses nothing up.
+    One that was booked and has no decision yet, as its run was killed, goes on as it was booked; one of another day
+    that never got to what it teaches has nothing to go on with, and is booked anew. A period has one change order,
+    which a further reason joins. Raises as `is_included` does; that uses nothing up.
     """
     while True:
-        booked, answer = desk.claims(), is_included(desk, as_of, reason)
+        answer = is_included(desk, as_of, reason)
         if isinstance(answer, ChangeOrder):
             return open_order(desk, answer, as_of)
-        if answer in booked.values():
-            return answer
-        place = f"claims/{answer.period}.json"
-        if answer.period in booked:
+        place, booked = f"claims/{answer.period}.json", desk.claims().get(answer.period)
+        if answer == booked:
+            return booked
+        if booked and booked.period in _never_begun(desk, as_of):
             desk.store.delete(place)
         # a period can be booked once: of two who ask at once the other one asks again
         with suppress(AlreadyExistsError):
@@ -88,7 +88,7 @@ def order_if_extra(desk: Desk, found: Review) -> ChangeOrder | None:
     if not found.opened:
         return None
     before = {key: one for key, one in desk.claims().items() if one.as_of <= found.as_of}
-    answer = _says(desk, found.as_of, "; ".join(one.text for one in found.opened), before)
+    answer = _entitled(desk, found.as_of, "; ".join(one.text for one in found.opened), before)
     return open_order(desk, answer, found.as_of) if isinstance(answer, ChangeOrder) else None
 
 
@@ -136,17 +136,23 @@ def open_order(desk: Desk, answer: ChangeOrder, as_of: datetime) -> ChangeOrder:
     return _all_reasons(desk, order)
 
 
-def _says(desk: Desk, as_of: datetime, reason: str, claims: Mapping[str, Claim]) -> Claim | ChangeOrder:
-    going_on = undecided(desk, claims)
-    never_begun = {period for period in going_on if not desk.store.exists(f"snapshots/{period}.json")}
+def _entitled(desk: Desk, as_of: datetime, reason: str, claims: Mapping[str, Claim]) -> Claim | ChangeOrder:
+    never_begun = _never_begun(desk, as_of)
     return entitled(
         desk.tier,
         as_of=desk.local(as_of),
         zone=desk.zone,
         claims={period: one for period, one in claims.items() if period not in never_begun},
         reason=reason,
-        undecided=going_on - never_begun,
+        undecided=undecided(desk, claims),
     )
+
+
+def _never_begun(desk: Desk, as_of: datetime) -> set[str]:
+    """The periods of retrains that were booked on another day and chose nothing to teach."""
+    claims, day = desk.claims(), desk.local(as_of).date()
+    idle = [period for period in undecided(desk, claims) if desk.local(claims[period].as_of).date() != day]
+    return {period for period in idle if not desk.store.exists(f"snapshots/{period}.json")}
 
 
 def _all_reasons(desk: Desk, order: ChangeOrder) -> ChangeOrder:

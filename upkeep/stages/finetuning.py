@@ -29,7 +29,7 @@ from upkeep.recipes import HeadRecipe, Recipe, Start
 from upkeep.sft import teach
 from upkeep.snapshot import Snapshot
 from upkeep.stages.challengers import Challenger, challengers
-from upkeep.stages.release import in_service, release_log, require_unchanged
+from upkeep.stages.release import in_service, release_log, require_no_newer
 from upkeep.stages.snapshot import differences, snapshots, take_snapshot
 from upkeep.warm import weights_of
 
@@ -44,7 +44,7 @@ def train_challenger(
     """Train on all that is known by `as_of`, register the adapter, and prove that another process reads it the same.
 
     With a `label` nothing is trained but the row of that new category, in the champion's head. Raises StoreError where
-    MLflow is another one than the client's versions are in, and DecisionError where a newer model is in service than
+    MLflow is another one than the client's versions are in, and DecisionError where the model in service is newer than
     one of that moment would be, before anything is written.
     """
     key = f"challengers/{period}.json"
@@ -52,7 +52,7 @@ def train_challenger(
     if done:
         _expect(desk, done.version, {done.training_digest}, told=f"{key} names")
         return done
-    require_unchanged(desk, as_of)
+    require_no_newer(desk, as_of)
     _expect_in_service(desk)
     moment = desk.local(as_of)
     base = resolve_base(desk.client.base_model)

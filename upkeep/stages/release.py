@@ -20,12 +20,12 @@ from upkeep import records
 from upkeep.adapters.registry import IS_IT_THIS_ONE, shown
 from upkeep.base_model import resolve_base
 from upkeep.beginning import require_model
-from upkeep.desk import Desk
+from upkeep.desk import LAUNCH, Desk
 from upkeep.errors import AlreadyExistsError, DecisionError, ReleaseError, StoreError
 from upkeep.manifest import read_manifest
 from upkeep.model import load_release
 from upkeep.release import Action, Entry, Known, Release, answers_differ, chosen, code_version, replaced
-from upkeep.stages.challengers import challengers
+from upkeep.stages.challengers import Challenger, challengers
 from upkeep.store import address
 
 LOG = "releases/log/"
@@ -46,27 +46,24 @@ def in_service(desk: Desk) -> str:
     return entries[-1].version if entries else desk.registry.champion()
 
 
-def changed_since(desk: Desk, moment: datetime) -> Entry | None:
-    """The newest change of the model in service, where it came after a moment; None where nothing has changed since.
+def newer_in_service(desk: Desk, moment: datetime) -> Challenger | None:
+    """The model in service, where it was taught what was known after a moment; a first one is of no moment."""
+    entries = release_log(desk)
+    served = {one.version: one for one in challengers(desk) if one.period != LAUNCH} if entries else {}
+    newest = served.get(entries[-1].version) if entries else None
+    return newest if newest and newest.as_of > desk.local(moment) else None
 
-    A first model is no change: it was onboarded on some day and is of none.
+
+def require_no_newer(desk: Desk, as_of: datetime) -> None:
+    """Raise DecisionError where the model in service is newer than a retrain as of a moment would make one.
+
+    The older one would be compared on what was right then, and win over the newer one for what is wrong today.
     """
-    newest = next(reversed(release_log(desk)), None)
-    if newest is None or newest.action is Action.LAUNCH or newest.at <= desk.local(moment):
-        return None
-    return newest
-
-
-def require_unchanged(desk: Desk, as_of: datetime) -> None:
-    """Raise DecisionError where the model in service came after the moment that a retrain is asked for.
-
-    A model of that time would be compared on what was right then, and win over a newer one for what is wrong today.
-    """
-    newer = changed_since(desk, as_of)
+    newer = newer_in_service(desk, as_of)
     if newer:
         raise DecisionError(
-            f"client {desk.client.client}: a retrain as of {desk.local(as_of):%Y-%m-%d %H:%M} comes too late, "
-            f"version {newer.version} is in service since {newer.at:%Y-%m-%d %H:%M}; expected a moment after that"
+            f"client {desk.client.client}: a retrain as of {desk.local(as_of):%Y-%m-%d %H:%M} comes too late: version "
+            f"{newer.version}, of {newer.as_of:%Y-%m-%d %H:%M}, is in service since {release_log(desk)[-1].at:%Y-%m-%d}"
         )
 
 

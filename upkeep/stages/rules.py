@@ -48,12 +48,17 @@ def decide_rule(desk: Desk, name: str, *, accepted: bool, by: str, at: datetime,
 
     Raises RuleError listing the rules there are.
     """
+    one = rule_named(desk, name)
+    rule = one.rule if since is None else one.rule.model_copy(update={"since": since})
+    return _save(desk, replace(one, rule=rule).decide(accepted=accepted, by=by, at=desk.local(at)))
+
+
+def rule_named(desk: Desk, name: str) -> Found:
+    """The rule with an id. Raises RuleError listing the rules there are."""
     there = {one.id: one for one in desk.found_rules()}
     if name not in there:
         raise RuleError(f"client {desk.client.client}: no rule {name!r}, expected one of {sorted(there)}")
-    one = there[name]
-    rule = one.rule if since is None else one.rule.model_copy(update={"since": since})
-    return _save(desk, replace(one, rule=rule).decide(accepted=accepted, by=by, at=desk.local(at)))
+    return there[name]
 
 
 def _save(desk: Desk, one: Found) -> Found:

@@ -117,6 +117,9 @@ def test_the_report_says_what_quality_was_counted_on_and_for_which_model():
     assert "Quality was counted on: random audit sample; model version 3." in said()
     idle = replace(FIGURES, basis=Basis.NONE, model_version=None)
     assert "Quality was counted on: no unbiased labels; model version none." in said(figures=idle)
+    both = replace(FIGURES, versions={"2": 12_000, "3": 345})
+    told = "Quality was counted on: random audit sample; model versions 2 (12,000 requests), 3 (345 requests)."
+    assert told in said(figures=both)
 
 
 def test_every_week_has_a_line_and_an_alert_names_its_figure_there_and_below():

@@ -238,6 +238,15 @@ class _Expected(NamedTuple):
     sd: float
 
 
+def _for_none(weeks: Sequence[Rate], expected: _Expected, *, loss: float) -> float:
+    """Log of how much likelier weeks are without a loss than with it."""
+    lost = expected.rate - loss
+    return sum(
+        likelihood(week, expected=expected.rate, sd=expected.sd) - likelihood(week, expected=lost, sd=expected.sd)
+        for week in weeks
+    )
+
+
 class _Recovery:
     """How much likelier the newest weeks of an incident are without its loss than with it.
 
@@ -251,14 +260,14 @@ class _Recovery:
         self.evidence = 0.0
 
     def shown_by(self, rate: Rate, expected: _Expected) -> bool:
-        """Take in a week: is the loss over now?"""
-        lost = _Expected(expected.rate - self._loss(expected), expected.sd)
-        without, with_it = (likelihood(rate, expected=one.rate, sd=one.sd) for one in (expected, lost))
-        self.evidence += without - with_it
+        """Take in a week: is the loss over now, and is no lesser one left that is likelier than none?"""
+        self.evidence += _for_none([rate], expected, loss=self._loss(expected))
         self.better.append(rate)
         if self.evidence <= 0:
             self.bad, self.better, self.evidence = [*self.bad, *self.better], [], 0.0
-        return self.evidence >= OVER and len(self.better) >= CLOSED_AFTER
+        if self.evidence < OVER or len(self.better) < CLOSED_AFTER:
+            return False
+        return _for_none(self.better, expected, loss=LEAST_LOSS * expected.sd) >= 0
 
     def _loss(self, expected: _Expected) -> float:
         """The loss while it was bad, drawn to the least (a normal prior with that as mean and sd).

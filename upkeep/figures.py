@@ -107,8 +107,8 @@ def figures(window: LogWindow, client: Client) -> Figures:
     return figures_of(tally(window, client.review_by, free_text=client.free_text), client)
 
 
-def figures_of(counted: Tally, client: Client) -> Figures:
-    """What a window's counts say.
+def figures_of(counted: Tally, client: Client, *, every_model: bool = False) -> Figures:
+    """What a window's counts say, of the model in service or, of a month say, of `every_model` that answered.
 
     Quality comes from the random audit sample, or from all requests where at least nine in ten are labelled, of those
     answered automatically and of the others; a slice's likewise. Never from escalations and complaints alone: of the
@@ -116,7 +116,7 @@ def figures_of(counted: Tally, client: Client) -> Figures:
     """
     groups = [Group.of(cell, count, out_of_scope=client.out_of_scope_label) for cell, count in counted.cells.items()]
     newest = counted.newest
-    current = [group for group in groups if group.cell.model_version == newest]
+    current = [group for group in groups if every_model or group.cell.model_version == newest]
     requests = sum(group.count.requests for group in current)
     basis, sample = _sample(current)
     known = {*client.labels, client.out_of_scope_label}

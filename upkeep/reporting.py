@@ -42,7 +42,7 @@ SINCE = 9
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One client's month: figures over all of it, its weekly reviews, and what was decided.
+    """One client's month: figures over all of it and every model, its weekly reviews, and what was decided.
 
     `promotions` are those that no decision of the month tells, `undone` the retrains without a decision, and
     `not_in_service` says by period why a challenger that won was not.
@@ -102,7 +102,7 @@ class Report:
 
     @property
     def unknown_labels(self) -> dict[str, int]:
-        """Right answers that the model in service does not give."""
+        """Right answers that no model of the month gives."""
         learned = self.figures.answered
         return {label: n for label, n in self.figures.unknown_labels.items() if label not in learned}
 
@@ -142,7 +142,7 @@ def assemble(desk: Desk, month: Window, as_of: datetime) -> Report:
         month=month.key,
         as_of=as_of,
         health=assess(weekly),
-        figures=figures_of(counted, desk.client),
+        figures=figures_of(counted, desk.client, every_model=True),
         reviews=weekly,
         decisions=decided,
         rollbacks=changes_of(desk, month, Action.ROLLBACK),

@@ -32,7 +32,8 @@ RULE = {"old": "warranty_claim", "new": "repair_partner", "since": "2026-04-15"}
 
 @pytest.fixture
 def desk(tmp_path, monkeypatch) -> Desk:
-    configure(tmp_path / "configs", monkeypatch, relabel=[RULE])
+    # the texts are hashes: digits in a row are nobody's
+    configure(tmp_path / "configs", monkeypatch, relabel=[RULE], redaction={"kinds": []})
     desk = open_desk("northwind")
     labels = ["warranty_claim", "order_status"]
     records.save_rows(desk.store, LAUNCH_CASES, [case(n, labels[n % 2]) for n in range(80)])

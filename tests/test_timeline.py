@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from upkeep.config import Client, LogMap, load_client
+from upkeep.config import Client, load_client
 from upkeep.errors import TimelineError
+from upkeep.log_map import LogMap
 from upkeep.replay import client_for
 from upkeep.timeline import COLUMNS, Split, TimelineRow, arrange, read_timeline, write_timeline
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -14,7 +13,8 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from upkeep.base_model import BaseModelConfig
 from upkeep.errors import ConfigError
-from upkeep.log import LogMapping, OutcomeSource, bare
+from upkeep.log import LogMapping, bare
+from upkeep.log_map import LogMap
 from upkeep.recipes import Recipe, Task, load_recipe
 from upkeep.strict import Name, Share, Strict, load, named, names
 from upkeep.tiers import Tier, load_tiers
@@ -23,8 +23,6 @@ OWN_FUNCTION = r"^\w+(\.\w+)*:\w+$"
 """How a config names a function of the client's own: package.module:function."""
 
 
-FLAGS = ("automatic", "correct")
-"""The fields of the log that are true or false."""
 SCHEMES = ("s3://", "file:///", "file://localhost/")
 """How a store begins that is no folder's plain name."""
 
@@ -133,28 +131,6 @@ class Relabel(Strict):
         if self.theme:
             raise ValueError(f"{self.old!r} -> {self.new!r}: nobody has said yet which texts are about its theme")
         return self.may_cover(answer, text)
-
-
-class LogMap(Strict):
-    """Where the client's log uses other names: our field -> theirs, and our value for theirs."""
-
-    predictions: Mapping[str, str] = Field(default_factory=dict)
-    outcomes: Mapping[str, str] = Field(default_factory=dict)
-    values: Mapping[str, Mapping[str, bool | str]] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _values_are_of_their_fields(self) -> Self:
-        sources = [*map(str, OutcomeSource)]
-        for name, theirs, ours in [(name, *pair) for name, table in self.values.items() for pair in table.items()]:
-            if name in FLAGS:
-                fits, wanted = isinstance(ours, bool), "true or false"
-            elif name == "source":
-                fits, wanted = ours in sources, f"one of {sources}"
-            else:
-                fits, wanted = isinstance(ours, str), "a text"
-            if not fits:
-                raise ValueError(f"values.{name}.{theirs} is {ours!r}, expected {wanted}")
-        return self
 
 
 class Alarms(Strict):

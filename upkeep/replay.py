@@ -14,11 +14,12 @@ from typing import Any, NamedTuple
 
 from upkeep.cases import Case, Item, Source, fraction
 from upkeep.chain import Act
-from upkeep.config import Client, LogMap, Thresholds
+from upkeep.config import Client, Thresholds
 from upkeep.desk import Desk
 from upkeep.evaluation import evaluate_model
 from upkeep.log import Outcome, OutcomeSource, Prediction
 from upkeep.log_files import write_outcomes, write_predictions
+from upkeep.log_map import LogMap
 from upkeep.manifest import Answer
 from upkeep.periods import Cadence, days, last_full, starts_on
 from upkeep.progress import Progress, silent

@@ -8,23 +8,15 @@ from prefect import get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 
 from tasks.retrying import only
-from upkeep.auditing import Drawn, draw_audit, sheet_key
+from upkeep.auditing import draw_audit
 from upkeep.charts import chart_review
-from upkeep.desk import Desk, open_desk
+from upkeep.desk import open_desk
 from upkeep.errors import StoreError
-from upkeep.estimate import ONLY_AN_ESTIMATE
-from upkeep.generated import described
-from upkeep.incidents import note_incidents, open_incidents
-from upkeep.looking import Tracked
+from upkeep.incidents import note_incidents
 from upkeep.monitoring import Review
-from upkeep.reporting import SHOWN_THEMES
-from upkeep.rules import Found
-from upkeep.stages.approval import waiting_for_approval
 from upkeep.stages.monitoring import NoWayBack, follow_themes, go_back_if_worse, review_week
 from upkeep.stages.rules import propose_rules
-from upkeep.stages.variant import candidates_for
-from upkeep.store import address
-from upkeep.variant import Candidate
+from upkeep.summary import Noted, summary
 
 
 @task(task_run_name="review {client}", retries=2, retry_delay_seconds=10, retry_condition_fn=only(StoreError))
@@ -48,16 +40,9 @@ def review_last_week(client: str, as_of: datetime) -> Review:
         log.info("%s %s: rule %s %s: %s", client, found.week, rule.id, "applied" if rule.accepted else "proposed", rule)
     if found.unusable:
         log.warning("%s %s: %s", client, found.week, found.unusable)
-    summary = [
-        _summary(found, desk, drawn, themes, rules),
-        *([f"**{back}**"] if back else []),
-        *_next_categories(client, candidates_for(desk, as_of)),
-    ]
-    create_markdown_artifact(
-        key=f"review-{client}",
-        markdown="\n".join(summary),
-        description=f"{client} {found.week}",
-    )
+    page = [f"# {client} {found.week}", "", f"{found.figures.requests:,} requests.", ""]
+    page += summary(desk, Noted(found, back, rules, themes, drawn))
+    create_markdown_artifact(key=f"review-{client}", markdown="\n".join(page), description=f"{client} {found.week}")
     return found
 
 
@@ -65,50 +50,3 @@ def review_last_week(client: str, as_of: datetime) -> Review:
 def chart(client: str, found: Review) -> None:
     """Put the review's figures into MLflow."""
     chart_review(open_desk(client), found)
-
-
-def _next_categories(client: str, candidates: list[Candidate]) -> list[str]:
-    lines = []
-    for one in candidates:
-        lines += ["", f"**May be a new category**: {one.why} (`{one.command(client)}`)", ""]
-        lines += [f"- “{text}”" for text in one.examples]
-    return lines
-
-
-def _summary(found: Review, desk: Desk, drawn: Drawn, themes: Tracked | None, rules: list[Found]) -> str:
-    lines = [f"# {found.client} {found.week}", "", f"{found.figures.requests:,} requests.", ""]
-    lines += [f"{found.unusable}.", ""] if found.unusable else []
-    lines += [f"- **{finding.status.value}**: {finding.text}" for finding in found.findings]
-    lines += [f"- **{change.kind.value}**: {change.text}. {change.action}" for change in found.changes]
-    if found.probation:
-        lines += [f"- **{'worse' if found.probation.worse else 'ok'}** on probation: {found.probation}"]
-    for rule in rules:
-        how = (
-            "is applied"
-            if rule.accepted
-            else f"is proposed (the deployment `rules`, or `upkeep rules {found.client} {rule.id} --accept --by NAME`)"
-        )
-        lines += [f"- **rule** {rule.id} {how}: {rule}", *(f"    - “{text}”" for text in rule.examples)]
-    going_on = [one for one in open_incidents(desk, found.as_of) if one.change and one.opened < found.as_of]
-    lines += [f"- **still going on** since {one.week}: {one.text}" for one in going_on]
-    if found.edges:
-        lines += [f"- edge cases: {found.edges}"]
-        lines += [f"    - “{one.text}”: {', '.join(one.reasons)}" for one in found.edges.cases]
-    if themes:
-        lines += [
-            f"- keeps going wrong: {one.name}, {' '.join(map(str, one.lately.values()))} by week, {one.trend}"
-            for one in themes.themes[:SHOWN_THEMES]
-        ]
-    if found.estimate:
-        lines += [f"- accuracy by the model's own confidence: {found.estimate}. {ONLY_AN_ESTIMATE}"]
-    if found.generated:
-        lines += [f"- {name}: {value}" for name, value in described(found.generated).items()]
-    waiting = waiting_for_approval(desk, found.as_of)
-    lines += ["", *(f"**{one}**" for one in waiting)] if waiting else []
-    if found.retrain_recommended:
-        lines += ["", "**We recommend a retrain.**"]
-    if drawn.asked:
-        where = address(desk.store, sheet_key(drawn.week))
-        lines += ["", f"Audit: {len(drawn.asked)} of {drawn.requests:,} requests to answer in `{where}`;"]
-        lines += [f"fill it in, all or part, then `upkeep audited {found.client} FILE`."]
-    return "\n".join(lines)

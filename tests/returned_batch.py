@@ -17,6 +17,7 @@ from upkeep.batch import (
     write_csv,
     write_label_studio,
 )
+from upkeep.config import Redaction
 from upkeep.deciding import understand
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -72,7 +73,7 @@ def judged(found: Filled | bytes | list[list[str]], asked: list[Question], *, la
     if isinstance(found, list):
         found = csv_bytes(found)
     found = read_back(found) if isinstance(found, bytes) else found
-    return understand(found, asked=asked, labels=labels, by="ada", at=NOON)
+    return understand(found, asked=asked, labels=labels, redaction=Redaction(), by="ada", at=NOON)
 
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("=+-@;,\t\r\n\"' 19é日"), max_size=12)

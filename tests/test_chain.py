@@ -194,8 +194,12 @@ def test_a_second_retrain_in_a_quarter_becomes_a_change_order_that_says_when_the
     configure(tmp_path / "configs", monkeypatch, tier=2)
     desk, _ = live(timeline(months=1))
     may = datetime(2026, 5, 5, 9, tzinfo=UTC)
+    assert book_retrain(desk, may - timedelta(days=20), "too early") == desk.claims()["2026-Q2"]
+    # its run is killed before it chose what to teach: who asks again begins anew
     booked = book_retrain(desk, APRIL, "scheduled")
-    # its run is killed: who asks again goes on with it, and is told so
+    assert (booked.as_of, booked.reason) == (APRIL, "scheduled")
+    # and after that: who asks again goes on with it, and is told so
+    desk.store.write("snapshots/2026-Q2.json", b"{}")
     assert book_retrain(open_desk("northwind"), may, "again") == booked == desk.claims()["2026-Q2"]
     assert goes_on(desk, booked, APRIL) == ""
     told = "goes on with the retrain of 2026-Q2 as booked on 2026-04-01 08:00 (scheduled), which has no decision yet"

@@ -137,9 +137,39 @@ def test_a_review_tells_what_came_back_and_that_another_model_is_in_service(desk
     assert [
         one for one in lines if one.startswith("  2026-03-09 10:00 rollback: version 1 in place of 2, by probation: ")
     ]
+    # all that the flow's page has of it
+    assert [one for one in lines if one.startswith("  worse on probation: version 2: accuracy 50.0%")]
+    assert "  We recommend a retrain." in lines
+    assert [one for one in lines if one.startswith("  audit: ") and "then `upkeep audited northwind FILE`" in one]
     assert lines[-1] == "told webhook:app: Northwind Outdoors: version 1 is back in service"
     assert [body["type"] for body in got] == ["release.promote", "release.rollback"]
     assert said.err == ""
+
+
+def test_a_new_category_tells_what_came_back_and_could_not_be_used(tmp_path, monkeypatch, capsys):
+    desk = agreed(tmp_path, monkeypatch)
+    serve(desk, 0, wrong=0)
+    desk.store.write("inbox/photo.csv", b"not a batch")
+    monday = ["--as-of", f"{FIRST + timedelta(weeks=1):%Y-%m-%dT%H:%M%z}"]
+    assert main(["variant", "northwind", "--label", "repairs", *monday]) == 0
+    first, *rest = capsys.readouterr().out.splitlines()
+    assert first.startswith("northwind photo.csv: ")
+    assert "tier 'monitoring' includes no new use case" in rest[0]
+
+
+def test_a_rule_that_is_not_there_and_a_day_without_an_answer_are_told(tmp_path, monkeypatch, capsys):
+    agreed(tmp_path, monkeypatch)
+    assert main(["rules", "northwind", "1f3a09bc"]) == 1
+    assert capsys.readouterr().err == "upkeep: client northwind: no rule '1f3a09bc', expected one of []\n"
+    assert main(["rules", "northwind", "1f3a09bc", "--since", "2026-07-01"]) == 1
+    assert capsys.readouterr().err == "upkeep: --since is 2026-07-01: expected --accept with it\n"
+
+
+@pytest.mark.parametrize("option", [["--reason", "x"], ["--seed", "1"]])
+def test_a_review_takes_no_option_that_it_has_no_use_for(option, capsys):
+    with pytest.raises(SystemExit):
+        main(["review", "northwind", *option])
+    assert f"unrecognized arguments: {option[0]}" in capsys.readouterr().err
 
 
 def test_decisions_are_listed_approved_judged_again_and_taken_back(desk, capsys):

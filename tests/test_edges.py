@@ -10,11 +10,14 @@ import numpy as np
 from tests.audited import FIRST, agreed, serve
 from upkeep import records
 from upkeep.cases import Case, Source
+from upkeep.config import Redaction
 from upkeep.desk import LAUNCH_CASES
 from upkeep.edges import EdgeCase, Edges, Familiar, Reason, familiar, find_edges
 from upkeep.log import Prediction
+from upkeep.log_files import write_predictions
 from upkeep.looking import FAMILIAR, look_at_week
 from upkeep.periods import week
+from upkeep.rates import Rate
 from upkeep.stages.monitoring import review_week
 from upkeep.truth import Truth
 
@@ -34,6 +37,7 @@ def edges(*requests: Prediction, truths: dict[str, Truth] | None = None, known: 
         labels=("order_status", "refund"),
         known_words=KNOWN | {"the"},
         known=known or Familiar(np.eye(4, dtype=np.float32)[:1], 0.1),
+        redaction=Redaction(),
     )
 
 
@@ -68,7 +72,9 @@ def test_a_right_answer_that_is_no_label_of_the_models_is_one():
 
 def looked_at(vectors: np.ndarray, known: Familiar) -> Edges:
     rows = [request(f"{at}") for at in range(len(vectors))]
-    return find_edges(rows, vectors.astype(np.float32), truths={}, labels=(), known_words=(), known=known)
+    return find_edges(
+        rows, vectors.astype(np.float32), truths={}, labels=(), known_words=(), known=known, redaction=Redaction()
+    )
 
 
 def test_what_lies_farther_from_every_training_text_than_those_from_each_other_is_far():
@@ -96,6 +102,19 @@ def test_a_weeks_edge_cases_are_listed_in_the_store_redacted(tmp_path, monkeypat
     listed = records.load_rows(desk.store, "edge-cases/2026-W06.jsonl", EdgeCase)
     assert listed[: len(found.edges.cases)] == list(found.edges.cases)
     assert not any("example.com" in one.text for one in listed)
+
+
+def test_a_client_that_was_never_onboarded_is_not_told_of_training_data_that_nobody_has(tmp_path, monkeypatch):
+    desk = agreed(tmp_path, monkeypatch)
+    serve(desk, 0, wrong=3)
+    odd = Prediction("odd", FIRST, "Kann ich mein Zelt morgen umtauschen", "order_status", 0.99, "1", True, None, {})
+    write_predictions(desk.store, [odd], name="odd")
+    collected = [Case(str(n), f"Where is order {n}, ask the shop", "order_status", Source.AUDIT) for n in range(40)]
+    records.save_rows(desk.store, "cases/2026-W05.jsonl", collected)  # what people said is no training yet
+    seen = look_at_week(desk, week("2026-W06", desk.zone), until=FIRST + timedelta(weeks=1))
+    assert seen is not None
+    assert seen.inputs.words == Rate(0, 0)
+    assert seen.edges.counts == {}
 
 
 def test_training_texts_are_embedded_once_for_as_long_as_they_are_the_same(tmp_path, monkeypatch):

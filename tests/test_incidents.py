@@ -97,6 +97,13 @@ def test_an_alert_says_what_since_when_how_sure_and_what_the_contract_includes_a
     assert "It would be a change order: tier 'monitoring' includes no retrain." in alert.text
 
 
+def test_examples_are_shown_as_the_client_agreed(tmp_path, monkeypatch):
+    desk = agreed(tmp_path, monkeypatch, redaction={"kinds": ["e-mail"]})
+    serve(desk, 0, wrong=40)
+    (incident,) = reviewed(desk, 0)
+    assert all(one.startswith("“Where is order 4711") and "ask [e-mail]” was" in one for one in incident.examples)
+
+
 def test_what_was_delivered_is_not_delivered_again(desk):
     serve(desk, 0, wrong=40)
     (incident,) = reviewed(desk, 0)

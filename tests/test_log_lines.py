@@ -133,6 +133,13 @@ def test_an_outcome_that_breaks_the_contract_is_quarantined(store, changed, reas
     assert found.quarantined == [Quarantined(f"{FIRST_OUTCOMES}/desk.jsonl", 1, reason, json.dumps(row))]
 
 
+def test_spaces_around_an_answer_and_how_its_letters_are_composed_make_it_no_other(store):
+    store.write(f"{FIRST_DAY}/api.jsonl", jsonl(PREDICTION | {"output": " u\u0308ber card\n"}))
+    store.write(f"{FIRST_OUTCOMES}/desk.jsonl", jsonl(OUTCOME | {"answer": "\u00fcber card "}))
+    found = read(store)
+    assert found.predictions[0].output == found.outcomes["p1"][0].answer == "über card"
+
+
 def test_optional_fields_may_be_left_out_and_unknown_ones_are_ignored(store):
     short = {name: value for name, value in PREDICTION.items() if name not in ("latency_ms", "metadata", "output")}
     store.write(f"{FIRST_DAY}/api.jsonl", jsonl(short | {"automatic": False, "shard": 7}))

@@ -78,6 +78,23 @@ def test_where_nearly_everything_is_labelled_everything_counts():
     assert (found.basis, found.accuracy) == (Basis.ALL, Rate(9, 9))
 
 
+def test_where_most_go_to_a_person_the_automatic_answers_are_not_counted_by_their_complaints():
+    rows = [prediction(number, automatic=number >= 95) for number in range(100)]  # 5 automatic, one of them wrong
+    told = [outcome(number, source=OutcomeSource.ESCALATION) for number in range(95)]
+    told.append(outcome(99, "b", OutcomeSource.CUSTOMER))
+    found = figures(window(rows, [*told, outcome(95), outcome(0)]), CLIENT)  # 97 of 100 labelled, two of them audited
+    assert (found.basis, found.accuracy, found.precision) == (Basis.AUDIT, Rate(2, 2), Rate(1, 1))
+
+
+def test_a_slice_that_is_not_nearly_all_labelled_is_counted_on_its_audit():
+    client = CLIENT.model_copy(update={"review_by": ("channel",)})
+    rows = [replace(prediction(n), metadata={"channel": "app" if n < 10 else "mail"}) for n in range(200)]
+    told = [outcome(number, source=OutcomeSource.CUSTOMER) for number in range(10, 200)]
+    found = figures(window(rows, [*told, outcome(0, "b", OutcomeSource.CUSTOMER), outcome(1)]), client)
+    assert (found.basis, found.accuracy) == (Basis.ALL, Rate(191, 192))
+    assert found.slices["channel"]["app"].accuracy == Rate(1, 1)  # not 1 of 2, of which one came by its complaint
+
+
 def test_escalations_alone_give_no_figure():
     rows = [prediction(number, automatic=number > 2) for number in range(10)]
     found = figures(window(rows, [outcome(n, "b", OutcomeSource.ESCALATION) for n in range(3)]), CLIENT)
@@ -260,3 +277,11 @@ def test_an_alarm_asks_for_one_change_order_and_goes_on_without_another():
     going_on = judged(week(70, 30), week(70, 30))
     assert going_on.alerts
     assert not going_on.opened
+
+
+def test_weeks_with_too_few_labels_do_not_make_an_alarm_new_again():
+    found = judged(week(60, 40), week(60, 40), *[week(2, 1)] * 4)
+    assert found.alerts
+    assert not found.opened
+    few = judged(week(2, 1), week(60, 40), *[week(2, 1)] * 3)
+    assert [one.status for one in few.findings] == [Status.NOT_ENOUGH_DATA]

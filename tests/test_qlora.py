@@ -37,5 +37,5 @@ def test_it_learns_on_four_bits_and_answers_the_same_elsewhere(chat_base, tmp_pa
 
 def test_without_the_library_it_says_what_to_install(chat_base, monkeypatch):  # noqa: F811
     monkeypatch.setattr(generator.importlib.util, "find_spec", lambda _: None)
-    with pytest.raises(BaseModelError, match=r"found nf4, which needs bitsandbytes: pip install 'upkeep\[gpu\]'"):
+    with pytest.raises(BaseModelError, match="found nf4, which needs bitsandbytes: the extra `gpu`"):
         load_causal(chat_base, "nf4")

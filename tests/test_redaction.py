@@ -151,9 +151,12 @@ def test_a_hundred_thousand_short_texts_would_take_less_than_a_minute():
 
 
 def test_what_is_shown_is_redacted_on_one_line_and_not_too_long():
-    assert shown("mail\n  ada@example.com") == "mail [e-mail]"
-    assert len(shown("word " * 100)) == LONGEST
-    assert shown("![x](//a.example/p.png)") == "![x] (//a.example/p.png)"  # no image in a chat or on a page
+    assert shown("mail\n  ada@example.com", Redaction()) == "mail [e-mail]"
+    assert len(shown("word " * 100, Redaction())) == LONGEST
+    assert (
+        shown("![x](//a.example/p.png)", Redaction()) == "![x] (//a.example/p.png)"
+    )  # no image in a chat or on a page
+    assert shown("Ada: 4711\n4711", Redaction(by="tests.test_redaction:shouting")) == "[NAME]: 4711 4711"
 
 
 def test_a_clients_own_redactor_takes_the_place_of_ours():
@@ -167,6 +170,8 @@ def test_what_the_client_wants_kept_stays_and_nothing_beside_it():
         ["Write to help@shop.example, not to ada@shop.example; or call (030) 1234567 or 04711 12345."], kept
     )
     assert found.texts == ("Write to help@shop.example, not to [e-mail]; or call (030) 1234567 or [number].",)
+    private = "\ue000 and \ue001: call (030) 1234567"
+    assert redact_cases([private], kept).texts == (private,)
     own = Redaction(keep=("Ada's",), by="tests.test_redaction:shouting")
     assert redact_cases(["Ada's: Ada: 4711"], own).texts == ("Ada's: [NAME]: 4711",)
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,14 @@ def test_known_inputs_are_spread_over_all_texts():
     assert chosen([str(n) for n in range(25)], 10) == ["0", "2", "5", "7", "10", "12", "15", "17", "20", "22"]
     assert chosen(["a", "b"], 10) == ["a", "b"]
     assert chosen([], 10) == []
+
+
+def test_what_mlflow_installs_for_a_model_are_libraries_as_they_are_here_and_no_stranger_s_package(desk, tmp_path):
+    desk.registry.fetch("1", tmp_path)
+    wanted = next(tmp_path.rglob("requirements.txt")).read_text(encoding="utf-8").split()
+    assert "upkeep" not in wanted  # on the index that is another project
+    assert f"peft=={metadata.version('peft')}" in wanted
+    assert all("==" in one and "+" not in one for one in wanted)  # not torch==2.13.0+cpu, which no index has
 
 
 def agree(desk: Desk, version: str) -> None:

@@ -120,6 +120,9 @@ def test_the_report_says_what_quality_was_counted_on_and_for_which_model():
     assert not any(line.startswith("These are shares") for line in said(figures=every))
     idle = replace(FIGURES, basis=Basis.NONE, model_version=None)
     assert "Quality was counted on: no unbiased labels; model version none." in said(figures=idle)
+    both = replace(FIGURES, versions={"2": 12_000, "3": 345})
+    told = "Quality was counted on: random audit sample; model versions 2 (12,000 requests), 3 (345 requests)."
+    assert told in said(figures=both)
 
 
 def test_every_week_has_a_line_and_an_alert_names_its_figure_there_and_below():
@@ -340,3 +343,18 @@ def test_a_retrain_that_the_newest_week_recommends_is_told():
 def test_a_label_that_a_retrain_has_learned_is_not_unknown():
     counted = replace(FIGURES, unknown_labels={"tents": 4, "gift_card": 2}, answered={"billing": 90, "tents": 10})
     assert "Right answers the model was not made for: gift_card (2)." in said(figures=counted)
+
+
+def test_signs_in_a_label_or_a_channel_move_no_figure_and_mark_nothing():
+    figures = replace(
+        FIGURES,
+        confusion=(Confusion("Billing | Refunds", "*size*\n`s`", 4), Confusion("*size*\n`s`", "Billing | Refunds", 4)),
+        slices={"chan|nel": {"app|ios": Slice(90, Rate(80, 90), Rate(60, 90), Rate(60, 62), Rate(20, 90))}},
+    )
+    told = report(figures=figures)
+    page = render_html(told, render_markdown(told, CLIENT), b"")
+    assert "<h2>By chan|nel</h2>" in page
+    for cell in ("<td>Billing | Refunds</td>", "<td>*size* `s`</td>", "<th>chan|nel</th>", "<td>app|ios</td>"):
+        assert cell in page
+    assert page.count("<td>0.0 % (0-49 %, of 4)</td>") == 4  # of two labels, each found and given four times
+    assert "<td>90</td>" in page

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.audited import FIRST, agreed, serve
+from upkeep.config import Redaction
 from upkeep.looking import themes_of, track_themes, tracked_themes
 from upkeep.periods import week
 from upkeep.themes import Theme, Trouble, find_themes, follow, nearest
@@ -42,7 +43,7 @@ def themes(*groups: list[Trouble]) -> list[Theme]:
     all_of_them = [one for group in groups for one in group]
     topics = [at for at, group in enumerate(groups) for _ in group]
     vectors = np.stack([direction(topic, seed) for seed, topic in enumerate(topics)])
-    return find_themes(all_of_them, vectors, weeks=WEEKS, others=ORDINARY)
+    return find_themes(all_of_them, vectors, weeks=WEEKS, others=ORDINARY, redaction=Redaction())
 
 
 def test_requests_about_the_same_thing_are_one_theme_and_what_fits_none_is_left_out():
@@ -92,7 +93,7 @@ def test_the_themes_of_a_clients_weeks_are_found_in_its_log(tmp_path, monkeypatc
 def test_a_theme_is_followed_from_review_to_review_and_keeps_the_weeks_it_has_left_behind():
     later = [one._replace(week="2026-W14") for one in TENTS]
     vectors = np.stack([direction(0, seed) for seed in range(90, 96)])
-    (tents,) = find_themes(later, vectors, weeks=[*WEEKS[1:], "2026-W14"], others=ORDINARY)
+    (tents,) = find_themes(later, vectors, weeks=[*WEEKS[1:], "2026-W14"], others=ORDINARY, redaction=Redaction())
     (followed,) = follow([tents], themes(TENTS, COATS))
     assert (tents.since, followed.since) == ("2026-W14", "2026-W10")
     assert followed.by_week == {"2026-W10": 1, "2026-W11": 0, "2026-W12": 0, "2026-W13": 0, "2026-W14": 6}

@@ -158,7 +158,9 @@ def test_candidates_are_labels_that_people_use_and_growing_themes_that_no_label_
     new = Change(Kind.NEW_CATEGORY, "25 requests were 'repair_partner'", "Agree on it.", 25, new="repair_partner")
     booked = Change(Kind.NEW_CATEGORY, "9 requests were 'leasing'", "Agree on it.", 9, new="leasing")
     cases = [case(1, "repair_partner"), case(2, "refund")]
-    found = candidates(themes, [booked, new], labels={*LABELS, "leasing"}, out_of_scope="oos", cases=cases)
+    found = candidates(
+        themes, [booked, new], labels={*LABELS, "leasing"}, out_of_scope="oos", cases=cases, redaction=Redaction()
+    )
     assert [(one.label, one.requests, one.examples) for one in found] == [
         ("repair_partner", 25, (text(1),)),
         (None, 21, ("about gift",)),

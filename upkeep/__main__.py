@@ -6,10 +6,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from upkeep.command_line import announce_changes, as_of, desk_of, make_folder, moment
+from upkeep.command_line import announce_changes, as_of, desk_of, make_folder, moment, seed
 from upkeep.errors import RuleError, SheetError, UpkeepError, VariantError
 from upkeep.home import configs, home, prepare_process
 from upkeep.progress import OnTerminal
@@ -22,7 +23,7 @@ from upkeep.tiers import load_tiers
 if TYPE_CHECKING:
     from upkeep.entitlement import ChangeOrder
     from upkeep.stages.comparison import Decision
-    from upkeep.stages.reviewing import Waiting
+    from upkeep.stages.reviewing import Returned, Waiting
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
         "--golden", type=Path, required=True, help="JSONL with id, text, answer[, valid_from, valid_to]"
     )
     moment(onboard)
+    seed(onboard)
     onboard.set_defaults(run=_onboard)
 
     for name, run, about in (
@@ -62,9 +64,11 @@ def _parser() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(name, help=about)
         command.add_argument("client")
-        command.add_argument("--reason", default="manual", help="why, for the record")
         moment(command)
         command.set_defaults(run=run)
+        if name == "retrain":
+            command.add_argument("--reason", default="manual", help="why, for the record")
+            seed(command)
 
     audit = commands.add_parser("audit", help="draw last week's audit sample and write its sheet to fill in")
     audit.add_argument("client")
@@ -113,6 +117,7 @@ def _data_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     variant.add_argument("--reason", default="manual", help="why, for the record")
     variant.add_argument("--now", action="store_true", help="do not wait for the review of past requests like them")
     moment(variant)
+    seed(variant)
     variant.set_defaults(run=_variant)
 
     variants = commands.add_parser("variants", help="list what may be the next new category, and those begun")
@@ -168,25 +173,22 @@ def _onboard(options: argparse.Namespace) -> None:
 
 def _review(options: argparse.Namespace) -> None:
     from upkeep.chain import watch
+    from upkeep.summary import summary
 
     desk = desk_of(options.client)
-    found, returned, went_back, order = watch(desk, as_of(options))
+    noted, returned, order = watch(desk, as_of(options))
     for one in returned:
-        print(f"{options.client} {one}")
-    print(f"{options.client} {found.week}: {found.figures.requests:,} requests")
-    if found.unusable:
-        print(f"  {found.unusable}")
-    for finding in found.findings:
-        print(f"  {finding.status.value}: {finding.text}")
-    for change in found.changes:
-        print(f"  {change.kind.value}: {change.text}\n    {change.action}")
-    if found.edges:
-        print(f"  edge cases: {found.edges}")
-    if went_back:
-        print(f"  {went_back}")
+        _came_back(options.client, one)
+    print(f"{options.client} {noted.review.week}: {noted.review.figures.requests:,} requests")
+    for line in summary(desk, noted):
+        print(f"  {line.replace('- ', '', 1).replace('**', '')}")
     if order:
         print(f"  change order {order.period}: {order.why_extra}; for: {order.reason}")
     announce_changes(desk)
+
+
+def _came_back(client: str, one: Returned) -> None:
+    print(f"{client} {one}")
 
 
 def _audit(options: argparse.Namespace) -> None:
@@ -227,18 +229,19 @@ def _reviewed(options: argparse.Namespace) -> None:
 
 
 def _rules(options: argparse.Namespace) -> None:
-    from upkeep.stages.rules import decide_rule
+    from upkeep.stages.rules import decide_rule, rule_named
 
     desk = desk_of(options.client)
+    if options.since and not options.accept:
+        raise RuleError(f"--since is {options.since}: expected --accept with it")
     if options.accept or options.refuse:
         if not (options.rule and options.by):
             raise RuleError(f"rule is {options.rule}, --by is {options.by}: expected the id of a rule and who decides")
         decide_rule(desk, options.rule, accepted=options.accept, by=options.by, at=as_of(options), since=options.since)
-    for one in desk.found_rules():
-        if options.rule in (None, one.id):
-            print(f"{one.id} {one.state}: {one}")
-            for text in one.examples:
-                print(f"  “{text}”")
+    for one in [rule_named(desk, options.rule)] if options.rule else desk.found_rules():
+        print(f"{one.id} {one.state}: {one}")
+        for text in one.examples:
+            print(f"  “{text}”")
 
 
 def _data(options: argparse.Namespace) -> None:
@@ -279,7 +282,8 @@ def _retrain(options: argparse.Namespace) -> None:
     included = is_included(desk, at, options.reason)
     if isinstance(included, Claim) and (going_on := goes_on(desk, included, at)):
         print(f"{options.client}: {going_on}")
-    made = retrain(desk, at, reason=options.reason, seed=options.seed, progress=OnTerminal())
+    hear = partial(_came_back, options.client)
+    made = retrain(desk, at, reason=options.reason, seed=options.seed, progress=OnTerminal(), hear=hear)
     _told(options.client, made)
     announce_changes(desk)
 
@@ -297,7 +301,9 @@ def _variant(options: argparse.Namespace) -> None:
         reason=options.reason,
         by=options.by,
         wait=not options.now,
+        seed=options.seed,
         progress=OnTerminal(),
+        hear=partial(_came_back, options.client),
     )
     _told(options.client, made)
     announce_changes(desk)
@@ -308,7 +314,7 @@ def _variants(options: argparse.Namespace) -> None:
 
     desk = desk_of(options.client)
     for begun in open_use_cases(desk, as_of(options)):
-        state = begun.waiting or "its cases are reviewed, the next weekly review takes it up"
+        state = begun.waiting or "its cases are reviewed, the next scheduled review takes it up"
         print(f"{begun.begun.period}: {state}")
     for one in candidates_for(desk, as_of(options)):
         print(f"{one.label or 'a new category?'}: {one.why}")

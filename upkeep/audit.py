@@ -20,7 +20,6 @@ from upkeep.config import Audit, Client
 from upkeep.deciding import Claim, Judge, settle
 from upkeep.errors import SheetError
 from upkeep.log import Outcome, OutcomeSource, Prediction
-from upkeep.redaction import shown
 from upkeep.sheet import Column, Rejected, read_workbook, write_workbook
 
 WHEN, GIVEN, VERDICT, ANSWER = "when", "answer given", "right or wrong", "right answer"
@@ -123,7 +122,7 @@ def understand(
 
     An answer counts only for the request that was seen: id and request have to be those that were `sent`.
     """
-    judge = Judge([one for one in sent if one.id in asked], _labels(client), column=ANSWER)
+    judge = Judge([one for one in sent if one.id in asked], _labels(client), client.redaction, column=ANSWER)
     claims: dict[str, list[Claim[Outcome]]] = defaultdict(list)
     rejected: list[Rejected] = []
     blank = 0
@@ -171,7 +170,7 @@ def _claim(
     except SheetError as exc:
         return Claim(row.number, None, str(exc))
     said = Outcome(about.id, at, source, answer, row.decision == RIGHT if row.decision else None)
-    words = " ".join(filter(None, (row.decision, shown(answer) if answer else "")))
+    words = " ".join(filter(None, (row.decision, judge.shown(answer) if answer else "")))
     return Claim(row.number, said, (said.answer, said.correct), repr(words))
 
 
@@ -182,5 +181,5 @@ def _check_verdict(row: Row, judge: Judge, about: Question, client: Client) -> N
         raise SheetError(f"{VERDICT}: found nothing beside an answer, expected {RIGHT!r} or {WRONG!r}")
     if not judge.fits_offer(row, about):
         raise SheetError(
-            f"{GIVEN}: found {shown(row.offered or '')!r}, expected {shown(about.answer)!r} as it was sent"
+            f"{GIVEN}: found {judge.shown(row.offered or '')!r}, expected {judge.shown(about.answer)!r} as it was sent"
         )

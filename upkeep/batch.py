@@ -17,7 +17,7 @@ from typing import NamedTuple
 from upkeep import label_studio
 from upkeep.errors import SheetError
 from upkeep.likeness import key
-from upkeep.redaction import shown
+from upkeep.redaction import EVERY_KIND, shown
 from upkeep.sheet import (
     Column,
     Rejected,
@@ -230,7 +230,7 @@ def _chosen(one: label_studio.Annotation) -> str:
 def _table_rows(rows: Sequence[Sequence[str]], where: str) -> tuple[Row, ...]:
     at = _head(rows)
     if at is None:
-        first = [shown(cell) for cell in rows[0][:10]] if rows else []
+        first = [shown(cell, EVERY_KIND) for cell in rows[0][:10]] if rows else []
         raise SheetError(
             f"{where}: found {first} first, expected columns {ID!r}, {REQUEST!r}, {DECISION!r} in {WANTED}"
         )

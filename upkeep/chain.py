@@ -5,7 +5,7 @@ The same stages in the same order as the flows of the client's tier; replay and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -15,10 +15,8 @@ from upkeep.charts import chart_review
 from upkeep.desk import Desk, open_desk
 from upkeep.entitlement import ChangeOrder, Claim
 from upkeep.incidents import note_incidents
-from upkeep.monitoring import Review
 from upkeep.periods import Cadence, last_full
 from upkeep.progress import Progress, silent
-from upkeep.release import Entry
 from upkeep.reporting import Report, write_report
 from upkeep.stages.approval import apply_decision
 from upkeep.stages.collection import collect_cases
@@ -30,19 +28,20 @@ from upkeep.stages.release import settle
 from upkeep.stages.reviewing import Returned, Waiting, no_longer_waiting, offer_cases, take_returns, wait_for_review
 from upkeep.stages.rules import propose_rules
 from upkeep.stages.variant import begin_use_case, open_use_cases, wait_for_cases
+from upkeep.summary import Noted
 from upkeep.tiers import Work
 
 
 class Watched(NamedTuple):
-    """What a week's review found, and what was done: returns taken in, the model before put back, an order opened.
+    """What a week's review found and what came of it, the returns it took in, and the change order it opened."""
 
-    `went_back` says why where the model before was to come back and could not.
-    """
-
-    review: Review
+    noted: Noted
     returned: list[Returned]
-    went_back: Entry | NoWayBack | None
     order: ChangeOrder | None
+
+
+def unheard(one: Returned) -> None:
+    """Tell nobody what a returned file brought."""
 
 
 class Act(Protocol):
@@ -64,7 +63,9 @@ def run_due(client: str, as_of: datetime, *, seed: int = 0, progress: Progress =
                 retrain(desk, waited.as_of, reason=waited.reason, seed=seed, progress=progress)
             for one in open_use_cases(desk, as_of):
                 if one.waiting is None:
-                    variant(desk, one.use_case.label, [], as_of, reason=one.use_case.reason, progress=progress)
+                    variant(
+                        desk, one.use_case.label, [], as_of, reason=one.use_case.reason, seed=seed, progress=progress
+                    )
         elif work is Work.REPORT:
             report(desk, as_of)
         else:
@@ -78,13 +79,12 @@ def watch(desk: Desk, as_of: datetime) -> Watched:
     found = review_week(desk, as_of)
     went_back = go_back_if_worse(desk, found)
     note_incidents(desk, found, went_back if isinstance(went_back, NoWayBack) else None)
-    propose_rules(desk, found)
-    follow_themes(desk, found)
+    rules, themes = propose_rules(desk, found), follow_themes(desk, found)
     chart_review(desk, found)
-    draw_audit(desk, as_of)
+    noted = Noted(found, went_back, rules, themes, draw_audit(desk, as_of))
     collect_cases(desk, found.week, as_of)
     offer_cases(desk, found.week, as_of)
-    return Watched(found, returned, went_back, order_if_extra(desk, found))
+    return Watched(noted, returned, order_if_extra(desk, found))
 
 
 def report(desk: Desk, as_of: datetime) -> Report:
@@ -94,16 +94,23 @@ def report(desk: Desk, as_of: datetime) -> Report:
 
 
 def retrain(
-    desk: Desk, as_of: datetime, *, reason: str, seed: int = 0, progress: Progress = silent
+    desk: Desk,
+    as_of: datetime,
+    *,
+    reason: str,
+    seed: int = 0,
+    progress: Progress = silent,
+    hear: Callable[[Returned], None] = unheard,
 ) -> Decision | ChangeOrder | Waiting:
     """Collect, fine-tune, compare and decide; a retrain the tier does not include becomes a change order.
 
     Where the client wants every case reviewed first, it waits for that and uses nothing up. One of the same period that
-    was booked and never got to its decision goes on, as it was booked.
+    was booked and never got to its decision goes on, as it was booked. `hear` is told what came back from reviewers.
     """
     included = is_included(desk, as_of, reason)
     if isinstance(included, Claim):
-        take_returns(desk, as_of)
+        for one in take_returns(desk, as_of):
+            hear(one)
         collect_cases(desk, included.period, included.as_of, progress=progress)
         offer_cases(desk, included.period, included.as_of)
         waiting = wait_for_review(desk, included.period, included.as_of, reason)
@@ -126,13 +133,16 @@ def variant(
     reason: str,
     by: str = "",
     wait: bool = True,
+    seed: int = 0,
     progress: Progress = silent,
+    hear: Callable[[Returned], None] = unheard,
 ) -> Decision | ChangeOrder | Waiting:
     """Book a new category, look for past requests of it, and once people have looked those over teach it and decide.
 
     The same label again goes on where it is. What the tier does not include becomes a change order.
     """
-    take_returns(desk, as_of)
+    for one in take_returns(desk, as_of):
+        hear(one)
     begun = begin_use_case(desk, label, seeds, as_of, reason=reason, by=by)
     if isinstance(begun, ChangeOrder):
         return begun
@@ -140,6 +150,6 @@ def variant(
     waiting = wait_for_cases(desk, begun, as_of) if wait else None
     if waiting:
         return waiting
-    train_challenger(desk, begun.period, as_of, seed=0, label=label, progress=progress)
+    train_challenger(desk, begun.period, as_of, seed=seed, label=label, progress=progress)
     decision = compare_models(desk, begun.period, as_of, reason=reason, label=label, progress=progress)
     return apply_decision(desk, decision)

@@ -19,7 +19,11 @@ def moment(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--as-of", type=time_of, metavar="TIME", help="as if it were then (ISO 8601; without offset: the client's zone)"
     )
-    command.add_argument("--seed", type=int, default=0)
+
+
+def seed(command: argparse.ArgumentParser) -> None:
+    """Let a command that trains be asked for with other chances."""
+    command.add_argument("--seed", type=int, default=0, help="of what training draws by chance (default 0)")
 
 
 def time_of(text: str) -> datetime:

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Generic, NamedTuple, TypeVar
 
 from upkeep.batch import ANSWER, DECISION, ID, OFFERED, REQUEST, Back, Choice, Decided, Filled, Question, Row, cut
+from upkeep.config import Redaction
 from upkeep.errors import SheetError
 from upkeep.likeness import LOST, Known, damaged, key, merged, mostly_lost
 from upkeep.redaction import shown
@@ -43,13 +44,15 @@ class Settled(NamedTuple, Generic[Said]):
     rejected: list[Rejected]
 
 
-def understand(filled: Filled, *, asked: Sequence[Question], labels: Sequence[str], by: str, at: datetime) -> Back:
+def understand(
+    filled: Filled, *, asked: Sequence[Question], labels: Sequence[str], redaction: Redaction, by: str, at: datetime
+) -> Back:
     """What was decided about the cases in `asked`; rows that cannot be used come back with the reason.
 
-    `labels` are the answers a classifier knows, none for free text. `by` and `at` count where the file itself does not
-    say who decided and when.
+    `labels` are the answers a classifier knows, none for free text; the reasons show texts as `redaction` lets them be.
+    `by` and `at` count where the file itself does not say who decided and when.
     """
-    judge = Judge(asked, labels)
+    judge = Judge(asked, labels, redaction)
     claims: dict[str, list[Claim[Decided]]] = defaultdict(list)
     rejected: list[Rejected] = []
     blank = 0
@@ -75,8 +78,10 @@ class Judge:
     `column` is the one with the right answer.
     """
 
-    def __init__(self, asked: Sequence[Question], labels: Sequence[str], *, column: str = ANSWER) -> None:
-        self.column = column
+    def __init__(
+        self, asked: Sequence[Question], labels: Sequence[str], redaction: Redaction, *, column: str = ANSWER
+    ) -> None:
+        self.column, self.redaction = column, redaction
         self.asked = {one.id: one for one in asked}
         # labels come first: a slip of the pen is one also where the answer offered for another case has it too
         others = sorted({one.answer for one in asked} - {*labels, ""})
@@ -95,8 +100,8 @@ class Judge:
         found = self.about(row)
         if not self.fits_offer(row, found):
             raise SheetError(
-                f"{OFFERED}: found {shown(row.offered or '')!r}, expected {shown(found.answer)!r} as it was sent; "
-                f"another answer goes into column {self.column!r}"
+                f"{OFFERED}: found {self.shown(row.offered or '')!r}, expected {self.shown(found.answer)!r} "
+                f"as it was sent; another answer goes into column {self.column!r}"
             )
         return found
 
@@ -115,11 +120,15 @@ class Judge:
             raise SheetError(f"{ID}: found {row.id!r}, which may be any of {[one.id for one in meant]}, expected one")
         return meant[0]
 
+    def shown(self, text: str) -> str:
+        """A text as it may be shown: without personal data, shortened."""
+        return shown(text, self.redaction)
+
     def _other_request(self, row: Row, question: Question) -> str:
         whose = self.by_text.get(key(row.request))
-        found = f"that of {whose!r} (was a column sorted on its own?)" if whose else repr(shown(row.request))
+        found = f"that of {whose!r} (was a column sorted on its own?)" if whose else repr(self.shown(row.request))
         lost = "; characters were lost when the file was saved" if _damaged(row.request, question.text) else ""
-        return f"{REQUEST}: found {found}, expected that of {question.id!r}, {shown(question.text)!r}{lost}"
+        return f"{REQUEST}: found {found}, expected that of {question.id!r}, {self.shown(question.text)!r}{lost}"
 
     def fits_offer(self, row: Row, question: Question) -> bool:
         """Does a row have the answer that was sent out, if it has any?"""
@@ -133,16 +142,18 @@ class Judge:
 
     def _decision(self, row: Row, question: Question) -> tuple[Choice, str | None]:
         word = row.decision.casefold()
-        offered = shown(question.answer)
+        offered = self.shown(question.answer)
         as_offered = not row.answer or _same(row.answer, question.answer) or _damaged(row.answer, question.answer)
         if word == Choice.REJECT:
             return Choice.REJECT, None
         if word == Choice.ACCEPT and not as_offered:
-            raise SheetError(f"{ANSWER}: found {shown(row.answer)!r} beside 'accept', expected {offered!r} or nothing")
+            raise SheetError(
+                f"{ANSWER}: found {self.shown(row.answer)!r} beside 'accept', expected {offered!r} or nothing"
+            )
         if word == Choice.ACCEPT or (not word and row.answer and as_offered):
             return Choice.ACCEPT, question.answer
         if word not in ("", Choice.CHANGE) or not (word or row.answer):
-            raise SheetError(f"{DECISION}: found {shown(row.decision)!r}, expected one of {[*map(str, Choice)]}")
+            raise SheetError(f"{DECISION}: found {self.shown(row.decision)!r}, expected one of {[*map(str, Choice)]}")
         if not row.answer:
             raise SheetError(f"{ANSWER}: found nothing beside 'change', expected the right answer")
         if as_offered:
@@ -156,7 +167,9 @@ class Judge:
         Raises SheetError where it is neither, or what a spreadsheet or an old code page made of one.
         """
         if key(answer) not in self.known[0] and (lost or mostly_lost(answer) or answer in CELL_ERRORS):
-            raise SheetError(f"{self.column}: found {shown(answer)!r}, expected words: characters were lost on the way")
+            raise SheetError(
+                f"{self.column}: found {self.shown(answer)!r}, expected words: characters were lost on the way"
+            )
         if not self.known[0]:
             return answer
         for known in self.known:
@@ -164,15 +177,15 @@ class Judge:
                 return known[key(answer)]
             near = _near(known.values(), answer)
             if near:
-                raise SheetError(f"{self.column}: found {shown(answer)!r}, did you mean {near}?")
+                raise SheetError(f"{self.column}: found {self.shown(answer)!r}, did you mean {near}?")
         if made_by_spreadsheet(answer):
             raise SheetError(
-                f"{self.column}: found {shown(answer)!r}, which is no label and may be what a spreadsheet made of one,"
-                " expected words"
+                f"{self.column}: found {self.shown(answer)!r}, which is no label and may be what a spreadsheet made of "
+                "one, expected words"
             )
         if not named:
             raise SheetError(
-                f"{self.column}: found {shown(answer)!r}, which is no label, expected 'change' beside a new one"
+                f"{self.column}: found {self.shown(answer)!r}, which is no label, expected 'change' beside a new one"
             )
         return key(answer)
 
@@ -198,7 +211,7 @@ def _claim(row: Row, judge: Judge, question: Question, *, by: str, at: datetime)
         said = judge.decide(row, question, by=by, at=at)
     except SheetError as exc:
         return Claim(row.number, None, str(exc))
-    answer = f" {shown(said.answer)!r}" if said.decision is Choice.CHANGE and said.answer else ""
+    answer = f" {judge.shown(said.answer)!r}" if said.decision is Choice.CHANGE and said.answer else ""
     return Claim(row.number, said, (said.decision, said.answer), f"{said.decision}{answer} by {said.by}")
 
 

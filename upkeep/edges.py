@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from upkeep.inputs import WORD
+from upkeep.config import Redaction
+from upkeep.inputs import words_of
 from upkeep.log import Prediction
 from upkeep.redaction import shown
 from upkeep.truth import Truth
@@ -95,6 +96,7 @@ def find_edges(
     labels: Collection[str],
     known_words: Collection[str],
     known: Familiar,
+    redaction: Redaction,
 ) -> Edges:
     """The edge cases among some requests; `embeddings` has shape (len(requests), width), each row of length 1.
 
@@ -114,8 +116,8 @@ def find_edges(
         }
         why = tuple(reason for reason, holds in reasons.items() if holds)
         if why:
-            said, truth = (None if text is None else shown(text) for text in (one.output, right))
-            found.append((alike, EdgeCase(one.id, shown(one.input), said, one.confidence, truth, why)))
+            said, truth = (None if text is None else shown(text, redaction) for text in (one.output, right))
+            found.append((alike, EdgeCase(one.id, shown(one.input, redaction), said, one.confidence, truth, why)))
     found.sort(key=lambda one: (-len(one[1].reasons), one[0], one[1].id))
     counts = Counter(reason for _, one in found for reason in one.reasons)
     return Edges(
@@ -127,5 +129,5 @@ def find_edges(
 
 def _unknown(text: str, known: Collection[str]) -> bool:
     """Are most words in no training text? Nobody knows where there is none."""
-    words = WORD.findall(text.lower()) if known else []
+    words = words_of(text) if known else []
     return len(words) >= LEAST_WORDS and sum(word not in known for word in words) >= UNKNOWN * len(words)

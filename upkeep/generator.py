@@ -194,7 +194,7 @@ def _four_bits() -> Any:
     from transformers import BitsAndBytesConfig
 
     if importlib.util.find_spec("bitsandbytes") is None:
-        raise BaseModelError("precision: found nf4, which needs bitsandbytes: pip install 'upkeep[gpu]'")
+        raise BaseModelError("precision: found nf4, which needs bitsandbytes: the extra `gpu`, see docs/training.md")
     return BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",

@@ -238,7 +238,7 @@ def _examples(desk: Desk, found: Review, subject: str) -> tuple[str, ...]:
     shows = _shows(found, subject, desk.client.out_of_scope_label)
     if shows is None:
         return ()
-    log = desk.sample_log(week(found.week, desk.zone), until=found.as_of)
+    log, hide = desk.sample_log(week(found.week, desk.zone), until=found.as_of), desk.client.redaction
     examples: list[str] = []
     for prediction in log.predictions:
         said = log.outcomes.get(prediction.id)
@@ -249,8 +249,10 @@ def _examples(desk: Desk, found: Review, subject: str) -> tuple[str, ...]:
             continue
         truth = settle(prediction, counted, out_of_scope=desk.client.out_of_scope_label)
         if not truth.right and shows(prediction, truth):
-            right = f"; right: {shown(truth.answer)}" if truth.answer else ""
-            examples.append(f"“{shown(prediction.input)}” was answered {shown(prediction.output or '')}{right}")
+            request, given, right = (
+                shown(one or "", hide) for one in (prediction.input, prediction.output, truth.answer)
+            )
+            examples.append(f"“{request}” was answered {given}{f'; right: {right}' if right else ''}")
     return tuple(examples)
 
 

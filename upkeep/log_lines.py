@@ -31,6 +31,7 @@ from upkeep.log import (
     Prediction,
     Quarantined,
     as_utc,
+    bare,
 )
 from upkeep.turns import messages, request_of
 
@@ -249,7 +250,7 @@ def _translate(value: object, table: Mapping[str, object]) -> object:
 def _prediction(at: datetime, fields: Mapping[str, object]) -> Prediction:
     automatic = _flag("automatic", fields["automatic"])
     given = fields["output"]
-    output = None if given == "" and not automatic else _text_or_none("output", given)  # a model may write nothing
+    output = None if given == "" and not automatic else _answer_or_none("output", given)  # a model may write nothing
     if automatic and output is None:
         raise _rejected("output", None, "an answer where automatic is true")
     return Prediction(
@@ -269,7 +270,7 @@ def _outcome(at: datetime, fields: Mapping[str, object]) -> Outcome:
     source, correct = fields["source"], fields["correct"]
     if source not in _SOURCES:
         raise _rejected("source", source, f"one of {[known.value for known in OutcomeSource]}")
-    answer = _text_or_none("answer", fields["answer"])
+    answer = _answer_or_none("answer", fields["answer"])
     if correct is not None:
         correct = _flag("correct", correct)
     if answer is None and correct is None:
@@ -305,8 +306,8 @@ def _request(value: object) -> str:
         raise _rejected("input", value, str(exc)) from exc
 
 
-def _text_or_none(name: str, value: object) -> str | None:
-    return None if value is None else _text(name, value)
+def _answer_or_none(name: str, value: object) -> str | None:
+    return None if value is None else bare(_text(name, value))
 
 
 def _flag(name: str, value: object) -> bool:

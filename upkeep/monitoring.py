@@ -58,8 +58,8 @@ class Metric(StrEnum):
 class Finding:
     """One judgement: what was observed over which weeks, the agreed limit, and where the incident stands if any.
 
-    It is `new` if it is an alert and was none in the review before: of a week whose labels come late, that is the next
-    week's review.
+    It is `new` if it is an alert and was none when it was last judged: of a week whose labels come late, that is the
+    next week's review.
     """
 
     status: Status
@@ -151,10 +151,9 @@ def review(
     again = dict(recounted or {})
     known = as_known(earlier, again)
     run = [*_same_model(known, figures.model_version), (week, figures)]
-    same = [one for one in earlier[-1:] if one.week in dict(run)]
-    told = {finding.metric for one in same for finding in one.alerts}
+    going_on = _going_on([one for one in earlier if one.week in dict(run)])
     findings = tuple(
-        _judge(metric, limit, run, client, new=metric not in told, before=_agreed_before(earlier, metric))
+        _judge(metric, limit, run, client, new=metric not in going_on, before=_agreed_before(earlier, metric))
         for metric, limit in _agreed(client.thresholds)
     )
     alarmed = any(one.status is Status.ALERT for one in findings)
@@ -206,6 +205,17 @@ def _same_model(weeks: Sequence[tuple[str, Figures]], version: str | None) -> li
             break
         run.insert(0, (key, figures))
     return run
+
+
+def _going_on(earlier: Sequence[Review]) -> set[Metric]:
+    """What was an alert when it was last judged: weeks with too few labels end nothing."""
+    last = {
+        one.metric: one.status
+        for found in earlier
+        for one in found.findings
+        if one.status is not Status.NOT_ENOUGH_DATA
+    }
+    return {metric for metric, status in last.items() if status is Status.ALERT}
 
 
 def _agreed(thresholds: Thresholds) -> list[tuple[Metric, float]]:

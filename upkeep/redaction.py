@@ -19,8 +19,10 @@ from upkeep.own import own_function
 from upkeep.turns import turns
 
 LONGEST = 160
-PRIVATE = 0xE000
-"""The first of the characters that Unicode gives no meaning."""
+EVERY_KIND = Redaction()
+"""Of texts that are no known client's."""
+PRIVATE = (0xE000, 0xF900)
+"""Where the characters begin and end that Unicode gives no meaning."""
 LEAST_PHONE = 7
 """Fewer digits make no telephone number that can be told from another number."""
 LEAST_SPACED = 7
@@ -83,17 +85,20 @@ class Redacted:
     changed: int
 
 
-def redact(text: str) -> str:
-    """The text without any kind of personal data that can be found without knowing the country."""
-    return _redact(text, Redaction(), Counter())
+def redact(text: str, settings: Redaction = EVERY_KIND) -> str:
+    """The text without personal data: as agreed with a client, or without whatever can be found of any client's.
+
+    Raises ConfigError when the client's own redactor cannot be used.
+    """
+    return redact_cases([text], settings).texts[0]
 
 
-def shown(text: str) -> str:
+def shown(text: str, settings: Redaction) -> str:
     """A text, of a conversation the last turn, as others may see it: redacted, on one line, of LONGEST characters.
 
     Where it is shown as Markdown it is no link and no image.
     """
-    line = redact(" ".join(turns(text)[-1].said.split())).replace("](", "] (")
+    line = redact(" ".join(turns(text)[-1].said.split()), settings).replace("](", "] (")
     return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
 
 
@@ -115,12 +120,14 @@ def redact_cases(texts: Iterable[str], settings: Redaction) -> Redacted:
 
 
 def _keeping(text: str, keep: Sequence[str], redact: Callable[[str], str]) -> str:
-    """A redacted text in which some strings stay: a character that nobody writes stands for each meanwhile."""
-    for number, one in enumerate(keep):
-        text = text.replace(one, chr(PRIVATE + number))
+    """A redacted text in which some strings stay: a character that it does not have stands for each meanwhile."""
+    free = (chr(code) for code in range(*PRIVATE) if chr(code) not in text)  # a customer may write one
+    stands_for = dict(zip(free, keep, strict=False))
+    for character, one in stands_for.items():
+        text = text.replace(one, character)
     text = redact(text)
-    for number, one in enumerate(keep):
-        text = text.replace(chr(PRIVATE + number), one)
+    for character, one in stands_for.items():
+        text = text.replace(character, one)
     return text
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -16,9 +17,9 @@ from upkeep.entitlement import RETRAIN, ChangeOrder
 from upkeep.estimate import ONLY_AN_ESTIMATE, Estimate
 from upkeep.figures import Figures, figures_of
 from upkeep.generated import described
+from upkeep.health import Health, assess, in_words
 from upkeep.incidents import Incident, open_incidents, subject_of
 from upkeep.looking import tracked_themes
-from upkeep.health import Health, assess, in_words
 from upkeep.monitoring import Finding, Review, as_known
 from upkeep.periods import Cadence, Window, last_full, period, week
 from upkeep.quality import LabelQuality, by_label
@@ -41,7 +42,7 @@ SINCE = 9
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One client's month: figures over all of it, its weekly reviews, and what was decided.
+    """One client's month: figures over all of it and every model, its weekly reviews, and what was decided.
 
     `promotions` are those that no decision of the month tells, `undone` the retrains without a decision, and
     `not_in_service` says by period why a challenger that won was not.
@@ -101,7 +102,7 @@ class Report:
 
     @property
     def unknown_labels(self) -> dict[str, int]:
-        """Right answers that the model in service does not give."""
+        """Right answers that no model of the month gives."""
         learned = self.figures.answered
         return {label: n for label, n in self.figures.unknown_labels.items() if label not in learned}
 
@@ -141,7 +142,7 @@ def assemble(desk: Desk, month: Window, as_of: datetime) -> Report:
         month=month.key,
         as_of=as_of,
         health=assess(weekly),
-        figures=figures_of(counted, desk.client),
+        figures=figures_of(counted, desk.client, every_model=True),
         reviews=weekly,
         decisions=decided,
         rollbacks=changes_of(desk, month, Action.ROLLBACK),
@@ -193,6 +194,7 @@ def render_markdown(report: Report, client: Client) -> str:
     environment = Environment(loader=PackageLoader("upkeep", "templates"), trim_blocks=True, lstrip_blocks=True)
     environment.filters["share"] = share
     environment.filters["weeks"] = ", ".join
+    environment.filters["plain"] = no_markup
     environment.globals["only_an_estimate"] = ONLY_AN_ESTIMATE
     agreed = {metric: limit for metric, limit in client.thresholds.model_dump().items() if limit is not None}
     health = in_words(report.reviews, report.figures, agreed)
@@ -238,6 +240,11 @@ def draw_chart(weekly: Sequence[Review], client: Client) -> bytes:
     image = BytesIO()
     figure.savefig(image, format="png", dpi=110)
     return image.getvalue()
+
+
+def no_markup(text: str) -> str:
+    """Other people's text in a table or a heading: on one line, and none of its signs is Markdown's."""
+    return re.sub(r"[\\`*|]|(?<!\w)_|_(?!\w)", r"\\\g<0>", " ".join(text.split()))
 
 
 def share(rate: Rate) -> str:

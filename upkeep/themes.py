@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from upkeep.config import Redaction
 from upkeep.inputs import WORD
 from upkeep.redaction import PLACEHOLDER, redact, shown
 
@@ -84,12 +85,18 @@ class Theme:
 
 
 def find_themes(
-    troubles: Sequence[Trouble], embeddings: NDArray[np.float32], *, weeks: Sequence[str], others: Sequence[str]
+    troubles: Sequence[Trouble],
+    embeddings: NDArray[np.float32],
+    *,
+    weeks: Sequence[str],
+    others: Sequence[str],
+    redaction: Redaction,
 ) -> list[Theme]:
     """The themes among some requests, the most frequent first; what fits none is left out.
 
     `embeddings` has shape (len(troubles), width), each row of length 1; `others` are ordinary requests, against whose
-    words those of a theme stand out; `weeks` are all weeks looked at, also those without a request.
+    words those of a theme stand out; `weeks` are all weeks looked at, also those without a request. Words and
+    examples are shown as `redaction` lets them be.
     """
     if len(troubles) < LEAST:
         return []
@@ -102,25 +109,32 @@ def find_themes(
     for group, size in Counter(group_of.tolist()).most_common():
         if size >= LEAST:
             members = [at for at, one in enumerate(group_of) if one == group]
-            found.append(_theme([troubles[at] for at in members], embeddings[members], weeks, usual, len(others)))
+            chosen = [troubles[at] for at in members]
+            found.append(_theme(chosen, embeddings[members], weeks, usual, len(others), redaction=redaction))
     return found
 
 
 def _theme(
-    members: Sequence[Trouble], embeddings: NDArray[np.float32], weeks: Sequence[str], usual: Counter[str], n: int
+    members: Sequence[Trouble],
+    embeddings: NDArray[np.float32],
+    weeks: Sequence[str],
+    usual: Counter[str],
+    n: int,
+    *,
+    redaction: Redaction,
 ) -> Theme:
     nearest = (embeddings @ embeddings.mean(axis=0)).argsort()[::-1][:EXAMPLES]
     counted = Counter(one.week for one in members)
     centre = embeddings.mean(axis=0)
     centre /= (centre @ centre) ** 0.5
     return Theme(
-        words=_words([one.text for one in members], usual, n),
+        words=_words([one.text for one in members], usual, n, redaction),
         requests=len(members),
         wrong=sum(one.wrong for one in members),
         by_week={week: counted[week] for week in weeks},
         given=_most([one.given for one in members if one.wrong]),
         right=_most([one.right for one in members]),
-        examples=tuple(shown(members[int(at)].text) for at in nearest),
+        examples=tuple(shown(members[int(at)].text, redaction) for at in nearest),
         since=next(week for week in weeks if counted[week]),
         centre=tuple(round(float(part), 4) for part in centre),
     )
@@ -164,9 +178,9 @@ def _continued(now: Theme, before: Theme) -> Theme:
     return replace(now, by_week=kept, since=min(now.since, before.since))
 
 
-def _words(texts: Sequence[str], usual: Counter[str], n: int) -> tuple[str, ...]:
+def _words(texts: Sequence[str], usual: Counter[str], n: int, redaction: Redaction) -> tuple[str, ...]:
     """The words in most of the texts and in few others: share of texts times log of how much more often."""
-    plain = (PLACEHOLDER.sub(" ", redact(text)).lower() for text in texts)
+    plain = (PLACEHOLDER.sub(" ", redact(text, redaction)).lower() for text in texts)
     here = Counter(word for text in plain for word in set(WORD.findall(text)))
 
     def standing_out(word: str) -> float:

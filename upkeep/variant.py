@@ -157,6 +157,7 @@ def candidates(
     labels: Collection[str],
     out_of_scope: str,
     cases: Iterable[Case],
+    redaction: Redaction,
 ) -> list[Candidate]:
     """What may be the next category: labels that people use and the model does not know, and growing themes of
     requests that no label fits or that mostly go to a person, the most frequent first.
@@ -165,7 +166,7 @@ def candidates(
     """
     by_label: dict[str, list[str]] = {}
     for case in cases:
-        by_label.setdefault(case.answer, []).append(shown(case.text))
+        by_label.setdefault(case.answer, []).append(shown(case.text, redaction))
     named = {one.new: one for one in changes if one.kind is Kind.NEW_CATEGORY and one.new and one.new not in labels}
     found = [
         Candidate(name, change.text, change.n, tuple(by_label.get(name, [])[-EXAMPLES:]))

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import wraps
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
@@ -37,6 +38,8 @@ KEY = "upkeep.run"
 """The tag by which a run that was killed is found again."""
 DIGEST_LENGTH = 36
 """MLflow stores no longer dataset digest."""
+SERVING = ("mlflow", "torch", "transformers", "peft", "safetensors", "pydantic")
+"""What MLflow notes that a model needs beside Upkeep, which comes from a checkout: indexes have another so named."""
 IS_IT_THIS_ONE = "is MLFLOW_TRACKING_URI set to the server that has it?"
 LONGEST_NAME = 250
 """Characters of a metric's name in MLflow."""
@@ -327,7 +330,7 @@ def _save_servable(model: Path, release: Path, base_model: Mapping[str, object])
             python_model=str(Path(__file__).with_name(code)),
             artifacts={"release": str(release)},
             model_config={"base_model": dict(base_model)},
-            pip_requirements=["upkeep"],
+            pip_requirements=[f"{name}=={metadata.version(name).partition('+')[0]}" for name in SERVING],
         )
 
 

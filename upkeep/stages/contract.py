@@ -48,18 +48,22 @@ def is_included(desk: Desk, as_of: datetime, reason: str) -> Claim | ChangeOrder
 def book_retrain(desk: Desk, as_of: datetime, reason: str) -> Claim | ChangeOrder:
     """Book a retrain on the contract, or open a change order for it where it is not included.
 
-    One that was booked and has no decision yet, as its run was killed, goes on as it was booked. A period has one
-    change order, which a further reason joins. Raises as `is_included` does; that uses nothing up.
+    One that was booked and has no decision yet, as its run was killed, goes on as it was booked; one of another day
+    that never got to what it teaches has nothing to go on with, and is booked anew. A period has one change order,
+    which a further reason joins. Raises as `is_included` does; that uses nothing up.
     """
     while True:
         answer = is_included(desk, as_of, reason)
         if isinstance(answer, ChangeOrder):
             return open_order(desk, answer, as_of)
-        if answer == desk.claims().get(answer.period):
-            return answer
+        place, booked = f"claims/{answer.period}.json", desk.claims().get(answer.period)
+        if answer == booked:
+            return booked
+        if booked and booked.period in _never_begun(desk, as_of):
+            desk.store.delete(place)
         # a period can be booked once: of two who ask at once the other one asks again
         with suppress(AlreadyExistsError):
-            desk.store.create(f"claims/{answer.period}.json", records.dump(answer))
+            desk.store.create(place, records.dump(answer))
 
 
 def undecided(desk: Desk, claims: Mapping[str, Claim]) -> set[str]:
@@ -133,14 +137,22 @@ def open_order(desk: Desk, answer: ChangeOrder, as_of: datetime) -> ChangeOrder:
 
 
 def _entitled(desk: Desk, as_of: datetime, reason: str, claims: Mapping[str, Claim]) -> Claim | ChangeOrder:
+    never_begun = _never_begun(desk, as_of)
     return entitled(
         desk.tier,
         as_of=desk.local(as_of),
         zone=desk.zone,
-        claims=claims,
+        claims={period: one for period, one in claims.items() if period not in never_begun},
         reason=reason,
         undecided=undecided(desk, claims),
     )
+
+
+def _never_begun(desk: Desk, as_of: datetime) -> set[str]:
+    """The periods of retrains that were booked on another day and chose nothing to teach."""
+    claims, day = desk.claims(), desk.local(as_of).date()
+    idle = [period for period in undecided(desk, claims) if desk.local(claims[period].as_of).date() != day]
+    return {period for period in idle if not desk.store.exists(f"snapshots/{period}.json")}
 
 
 def _all_reasons(desk: Desk, order: ChangeOrder) -> ChangeOrder:

@@ -154,7 +154,14 @@ def return_file(desk: Desk, data: bytes, *, name: str, by: str, at: datetime) ->
             raise not_a_batch from None
         found = Returned(name, desk.local(at), audit.answered, audit.blank, audit.rejected)
     else:
-        back = understand(filled, asked=list(asked(desk).values()), labels=_labels(desk), by=by, at=desk.local(at))
+        back = understand(
+            filled,
+            asked=list(asked(desk).values()),
+            labels=_labels(desk),
+            redaction=desk.client.redaction,
+            by=by,
+            at=desk.local(at),
+        )
         found = _keep(desk, back, key, name=name, at=at)
     records.save(desk.store, f"returned/{key}.json", found)
     return found

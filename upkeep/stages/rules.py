@@ -48,12 +48,17 @@ def decide_rule(desk: Desk, name: str, *, accepted: bool, by: str, at: datetime,
 
     Raises RuleError listing the rules there are.
     """
+    one = rule_named(desk, name)
+    rule = one.rule if since is None else one.rule.model_copy(update={"since": since})
+    return _save(desk, replace(one, rule=rule).decide(accepted=accepted, by=by, at=desk.local(at)))
+
+
+def rule_named(desk: Desk, name: str) -> Found:
+    """The rule with an id. Raises RuleError listing the rules there are."""
     there = {one.id: one for one in desk.found_rules()}
     if name not in there:
         raise RuleError(f"client {desk.client.client}: no rule {name!r}, expected one of {sorted(there)}")
-    one = there[name]
-    rule = one.rule if since is None else one.rule.model_copy(update={"since": since})
-    return _save(desk, replace(one, rule=rule).decide(accepted=accepted, by=by, at=desk.local(at)))
+    return there[name]
 
 
 def _save(desk: Desk, one: Found) -> Found:
@@ -71,7 +76,7 @@ def _examples(desk: Desk, found: Contradiction, weeks: list[str], until: datetim
             if not said or prediction.output != found.old:
                 continue
             if settle(prediction, said, out_of_scope=desk.client.out_of_scope_label).answer == found.new:
-                examples.append(shown(prediction.input))
+                examples.append(shown(prediction.input, desk.client.redaction))
         if len(examples) >= EXAMPLES:
             break
     return tuple(examples[:EXAMPLES])

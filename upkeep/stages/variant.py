@@ -167,6 +167,7 @@ def candidates_for(desk: Desk, as_of: datetime) -> list[Candidate]:
         labels=_labels(desk, version) - {desk.client.out_of_scope_label},
         out_of_scope=desk.client.out_of_scope_label,
         cases=desk.cases(),
+        redaction=desk.client.redaction,
     )
 
 

@@ -1,0 +1,87 @@
+"""What do people read of a week's review, on its run's page and on the command line?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from upkeep.auditing import Drawn, sheet_key
+from upkeep.desk import Desk
+from upkeep.estimate import ONLY_AN_ESTIMATE
+from upkeep.generated import described
+from upkeep.incidents import open_incidents
+from upkeep.looking import Tracked
+from upkeep.monitoring import Review
+from upkeep.release import Entry
+from upkeep.reporting import SHOWN_THEMES
+from upkeep.rules import Found
+from upkeep.stages.approval import waiting_for_approval
+from upkeep.stages.monitoring import NoWayBack
+from upkeep.stages.variant import candidates_for
+from upkeep.store import address
+
+
+class Noted(NamedTuple):
+    """A review and what came of it."""
+
+    review: Review
+    back: Entry | NoWayBack | None
+    rules: list[Found]
+    themes: Tracked | None
+    drawn: Drawn
+
+
+def summary(desk: Desk, noted: Noted) -> list[str]:
+    """All that a review found, proposes and asks for, as the lines of a Markdown list."""
+    return [*_found(noted), *_rules(noted), *_odd(desk, noted), *_to_do(desk, noted)]
+
+
+def _found(noted: Noted) -> Iterator[str]:
+    found = noted.review
+    if found.unusable:
+        yield f"- {found.unusable}"
+    yield from (f"- **{finding.status.value}**: {finding.text}" for finding in found.findings)
+    yield from (f"- **{change.kind.value}**: {change.text}. {change.action}" for change in found.changes)
+    if found.probation:
+        yield f"- **{'worse' if found.probation.worse else 'ok'}** on probation: {found.probation}"
+    if noted.back:
+        yield f"- **{noted.back}**"
+
+
+def _rules(noted: Noted) -> Iterator[str]:
+    for rule in noted.rules:
+        accept = f"`upkeep rules {noted.review.client} {rule.id} --accept --by NAME`"
+        how = "is applied" if rule.accepted else f"is proposed (the deployment `rules`, or {accept})"
+        yield f"- **rule** {rule.id} {how}: {rule}"
+        yield from (f"    - “{text}”" for text in rule.examples)
+
+
+def _odd(desk: Desk, noted: Noted) -> Iterator[str]:
+    """What is the matter beside the agreed figures."""
+    found = noted.review
+    going_on = [one for one in open_incidents(desk, found.as_of) if one.change and one.opened < found.as_of]
+    yield from (f"- **still going on** since {one.week}: {one.text}" for one in going_on)
+    if found.edges:
+        yield f"- edge cases: {found.edges}"
+        yield from (f"    - “{one.text}”: {', '.join(one.reasons)}" for one in found.edges.cases)
+    for theme in noted.themes.themes[:SHOWN_THEMES] if noted.themes else ():
+        counts = " ".join(map(str, theme.lately.values()))
+        yield f"- keeps going wrong: {theme.name}, {counts} by week, {theme.trend}"
+    if found.estimate:
+        yield f"- accuracy by the model's own confidence: {found.estimate}. {ONLY_AN_ESTIMATE}"
+    if found.generated:
+        yield from (f"- {name}: {value}" for name, value in described(found.generated).items())
+
+
+def _to_do(desk: Desk, noted: Noted) -> Iterator[str]:
+    found, drawn = noted.review, noted.drawn
+    yield from (f"- **{one}**" for one in waiting_for_approval(desk, found.as_of))
+    if found.retrain_recommended:
+        yield "- **We recommend a retrain.**"
+    if drawn.asked:
+        where = address(desk.store, sheet_key(drawn.week))
+        asked = f"{len(drawn.asked)} of {drawn.requests:,} requests to answer in `{where}`"
+        yield f"- audit: {asked}; fill it in, all or part, then `upkeep audited {found.client} FILE`"
+    for one in candidates_for(desk, found.as_of):
+        yield f"- **may be a new category**: {one.why} (`{one.command(found.client)}`)"
+        yield from (f"    - “{text}”" for text in one.examples)

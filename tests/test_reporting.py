@@ -115,6 +115,9 @@ def test_a_figure_without_an_agreed_floor_is_shown_and_not_compared():
 
 def test_the_report_says_what_quality_was_counted_on_and_for_which_model():
     assert "Quality was counted on: random audit sample; model version 3." in said()
+    assert any(line.startswith("These are shares of the audited answers.") for line in said())
+    every = replace(FIGURES, basis=Basis.ALL)
+    assert not any(line.startswith("These are shares") for line in said(figures=every))
     idle = replace(FIGURES, basis=Basis.NONE, model_version=None)
     assert "Quality was counted on: no unbiased labels; model version none." in said(figures=idle)
     both = replace(FIGURES, versions={"2": 12_000, "3": 345})

@@ -10,7 +10,7 @@ from flows.moment import moment
 from flows.naming import by_day
 from flows.report import report
 from flows.review import review
-from tasks.contract import book, due_work
+from tasks.contract import due_work
 from upkeep.tiers import Work
 
 
@@ -26,8 +26,6 @@ def tier1(client: str, as_of: datetime | None = None, only: list[Work] | None = 
     at = moment(as_of)
     work = due_work(client, at, tier=1, only=only)
     if Work.REVIEW in work:
-        health = review(client, at)
-        if health.opened:  # one change order for one cause
-            book(client, at, "; ".join(one.text for one in health.opened))
+        review(client, at)
     if Work.REPORT in work:
         report(client, at)

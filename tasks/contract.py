@@ -10,7 +10,8 @@ from prefect.artifacts import create_markdown_artifact
 from upkeep.desk import open_desk
 from upkeep.entitlement import ChangeOrder, Claim
 from upkeep.errors import ConfigError
-from upkeep.stages.contract import book_retrain, due, goes_on, is_included
+from upkeep.monitoring import Review
+from upkeep.stages.contract import book_retrain, due, goes_on, is_included, order_if_extra
 from upkeep.tiers import Work
 
 
@@ -44,6 +45,15 @@ def book(client: str, as_of: datetime, reason: str) -> Claim | ChangeOrder:
         going_on = goes_on(desk, answer, as_of)
         get_run_logger().info("%s: %s", client, going_on or f"retrain of {answer.period} is included")
     else:
+        tell_order(client, answer)
+    return answer
+
+
+@task(task_run_name="order for {client}?")
+def order(client: str, found: Review) -> ChangeOrder | None:
+    """Open a change order where a review recommends a retrain that the contract does not include."""
+    answer = order_if_extra(open_desk(client), found)
+    if answer:
         tell_order(client, answer)
     return answer
 

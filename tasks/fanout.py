@@ -32,6 +32,7 @@ LOST = {StateType.FAILED, StateType.CRASHED, StateType.CANCELLED}
 class Attempt(NamedTuple):
     """Under which key a period's work is started, the run which that key has already, and the one lost before it."""
 
+    period: str
     key: str
     run: FlowRun | None
     lost: FlowRun | None
@@ -61,30 +62,19 @@ def start_runs(clients: dict[str, int], work: Work, cadence: Cadence, as_of: dat
     """Start the tier flow of every client; starting the same period again finds the same runs, and says so.
 
     A run that failed, crashed or was cancelled is started again, as of the same moment: a retrain that it had booked is
-    the same retrain. Where the client's day has not begun yet, its run is scheduled for that morning.
+    the same retrain. Where the client's day has not begun yet, its run is scheduled for that morning; what was lost of
+    the period that ends then is started again all the same.
     """
     rows = []
     for client, tier in clients.items():
         zone = load_agreement(configs(), client).client.zone
         now = localise(as_of, zone)
         at = acts_at(now, work, cadence, zone)
-        key = period(at, cadence, zone).key
-        attempt = _attempt(f"{client}:{work.value}:{key}", f"tier{tier}")
-        acts = attempt.lost.parameters["as_of"] if attempt.lost else at.isoformat()
-        run: FlowRun = run_deployment(  # type: ignore[assignment]  # in a sync task it returns the run
-            f"tier{tier}/tier{tier}",
-            parameters={"client": client, "as_of": acts, "only": [work.value]},
-            idempotency_key=attempt.key,
-            flow_run_name=f"{client} {work.value} {key}",
-            scheduled_time=at if at > now else None,
-            tags=[client, work.value],
-            work_queue_name="training" if work is Work.RETRAIN else None,
-            as_subflow=False,  # a second dispatch would keep pending dummy task runs
-            timeout=0,
-        )
-        started = "was there" if attempt.run else "again" if attempt.lost else "now"
-        row = {"client": client, "tier": tier, "period": key, "run": str(run.id), "started": started}
-        rows.append(row | {"state": run.state_name})
+        begins = _attempt(client, tier, work, period(at, cadence, zone).key)
+        ends = _attempt(client, tier, work, period(now, cadence, zone).key) if at > now else None
+        if ends and ends.lost and not ends.run:
+            rows.append(_start(client, tier, work, ends, at=now))
+        rows.append(_start(client, tier, work, begins, at=at, scheduled=at if at > now else None))
     create_table_artifact(key=f"dispatch-{work.value}", table=rows, description=f"{work.value} runs, {cadence.value}")
     told = "%s, %s: %d runs started, %d started again, %d were there already"
     how = Counter(row["started"] for row in rows)
@@ -100,21 +90,42 @@ def acts_at(now: datetime, work: Work, cadence: Cadence, zone: ZoneInfo) -> date
     return begins.replace(hour=HOURS[work]) if begins - now <= AHEAD else now
 
 
-def _attempt(once: str, flow: str) -> Attempt:
+def _start(
+    client: str, tier: int, work: Work, attempt: Attempt, *, at: datetime, scheduled: datetime | None = None
+) -> dict[str, object]:
+    """Start an attempt, or find the run that it has, and say in a row of the dispatcher's page which it was."""
+    acts = attempt.lost.parameters["as_of"] if attempt.lost else at.isoformat()
+    run: FlowRun = run_deployment(  # type: ignore[assignment]  # in a sync task it returns the run
+        f"tier{tier}/tier{tier}",
+        parameters={"client": client, "as_of": acts, "only": [work.value]},
+        idempotency_key=attempt.key,
+        flow_run_name=f"{client} {work.value} {attempt.period}",
+        scheduled_time=scheduled,
+        tags=[client, work.value],
+        work_queue_name="training" if work is Work.RETRAIN else None,
+        as_subflow=False,  # a second dispatch would keep pending dummy task runs
+        timeout=0,
+    )
+    started = "was there" if attempt.run else "again" if attempt.lost else "now"
+    row = {"client": client, "tier": tier, "period": attempt.period, "run": str(run.id), "started": started}
+    return row | {"state": run.state_name}
+
+
+def _attempt(client: str, tier: int, work: Work, period: str) -> Attempt:
     """The attempt at a period's work that counts; Prefect's answer to a start does not tell what was there.
 
     Who dispatches at the same time finds the same key, and one key starts one run.
     """
-    lost = None
+    once, lost = f"{client}:{work.value}:{period}", None
     with get_client(sync_client=True) as server:
         for number in count(1):
             key = once if number == 1 else f"{once}#{number}"
             found = server.read_flow_runs(
-                flow_filter=FlowFilter(name=FlowFilterName(any_=[flow])),
+                flow_filter=FlowFilter(name=FlowFilterName(any_=[f"tier{tier}"])),
                 flow_run_filter=FlowRunFilter(idempotency_key=FlowRunFilterIdempotencyKey(any_=[key])),
             )
             run = found[0] if found else None
             if run is None or run.state_type not in LOST:
                 break
             lost = run
-    return Attempt(key, run, lost)
+    return Attempt(period, key, run, lost)

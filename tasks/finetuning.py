@@ -10,7 +10,8 @@ from tasks.progress import on_run_page
 from tasks.retrying import only
 from upkeep.desk import open_desk
 from upkeep.errors import StoreError
-from upkeep.stages.finetuning import Challenger, train_challenger
+from upkeep.stages.challengers import Challenger
+from upkeep.stages.finetuning import train_challenger
 
 
 @task(

@@ -38,9 +38,8 @@ def review_last_week(client: str, as_of: datetime) -> Review:
         log.warning("%s: %s", client, back)
     for rule in rules:
         log.info("%s %s: rule %s %s: %s", client, found.week, rule.id, "applied" if rule.accepted else "proposed", rule)
-    quarantined = sum(found.figures.quarantined.values())
-    if quarantined:
-        log.warning("%s %s: %d log rows quarantined: %s", client, found.week, quarantined, found.figures.quarantined)
+    if found.unusable:
+        log.warning("%s %s: %s", client, found.week, found.unusable)
     page = [f"# {client} {found.week}", "", f"{found.figures.requests:,} requests.", ""]
     page += summary(desk, Noted(found, back, rules, themes, drawn))
     create_markdown_artifact(key=f"review-{client}", markdown="\n".join(page), description=f"{client} {found.week}")

@@ -19,9 +19,10 @@ from upkeep.comparison import Verdict
 from upkeep.desk import GOLDEN, Desk, open_desk
 from upkeep.encoder import load_encoder
 from upkeep.manifest import Manifest
+from upkeep.stages.challengers import Challenger
 from upkeep.stages.comparison import Decision
 from upkeep.stages.evaluation import save_outcomes
-from upkeep.stages.finetuning import DIGEST, Challenger
+from upkeep.stages.finetuning import DIGEST
 from upkeep.stages.release import launch, publish
 from upkeep.verdict import Outcome, Terms, verdict
 
@@ -94,8 +95,8 @@ def register(desk: Desk, seed: int, threshold: float = 0.3) -> str:
         )
     challenger = Challenger(
         period=f"made-{version}", as_of=BEGUN, version=version, labels=LABELS, new_labels=(), waiting_labels={},
-        trained_on=0, superseded=0, training_digest=f"data {seed}", weights_digest=made.weights_digest, threshold=threshold,
-        expected_automatic=0.0, reload_exact=True,
+        trained_on=0, superseded=0, training_digest=f"data {seed}", weights_digest=made.weights_digest,
+        threshold=threshold, expected_automatic=0.0, reload_exact=True,
     )  # fmt: skip
     records.save(desk.store, f"challengers/made-{version}.json", challenger)
     return version

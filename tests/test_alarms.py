@@ -15,6 +15,7 @@ from upkeep.alarms import (
     State,
     Week,
     learn,
+    likelihood,
     limits,
     score,
     watch,
@@ -50,6 +51,12 @@ def test_a_score_is_the_normal_quantile_of_the_count():
     assert score(Rate(850_000, 1_000_000), expected=0.87, sd=0.02) == pytest.approx(-1, abs=0.02)
 
 
+def test_a_likelihood_is_the_binomial_s_averaged_over_the_rates_that_a_week_may_have():
+    assert likelihood(Rate(3, 4), expected=0.5, sd=1e-9) == pytest.approx(4 * math.log(0.5))  # no constant
+    # E[p (1 - p)] at 0.5 with sd 0.1 is 0.25 - 0.01
+    assert likelihood(Rate(1, 2), expected=0.5, sd=0.1) == pytest.approx(math.log(0.24), abs=1e-3)
+
+
 def test_the_rules_share_the_budget():
     weekly = 0.7 * 0.01 / 52
     assert 0.5 * math.erfc(-LIMITS.acute / math.sqrt(2)) == pytest.approx(0.6 * weekly)
@@ -74,6 +81,30 @@ def test_one_dreadful_week_is_one_incident_until_two_weeks_are_fine():
     assert (opened.rule, opened.against, opened.expected) == (Rule.ACUTE, Against.AGREED, 0.8)
     assert (opened.since, opened.observed) == ("2026-W02", Rate(200, 300))
     assert closed.observed == Rate(200 + 235 + 245, 900)
+
+
+def test_a_few_right_answers_do_not_end_a_loss_and_as_good_weeks_as_before_do():
+    lost = [*weeks(*[45] * 12, *[33] * 4, n=50)]
+    single = [Week(f"2026-W{number}", Rate(1, 1)) for number in range(17, 27)]
+    assert [one.state for one in seen([*lost, *single], floor=0.88)][-10:] == [State.CONTINUING] * 10
+    back = [Week(f"2026-W{number}", Rate(45, 50)) for number in range(17, 21)]
+    # from about 70 % to 90 % at n=50, sd 5 points: 0.2 * 0.1 / 0.0025 = 8 a week, two of them are needed
+    assert [one.state for one in seen([*lost, *back], floor=0.88)][-4:-2] == [State.CONTINUING, State.CLOSED]
+
+
+def test_a_loss_that_stays_is_seldom_told_to_be_over():
+    rng = np.random.default_rng(0)
+    played = [weeks(*rng.binomial(50, [0.9] * 26 + [0.78] * 26).tolist(), n=50) for _ in range(40)]
+    lost = [[one.state for one in seen(one, floor=0.88)[26:]] for one in played]
+    assert sum(State.OPENED in one for one in lost) == 40
+    assert sum(State.CLOSED in one for one in lost) <= 2
+
+
+def test_the_weeks_just_before_an_incident_are_not_what_the_model_is_compared_with_later():
+    # three weeks at 83 % of which no rule spoke, then an incident, then as before, then another one
+    found = seen(weeks(*[180] * 8, *[166] * 3, 140, *[180] * 12, 140, n=200))
+    assert [one.state for one in found].count(State.OPENED) == 2
+    assert found[-1].expected == pytest.approx(0.9)
 
 
 def test_an_incident_that_goes_on_is_not_opened_again():

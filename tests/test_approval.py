@@ -10,10 +10,12 @@ import pytest
 from tests.released import BEGUN, DECIDED, OUTCOMES, TERMS, changed, decide, released_desk, released_template, swapped  # noqa: F401 -- fixtures
 from upkeep import records
 from upkeep.cases import Case, Source
+from upkeep.chain import retrain
 from upkeep.config import Promotion
-from upkeep.desk import desk_of
+from upkeep.desk import Desk, desk_of
 from upkeep.entitlement import UseCase
 from upkeep.errors import DecisionError, LeakError
+from upkeep.home import configs
 from upkeep.rates import Rate
 from upkeep.replay import judged_again
 from upkeep.sides import Side
@@ -28,11 +30,13 @@ from upkeep.stages.approval import (
     standing,
     waiting_for_approval,
 )
+from upkeep.stages.challengers import Challenger
 from upkeep.stages.comparison import compare_models, decision, decisions, judge_again
 from upkeep.stages.evaluation import save_outcomes
-from upkeep.stages.finetuning import Challenger, load_model
+from upkeep.stages.finetuning import load_model
 from upkeep.stages.release import in_service, release_log, roll_back
 from upkeep.stages.variant import Round, open_use_cases
+from upkeep.tiers import load_tiers
 from upkeep.verdict import verdict
 
 SOON, LATE = DECIDED + timedelta(days=29), DECIDED + timedelta(days=30)
@@ -76,8 +80,7 @@ def test_what_was_refused_is_not_approved_and_the_other_way_round(desk):
 
 
 def test_what_was_refused_is_not_carried_out_by_a_run_that_goes_on_after_it(desk):
-    client = desk.client.model_copy(update={"promotion": Promotion.AUTOMATIC})
-    automatic = desk_of(desk.agreement.model_copy(update={"client": client}))
+    automatic = automatically(desk)
     refuse(automatic, "2026-03", by="ada", reason="the price list is wrong", at=DECIDED)
     made = decision(automatic, "2026-03")
     assert apply_decision(automatic, made) == made
@@ -91,8 +94,7 @@ def test_a_new_category_that_won_in_a_run_that_was_killed_is_taken_up_until_it_i
     desk.store.delete("decisions/2026-03.json")
     decide(desk, key)
     assert open_use_cases(desk, SOON) == []  # it waits for a person
-    client = desk.client.model_copy(update={"promotion": Promotion.AUTOMATIC})
-    automatic = desk_of(desk.agreement.model_copy(update={"client": client}))
+    automatic = automatically(desk)
     ((one, begun, waiting),) = open_use_cases(automatic, SOON)
     assert (one.key, begun.period, waiting) == (key, key, None)
     assert apply_decision(automatic, decision(automatic, key)).applied
@@ -108,6 +110,39 @@ def test_a_decision_is_superseded_by_another_champion_and_by_a_later_one_that_wo
         approve(desk, "2026-03", by="ada", reason="x", at=SOON, override=True)
     assert standing(desk, decision(desk, "2026-03"), SOON) is Standing.SUPERSEDED
     assert [one.period for one in decisions(desk) if one.applied] == ["2026-04"]
+
+
+def test_nothing_of_a_time_before_the_model_in_service_is_trained_or_goes_into_service(desk):
+    made = records.load(desk.store, "challengers/made-2.json", Challenger)
+    records.save(desk.store, "challengers/made-2.json", replace(made, as_of=desk.local(DECIDED)))
+    approve(desk, "2026-03", by="ada", reason="x", at=SOON)
+    before = DECIDED - timedelta(days=10)
+    late = decide(desk, "2026-02", challenger="3", champion="2", at=before)
+    why = "it compared version 3 with 2, as of 2026-02-20, and 2 in service is of 2026-03-02"
+    assert standing(desk, late, SOON) is Standing.SUPERSEDED
+    with pytest.raises(DecisionError, match=why):
+        approve(desk, "2026-02", by="ada", reason="x", at=SOON, override=True)
+    automatic = automatically(desk, tier=2)
+    with pytest.raises(DecisionError, match=why):
+        apply_decision(automatic, late)
+    with pytest.raises(DecisionError, match="20 10:00 comes too late: version 2, of 2026-03-02 10:00, is in"):
+        retrain(automatic, before, reason="scheduled")
+    assert (in_service(desk), automatic.claims(), len(release_log(desk))) == ("2", {}, 2)
+    assert not automatic.store.exists("cases/2026-Q1.jsonl")
+
+
+def test_what_is_carried_out_late_stands_in_the_log_after_what_came_before(desk):
+    approve(desk, "2026-03", by="ada", reason="x", at=SOON)
+    roll_back(desk, by="bob", reason="complaints", at=LATE)
+    apply_decision(automatically(desk), decide(desk, "2026-04", challenger="3", at=SOON))
+    assert [(one.version, one.at) for one in release_log(desk)][2:] == [("1", LATE), ("3", LATE)]
+
+
+def automatically(desk: Desk, tier: int = 1) -> Desk:
+    """The same client with promotions without anybody's word."""
+    client = desk.client.model_copy(update={"promotion": Promotion.AUTOMATIC})
+    included = load_tiers(configs()).tiers[tier]
+    return desk_of(desk.agreement.model_copy(update={"client": client, "tier": included}))
 
 
 def test_what_did_not_win_needs_an_override_which_is_kept(desk):

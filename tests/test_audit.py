@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 
 import pytest
 import yaml
-from openpyxl import load_workbook
+from openpyxl import Workbook, load_workbook
 
 from benchmarks.estimate import covers, trial
 from tests.audited import FIRST, agreed, serve
 from upkeep import records
-from upkeep.audit import Why, draw, read_sheet, understand, write_sheet
+from upkeep.audit import Answers, Why, draw, question, read_sheet, understand, write_sheet
 from upkeep.auditing import draw_audit, return_audit, sheet_key
 from upkeep.cases import Case, Source
-from upkeep.config import Audit
+from upkeep.config import Audit, Client
 from upkeep.desk import LAUNCH_CASES
 from upkeep.errors import SheetError
 from upkeep.figures import Basis
@@ -51,9 +52,19 @@ def fill(data: bytes, answers: dict[str, str], *, column: str = "right answer", 
         if row[0].value in answers:
             row[head.index(column)].value = answers[row[0].value]
     sheet.title = tab or sheet.title
-    saved = BytesIO()
-    book.save(saved)
-    return saved.getvalue()
+    return saved(book)
+
+
+def saved(book: Workbook) -> bytes:
+    file = BytesIO()
+    book.save(file)
+    return file.getvalue()
+
+
+def back(data: bytes, rows: Sequence[Prediction], client: Client) -> Answers:
+    """What a returned sheet says of these rows, all of them asked about by chance."""
+    asked = dict.fromkeys((one.id for one in rows), Why.RANDOM)
+    return understand(read_sheet(data), asked=asked, sent=map(question, rows), client=client, at=NOW)
 
 
 def test_the_draw_is_random_with_the_least_sure_of_the_others_on_top_and_the_same_again():
@@ -102,10 +113,11 @@ def test_a_sheet_shows_the_request_and_not_what_would_sway_an_answer(desk):
 
 
 def test_what_is_filled_in_becomes_outcomes_and_what_cannot_be_used_comes_back_with_the_reason(desk):
-    sheet = write_sheet([prediction(number) for number in range(5)], week="2026-W06", client=desk.client)
+    rows = [prediction(number) for number in range(5)]
+    sheet = write_sheet(rows, week="2026-W06", client=desk.client)
     filled = fill(sheet, {"000": "refund_status", "001": "Refund status", "002": "gift cards", "003": "oos"})
     asked = {"000": Why.RANDOM, "001": Why.RANDOM, "002": Why.UNSURE, "004": Why.RANDOM}
-    found = understand(read_sheet(filled), asked=asked, client=desk.client, at=NOW)
+    found = understand(read_sheet(filled), asked=asked, sent=map(question, rows), client=desk.client, at=NOW)
     assert [(one.prediction_id, one.answer, one.source) for one in found.outcomes] == [
         ("000", "refund_status", OutcomeSource.AUDIT),
         ("002", "gift cards", OutcomeSource.UNSURE),  # a label of its own: nothing known is like it
@@ -119,15 +131,58 @@ def test_what_is_filled_in_becomes_outcomes_and_what_cannot_be_used_comes_back_w
 
 def test_for_free_text_people_say_right_or_wrong(desk):
     client = desk.client.model_copy(update={"task": Task.GENERATION, "labels": ()})
-    sheet = write_sheet([prediction(number) for number in range(3)], week="2026-W06", client=client)
+    rows = [prediction(number) for number in range(3)]
+    sheet = write_sheet(rows, week="2026-W06", client=client)
     filled = fill(sheet, {"000": "right", "001": "Wrong", "002": "perhaps"}, column="right or wrong")
-    asked = dict.fromkeys(("000", "001", "002"), Why.RANDOM)
-    found = understand(read_sheet(filled), asked=asked, client=client, at=NOW)
+    found = back(filled, rows, client)
     assert [one.correct for one in found.outcomes] == [True, False]
     assert found.rejected[0].reason == "right or wrong: found 'perhaps', expected 'right' or 'wrong'"
-    alone = understand(read_sheet(fill(sheet, {"002": "Better"})), asked={"002": Why.RANDOM}, client=client, at=NOW)
+    alone = back(fill(sheet, {"002": "Better"}), rows, client)
     assert alone.outcomes == ()
     assert alone.rejected[0].reason == "right or wrong: found nothing beside an answer, expected 'right' or 'wrong'"
+
+
+def test_an_answer_counts_only_for_the_request_that_was_seen(desk):
+    texts = {" p0 ": "my card", "p1": "zz refund please", "p2": "aa where is my parcel", "p3": "size?"}
+    rows = [replace(prediction(0, text), id=id) for id, text in texts.items()]
+    filled = fill(write_sheet(rows, week="2026-W06", client=desk.client), dict.fromkeys(texts, "oos"))
+    book = load_workbook(BytesIO(filled))
+    sheet = book.worksheets[0]
+    sheet["C3"].value, sheet["C4"].value = sheet["C4"].value, sheet["C3"].value  # a column sorted on its own
+    sheet.append(["p3", None, "size?", "size_advice"])
+    sheet.append(["p0", None, "my card", "oos"])
+    found = back(saved(book), rows, desk.client)
+    assert [(one.prediction_id, one.answer) for one in found.outcomes] == [(" p0 ", "oos")]
+    assert [(one.row, one.reason.partition(" (was")[0]) for one in found.rejected] == [
+        (3, "request: found that of 'p2'"),
+        (4, "request: found that of 'p1'"),
+        (5, "right answer: found 'oos' in row 5; 'size_advice' in row 6, expected one decision for one id"),
+        (6, "right answer: found 'oos' in row 5; 'size_advice' in row 6, expected one decision for one id"),
+        (7, "id: found ' p0 ' again, decided alike in row 2; that one counts"),
+    ]
+
+
+def test_what_a_spreadsheet_made_of_an_answer_is_no_answer(desk):
+    client = desk.client.model_copy(update={"labels": ("007", "1-2", "Refund", "refund", "card"), "relabel": ()})
+    cells = [7, datetime(2026, 1, 2), "#N/A", "?", "-", 1.0, "REFUND", "refund", "1-2", "a new kind"]
+    rows = [prediction(number) for number in range(len(cells))]
+    book = load_workbook(BytesIO(write_sheet(rows, week="2026-W06", client=client)))
+    for number, value in enumerate(cells, start=2):
+        book.worksheets[0].cell(number, 4).number_format = "General"
+        book.worksheets[0].cell(number, 4).value = value
+    found = back(saved(book), rows, client)
+    assert [(one.prediction_id, one.answer) for one in found.outcomes] == [
+        ("007", "refund"), ("008", "1-2"), ("009", "a new kind")
+    ]  # fmt: skip
+    assert [one.reason.partition(", expected")[0] for one in found.rejected] == [
+        "right answer: found '7', did you mean ['007']?",
+        "right answer: found '2026-01-02 00:00:00', which is no label and may be what a spreadsheet made of one",
+        "right answer: found '#N/A'",
+        "right answer: found '?'",
+        "right answer: found '-', which is no label and may be what a spreadsheet made of one",
+        "right answer: found '1', which is no label and may be what a spreadsheet made of one",
+        "right answer: found 'REFUND', did you mean ['Refund', 'refund']?",
+    ]
 
 
 def test_a_returned_sheet_is_in_the_log_once_however_often_it_is_returned(desk):

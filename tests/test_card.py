@@ -53,6 +53,7 @@ def test_a_model_that_writes_tells_what_it_was_taught_and_has_no_labels(writer):
     told = card(writer, "1")
     assert "that writes answers to requests. Made for launch, on 2026-02-02." in told
     assert "cases, 0 of them with an answer that took another" in told
+    assert "reads 32 tokens, and nothing after them; of a longer conversation the\n  newest turns" in told
     assert "no label" not in told
     assert "{" not in told
     assert "\n\n\n" not in told

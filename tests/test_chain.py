@@ -16,7 +16,7 @@ from upkeep.batch import Choice, Decided
 from upkeep.chain import report, retrain, run_due, watch
 from upkeep.comparison import Verdict
 from upkeep.desk import Desk, open_desk
-from upkeep.entitlement import ChangeOrder
+from upkeep.entitlement import ChangeOrder, Claim
 from upkeep.errors import BaseModelError, DecisionError, NoChampionError, NoLogError
 from upkeep.figures import Basis
 from upkeep.monitoring import Status
@@ -24,7 +24,7 @@ from upkeep.replay import JudgedAgain, by_month, go_live, judged_again, play
 from upkeep.stages.approval import approve
 from upkeep.stages.collection import collect_cases
 from upkeep.stages.comparison import Decision, decision, decisions
-from upkeep.stages.contract import book_retrain, change_orders, goes_on
+from upkeep.stages.contract import book_retrain, change_orders, goes_on, order_if_extra
 from upkeep.stages.finetuning import load_model
 from upkeep.stages.monitoring import review_week, reviews
 from upkeep.stages.release import current_release, roll_back
@@ -141,6 +141,22 @@ def test_a_second_reason_for_a_change_order_joins_the_first_and_the_same_one_is_
     assert change_orders(desk) == [order]
 
 
+def test_a_recommended_retrain_becomes_a_change_order_under_any_tier_once_the_period_s_is_used(tmp_path, monkeypatch):
+    desk = agreed(tmp_path, monkeypatch, tier=2, base_model={"path": "models/nowhere"})
+    records.save(desk.store, "claims/2026-Q1.json", Claim("2026-Q1", FIRST, "scheduled"))
+    decide(desk, "2026-Q1", at=FIRST)
+    for number, wrong in enumerate((2, 2, 30)):
+        serve(desk, number, wrong=wrong)
+        order = order_if_extra(desk, found := review_week(desk, FIRST + timedelta(weeks=number + 1)))
+    assert isinstance(order, ChangeOrder)
+    assert order.why_extra == "the quarterly retrain of 2026-Q1 was used on 2026-02-02 (scheduled)"
+    assert change_orders(desk) == [order]
+    # one that was used after the review is what it recommended
+    desk.store.delete("claims/2026-Q1.json")
+    records.save(desk.store, "claims/2026-Q1.json", Claim("2026-Q1", found.as_of + timedelta(days=1), "the alarm"))
+    assert order_if_extra(desk, found) is None
+
+
 def test_change_orders_are_told_oldest_first_whatever_their_periods_are_called(tmp_path, monkeypatch):
     desk = agreed(tmp_path, monkeypatch)
     for key, month in (("2026-Q1", 2), ("2026-05", 5)):  # the tier was 2 until April
@@ -178,8 +194,12 @@ def test_a_second_retrain_in_a_quarter_becomes_a_change_order_that_says_when_the
     configure(tmp_path / "configs", monkeypatch, tier=2)
     desk, _ = live(timeline(months=1))
     may = datetime(2026, 5, 5, 9, tzinfo=UTC)
+    assert book_retrain(desk, may - timedelta(days=20), "too early") == desk.claims()["2026-Q2"]
+    # its run is killed before it chose what to teach: who asks again begins anew
     booked = book_retrain(desk, APRIL, "scheduled")
-    # its run is killed: who asks again goes on with it, and is told so
+    assert (booked.as_of, booked.reason) == (APRIL, "scheduled")
+    # and after that: who asks again goes on with it, and is told so
+    desk.store.write("snapshots/2026-Q2.json", b"{}")
     assert book_retrain(open_desk("northwind"), may, "again") == booked == desk.claims()["2026-Q2"]
     assert goes_on(desk, booked, APRIL) == ""
     told = "goes on with the retrain of 2026-Q2 as booked on 2026-04-01 08:00 (scheduled), which has no decision yet"

@@ -153,6 +153,27 @@ def test_rows_that_break_the_contract_and_a_log_that_stops_are_data_trouble():
     assert found(*ORDINARY, silent) == [Kind.DATA]
 
 
+def test_a_log_that_is_mostly_unusable_is_data_trouble_from_its_first_week_on():
+    unread = replace(ORDINARY[0], requests=3, quarantined={"automatic": 497})
+    (change,) = changes_in(unread)
+    assert change.text.startswith("99.4%")
+    assert change.text.endswith("of the log's rows cannot be used, most of them for 'automatic'")
+    assert found(unread, unread) == [Kind.DATA]
+    assert found(replace(unread, requests=498)) == []
+
+
+def test_a_week_without_requests_is_ordinary_where_chance_explains_it():
+    def of(requests: int) -> Figures:
+        return replace(ORDINARY[0], requests=requests, label_mix={}, answered={}, named=(), quarantined={}, days={})
+
+    # exp(-8) = 0.00034 and exp(-9) = 0.00012, between them is 0.01 / 52 = 0.00019
+    assert found(*[of(8)] * 6, of(0)) == []
+    assert found(*[of(9)] * 6, of(0)) == [Kind.DATA]
+    assert found(*[of(9)] * 6, of(0), of(0)) == []  # told once
+    (change,) = changes_in(*[of(3)] * 6, *[of(0)] * 3)  # exp(-3 * 3) = exp(-9)
+    assert change.text == "no request was logged for 3 weeks"
+
+
 def test_too_few_weeks_say_nothing():
     assert found(*ORDINARY[:3], week(5, requests=1500)) == []
 

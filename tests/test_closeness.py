@@ -80,6 +80,29 @@ def test_the_figures_of_a_set_are_means_over_its_items():
     assert [one.token_f1 for one in found.close] == [1, 0]
 
 
+ASKED: list[str] = []
+
+
+def moody(request: str, _agreed: str, _answer: str) -> bool:
+    """A judge that says otherwise each time it is asked."""
+    ASKED.append(request)
+    return len(ASKED) % 2 == 1
+
+
+def test_a_judge_says_of_equal_answers_the_same_whoever_gave_them():
+    class Same:
+        def answer(self, texts, **_):
+            return [Answer("the same", 0.9, True) for _ in texts]
+
+    ASKED.clear()
+    own = client(writing={"judge": f"{__name__}:moody"})
+    judge = judge_of(own.writing)
+    items = [Item("1", "when?", AGREED), Item("2", "how?", AGREED), Item("3", "when?", AGREED)]
+    champion, challenger = (evaluate_model(Same(), items, name="golden", client=own, judge=judge) for _ in range(2))
+    assert champion.right == challenger.right == (True, False, True)
+    assert ASKED == ["when?", "how?"]
+
+
 def test_no_items_have_no_figures():
     class Silent:
         def answer(self, texts, **_):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,7 +16,7 @@ from upkeep.desk import GOLDEN, Desk, open_desk
 from upkeep.log import Outcome, OutcomeSource, Prediction
 from upkeep.log_files import write_outcomes, write_predictions
 from upkeep.stages.collection import collect_cases
-from upkeep.stages.snapshot import take_snapshot
+from upkeep.stages.snapshot import known_cases, take_snapshot
 
 MONDAY = datetime(2026, 5, 4, 6, tzinfo=UTC)
 DAY, WEEK = timedelta(days=1), timedelta(weeks=1)
@@ -97,6 +98,31 @@ def test_a_run_that_died_is_done_again_with_the_same_end_whatever_was_collected_
     said(desk, 1, "refund_request", MONDAY + DAY)
     assert collected(desk, "2026-W19", MONDAY + WEEK) == ([("p-1", "refund_request")], 0)
     assert collected(desk, "2026-W18", MONDAY) == first
+
+
+class Meanwhile:
+    """A store in which another collection ends while the first one's cases are looked at for mistakes."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk, self.done = desk, False
+
+    def __getattr__(self, name: str):
+        return getattr(self.desk.store, name)
+
+    def keys(self, prefix: str):
+        if prefix == "reviewed/" and not self.done:
+            self.done = True
+            collect_cases(self.desk, "2026-05", MONDAY + timedelta(hours=2))
+        return self.desk.store.keys(prefix)
+
+
+def test_of_two_collections_at_once_the_one_that_ends_later_takes_nothing_that_the_other_took(desk):
+    for number in (0, 2):
+        said(desk, number, "refund_request", MONDAY - DAY)
+    said(desk, 1, "refund_request", MONDAY + timedelta(hours=3))
+    assert collected(replace(desk, store=Meanwhile(desk)), "2026-W18", MONDAY + timedelta(hours=1)) == ([], 0)
+    assert [(case.id, case.requests) for case in known_cases(desk, MONDAY + DAY)] == [("p-0", 2)]
+    assert collected(desk, "2026-W19", MONDAY + WEEK) == ([("p-1", "refund_request")], 0)
 
 
 def test_a_collection_of_an_earlier_moment_leaves_alone_what_a_later_one_took(desk):

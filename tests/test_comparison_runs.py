@@ -16,9 +16,9 @@ from upkeep import records
 from upkeep.cases import Case, Source
 from upkeep.desk import GOLDEN, Desk
 from upkeep.sides import Locked
+from upkeep.stages.challengers import Challenger
 from upkeep.stages.comparison import compare_models, judge_again
 from upkeep.stages.evaluation import load_outcomes
-from upkeep.stages.finetuning import Challenger
 
 SOON = DECIDED + timedelta(days=29)
 CHANNELS = ("mail", "app")

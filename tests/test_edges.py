@@ -14,8 +14,10 @@ from upkeep.config import Redaction
 from upkeep.desk import LAUNCH_CASES
 from upkeep.edges import EdgeCase, Edges, Familiar, Reason, familiar, find_edges
 from upkeep.log import Prediction
+from upkeep.log_files import write_predictions
 from upkeep.looking import FAMILIAR, look_at_week
 from upkeep.periods import week
+from upkeep.rates import Rate
 from upkeep.stages.monitoring import review_week
 from upkeep.truth import Truth
 
@@ -100,6 +102,19 @@ def test_a_weeks_edge_cases_are_listed_in_the_store_redacted(tmp_path, monkeypat
     listed = records.load_rows(desk.store, "edge-cases/2026-W06.jsonl", EdgeCase)
     assert listed[: len(found.edges.cases)] == list(found.edges.cases)
     assert not any("example.com" in one.text for one in listed)
+
+
+def test_a_client_that_was_never_onboarded_is_not_told_of_training_data_that_nobody_has(tmp_path, monkeypatch):
+    desk = agreed(tmp_path, monkeypatch)
+    serve(desk, 0, wrong=3)
+    odd = Prediction("odd", FIRST, "Kann ich mein Zelt morgen umtauschen", "order_status", 0.99, "1", True, None, {})
+    write_predictions(desk.store, [odd], name="odd")
+    collected = [Case(str(n), f"Where is order {n}, ask the shop", "order_status", Source.AUDIT) for n in range(40)]
+    records.save_rows(desk.store, "cases/2026-W05.jsonl", collected)  # what people said is no training yet
+    seen = look_at_week(desk, week("2026-W06", desk.zone), until=FIRST + timedelta(weeks=1))
+    assert seen is not None
+    assert seen.inputs.words == Rate(0, 0)
+    assert seen.edges.counts == {}
 
 
 def test_training_texts_are_embedded_once_for_as_long_as_they_are_the_same(tmp_path, monkeypatch):

@@ -191,6 +191,23 @@ def test_a_run_that_was_lost_is_dispatched_again_once_and_as_of_the_same_moment(
     assert {run.parameters["as_of"] for run in runs} == {"2026-04-06T08:00:00+02:00"}
 
 
+def test_what_was_lost_is_dispatched_again_also_on_the_last_day_of_its_week(tmp_path, monkeypatch):
+    clients = configure(tmp_path / "configs", monkeypatch) / "clients"
+    for other in ("brightbill", "clearline"):
+        (clients / f"{other}.yaml").unlink()
+    page = (clients / "northwind.yaml").read_text().replace("northwind", "initech")
+    (clients / "northwind.yaml").unlink()
+    (clients / "initech.yaml").write_text(page)
+    with get_client(sync_client=True) as server:
+        server.create_deployment(server.create_flow(tier1), "tier1", enforce_parameter_schema=False)
+        dispatched()
+        (lost,) = runs_of(server, "initech")
+        server.set_flow_run_state(lost.id, Failed(), force=True)
+        dispatch(Work.REVIEW, Cadence.WEEKLY, datetime(2026, 4, 12, 8, tzinfo=UTC))  # Sunday, 10 o'clock in Berlin
+    rows = json.loads(Artifact.get("dispatch-review").data)
+    assert [(row["period"], row["started"]) for row in rows] == [("2026-W15", "again"), ("2026-W16", "now")]
+
+
 def runs_of(server, client: str) -> list[FlowRun]:
     """The tier flow's runs of a client."""
     return [run for run in server.read_flow_runs() if run.parameters.get("client") == client]

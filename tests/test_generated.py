@@ -8,9 +8,10 @@ import pytest
 
 from tests.audited import FIRST, agreed, reviewed
 from tests.test_monitoring import outcome, prediction, window
+from upkeep.closeness import rouge_l
 from upkeep.config import REFUSALS
 from upkeep.desk import Desk
-from upkeep.generated import Generated, Mean, chrf, look_at_answers, token_f1
+from upkeep.generated import Generated, Mean, chrf, look_at_answers, token_f1, words
 from upkeep.log import Outcome, OutcomeSource, Prediction, Sample, sample
 from upkeep.log_files import write_outcomes, write_predictions
 from upkeep.rates import Rate
@@ -29,6 +30,14 @@ def test_token_f1_is_the_words_in_common():
     assert token_f1("ПОСЫЛКА в пути", "посылка в пути!") == 1.0
     assert token_f1("yes yes", "yes") == pytest.approx(2 / 3)
     assert (token_f1("...", "!"), token_f1("...", "yes")) == (1.0, 0.0)
+
+
+def test_a_letter_of_a_script_without_spaces_is_a_word():
+    answer, reference = "您的订单将在三天内发货。", "您的订单将在三天之内发货。"
+    assert token_f1(answer, reference) == rouge_l(answer, reference) == pytest.approx(2 * 11 / (11 + 12))
+    assert words("ご注文は3日、iPhone・ケース。") == [*"ご注文は", "3", "日", "iphone", *"ケース"]
+    assert token_f1("สั่งซื้อ", "สั่งซื้อแล้ว") == pytest.approx(2 * 8 / (8 + 12))
+    assert words("배송 중, 2 Tage später") == ["배송", "중", "2", "tage", "später"]
 
 
 def test_chrf_knows_any_script():
@@ -51,6 +60,16 @@ def test_answers_are_compared_with_what_audits_named_and_nothing_else():
     assert (found.words.value, found.words.n) == (pytest.approx(8 / 3), 3)
     escalated = look(("On Monday", "On Tuesday"), source=OutcomeSource.ESCALATION)
     assert (escalated.exact, escalated.token_f1, escalated.chrf) == (Rate(0, 0), None, None)
+
+
+def test_an_answer_that_an_audit_called_right_is_its_own_reference():
+    # 45 of 50 called right without a word, 5 wrong with a better answer: not 0 of 5
+    rows = [prediction(n, "It is on its way.") for n in range(51)]
+    told = [outcome(n, None, correct=True) for n in range(45)] + [
+        outcome(n, "Never", correct=False) for n in range(45, 50)
+    ]
+    found = look_at_answers(sample(window(rows, [*told, outcome(50, None, correct=False)])), refusals=REFUSALS)
+    assert found.exact == Rate(45, 50)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import t
 
-from upkeep.inputs import Inputs, apart, distance, language, look, signs_of_shift, together, vocabulary
+from upkeep.inputs import Inputs, apart, distance, language, look, signs_of_shift, together, vocabulary, words_of
 from upkeep.rates import Rate
 from upkeep.trouble import WEEKLY_BUDGET
 
@@ -56,6 +56,18 @@ def test_words_that_no_training_text_has_are_seen():
     assert any(
         "of their words are in no training text" in one for one in texts_of(week(50, text="xylophone " * 9, share=0.2))
     )
+
+
+def test_of_a_script_without_spaces_no_word_is_known_or_unknown():
+    assert words_of("荷物はどこですか Track my パッケージ and สินค้า ok") == ["track", "and"]
+    assert words_of("Où est ma commande n° 12? Где посылка") == ["est", "commande", "где", "посылка"]
+    assert look(["荷物はどこですか", "any"], np.eye(2, 8), known={"any"}, base="b").words == Rate(0, 1)
+
+
+def test_before_anything_is_taught_no_word_is_unknown_and_weeks_of_then_are_no_measure():
+    untaught = look(["where is it"] * 2, np.eye(2, 8), known=(), base="b")
+    assert untaught.words == Rate(0, 0)
+    assert texts_of(USUAL[-1], [replace(one, words=Rate(0, 0)) for one in USUAL[:9]] + USUAL[9:11]) == []
 
 
 def test_requests_that_get_longer_are_seen():

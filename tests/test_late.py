@@ -118,6 +118,15 @@ def test_a_sheet_that_comes_back_in_the_next_week_is_judged_in_the_next_review(t
     }
 
 
+def test_the_month_in_figures_counts_every_model_of_the_month(tmp_path, monkeypatch):
+    desk = agreed(tmp_path, monkeypatch)
+    serve(desk, 1, wrong=24, n=240)
+    serve(desk, 3, wrong=0, version="2")  # promoted in the month's last week
+    counted = write_report(desk, FIRST + timedelta(weeks=4)).figures
+    assert (counted.requests, counted.accuracy, counted.model_version) == (300, Rate(276, 300), "2")
+    assert counted.versions == {"1": 240, "2": 60}
+
+
 def test_a_sheet_that_is_in_the_inbox_by_monday_is_in_mondays_review(tmp_path, monkeypatch):
     desk = agreed(tmp_path, monkeypatch, audit={"random": 55, "unsure": 0})
     monday = FIRST + timedelta(weeks=1)

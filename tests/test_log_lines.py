@@ -60,6 +60,13 @@ def test_a_conversation_is_read_as_one_text_and_written_as_messages(store, pack)
     assert {row.input for row in read(store).predictions} == {found.input}
 
 
+def test_an_empty_answer_that_did_not_go_out_is_none(store):
+    store.write(f"{FIRST_DAY}/api.jsonl", jsonl(PREDICTION | {"output": "", "automatic": False}))
+    found = read(store)
+    assert [row.output for row in found.predictions] == [None]
+    assert found.quarantined == []
+
+
 NO_TEXT = "expected a non-empty string"
 BAD_PREDICTIONS = [
     ({"id": None}, f"id: found None, {NO_TEXT}"),
@@ -69,6 +76,7 @@ BAD_PREDICTIONS = [
     ({"input": [{"role": "user"}]}, f"input: found [{{'role': 'user'}}], expected {WANTED}"),
     ({"model_version": None}, f"model_version: found None, {NO_TEXT}"),
     ({"output": ["a"]}, f"output: found ['a'], {NO_TEXT}"),
+    ({"output": ""}, f"output: found '', {NO_TEXT}"),
     ({"output": None}, "output: found None, expected an answer where automatic is true"),
     ({"automatic": "yes"}, "automatic: found 'yes', expected true or false"),
     ({"automatic": 1}, "automatic: found 1, expected true or false"),
@@ -123,6 +131,13 @@ def test_an_outcome_that_breaks_the_contract_is_quarantined(store, changed, reas
     found = read(store)
     assert found.outcomes == {}
     assert found.quarantined == [Quarantined(f"{FIRST_OUTCOMES}/desk.jsonl", 1, reason, json.dumps(row))]
+
+
+def test_spaces_around_an_answer_and_how_its_letters_are_composed_make_it_no_other(store):
+    store.write(f"{FIRST_DAY}/api.jsonl", jsonl(PREDICTION | {"output": " u\u0308ber card\n"}))
+    store.write(f"{FIRST_OUTCOMES}/desk.jsonl", jsonl(OUTCOME | {"answer": "\u00fcber card "}))
+    found = read(store)
+    assert found.predictions[0].output == found.outcomes["p1"][0].answer == "über card"
 
 
 def test_optional_fields_may_be_left_out_and_unknown_ones_are_ignored(store):
@@ -204,6 +219,22 @@ def test_a_parquet_row_that_breaks_the_contract_is_quarantined_by_its_number(sto
     assert [(row.line, row.subject, len(row.raw)) for row in found.quarantined] == [(2, "confidence", 500)]
 
 
+def test_a_parquet_row_that_cannot_be_read_spoils_no_other(store):
+    rows = [PREDICTION | {"id": f"p{number}"} for number in range(9)]
+    table = pq.read_table(io.BytesIO(parquet(rows)))
+    moments = table["timestamp"].cast(pa.int64()).to_pylist()
+    moments[4] = 979_000_000_000_000_000  # the year 32993
+    stamps = pa.array(moments).cast(pa.timestamp("us", "UTC"))
+    buffer = io.BytesIO()
+    pq.write_table(table.set_column(table.column_names.index("timestamp"), "timestamp", stamps), buffer)
+    store.write(f"{FIRST_DAY}/api.parquet", buffer.getvalue())
+    found = read(store)
+    assert [row.id for row in found.predictions] == ["p0", "p1", "p2", "p3", "p5", "p6", "p7", "p8"]
+    assert [(row.line, row.reason.partition(": ")[2].partition(":")[0]) for row in found.quarantined] == [
+        (5, "not readable from Parquet")
+    ]
+
+
 def test_parquet_times_without_a_zone_are_quarantined(store):
     store.write(f"{FIRST_DAY}/api.parquet", parquet([PREDICTION], zone=None))
     assert [row.subject for row in read(store).quarantined] == ["timestamp"]
@@ -226,7 +257,7 @@ def test_parquet_maps_are_objects(store):
     store.write(f"{FIRST_DAY}/b.parquet", parquet([row | {"id": "p2"}], metadata=doubled))
     found = read(store)
     assert found.predictions[0].metadata == {"channel": "email"}
-    assert [(bad.file, bad.line) for bad in found.quarantined] == [(f"{FIRST_DAY}/b.parquet", 0)]
+    assert [(bad.file, bad.line) for bad in found.quarantined] == [(f"{FIRST_DAY}/b.parquet", 1)]
 
 
 def cut(data: bytes) -> bytes:

@@ -9,7 +9,7 @@ from pathlib import Path
 from upkeep.config import Thresholds, load_client
 from upkeep.entitlement import ChangeOrder, Claim, entitled
 from upkeep.figures import Basis, figures
-from upkeep.log import LogWindow, Outcome, OutcomeSource, Prediction
+from upkeep.log import LogWindow, Outcome, OutcomeSource, Prediction, Quarantined
 from upkeep.monitoring import Metric, Review, Status, review
 from upkeep.rates import Rate
 
@@ -48,6 +48,17 @@ def judged(now, *earlier):
     return review(CLIENT, week="2026-W09", as_of=START, figures=now, earlier=before)
 
 
+def test_rows_that_cannot_be_used_are_told_with_the_reason_of_most_of_them_and_where_they_are():
+    flag, time = "automatic: found 'yes', expected true or false", "timestamp: found None, expected a time"
+    bad = [Quarantined("a.jsonl", line, flag if line else time, "{}") for line in range(3)]
+    found = judged(figures(window([], [])._replace(quarantined=bad), CLIENT))
+    assert (
+        found.unusable
+        == f"3 log rows cannot be used, mostly `{flag}`; see quarantine/2026-W09.jsonl in the client's store"
+    )
+    assert judged(week(9, 1)).unusable is None
+
+
 def test_quality_is_counted_on_the_audit_sample_and_not_on_what_was_escalated():
     rows = [prediction(number, automatic=number >= 4) for number in range(10)]
     escalated = [outcome(number, "b", OutcomeSource.ESCALATION) for number in range(4)]  # all of them wrong
@@ -65,6 +76,23 @@ def test_where_nearly_everything_is_labelled_everything_counts():
     complaints = [outcome(number, source=OutcomeSource.CUSTOMER) for number in range(9)]
     found = figures(window(rows, complaints), CLIENT)
     assert (found.basis, found.accuracy) == (Basis.ALL, Rate(9, 9))
+
+
+def test_where_most_go_to_a_person_the_automatic_answers_are_not_counted_by_their_complaints():
+    rows = [prediction(number, automatic=number >= 95) for number in range(100)]  # 5 automatic, one of them wrong
+    told = [outcome(number, source=OutcomeSource.ESCALATION) for number in range(95)]
+    told.append(outcome(99, "b", OutcomeSource.CUSTOMER))
+    found = figures(window(rows, [*told, outcome(95), outcome(0)]), CLIENT)  # 97 of 100 labelled, two of them audited
+    assert (found.basis, found.accuracy, found.precision) == (Basis.AUDIT, Rate(2, 2), Rate(1, 1))
+
+
+def test_a_slice_that_is_not_nearly_all_labelled_is_counted_on_its_audit():
+    client = CLIENT.model_copy(update={"review_by": ("channel",)})
+    rows = [replace(prediction(n), metadata={"channel": "app" if n < 10 else "mail"}) for n in range(200)]
+    told = [outcome(number, source=OutcomeSource.CUSTOMER) for number in range(10, 200)]
+    found = figures(window(rows, [*told, outcome(0, "b", OutcomeSource.CUSTOMER), outcome(1)]), client)
+    assert (found.basis, found.accuracy) == (Basis.ALL, Rate(191, 192))
+    assert found.slices["channel"]["app"].accuracy == Rate(1, 1)  # not 1 of 2, of which one came by its complaint
 
 
 def test_escalations_alone_give_no_figure():
@@ -126,6 +154,25 @@ def test_a_shortfall_that_chance_explains_is_no_alert():
     found = judged(week(86, 14))
     assert [finding.status for finding in found.findings] == [Status.OK]
     assert not found.retrain_recommended
+
+
+def test_a_raised_limit_is_not_applied_to_the_weeks_before_it_was_agreed():
+    lower = CLIENT.model_copy(update={"thresholds": Thresholds(accuracy=0.75)})
+    before: list[Review] = []
+
+    def reviewed(client, number: int) -> Review:
+        before.append(
+            review(client, week=f"2026-W{number:02}", as_of=START, figures=week(82, 18), earlier=list(before))
+        )
+        return before[-1]
+
+    assert not any(reviewed(lower, number).alerts for number in range(1, 9))
+    # 82 of 100 is 2 standard deviations below 90 %: once is chance, nine times in a row are not
+    raised = reviewed(CLIENT, 9)
+    assert [finding.status for finding in raised.findings] == [Status.OK]
+    alarmed = next(one for number in range(10, 20) if (one := reviewed(CLIENT, number)).alerts)
+    assert alarmed.alerts[0].weeks[0] >= "2026-W09"
+    assert "below the agreed 90.0%" in alarmed.alerts[0].text
 
 
 def test_weeks_of_the_same_model_are_pooled_and_those_of_another_are_not():
@@ -233,3 +280,11 @@ def test_an_alarm_asks_for_one_change_order_and_goes_on_without_another():
     going_on = judged(week(70, 30), week(70, 30))
     assert going_on.alerts
     assert not going_on.opened
+
+
+def test_weeks_with_too_few_labels_do_not_make_an_alarm_new_again():
+    found = judged(week(60, 40), week(60, 40), *[week(2, 1)] * 4)
+    assert found.alerts
+    assert not found.opened
+    few = judged(week(2, 1), week(60, 40), *[week(2, 1)] * 3)
+    assert [one.status for one in few.findings] == [Status.NOT_ENOUGH_DATA]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -13,10 +14,11 @@ from tests.small_client import configure
 from upkeep import records
 from upkeep.cases import Item
 from upkeep.desk import LAUNCH, Desk, open_desk
-from upkeep.errors import AlreadyExistsError, BaseModelError, NotEnoughDataError
+from upkeep.errors import AlreadyExistsError, BaseModelError, NotEnoughDataError, StoreError
 from upkeep.stages.onboarding import REDACTED, Redaction, onboard
 from upkeep.stages.release import in_service, release_log
 from upkeep.stages.snapshot import locked_items, taught_texts
+from upkeep.turns import Role, Turn, as_text
 
 BEGUN = datetime(2026, 2, 2, 9, tzinfo=UTC)
 NO_DIGITS = str.maketrans("0123456789", "ghijklmnop")
@@ -80,6 +82,23 @@ def test_personal_data_in_answers_is_counted_and_told(tmp_path, monkeypatch):
         "personal data taken out of 0 cases and 0 golden items; out of 40 answers (phone 40): "
         "redaction.keep names what answers are to say"
     )
+
+
+def test_a_golden_item_agreed_later_may_be_a_conversation_and_is_read_without_personal_data(tmp_path, monkeypatch):
+    writer = agreed(tmp_path, monkeypatch, task="generation", training="lora-chat", labels=[], relabel=[])
+    talk = [("user", "Where is it?"), ("assistant", "Your mail?"), ("user", "ada@example.org")]
+    later = {
+        "id": "g2", "text": [{"role": role, "content": said} for role, said in talk], "answer": "Ring +49 30 901820.",
+    }  # fmt: skip
+    lines = [records.dump_rows([Item("g1", text(100), "Yes.")]), json.dumps(later).encode()]
+    writer.store.write("evaluation/golden.jsonl", b"".join(lines))
+    first, second = writer.golden()
+    assert first == Item("g1", text(100), "Yes.")
+    told = [Turn(Role(role), said.replace("ada@example.org", "[e-mail]")) for role, said in talk]
+    assert second == Item("g2", as_text(told), "Ring [phone].")
+    writer.store.write("evaluation/golden.jsonl", json.dumps({**later, "text": []}).encode())
+    with pytest.raises(StoreError, match=r"golden\.jsonl line 1: not a Item"):
+        writer.golden()
 
 
 def test_what_a_run_that_was_stopped_had_locked_is_locked_no_more(desk):

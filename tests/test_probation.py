@@ -113,7 +113,7 @@ def test_a_model_that_cannot_come_back_by_itself_is_told_and_holds_up_no_review(
     for one in desk.store.keys("incidents/"):
         desk.store.delete(one)
     watched = watch(automatic, FIRST + timedelta(weeks=5))
-    said = str(watched.went_back)
+    said = str(watched.noted.back)
     assert said.startswith("could not go back to version 1: client northwind: version 1 answers 10 of 10 known inputs")
     assert said in incidents(desk)[-1].action
     assert len(release_log(desk)) == 2

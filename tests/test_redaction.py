@@ -170,6 +170,8 @@ def test_what_the_client_wants_kept_stays_and_nothing_beside_it():
         ["Write to help@shop.example, not to ada@shop.example; or call (030) 1234567 or 04711 12345."], kept
     )
     assert found.texts == ("Write to help@shop.example, not to [e-mail]; or call (030) 1234567 or [number].",)
+    private = "\ue000 and \ue001: call (030) 1234567"
+    assert redact_cases([private], kept).texts == (private,)
     own = Redaction(keep=("Ada's",), by="tests.test_redaction:shouting")
     assert redact_cases(["Ada's: Ada: 4711"], own).texts == ("Ada's: [NAME]: 4711",)
 

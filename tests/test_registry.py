@@ -9,7 +9,7 @@ import traceback
 import pytest
 
 from upkeep.adapters.live import watched
-from upkeep.adapters.registry import Registry, shown
+from upkeep.adapters.registry import Registry, metric_name, shown
 from upkeep.errors import NoChampionError, NotFoundError, StoreError
 
 WITH_PASSWORD = "http://ada:s3cret@127.0.0.1:1"
@@ -24,6 +24,34 @@ def drop(registry: Registry, table: str) -> None:
     """From now on MLflow fails where it asks for the table."""
     with sqlite3.connect(registry.uri.removeprefix("sqlite:///")) as database:
         database.execute(f"DROP TABLE {table}")
+
+
+ODD = (
+    "/billing",
+    "Billing/",
+    "A//B",
+    ".",
+    "..",
+    "a\nb",
+    "C++",
+    "C#",
+    "ware?",
+    "ware!",
+    "u\u0308ber",
+    "x" * 300,
+    "x" * 301,
+)
+
+
+def test_each_label_has_a_metric_of_its_own_that_mlflow_takes_and_an_ordinary_one_its_own_name(registry):
+    ordinary = ["golden/f1/Retoure / Umtausch", "golden/f1/für_2", "recent/accuracy"]
+    values = {f"golden/f1/{label}": number / 16 for number, label in enumerate(ODD)} | dict.fromkeys(ordinary, 1.0)
+    with registry.run("comparison", {}) as run:
+        run.metrics(values)
+        found = run.client.get_run(run.run_id).data.metrics
+    assert found == {metric_name(name): value for name, value in values.items()}
+    assert len(found) == len(ODD) + len(ordinary)
+    assert set(ordinary) < set(found)
 
 
 @pytest.mark.parametrize(

@@ -26,8 +26,9 @@ from upkeep.errors import DecisionError, NoChampionError, ReleaseError, StoreErr
 from upkeep.release import Action, Entry, Known, answers_differ, chosen, replaced
 from upkeep.stages.announcing import announce
 from upkeep.stages.approval import approve
+from upkeep.stages.challengers import Challenger
 from upkeep.stages.comparison import decision
-from upkeep.stages.finetuning import Challenger, train_challenger
+from upkeep.stages.finetuning import train_challenger
 from upkeep.stages.release import current_release, in_service, launch, release_log, roll_back, settle
 
 
@@ -378,6 +379,23 @@ def test_a_retrain_in_a_shell_that_names_another_mlflow_ends_before_anything_is_
     with pytest.raises(StoreError, match=named):
         train_challenger(elsewhere, "2026-04", DECIDED, seed=0)
     assert list(desk.store.keys("")) == before
+
+
+def test_a_shell_that_names_another_mlflow_puts_none_of_its_models_into_service(desk, tmp_path, monkeypatch):
+    for key in list(desk.store.keys("releases/models/2/")):  # as it is before a version's promotion
+        desk.store.delete(key)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/other.db")
+    elsewhere = open_desk("northwind")
+    other = replace(elsewhere, store=open_store(str(tmp_path / "other")))
+    assert [register(other, seed) for seed in (10, 11)] == ["1", "2"]
+    other.registry.promote("1")
+    before = list(desk.store.keys(""))
+    with pytest.raises(
+        StoreError, match=r"another version 2 than the client's, which was taught data 1 with .* is MLFLOW"
+    ):
+        approve(elsewhere, "2026-03", by="ada", reason="looks right", at=DECIDED)
+    assert list(desk.store.keys("")) == before
+    assert in_service(desk) == "1"
 
 
 def test_a_challenger_whose_version_is_in_another_mlflow_is_not_taken_for_this_one_s(desk):

@@ -16,12 +16,13 @@ from upkeep.entitlement import ChangeOrder
 from upkeep.estimate import Estimate
 from upkeep.figures import Basis, Figures, Slice
 from upkeep.generated import Generated, Mean
+from upkeep.health import Health, assess, in_words
 from upkeep.incidents import Incident
 from upkeep.monitoring import Finding, Metric, Review, Status
 from upkeep.quality import Confusion
 from upkeep.rates import Rate
 from upkeep.release import Action, Entry
-from upkeep.reporting import Health, Report, assess, draw_chart, render_html, render_markdown, share
+from upkeep.reporting import Report, draw_chart, render_html, render_markdown, share
 from upkeep.stages.comparison import Decision, OnTheme
 from upkeep.themes import Theme
 from upkeep.trouble import Change, Kind
@@ -65,7 +66,12 @@ def week(key: str, *, alert: bool = False, basis: Basis = Basis.AUDIT) -> Review
     text = "accuracy 70.0% (95% CI 60.4%..78.1%, n=100) in 2026-W47 is below the agreed 85.0% beyond doubt"
     finding = Finding(Status.ALERT, Metric.ACCURACY, Rate(70, 100), 0.85, (key,), text)
     counted = replace(FIGURES, basis=basis, requests=1_000)
-    return Review("northwind", key, MONDAY, counted, (finding,) if alert else (), alert)
+    if basis is Basis.NONE:
+        finding = replace(finding, status=Status.NOT_ENOUGH_DATA, observed=NOTHING, text="accuracy: not enough data")
+        counted = replace(counted, accuracy=NOTHING)
+    elif not alert:
+        finding = replace(finding, status=Status.OK, observed=Rate(87, 100), text="accuracy 87.0%, agreed 85.0%")
+    return Review("northwind", key, MONDAY, counted, (finding,), alert)
 
 
 def report(**changed) -> Report:
@@ -111,6 +117,9 @@ def test_the_report_says_what_quality_was_counted_on_and_for_which_model():
     assert "Quality was counted on: random audit sample; model version 3." in said()
     idle = replace(FIGURES, basis=Basis.NONE, model_version=None)
     assert "Quality was counted on: no unbiased labels; model version none." in said(figures=idle)
+    both = replace(FIGURES, versions={"2": 12_000, "3": 345})
+    told = "Quality was counted on: random audit sample; model versions 2 (12,000 requests), 3 (345 requests)."
+    assert told in said(figures=both)
 
 
 def test_every_week_has_a_line_and_an_alert_names_its_figure_there_and_below():
@@ -172,10 +181,49 @@ def test_unknown_answers_and_unusable_rows_are_told_with_their_counts():
         ([week("2026-W46", alert=True), week("2026-W47")], Health.GOOD),  # the newest week decides
         ([week("2026-W46"), week("2026-W47", alert=True)], Health.NEEDS_ATTENTION),
         ([week("2026-W46", basis=Basis.NONE), week("2026-W47", basis=Basis.NONE)], Health.UNKNOWN),
+        ([replace(week("2026-W47"), findings=())], Health.UNKNOWN),  # nothing was agreed: neither good nor bad
     ],
 )
 def test_the_newest_week_decides_the_health_of_the_month(weeks, health):
     assert assess(weeks) is health
+
+
+OK = week("2026-W47")
+BELOW = replace(OK.findings[0], observed=Rate(83, 100), text="accuracy 83.0%, agreed at least 85.0%")
+LATE = replace(OK.figures, accuracy=NOTHING)
+NO_WORSE = "No agreed figure that could be judged in the newest week is worse than its limit beyond chance."
+
+
+@pytest.mark.parametrize(
+    ("weeks", "month", "words"),
+    [
+        ([OK], FIGURES, NO_WORSE),
+        ([], FIGURES, "No week of this month was reviewed."),
+        ([replace(OK, findings=())], FIGURES, "No figure was agreed that the model could be held against."),
+        (
+            [week("2026-W47", basis=Basis.NONE)],
+            FIGURES,
+            "No agreed figure could be judged in the newest week. Not judged: accuracy: not enough data.",
+        ),
+        (
+            [replace(OK, findings=(BELOW,))],
+            replace(FIGURES, accuracy=Rate(84, 100)),  # told once, by the newest week
+            f"{NO_WORSE} Worse than agreed, by no more than chance may explain: {BELOW.text}.",
+        ),
+        (
+            [OK],
+            replace(FIGURES, accuracy=Rate(84, 100)),
+            f"{NO_WORSE} Over the whole month worse than agreed: accuracy.",
+        ),
+        (
+            [replace(OK, figures=LATE)],
+            FIGURES,
+            f"{NO_WORSE} Not known yet of the newest week, and judged by the weeks before: accuracy.",
+        ),
+    ],
+)
+def test_the_word_for_the_model_s_health_is_told_with_what_it_rests_on(weeks, month, words):
+    assert in_words(weeks, month, {"accuracy": 0.85}) == words
 
 
 def test_the_page_holds_the_tables_and_the_chart_and_fetches_nothing():
@@ -283,6 +331,27 @@ def test_a_change_order_that_nobody_has_taken_up_is_told_again():
     assert "No retrain was done: the change order of 2026-11-23 has not been taken up." in said(standing_order=ORDER)
 
 
+def test_a_retrain_that_the_newest_week_recommends_is_told():
+    wanted = "- The review of 2026-W47 recommends a retrain."
+    assert wanted in said(reviews=(week("2026-W47", alert=True),))
+    assert wanted not in said(reviews=(week("2026-W47"),))
+
+
 def test_a_label_that_a_retrain_has_learned_is_not_unknown():
     counted = replace(FIGURES, unknown_labels={"tents": 4, "gift_card": 2}, answered={"billing": 90, "tents": 10})
     assert "Right answers the model was not made for: gift_card (2)." in said(figures=counted)
+
+
+def test_signs_in_a_label_or_a_channel_move_no_figure_and_mark_nothing():
+    figures = replace(
+        FIGURES,
+        confusion=(Confusion("Billing | Refunds", "*size*\n`s`", 4), Confusion("*size*\n`s`", "Billing | Refunds", 4)),
+        slices={"chan|nel": {"app|ios": Slice(90, Rate(80, 90), Rate(60, 90), Rate(60, 62), Rate(20, 90))}},
+    )
+    told = report(figures=figures)
+    page = render_html(told, render_markdown(told, CLIENT), b"")
+    assert "<h2>By chan|nel</h2>" in page
+    for cell in ("<td>Billing | Refunds</td>", "<td>*size* `s`</td>", "<th>chan|nel</th>", "<td>app|ios</td>"):
+        assert cell in page
+    assert page.count("<td>0.0 % (0-49 %, of 4)</td>") == 4  # of two labels, each found and given four times
+    assert "<td>90</td>" in page

@@ -213,6 +213,14 @@ def test_long_answers_leave_room_for_each_other_and_are_kept_whole(uri, client):
     assert re.findall(r"([gow])\1{299}…", info.response_preview) == ["g", "o", "w"]
     outputs = page.mlflow.get_trace(info.trace_id).data.spans[0].outputs
     assert outputs["Said to be right"] == long.offered
+    assert info.response_preview.startswith("*Whole: View full trace*\n\n")
+
+
+def test_a_long_answer_is_shown_whole_where_the_others_leave_room(uri, client):
+    one = Shown("1", "t", offered="o" * 800, why="answered wrong", given="no")
+    page = Page(uri, offer(client, "2026-W07", [one], labels=[], uri=uri))
+    shown = page.traces()["1"].response_preview
+    assert shown == f"**The model answered:** no\n\n**Said to be right:** {'o' * 800}\n\n**Why:** answered wrong"
 
 
 def test_a_label_that_mlflow_cannot_show_is_named(uri, client):

@@ -51,6 +51,15 @@ def test_all_requests_of_a_conversation_are_on_one_side():
         assert len(set(on([case(n, at=JULY, group=f"talk {talk}") for n in range(10)]).values())) == 1
 
 
+def test_a_corrected_answer_is_taught_though_its_conversation_is_held_out():
+    first = next(one for n in range(100) if on([one := case(n)])[str(n)] is Side.TRAIN)
+    talk = one_on(Side.HOLDOUT).text
+    corrected = case(201, "b", at=JULY, text_of=first.text, like=first.id, group=talk)
+    other = case(202, at=JULY, group=talk)
+    assert on([first, corrected, other]) == {first.id: Side.TRAIN, "201": Side.TRAIN, "202": Side.HOLDOUT}
+    assert [one.id for one in locked([first, corrected, other])] == ["202"]
+
+
 def test_the_golden_set_and_what_is_held_out_are_locked_once():
     held, other = one_on(Side.HOLDOUT), one_on(Side.TRAIN)
     golden = [Item("g1", text(9000), "a", None, JULY), Item("g1b", text(9000).upper(), "b", JULY)]

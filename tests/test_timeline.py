@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from upkeep.config import Client, LogMap, load_client
 from upkeep.errors import TimelineError
+from upkeep.replay import client_for
 from upkeep.timeline import COLUMNS, Split, TimelineRow, arrange, read_timeline, write_timeline
 
 JANUARY = datetime(2026, 1, 5, 9, tzinfo=UTC)
@@ -103,3 +106,12 @@ def test_a_timeline_has_rows_of_every_split(tmp_path, absent):
     write_timeline(path, [row for row in (LAUNCH, STREAM, GOLDEN) if row.split != absent])
     with pytest.raises(TimelineError, match=f"no row has split '{absent}'"):
         read_timeline(path)
+
+
+def test_a_timeline_is_played_with_the_logs_and_the_words_of_timelines_whatever_the_client_it_is_like():
+    raw = {"log": {"predictions": {"id": "ticket"}}, "out_of_scope_label": "unknown", "labels": ("oos", "other")}
+    northwind = load_client(Path(__file__).parents[1] / "configs", "northwind")
+    like = Client.model_validate(northwind.model_dump() | {"relabel": ()} | raw)
+    made = client_for(arrange([LAUNCH, STREAM, GOLDEN]), name="replayed", tier=1, like=like)
+    assert (made.log, made.out_of_scope_label, made.labels) == (LogMap(), "oos", ("delivery",))
+    assert made.base_model == like.base_model

@@ -10,12 +10,15 @@ import subprocess
 import sys
 import time
 import urllib.request
+from datetime import timedelta
 
 import pytest
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import StateType
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.states import Pending, Running
 
-from deployments.lost_runs import LOST_RUNS
+from deployments.lost_runs import BEGINS, ENDS, LOST_RUNS, NEVER_BEGUN, PENDING, lost
 from deployments.schema import POOL, ROOT, TAG, load_project
 from deployments.servers import Service, await_ready, environment, free_port, running, serving, started
 from deployments.sync import sync
@@ -102,13 +105,32 @@ def test_the_pool_has_its_limit_and_training_its_own(client):
     assert {queue.name: queue.concurrency_limit for queue in queues} == {"default": None, "training": 1}
 
 
-def test_a_sync_mends_the_automation_that_ends_lost_runs(client, everything):
-    (found,) = client.read_automations_by_name(LOST_RUNS.name)
-    client.update_automation(found.id, LOST_RUNS.model_copy(update={"description": "another one's", "actions": []}))
+@pytest.mark.parametrize("wanted", [LOST_RUNS, NEVER_BEGUN])
+def test_a_sync_mends_the_automations_that_end_lost_runs(client, everything, wanted):
+    (found,) = client.read_automations_by_name(wanted.name)
+    client.update_automation(found.id, wanted.model_copy(update={"description": "another one's", "actions": []}))
     sync(everything.prefect_api)
-    (after,) = client.read_automations_by_name(LOST_RUNS.name)
-    assert (after.id, after.description) == (found.id, LOST_RUNS.description)
-    assert (after.trigger, after.actions) == (LOST_RUNS.trigger, LOST_RUNS.actions)
+    (after,) = client.read_automations_by_name(wanted.name)
+    assert (after.id, after.description) == (found.id, wanted.description)
+    assert (after.trigger, after.actions) == (wanted.trigger, wanted.actions)
+
+
+def test_a_run_that_was_taken_and_has_not_begun_is_ended_and_one_that_has_begun_is_not(client):
+    soon = lost(
+        after=PENDING, expect=ENDS + BEGINS, name="at once", message="gone", within=timedelta(seconds=10)
+    )  # the shortest that Prefect takes
+    made = client.create_automation(soon)
+    flow = client.create_flow_from_name("taken")
+    deployment = client.create_deployment(flow_id=flow, name="taken", tags=[TAG])
+    taken, begun = (client.create_flow_run_from_deployment(deployment).id for _ in range(2))
+    for run_id, state in ((taken, Pending()), (begun, Pending()), (begun, Running())):
+        client.set_flow_run_state(run_id, state)
+    deadline = time.monotonic() + 60
+    while (now := client.read_flow_run(taken).state_type) is StateType.PENDING and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert (now, client.read_flow_run(begun).state_type) == (StateType.CRASHED, StateType.RUNNING)
+    client.delete_deployment(deployment)
+    client.request("DELETE", "/automations/{id}", path_params={"id": made})
 
 
 def automations(client):
@@ -143,7 +165,7 @@ def test_a_second_sync_changes_nothing_but_prunes_our_strays_and_keeps_a_pause(c
     assert before["theirs/stray"][0] == ours
     assert after == {name: entry for name, entry in before.items() if name != "theirs/stray"}
     client.delete_deployment(theirs)
-    assert [one["name"] for one in lost_runs] == [LOST_RUNS.name]
+    assert sorted(one["name"] for one in lost_runs) == sorted([LOST_RUNS.name, NEVER_BEGUN.name])
     assert automations(client) == lost_runs  # nor when it was updated, which would forget who is silent
 
 

@@ -155,6 +155,7 @@ ODD = [
     b'{"confidence": true}', b'{"confidence": "0.5"}', b'{"confidence": 1.0000001}', b'{"confidence": -0.0}',
     b'{"confidence": 1e-3}', b'{"confidence": 1E0}', b'{"confidence": 0.1234567890123456789}', b'{"confidence": null}',
     b'{"automatic": 1}', b'{"automatic": null}', b'{"automatic": false, "output": null}', b'{"output": null}',
+    b'{"automatic": false, "output": ""}', b'{"output": ""}',
     b'{"latency_ms": 0}', b'{"latency_ms": null}', b'{"latency_ms": 1e308}', b'{"latency_ms": -1}',
     b'{"latency_ms": 123456789012345678901234567890}', b'{"metadata": []}', b'{"metadata": null}',
     b'{"metadata": {}}', b'{"metadata": {"channel": null}}', b'{"metadata": {"channel": ""}}',
@@ -171,7 +172,8 @@ ODD = [
     b'{"timestamp": "2026-11-23T10:00:00"}', b'{"timestamp": 1795428000}', b'{"model_version": ""}',
     b'{"source": "AUDIT"}', b'{"correct": 1}', b'{"correct": null}', b'{"answer": null}', b'{"answer": ""}',
     b'{"answer": null, "correct": null}', b'{"prediction_id": 1}', b'{"x": ' + b"[" * 2000 + b"]" * 2000 + b"}",
-    b'{"x": ' + b"9" * 5000 + b"}",
+    b'{"x": ' + b"9" * 5000 + b"}", b'{"output": "a "}', b'{"output": "\xc2\xa0a"}', b'{"output": "u\xcc\x88"}',
+    b'{"answer": "a\\n"}', b'{"answer": "\xe3\x80\x80a"}', b'{"answer": "\xcd\x84 x"}', b'{"answer": "\xc3\xbc x"}',
 ]  # fmt: skip
 """What is put over a good row; a part that is not JSON by itself is put before its end as text."""
 TALK = [{"role": role, "content": said} for role, said in (("user", "a"), ("assistant", "b\n"), ("user", "c"))]
@@ -204,7 +206,7 @@ def test_what_sql_takes_for_visible_is_no_white_space_to_python():
 ZONES = [ZoneInfo(name) for name in ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata")]
 minutes = st.integers(-2 * 24 * 60, 9 * 24 * 60)
 ids = st.integers(0, 12).map("p{}".format)  # few, so that many are doubled
-answers = st.sampled_from(["a", "b", "oos", None])
+answers = st.sampled_from(["a", "b", "a ", "\u00a0b", "u\u0308", "\u00fc", "\u6771\u4eac", "oos", None])
 predicted = st.builds(
     lambda id, at, version, output, automatic, sure, latency, channel: prediction(
         id,
@@ -523,7 +525,7 @@ def test_rows_that_sql_doubts_in_a_parquet_file_are_judged_by_python(store, odd)
 
 
 @pytest.mark.parametrize(
-    "text", ["~", "~~", "!", "\x7f", "\x00", "\x1f", '"', "\\", "a ", " a", "\u00e4", "\U0001f600"]
+    "text", ["~", "~~", "!", "\x7f", "\x00", "\x1f", '"', "\\", "a ", " a", "\u00e4", "\U0001f600", "u\u0308", "\u0344"]
 )
 def test_the_shortest_texts_in_a_parquet_file_mean_what_they_mean_to_python(store, text):
     fields = ("id", "input", "output", "model_version")

@@ -3,20 +3,21 @@
 Each week gets a score against the agreed floor and one against the model's reference weeks: the normal quantile of its
 count under a binomial whose rate is itself normal from week to week, because real weeks vary more than a binomial.
 Three rules read the scores: one week far out, three of the last four weeks out, and a CUSUM that sums small losses over
-many weeks. Their limits share one budget of false alarms. What opens is one incident; it continues until two weeks in a
-row are fine.
+many weeks. Their limits share one budget of false alarms. What opens is one incident; it continues until the newest
+weeks together show that the loss is over.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from upkeep.rates import Rate
 
@@ -30,9 +31,12 @@ LEAST_SPREAD = 0.005
 OUT_OF, AT_LEAST = 4, 3
 SLACK = 1.0
 """The CUSUM's allowance, in standard deviations: tuned for a lasting loss of two."""
-FINE = -1.0
 CLOSED_AFTER = 2
-"""So many weeks in a row with scores above `FINE` close an incident."""
+"""So many of the newest weeks at least have to show that a loss is over."""
+OVER = 6.0
+"""Log of how much likelier they have to be without the loss than with it (tuned: docs/alarms.md)."""
+LEAST_LOSS = 2.0
+"""The least loss, in standard deviations of the expected rate, that an incident is taken to be about."""
 FURTHEST = 8.0
 """Scores are cut here: beyond it a tail is too small to be told from nothing."""
 GRID = np.linspace(-6, 6, 73)
@@ -136,10 +140,21 @@ def score(rate: Rate, *, expected: float, sd: float) -> float:
     """Normal quantile of the count (mid-p) when the week's true rate is normal around `expected` with `sd`."""
     from scipy.special import bdtr, ndtri  # `scipy.stats` takes a hundred times as long, for every week of the history
 
-    shares = np.clip(expected + sd * GRID, 1e-6, 1 - 1e-6)
+    shares = _possible(expected, sd)
     fewer = bdtr(rate.hits - 1, rate.n, shares) if rate.hits else 0.0
     below = (fewer + bdtr(rate.hits, rate.n, shares)) / 2
     return float(np.clip(ndtri(below @ GRID_WEIGHTS), -FURTHEST, FURTHEST))
+
+
+def likelihood(rate: Rate, *, expected: float, sd: float) -> float:
+    """Log likelihood of the count but for a constant, where the week's true rate is normal around `expected`."""
+    shares = _possible(expected, sd)
+    each = rate.hits * np.log(shares) + (rate.n - rate.hits) * np.log1p(-shares)
+    return float(each.max() + np.log(np.exp(each - each.max()) @ GRID_WEIGHTS))
+
+
+def _possible(expected: float, sd: float) -> NDArray[np.float64]:
+    return np.clip(expected + sd * GRID, 1e-6, 1 - 1e-6)
 
 
 class Reference(NamedTuple):
@@ -179,25 +194,32 @@ def watch(
     limits: Limits,
     assumed_spread: float,
     worse: Direction = Direction.LOWER_IS_WORSE,
+    before: Mapping[str, float | None] | None = None,
 ) -> list[Standing]:
     """Where each week stands, given the weeks of one model, oldest first.
 
-    `floor` is the agreed threshold (a ceiling where higher is worse) or None. A week without a labelled request says
-    nothing, and a week of an open incident never becomes a reference.
+    `floor` is the agreed threshold (a ceiling where higher is worse) or None, `before` what was agreed in weeks when it
+    was another: a week is held against what was agreed then. A week without a labelled request says nothing, and a week
+    of an open incident never becomes a reference.
     """
+    earlier = before or {}
     if worse is Direction.HIGHER_IS_WORSE:
         turned = [Week(one.key, one.rate.complement) for one in weeks]
-        under = None if floor is None else 1 - floor
+        under = {key: _rest(one) for key, one in earlier.items()}
         return [
             replace(
                 one,
-                expected=None if one.expected is None else 1 - one.expected,
+                expected=_rest(one.expected),
                 observed=None if one.observed is None else one.observed.complement,
             )
-            for one in watch(turned, floor=under, limits=limits, assumed_spread=assumed_spread)
+            for one in watch(turned, floor=_rest(floor), limits=limits, assumed_spread=assumed_spread, before=under)
         ]
-    watched = _Watched(floor, limits, assumed_spread)
+    watched = _Watched({one.key: earlier.get(one.key, floor) for one in weeks}, limits, assumed_spread)
     return [watched.after(week) for week in weeks]
+
+
+def _rest(share: float | None) -> float | None:
+    return None if share is None else 1 - share
 
 
 class _Break(NamedTuple):
@@ -209,61 +231,114 @@ class _Break(NamedTuple):
     weeks: int
 
 
+class _Expected(NamedTuple):
+    """The rate to expect of a week and the sd with which its true rate scatters around it."""
+
+    rate: float
+    sd: float
+
+
+def _for_none(weeks: Sequence[Rate], expected: _Expected, *, loss: float) -> float:
+    """Log of how much likelier weeks are without a loss than with it."""
+    lost = expected.rate - loss
+    return sum(
+        likelihood(week, expected=expected.rate, sd=expected.sd) - likelihood(week, expected=lost, sd=expected.sd)
+        for week in weeks
+    )
+
+
+class _Recovery:
+    """How much likelier the newest weeks of an incident are without its loss than with it.
+
+    A CUSUM the other way round (E. S. Page, Biometrika 41, 1954): log likelihood ratios add up and never fall below 0,
+    and what came before the sum last rose from there is the loss.
+    """
+
+    def __init__(self, bad: Sequence[Rate]) -> None:
+        self.bad = list(bad)
+        self.better: list[Rate] = []
+        self.evidence = 0.0
+
+    def shown_by(self, rate: Rate, expected: _Expected) -> bool:
+        """Take in a week: is the loss over now, and is no lesser one left that is likelier than none?"""
+        self.evidence += _for_none([rate], expected, loss=self._loss(expected))
+        self.better.append(rate)
+        if self.evidence <= 0:
+            self.bad, self.better, self.evidence = [*self.bad, *self.better], [], 0.0
+        if self.evidence < OVER or len(self.better) < CLOSED_AFTER:
+            return False
+        return _for_none(self.better, expected, loss=LEAST_LOSS * expected.sd) >= 0
+
+    def _loss(self, expected: _Expected) -> float:
+        """The loss while it was bad, drawn to the least (a normal prior with that as mean and sd).
+
+        The weeks that opened the incident were picked for being the worst; few of them may not tell too much.
+        """
+        least = LEAST_LOSS * expected.sd
+        total, weight = 1 / least, 1 / least**2
+        for rate in self.bad:
+            precision = 1 / (expected.rate * (1 - expected.rate) / rate.n + expected.sd**2)
+            total += precision * (expected.rate - rate.hits / rate.n)
+            weight += precision
+        return max(least, total / weight)
+
+
 class _Watched:
     """One rate as it goes from week to week."""
 
-    def __init__(self, floor: float | None, limits: Limits, assumed_spread: float) -> None:
-        self.floor = floor
+    def __init__(self, floors: Mapping[str, float | None], limits: Limits, assumed_spread: float) -> None:
+        self.floors = floors
         self.limits = limits
         self.assumed_spread = assumed_spread
         self.reference: list[Rate] = []
         self.waiting: list[Rate] = []
         self.series = {against: _Series() for against in Against}
         self.incident: _Break | None = None
+        self.recovery = _Recovery([])
         self.blamed: list[Week] = []
         self.seen: list[Week] = []
-        self.fine = 0
 
     def after(self, week: Week) -> Standing:
         """Take in a week."""
         if not week.rate.n:
             return self._standing(week, State.CONTINUING if self.incident else State.QUIET)
         self.seen.append(week)
-        scores = self._scores(week.rate)
-        breaks = [
-            _Break(rule, against, expected, weeks)
-            for against, (expected, value) in scores.items()
-            for rule, weeks in self.series[against].add(value, self.limits)
-        ]
+        expectations = self._expectations(week)
         if self.incident is None:
-            return self._open(week, breaks)
+            return self._open(week, expectations)
         self.blamed.append(week)
-        self.fine = self.fine + 1 if all(value > FINE for _, value in scores.values()) else 0
-        if self.fine < CLOSED_AFTER:
+        if not self.recovery.shown_by(week.rate, max(expectations.values())):
             return self._standing(week, State.CONTINUING)
         closed = self._standing(week, State.CLOSED)
-        self.incident, self.fine = None, 0
+        self.incident = None
         self.series = {against: _Series() for against in Against}
         return closed
 
-    def _scores(self, rate: Rate) -> dict[Against, tuple[float, float]]:
-        """What was expected and the week's score, against all there is to compare with."""
-        found = {}
+    def _expectations(self, week: Week) -> dict[Against, _Expected]:
+        """What a week is expected to be, by all there is to compare it with."""
+        found, floor = {}, self.floors[week.key]
         known = learn(self.reference, assumed_spread=self.assumed_spread) if self.reference else None
-        if self.floor is not None:
-            spread = known.spread if known else self.assumed_spread
-            found[Against.AGREED] = (self.floor, score(rate, expected=self.floor, sd=spread))
+        if floor is not None:
+            found[Against.AGREED] = _Expected(floor, known.spread if known else self.assumed_spread)
         if known and len(self.reference) >= LEAST_REFERENCE:
-            sd = math.hypot(known.spread, known.error)
-            found[Against.BASELINE] = (known.rate, score(rate, expected=known.rate, sd=sd))
+            found[Against.BASELINE] = _Expected(known.rate, math.hypot(known.spread, known.error))
         return found
 
-    def _open(self, week: Week, breaks: Sequence[_Break]) -> Standing:
+    def _open(self, week: Week, expectations: dict[Against, _Expected]) -> Standing:
+        breaks = [
+            _Break(rule, against, expected.rate, weeks)
+            for against, expected in expectations.items()
+            for rule, weeks in self.series[against].add(
+                score(week.rate, expected=expected.rate, sd=expected.sd), self.limits
+            )
+        ]
         if not breaks:
             self._remember(week)
             return self._standing(week, State.QUIET)
         self.incident = breaks[0]
         self.blamed = self.seen[-breaks[0].weeks :]
+        self.recovery = _Recovery([one.rate for one in self.blamed])
+        self.waiting.clear()  # the weeks just before it may be the start of the loss
         return self._standing(week, State.OPENED)
 
     def _remember(self, week: Week) -> None:

@@ -7,19 +7,22 @@ what is right: those teach most, and are left out of every estimate.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+from upkeep.batch import ID, REQUEST, Question, Row, cut
 from upkeep.cases import fraction
 from upkeep.config import Audit, Client
+from upkeep.deciding import Claim, Judge, settle
 from upkeep.errors import SheetError
 from upkeep.log import Outcome, OutcomeSource, Prediction
-from upkeep.sheet import Column, Rejected, alike, read_workbook, write_workbook
+from upkeep.sheet import Column, Rejected, read_workbook, write_workbook
 
-ID, WHEN, REQUEST, GIVEN, VERDICT, ANSWER = "id", "when", "request", "answer given", "right or wrong", "right answer"
+WHEN, GIVEN, VERDICT, ANSWER = "when", "answer given", "right or wrong", "right answer"
 RIGHT, WRONG = "right", "wrong"
 
 
@@ -87,8 +90,8 @@ def write_sheet(predictions: Sequence[Prediction], *, week: str, client: Client)
         {
             ID: one.id,
             WHEN: f"{one.at.astimezone(client.zone):%Y-%m-%d %H:%M}",
-            REQUEST: one.input,
-            GIVEN: one.output or "",
+            REQUEST: cut(one.input),
+            GIVEN: cut(one.output or ""),
         }
         for one in predictions
     ]
@@ -100,29 +103,44 @@ def read_sheet(data: bytes) -> Sheet:
     first = read_workbook(data)[0]
     rows = [[cell.strip() for cell in row] for row in first.rows]
     head = rows[0] if rows else []
-    missing = [name for name in (ID, ANSWER) if name not in head]
+    missing = [name for name in (ID, REQUEST, ANSWER) if name not in head]
     if missing:
         raise SheetError(f"tab {first.title!r}: the first row is {head}, expected columns {missing} too")
     return Sheet(first.title, [dict(zip(head, row, strict=False)) for row in rows[1:]])
 
 
-def understand(sheet: Sheet, *, asked: Mapping[str, Why], client: Client, at: datetime) -> Answers:
-    """What was filled in, as outcomes given at `at`; rows that cannot be used come back with the reason."""
-    outcomes: list[Outcome] = []
+def question(prediction: Prediction) -> Question:
+    """A request as it was asked about."""
+    given = prediction.output or ""
+    return Question(prediction.id, prediction.input, given, (), None, "", prediction.at)
+
+
+def understand(
+    sheet: Sheet, *, asked: Mapping[str, Why], sent: Iterable[Question], client: Client, at: datetime
+) -> Answers:
+    """What was filled in, as outcomes given at `at`; rows that cannot be used come back with the reason.
+
+    An answer counts only for the request that was seen: id and request have to be those that were `sent`.
+    """
+    judge = Judge([one for one in sent if one.id in asked], _labels(client), client.redaction, column=ANSWER)
+    claims: dict[str, list[Claim[Outcome]]] = defaultdict(list)
     rejected: list[Rejected] = []
     blank = 0
     for number, cells in enumerate(sheet.rows, start=2):
-        asked_about, answer, verdict = cells.get(ID, ""), cells.get(ANSWER, ""), cells.get(VERDICT, "").lower()
-        if not answer and not verdict:
+        row = _row(number, cells, client)
+        if not row.answer and not row.decision:
             blank += any(cells.values())
             continue
-        problem = _problem(asked_about, answer, verdict, asked, client)
-        if problem:
-            rejected.append(Rejected(number, problem))
+        try:
+            about = judge.about(row)
+        except SheetError as exc:
+            rejected.append(Rejected(number, str(exc)))
             continue
-        correct = verdict == RIGHT if verdict else None
-        outcomes.append(Outcome(asked_about, at, SOURCES[asked[asked_about]], answer or None, correct))
-    return Answers(tuple(outcomes), blank, tuple(rejected))
+        claims[about.id].append(_claim(row, judge, about, source=SOURCES[asked[about.id]], client=client, at=at))
+    settled = [settle(id, about, column=ANSWER) for id, about in claims.items()]
+    rejected += [row for one in settled for row in one.rejected]
+    outcomes = tuple(one.said for one in settled if one.said)
+    return Answers(outcomes, blank, tuple(sorted(rejected, key=lambda one: one.row)))
 
 
 def _columns(client: Client) -> list[Column]:
@@ -136,15 +154,32 @@ def _labels(client: Client) -> list[str]:
     return [*sorted(client.labels), client.out_of_scope_label] if client.labels else []
 
 
-def _problem(row_id: str, answer: str, verdict: str, asked: Mapping[str, Why], client: Client) -> str | None:
-    if row_id not in asked:
-        return f"id: found {row_id!r}, expected one of the {len(asked)} that were asked about"
-    if verdict not in ("", RIGHT, WRONG):
-        return f"{VERDICT}: found {verdict!r}, expected {RIGHT!r} or {WRONG!r}"
-    if client.free_text and not verdict:  # a better wording alone does not say that the given one was wrong
-        return f"{VERDICT}: found nothing beside an answer, expected {RIGHT!r} or {WRONG!r}"
-    known = _labels(client)
-    if not answer or not known or answer in known:
-        return None
-    near = alike(known, answer)
-    return f"{ANSWER}: found {answer!r}, did you mean {near}?" if near else None
+def _row(number: int, cells: Mapping[str, str], client: Client) -> Row:
+    given = cells.get(GIVEN) if client.free_text else None
+    verdict, answer = cells.get(VERDICT, "").lower(), cells.get(ANSWER, "")
+    return Row(number, cells.get(ID, ""), cells.get(REQUEST, ""), given, verdict, answer, comment="", reviewer="")
+
+
+def _claim(
+    row: Row, judge: Judge, about: Question, *, source: OutcomeSource, client: Client, at: datetime
+) -> Claim[Outcome]:
+    """What a row says about its request, or why that cannot be used."""
+    try:
+        _check_verdict(row, judge, about, client)
+        answer = judge.right_answer(row.answer, named=True) if row.answer else None
+    except SheetError as exc:
+        return Claim(row.number, None, str(exc))
+    said = Outcome(about.id, at, source, answer, row.decision == RIGHT if row.decision else None)
+    words = " ".join(filter(None, (row.decision, judge.shown(answer) if answer else "")))
+    return Claim(row.number, said, (said.answer, said.correct), repr(words))
+
+
+def _check_verdict(row: Row, judge: Judge, about: Question, client: Client) -> None:
+    if row.decision not in ("", RIGHT, WRONG):
+        raise SheetError(f"{VERDICT}: found {row.decision!r}, expected {RIGHT!r} or {WRONG!r}")
+    if client.free_text and not row.decision:  # a better wording alone does not say that the given one was wrong
+        raise SheetError(f"{VERDICT}: found nothing beside an answer, expected {RIGHT!r} or {WRONG!r}")
+    if not judge.fits_offer(row, about):
+        raise SheetError(
+            f"{GIVEN}: found {judge.shown(row.offered or '')!r}, expected {judge.shown(about.answer)!r} as it was sent"
+        )

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from upkeep import records
-from upkeep.audit import Why, draw, read_sheet, understand, write_sheet
+from upkeep.audit import GIVEN, Why, draw, question, read_sheet, understand, write_sheet
+from upkeep.batch import ID, REQUEST, Question
 from upkeep.beginning import require_log
 from upkeep.config import Client
 from upkeep.desk import Desk
@@ -21,7 +22,7 @@ from upkeep.log import Outcome, Prediction
 from upkeep.log_files import write_outcomes
 from upkeep.log_lines import own_file
 from upkeep.looking import edge_cases
-from upkeep.periods import Cadence, Window, last_full
+from upkeep.periods import Cadence, Window, last_full, week
 from upkeep.sheet import Rejected
 from upkeep.truth import settle
 
@@ -95,11 +96,24 @@ def return_audit(desk: Desk, data: bytes, *, at: datetime) -> Returned:
     done = records.load_if_there(desk.store, record, Returned)
     if done:
         return done
-    answers = understand(sheet, asked=drawn.asked, client=desk.client, at=desk.local(at))
+    answers = understand(sheet, asked=drawn.asked, sent=_sent(desk, drawn), client=desk.client, at=desk.local(at))
     write_outcomes(desk.store, answers.outcomes, name=own_file(sheet.week, digest))
     back = Returned(sheet.week, desk.local(at), len(answers.outcomes), answers.blank, answers.rejected)
     records.save(desk.store, record, back)
     return back
+
+
+def _sent(desk: Desk, drawn: Drawn) -> list[Question]:
+    """What was asked: as it stands in the log, and what is no longer found there as it stands in the sheet."""
+    log = desk.sample_log(week(drawn.week, desk.zone), until=drawn.as_of)
+    found = {one.id: question(one) for one in log.predictions if one.id in drawn.asked}
+    if found.keys() >= drawn.asked.keys():
+        return list(found.values())
+    sheet = read_sheet(desk.store.read(sheet_key(drawn.week)))
+    rows = {
+        row[ID]: Question(row[ID], row[REQUEST], row.get(GIVEN, ""), (), None, "", drawn.as_of) for row in sheet.rows
+    }
+    return list({**rows, **found}.values())
 
 
 def _answered(client: Client, one: Prediction, said: Sequence[Outcome]) -> bool:

@@ -10,9 +10,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from upkeep.doubtful import Doubt
+from upkeep.turns import request_of
 
 By = Annotated[Mapping[str, str], Field(exclude_if=lambda values: not values)]
 """Values of the metadata keys that figures are broken down by; without any nothing is stored, so that what was chosen
@@ -78,12 +79,19 @@ class Case:
         return self.drawn or self.source is Source.AUDIT
 
 
+def _as_kept(text: object) -> object:
+    return request_of(text) if isinstance(text, list) else text
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An evaluation item: right from `valid_from` until before `valid_to` (None: always); `by` as of a case."""
+    """An evaluation item: right from `valid_from` until before `valid_to` (None: always); `by` as of a case.
+
+    Who writes one into the store may give a conversation as chat messages.
+    """
 
     id: str
-    text: str
+    text: Annotated[str, BeforeValidator(_as_kept)]
     answer: str
     valid_from: datetime | None = None
     valid_to: datetime | None = None

@@ -21,7 +21,7 @@ from upkeep.reporting import Report, write_report
 from upkeep.stages.approval import apply_decision
 from upkeep.stages.collection import collect_cases
 from upkeep.stages.comparison import Decision, compare_models
-from upkeep.stages.contract import book_retrain, due, is_included
+from upkeep.stages.contract import book_retrain, due, is_included, order_if_extra
 from upkeep.stages.finetuning import train_challenger
 from upkeep.stages.monitoring import NoWayBack, follow_themes, go_back_if_worse, review_week
 from upkeep.stages.release import settle
@@ -73,7 +73,7 @@ def run_due(client: str, as_of: datetime, *, seed: int = 0, progress: Progress =
 
 
 def watch(desk: Desk, as_of: datetime) -> Watched:
-    """Review the week; where the tier includes no retrain, a recommended one becomes a change order."""
+    """Review the week; a recommended retrain that the contract does not include becomes a change order."""
     settle(desk)
     returned = take_returns(desk, as_of)
     found = review_week(desk, as_of)
@@ -84,10 +84,7 @@ def watch(desk: Desk, as_of: datetime) -> Watched:
     noted = Noted(found, went_back, rules, themes, draw_audit(desk, as_of))
     collect_cases(desk, found.week, as_of)
     offer_cases(desk, found.week, as_of)
-    if not found.opened or desk.tier.retrain is not None:
-        return Watched(noted, returned, None)
-    order = book_retrain(desk, as_of, reason="; ".join(one.text for one in found.opened))
-    return Watched(noted, returned, order if isinstance(order, ChangeOrder) else None)
+    return Watched(noted, returned, order_if_extra(desk, found))
 
 
 def report(desk: Desk, as_of: datetime) -> Report:

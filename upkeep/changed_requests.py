@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
+from math import exp
 
 from upkeep.chance import more_often, times_as_often
 from upkeep.figures import Figures
@@ -77,15 +78,16 @@ def traffic(now: Figures, earlier: Sequence[Figures]) -> Iterator[Change]:
 
 
 def data_trouble(now: Figures, earlier: Sequence[Figures]) -> Iterator[Change]:
-    """No log at all, or more rows that break the contract."""
-    if not now.requests and any(one.requests for one in earlier[-1:]):
-        yield trouble(Kind.DATA, "no request was logged", 0, old=MISSING)
+    """No log at all, or more rows that break the contract; of a log that is mostly such rows the first week says so."""
+    quiet = _silent(now, earlier) if len(earlier) >= LEAST_EARLIER else 0
+    if quiet:
+        weeks = "" if quiet == 1 else f" for {quiet} weeks"
+        yield trouble(Kind.DATA, f"no request was logged{weeks}", 0, old=MISSING)
     bad, usual = _spoiled(now), sum((_spoiled(one) for one in earlier), Rate(0, 0))
-    certain = more_often(bad, usual, times=BURST) < WEEKLY_BUDGET  # the share of bad rows is restless
-    if certain and (bad.value or 0) >= LEAST_SPOILED and times_as_often(bad, usual) >= TIMES:
+    if (bad.hits >= LEAST_EXPECTED and bad.hits > now.requests) or _more_spoiled(bad, usual, weeks=len(earlier)):
         worst = max(now.quarantined, key=lambda reason: now.quarantined[reason])
-        was = f"before, it was {usual.hits} of {usual.n:,}"
-        text = f"{bad} of the log's rows cannot be used, most of them for {worst!r}; {was}"
+        was = f"; before, it was {usual.hits} of {usual.n:,}" if usual.n else ""
+        text = f"{bad} of the log's rows cannot be used, most of them for {worst!r}{was}"
         yield trouble(Kind.DATA, text, bad.n)
 
 
@@ -170,6 +172,23 @@ def _by_weekday(days: Mapping[date, int]) -> list[int]:
     for day, requests in days.items():
         found[day.weekday()] += requests
     return found
+
+
+def _silent(now: Figures, earlier: Sequence[Figures]) -> int:
+    """How many weeks have had no request, this one too, where chance first explains that no longer (Poisson)."""
+    busy = [at for at, one in enumerate(earlier, start=1) if one.requests]
+    if now.requests or not busy:
+        return 0
+    quiet = len(earlier) - busy[-1] + 1
+    usual = sum(one.requests for one in earlier) / busy[-1]
+    return quiet if exp(-usual * quiet) < WEEKLY_BUDGET <= exp(-usual * (quiet - 1)) else 0
+
+
+def _more_spoiled(bad: Rate, usual: Rate, *, weeks: int) -> bool:
+    if weeks < LEAST_EARLIER or (bad.value or 0) < LEAST_SPOILED:
+        return False
+    certain = more_often(bad, usual, times=BURST) < WEEKLY_BUDGET  # the share of bad rows is restless
+    return certain and times_as_often(bad, usual) >= TIMES
 
 
 def _spoiled(one: Figures) -> Rate:

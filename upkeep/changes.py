@@ -49,8 +49,8 @@ def find_changes(
     before = before[-REFERENCE:]
     if len(before) >= LEAST_EARLIER:
         found += traffic(now.figures, before)
-        found += data_trouble(now.figures, before)
         found += missing_days(now.figures, before)
+    found += data_trouble(now.figures, before)
     found += unknown_versions(now.figures, versions)
     if now.unseen:
         found.append(trouble(Kind.DATA, f"requests were not compared with those before: {now.unseen}", 0, old=UNSEEN))

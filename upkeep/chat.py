@@ -130,11 +130,12 @@ class Chat:
 
     @cached_property
     def _marks(self) -> re.Pattern[str]:
-        """Special tokens, and those that look like one: `<think>` is none by name, a word that was added is a word."""
+        """Special tokens, and those that look like one (`<think>`); a word or a letter that was added is only that."""
         added = self.tokenizer.added_tokens_decoder.values()
-        alike = {one.content for one in added if one.special or not one.content[:1].isalnum()}
-        marks = [one for one in {*self.tokenizer.all_special_tokens, *alike} if one.strip()]
-        return re.compile("|".join(map(re.escape, sorted(marks, key=len, reverse=True))) or r"(?!)")
+        look = {one.content for one in added if len(one.content) > 1 and not one.content[0].isalnum()}
+        special = {*self.tokenizer.all_special_tokens, *(one.content for one in added if one.special)}
+        marks = sorted((one for one in special | look if one.strip()), key=len, reverse=True)
+        return re.compile("|".join(map(re.escape, marks)) or r"(?!)")
 
     def _broken_up(self, said: str) -> str:
         """What somebody said, as words only: nobody ends a turn, or begins one of another's, by what he writes."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import TypeAlias
 
 from upkeep.chance import mcnemar, told
 from upkeep.config import Writing
 from upkeep.generated import chrf, token_f1, words
 from upkeep.own import own_function
 
+Judge: TypeAlias = Callable[[str, str, str], bool]
+"""Says whether an answer is right, of a request, the agreed answer, and the answer given."""
 TIE = 0.05
 """Answers whose token F1 differs by no more are as close as each other."""
 
@@ -72,14 +75,15 @@ def rouge_l(answer: str, agreed: str) -> float:
     return 2 * LCSseq.similarity(given, wanted) / (len(given) + len(wanted))
 
 
-def judge_of(writing: Writing) -> Callable[[str, str, str], bool]:
-    """What says whether an answer is right, of a request, the agreed answer, and the answer given.
+def judge_of(writing: Writing) -> Judge:
+    """What a client's answers are judged by. Its own judge is asked once for the same three, and keeps to what it said.
 
     Raises ConfigError where the client's own judge cannot be used.
     """
     if writing.judge is not None:
-        own: Callable[..., Any] = own_function(
-            writing.judge, key="writing.judge", shape="(request, agreed answer, answer) -> bool", returns=bool
+        return cache(
+            own_function(
+                writing.judge, key="writing.judge", shape="(request, agreed answer, answer) -> bool", returns=bool
+            )
         )
-        return own
     return lambda _request, agreed, answer: token_f1(answer, agreed) >= writing.right_from

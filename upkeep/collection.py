@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from upkeep.alike import Pair, alike
 from upkeep.cases import Case, Marked, Source, normalise, succession
-from upkeep.closeness import judge_of
+from upkeep.closeness import Judge, judge_of
 from upkeep.config import Client, PersonalData
 from upkeep.doubtful import doubts_of
 from upkeep.log import LogWindow, Outcome, OutcomeSource, Prediction, facets
@@ -218,7 +218,7 @@ def _digest(answer: str | None) -> str | None:
     return None if answer is None else hashlib.sha256(answer.encode()).hexdigest()[:12]
 
 
-def _written(one: _Told, client: Client, judge: Callable[[str, str, str], bool]) -> _Told:
+def _written(one: _Told, client: Client, judge: Judge) -> _Told:
     """The same of answers that are texts: without personal data or space around them, and right where somebody said so.
 
     A better wording makes no wrong answer of the given one: where nobody said so, it is right by the agreed measure.
@@ -227,9 +227,7 @@ def _written(one: _Told, client: Client, judge: Callable[[str, str, str], bool])
     texts = (one.prediction.input, output or "", wanted, *(said.answer or "" for said in one.said))
     request, given, answer, *answers = redact_cases(texts, client.redaction).texts
     judged = [said.correct for said in one.said if said.correct is not None]
-    if not judged and output is not None:
-        judged = [judge(request, answer, given)]
-    right = judged[-1] if judged else one.right
+    right = judged[-1] if judged else one.right if output is None else judge(request, answer, given)
     prediction = replace(one.prediction, output=None if output is None else given)
     said = [
         replace(said, answer=None if said.answer is None else text)

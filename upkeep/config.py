@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from upkeep.base_model import BaseModelConfig
 from upkeep.errors import ConfigError
-from upkeep.log import LogMapping
+from upkeep.log import LogMapping, OutcomeSource, bare
 from upkeep.recipes import Recipe, Task, load_recipe
 from upkeep.strict import Name, Share, Strict, load, named, names
 from upkeep.tiers import Tier, load_tiers
@@ -23,6 +23,8 @@ OWN_FUNCTION = r"^\w+(\.\w+)*:\w+$"
 """How a config names a function of the client's own: package.module:function."""
 
 
+FLAGS = ("automatic", "correct")
+"""The fields of the log that are true or false."""
 SCHEMES = ("s3://", "file:///", "file://localhost/")
 """How a store begins that is no folder's plain name."""
 
@@ -98,17 +100,18 @@ Pattern = Annotated[str, AfterValidator(_compiles)]
 def _bare(value: str) -> str:
     if not value or value != value.strip():
         raise ValueError("a name without spaces around it")
-    return value
+    return bare(value)
 
 
 Label = Annotated[str, AfterValidator(_bare)]
+Answer = Annotated[str, AfterValidator(bare)]
 
 
 class Relabel(Strict):
     """A policy change: from `since`, what was answered `old` is answered `new`."""
 
-    old: str
-    new: str
+    old: Answer
+    new: Answer
     since: date
     text: Pattern | None = Field(default=None, description="only of texts in which this regular expression is found")
     theme: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
@@ -138,6 +141,20 @@ class LogMap(Strict):
     predictions: Mapping[str, str] = Field(default_factory=dict)
     outcomes: Mapping[str, str] = Field(default_factory=dict)
     values: Mapping[str, Mapping[str, bool | str]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _values_are_of_their_fields(self) -> Self:
+        sources = [*map(str, OutcomeSource)]
+        for name, theirs, ours in [(name, *pair) for name, table in self.values.items() for pair in table.items()]:
+            if name in FLAGS:
+                fits, wanted = isinstance(ours, bool), "true or false"
+            elif name == "source":
+                fits, wanted = ours in sources, f"one of {sources}"
+            else:
+                fits, wanted = isinstance(ours, str), "a text"
+            if not fits:
+                raise ValueError(f"values.{name}.{theirs} is {ours!r}, expected {wanted}")
+        return self
 
 
 class Alarms(Strict):
@@ -283,7 +300,9 @@ class Client(Strict):
         default=200, ge=0, description="cases that people are asked to look over at a time, the most telling first"
     )
     conversation: str | None = Field(
-        default=None, description="metadata key whose requests belong together: they are all trained on or all held out"
+        default=None,
+        description="metadata key whose requests belong together: all are trained on, or all held out but for "
+        "near-duplicates of what is trained on",
     )
 
     @field_validator("time_zone")

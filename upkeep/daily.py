@@ -29,7 +29,7 @@ from upkeep.store import Store
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-VERSION = 4
+VERSION = 5
 """Goes up when the same raw files would be kept in another way."""
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from upkeep.adapters.registry import Registry
 from upkeep.adapters.store import open_store
 from upkeep.cases import Case, Item
-from upkeep.config import Agreement, Client, Relabel, load_agreement
+from upkeep.config import Agreement, Client, Redaction, Relabel, load_agreement
 from upkeep.entitlement import Claim, UseCase
 from upkeep.errors import NotFoundError, UnsupportedTaskError
 from upkeep.home import configs, home
@@ -19,6 +21,7 @@ from upkeep.log_files import log_size, read_window
 from upkeep.periods import Window, localise
 from upkeep.recipes import HeadRecipe, Recipe
 from upkeep.records import load, load_rows
+from upkeep.redaction import redact_cases
 from upkeep.rules import Found, as_kept
 from upkeep.scan import SMALL
 from upkeep.store import Store, address
@@ -96,11 +99,21 @@ class Desk:
         return LogMapping(names.predictions, names.outcomes, names.values, by=self.client.review_by)
 
     def golden(self) -> list[Item]:
-        """The agreed acceptance set, whenever its items are valid. Raises NotFoundError when none was agreed."""
+        """The agreed acceptance set, whenever its items are valid. Raises NotFoundError when none was agreed.
+
+        Without personal data: who writes into it what was agreed later has not taken that out.
+        """
         try:
-            return load_rows(self.store, GOLDEN, Item)
+            items = load_rows(self.store, GOLDEN, Item)
         except NotFoundError as exc:
             raise NotFoundError(f"{address(self.store, GOLDEN)}: no golden set; onboard the client first") from exc
+        texts = _redacted(tuple(item.text for item in items), self.client.redaction)
+        answers: Sequence[str] = [item.answer for item in items]
+        if self.client.free_text:
+            answers = _redacted(tuple(answers), self.client.redaction)
+        return [
+            replace(item, text=text, answer=answer) for item, text, answer in zip(items, texts, answers, strict=True)
+        ]
 
     def cases(self) -> list[Case]:
         """Every labelled case ever stored, launch first, then by retrain period."""
@@ -129,6 +142,11 @@ class Desk:
         """The new categories already booked, oldest first."""
         found = [load(self.store, key, UseCase) for key in self.store.keys("use-cases/claims/")]
         return sorted(found, key=lambda one: one.as_of.timestamp())
+
+
+@lru_cache(maxsize=4)  # a retrain asks a few times, and a redactor of the client's own may be slow
+def _redacted(texts: tuple[str, ...], settings: Redaction) -> tuple[str, ...]:
+    return redact_cases(texts, settings).texts
 
 
 def open_desk(client: str, *, folder: Path | None = None) -> Desk:

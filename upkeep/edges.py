@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from upkeep.config import Redaction
-from upkeep.inputs import WORD
+from upkeep.inputs import words_of
 from upkeep.log import Prediction
 from upkeep.redaction import shown
 from upkeep.truth import Truth
@@ -129,5 +129,5 @@ def find_edges(
 
 def _unknown(text: str, known: Collection[str]) -> bool:
     """Are most words in no training text? Nobody knows where there is none."""
-    words = WORD.findall(text.lower()) if known else []
+    words = words_of(text) if known else []
     return len(words) >= LEAST_WORDS and sum(word not in known for word in words) >= UNKNOWN * len(words)

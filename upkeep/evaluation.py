@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from statistics import fmean
 
 from upkeep.cases import Item
-from upkeep.closeness import Closeness, closeness, judge_of
+from upkeep.closeness import Closeness, Judge, closeness, judge_of
 from upkeep.config import Client
 from upkeep.manifest import Answer
 from upkeep.model import Model
@@ -39,21 +39,25 @@ class Scores:
 
 
 def evaluate_model(
-    model: Model, items: Sequence[Item], *, name: str, client: Client, progress: Progress = silent
+    model: Model,
+    items: Sequence[Item],
+    *,
+    name: str,
+    client: Client,
+    judge: Judge | None = None,
+    progress: Progress = silent,
 ) -> Scores:
-    """Score a model on items in their order."""
+    """Score a model on items in their order; what is compared has one `judge`, so that equal answers are as right."""
     answers = model.answer([item.text for item in items], progress=progress)
     if client.free_text:
-        return score_written(answers, items, name=name, right=judge_of(client.writing))
+        return score_written(answers, items, name=name, right=judge or judge_of(client.writing))
     return score(answers, items, name=name, out_of_scope=client.out_of_scope_label)
 
 
-def score_written(
-    answers: Sequence[Answer], items: Sequence[Item], *, name: str, right: Callable[[str, str, str], bool]
-) -> Scores:
+def score_written(answers: Sequence[Answer], items: Sequence[Item], *, name: str, right: Judge) -> Scores:
     """Compute the figures from texts given: share right, how close they are on average, automatic share and precision.
 
-    `right` says so of a request, the agreed answer and the one given.
+    `right` says so of each.
     """
     good = tuple(right(item.text, item.answer, one.output) for item, one in zip(items, answers, strict=True))
     close = tuple(closeness(one.output, item.answer) for item, one in zip(items, answers, strict=True))

@@ -12,6 +12,7 @@ from upkeep.config import Client
 from upkeep.log import LogWindow, OutcomeSource
 from upkeep.quality import Calibrated, Confusion, Group, calibration, confusion
 from upkeep.rates import Rate
+from upkeep.redaction import shown
 from upkeep.tally import SCALE, Tally, latency_at, tally, time_of
 
 FULL_COVERAGE = 0.9
@@ -44,14 +45,15 @@ class Figures:
     """A week in figures. Quality is counted on `basis` and for `model_version`, the one in service at its end
     (`Tally.newest`).
 
-    So are `calibration` and `confusion`; `labelled` and `unknown_labels` are of that model too. Latency is of all requests, within 5 %; `label_delay` counts labelled requests
-    by the whole days until something was said. `out_of_scope` is the share of the checked requests that no label fits.
-    `confidences` counts requests of that model by the tenth of their confidence (0..9), `treated` those checked and
-    rightly treated. `days` counts all requests by the client's day, `utc_days` by UTC day, `versions` by the model that
-    answered. `slices` are the figures of that model by metadata key of the config and its values, the SLICES most
-    frequent and OTHERS. `answered` counts the model's answers by label, `named` all answers given and right whoever
-    said so: mostly errors, good for comparing one time with another and for no share. Records written before these were
-    counted have none, and in `days` UTC days.
+    So are `calibration` and `confusion`; `labelled` and `unknown_labels` are of that model too. Latency is of all
+    requests, within 5 %; `label_delay` counts labelled requests by the whole days until something was said.
+    `out_of_scope` is the share of the checked requests that no label fits. `confidences` counts requests of that
+    model by the tenth of their confidence (0..9), `treated` those checked and rightly treated. `days` counts all
+    requests by the client's day, `utc_days` by UTC day, `versions` by the model that answered. `slices` are the
+    figures of that model by metadata key of the config and its values, the SLICES most frequent and OTHERS.
+    `answered` counts the model's answers by label, `named` all answers given and right whoever said so: mostly
+    errors, good for comparing one time with another and for no share. `spoiled_by` is why most of the rows that
+    cannot be used cannot. Records written before these were counted have none, and in `days` UTC days.
     """
 
     requests: int
@@ -81,6 +83,14 @@ class Figures:
     versions: dict[str, int] = field(default_factory=dict)
     slices: dict[str, dict[str, Slice]] = field(default_factory=dict)
     utc_days: dict[date, int] = field(default_factory=dict)
+    spoiled_by: str | None = None
+
+    @property
+    def unusable(self) -> str | None:
+        """The rows that cannot be used, and why most of them, as people read it."""
+        rows = sum(self.quarantined.values())
+        mostly = f", mostly `{self.spoiled_by}`" if self.spoiled_by else ""
+        return f"{rows:,} log rows cannot be used{mostly}" if rows else None
 
     def delay_at(self, share: float) -> int | None:
         """The whole days within which that share of the labels had come; None where none has."""
@@ -97,19 +107,20 @@ def figures(window: LogWindow, client: Client) -> Figures:
     return figures_of(tally(window, client.review_by, free_text=client.free_text), client)
 
 
-def figures_of(counted: Tally, client: Client) -> Figures:
-    """What a window's counts say.
+def figures_of(counted: Tally, client: Client, *, every_model: bool = False) -> Figures:
+    """What a window's counts say, of the model in service or, of a month say, of `every_model` that answered.
 
-    Quality comes from the random audit sample, or from all requests where at least nine in ten are labelled; never
-    from escalations and complaints alone, which are mostly the errors.
+    Quality comes from the random audit sample, or from all requests where at least nine in ten are labelled, of those
+    answered automatically and of the others; a slice's likewise. Never from escalations and complaints alone: of the
+    automatic answers those are the errors.
     """
     groups = [Group.of(cell, count, out_of_scope=client.out_of_scope_label) for cell, count in counted.cells.items()]
     newest = counted.newest
-    current = [group for group in groups if group.cell.model_version == newest]
+    current = [group for group in groups if every_model or group.cell.model_version == newest]
     requests = sum(group.count.requests for group in current)
-    coverage = _rate((group, bool(group.cell.said)) for group in current)
-    basis, sample = _sample(current, coverage)
+    basis, sample = _sample(current)
     known = {*client.labels, client.out_of_scope_label}
+    reasons = Counter(row.reason for row in counted.quarantined)
     return Figures(
         requests=sum(group.count.requests for group in groups),
         model_version=newest,
@@ -118,7 +129,7 @@ def figures_of(counted: Tally, client: Client) -> Figures:
         auto_resolution=_rate((group, group.cell.automatic and group.right) for group in sample),
         precision=_rate((group, group.right) for group in sample if group.cell.automatic),
         escalation=_rate((group, not group.cell.automatic) for group in current),
-        labelled=coverage,
+        labelled=_coverage(current),
         mean_confidence=sum(group.count.confidence for group in current) / SCALE / requests if current else None,
         label_mix=_mix((group.cell.output or "", group) for group in groups),
         unknown_labels=_mix((group.answer, group) for group in current if group.answer and group.answer not in known),
@@ -139,29 +150,33 @@ def figures_of(counted: Tally, client: Client) -> Figures:
         },
         days=_by_day(counted, client.zone),
         versions=_mix((group.cell.model_version, group) for group in groups),
-        slices={key: _slices(at, current, sample) for at, key in enumerate(client.review_by)},
+        slices={key: _slices(at, current, basis) for at, key in enumerate(client.review_by)},
         utc_days=_by_day(counted, UTC),
+        spoiled_by=next((shown(reason, client.redaction) for reason, _ in reasons.most_common(1)), None),
     )
 
 
-def _sample(current: Sequence[Group], coverage: Rate) -> tuple[Basis, list[Group]]:
+def _sample(current: Sequence[Group], *, all_may_count: bool = True) -> tuple[Basis, list[Group]]:
     labelled = [group for group in current if group.cell.said]
-    if coverage.value is not None and coverage.value >= FULL_COVERAGE:
+    parts = [_coverage(group for group in current if group.cell.automatic is automatic) for automatic in (True, False)]
+    shares = [part.value for part in parts if part.value is not None]
+    if all_may_count and shares and min(shares) >= FULL_COVERAGE:
         return Basis.ALL, labelled
     audited = [group for group in labelled if any(opinion.source is OutcomeSource.AUDIT for opinion in group.cell.said)]
     return (Basis.AUDIT, audited) if audited else (Basis.NONE, [])
 
 
-def _slices(at: int, current: Sequence[Group], sample: Sequence[Group]) -> dict[str, Slice]:
+def _coverage(groups: Iterable[Group]) -> Rate:
+    return _rate((group, bool(group.cell.said)) for group in groups)
+
+
+def _slices(at: int, current: Sequence[Group], basis: Basis) -> dict[str, Slice]:
     """The figures by the values of one metadata key, the most frequent first."""
     values = _mix((_value(at, group), group) for group in current)
     shown = list(values)[:SLICES]
     names = {value: value if value in shown else OTHERS for value in values}
     return {
-        name: _slice(
-            [group for group in current if names[_value(at, group)] == name],
-            [group for group in sample if names[_value(at, group)] == name],
-        )
+        name: _slice([group for group in current if names[_value(at, group)] == name], basis)
         for name in dict.fromkeys(names.values())
     }
 
@@ -170,7 +185,9 @@ def _value(at: int, group: Group) -> str:
     return group.cell.facets[at] or NO_VALUE
 
 
-def _slice(current: Sequence[Group], sample: Sequence[Group]) -> Slice:
+def _slice(current: Sequence[Group], basis: Basis) -> Slice:
+    # of a few requests all may be labelled because all were complained about: the whole must be labelled too
+    _, sample = _sample(current, all_may_count=basis is Basis.ALL)
     return Slice(
         requests=sum(group.count.requests for group in current),
         accuracy=_rate((group, group.right) for group in sample),

@@ -19,7 +19,7 @@ from upkeep.cases import Case, Item, Source
 from upkeep.command_line import time_of
 from upkeep.config import Client
 from upkeep.errors import ConfigError
-from upkeep.log import facets
+from upkeep.log import bare, facets
 from upkeep.periods import localise
 from upkeep.turns import request_of
 
@@ -84,6 +84,7 @@ def _row(where: str, line: bytes) -> dict[str, Any]:
         if not isinstance(row.get(key), str) or not row[key].strip():
             raise ConfigError(f"{where}: {key} is missing or empty, expected a string")
         row[key] = row[key].strip()
+    row["answer"] = bare(row["answer"])
     try:
         row["text"] = request_of(row.get("text")).strip()
     except ValueError as exc:

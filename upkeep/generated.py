@@ -1,8 +1,9 @@
 """How good are the texts that a model writes?
 
 Where people only said right or wrong, that is counted as for any model (`upkeep.figures`). Where an audit named a good
-answer, the given one is compared with it: a different text is not a wrong one, so these figures say how close answers
-are and never how many are right. Lengths and refusals need no labels.
+answer, the given one is compared with it, and one that an audit called right is itself a good answer: a different text
+is not a wrong one, so these figures say how close answers are and never how many are right. Lengths and refusals need
+no labels.
 """
 
 from __future__ import annotations
@@ -14,13 +15,21 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from upkeep.log import OutcomeSource, Sample
+from upkeep.log import OutcomeSource, Prediction, Sample
 from upkeep.rates import Rate
+from upkeep.truth import settle
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.chrf import CHRF
 
-WORD = re.compile(r"\w+")
+SPACELESS = (
+    "\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ecd\u0edc-\u0edf"  # Thai, Lao
+    "\u1000-\u103f\u1050-\u108f\u1780-\u17d3\u17d7"  # Burmese, Khmer
+    "\u3005-\u3007\u3041-\u3096\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff\uff66-\uff9d"  # Japanese
+    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Chinese
+)
+"""Letters of scripts that put no spaces between words, without their digits and punctuation."""
+WORD = re.compile(rf"[{SPACELESS}]|[^\W{SPACELESS}]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +71,12 @@ class Generated:
 
 
 def look_at_answers(sample: Sample, *, refusals: Sequence[str]) -> Generated:
-    """Compare a sample's answers with the references that audits named; `refusals` are regular expressions."""
+    """Compare a sample's answers with those that audits named or called right; `refusals` are regular expressions."""
     answers = [one.output for one in sample.predictions if one.output is not None]
     pairs = [
         (one.output, reference)
         for one in sample.predictions
-        if one.output is not None and (reference := _reference(sample, one.id)) is not None
+        if one.output is not None and (reference := _reference(sample, one)) is not None
     ]
     refuses = [re.compile(pattern, re.IGNORECASE) for pattern in refusals]
     return Generated(
@@ -114,11 +123,10 @@ def _chrf() -> CHRF:
 
 
 def words(text: str) -> list[str]:
-    """The words of a text, in small letters."""
+    """The words of a text, in small letters; each letter of a script without spaces is one."""
     return WORD.findall(text.casefold())
 
 
-def _reference(sample: Sample, id: str) -> str | None:
-    said = sample.outcomes.get(id, [])
-    named = [one.answer for one in said if one.source is OutcomeSource.AUDIT and one.answer is not None]
-    return named[-1] if named else None
+def _reference(sample: Sample, one: Prediction) -> str | None:
+    audits = [said for said in sample.outcomes.get(one.id, []) if said.source is OutcomeSource.AUDIT]
+    return settle(one, audits, out_of_scope="").answer if audits else None

@@ -37,6 +37,11 @@ LEAST_CHARACTERS = 25
 """The language of a shorter text is anybody's guess."""
 
 WORD = re.compile(r"[^\W\d_]{3,}")
+UNSPACED = (
+    r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
+)
+"""Thai, Lao, Burmese, Khmer, Kana and Han: between their words stands no space, so that no word can be told."""
+SPACED = re.compile(rf"[^\W\d_{UNSPACED}]{{3,}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,8 @@ class Inputs:
     """A week's requests, on `n` of them.
 
     `centre` is the mean of their L2-normalised embeddings by the base model `base` (its digest), `dimensions` in how
-    many directions they vary: tr(S)^2 / tr(S^2) of their covariance S. `words` are those no training text has, of all.
+    many directions they vary: tr(S)^2 / tr(S^2) of their covariance S. `words` are those no training text has, of all;
+    none where nothing was taught.
     `length` is the mean of log2 characters and `length_sd` its standard deviation. `languages` counts texts.
     """
 
@@ -73,15 +79,20 @@ class Sign:
 
 
 def vocabulary(texts: Iterable[str]) -> set[str]:
-    """The words of some texts, in lower case; three letters at least."""
-    return {word for text in texts for word in WORD.findall(text.lower())}
+    """The words of some texts."""
+    return {word for text in texts for word in words_of(text)}
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text, in lower case; three letters at least, of scripts that put spaces between words."""
+    return SPACED.findall(text.lower())
 
 
 def look(texts: Sequence[str], embeddings: NDArray[np.float32], *, known: Collection[str], base: str) -> Inputs:
     """What a week's requests look like; `embeddings` has shape (len(texts), width), each row of length 1."""
     import numpy as np
 
-    words = [word for text in texts for word in WORD.findall(text.lower())]
+    words = [word for text in texts for word in words_of(text)] if known else []
     lengths = np.log2([len(text) + 1 for text in texts])
     centre = embeddings.mean(axis=0)
     return Inputs(
@@ -194,6 +205,9 @@ def _meaning(recent: Sequence[Inputs], usual: Sequence[Inputs]) -> Iterator[Sign
 
 def _words(recent: Sequence[Inputs], usual: Sequence[Inputs]) -> Iterator[Sign]:
     now = together(recent).words
+    usual = [one for one in usual if one.words.n]
+    if len(usual) < LEAST_WEEKS:
+        return
     seen, before = now.value, together(usual).words.value
     if seen is not None and before is not None and seen >= NOTABLE_WORDS * before:
         # a rare thing's share scatters more the higher it is, its square root does not

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -130,6 +131,11 @@ def sample(window: LogWindow) -> Sample:
     ids = {row.id for row in chosen}
     rows = [replace(row, metadata={}) for row in window.predictions if row.id in ids]
     return Sample(len(window.predictions), rows, {key: said for key, said in window.outcomes.items() if key in ids})
+
+
+def bare(answer: str) -> str:
+    """An answer as all of Upkeep compares it: without spaces around it, in Unicode's composed form (NFC)."""
+    return unicodedata.normalize("NFC", answer.strip())
 
 
 def facet(metadata: Mapping[str, object], key: str) -> str | None:

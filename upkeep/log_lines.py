@@ -31,6 +31,7 @@ from upkeep.log import (
     Prediction,
     Quarantined,
     as_utc,
+    bare,
 )
 from upkeep.turns import messages, request_of
 
@@ -129,8 +130,7 @@ def file_lines(key: str, data: bytes, paths: Mapping[str, str]) -> Iterator[Line
     """The lines of a file that are not blank, or one with the number 0 that says why the file cannot be read."""
     try:
         if key.endswith(".parquet"):
-            rows = enumerate(list(parquet_rows(BytesIO(data), paths)), start=1)
-            yield from (Line(key, number, row) for number, row in rows)
+            yield from list(parquet_lines(key, BytesIO(data), paths))
             return
         text = _text_of(key, data)
     except RejectedError as exc:
@@ -152,8 +152,13 @@ def _text_of(key: str, data: bytes) -> bytes:
         raise RejectedError(f"file: not readable as gzip: {exc}") from exc
 
 
-def parquet_rows(source: str | BinaryIO, paths: Mapping[str, str]) -> Iterator[dict[str, object]]:
+def parquet_lines(key: str, source: str | BinaryIO, paths: Mapping[str, str]) -> Iterator[Line]:
     """The rows of a Parquet file with the columns that the paths begin with, a batch in memory at a time."""
+    for number, row in enumerate(_parquet_rows(source, paths), start=1):
+        yield Line(key, number, {}, fault=row) if isinstance(row, str) else Line(key, number, row)
+
+
+def _parquet_rows(source: str | BinaryIO, paths: Mapping[str, str]) -> Iterator[dict[str, object] | str]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -161,12 +166,27 @@ def parquet_rows(source: str | BinaryIO, paths: Mapping[str, str]) -> Iterator[d
     try:
         file, read = pq.ParquetFile(source), 0
         for batch in file.iter_batches(columns=[name for name in file.schema_arrow.names if name in tops]):
-            yield from _cut(pa.Table.from_batches([batch])).to_pylist(maps_as_pydicts="strict")
+            yield from _objects(_cut(pa.Table.from_batches([batch])))
             read += batch.num_rows
     except (pa.ArrowException, OSError, ValueError, OverflowError, LookupError) as exc:
         raise RejectedError(f"file: not readable as Parquet: {exc}") from exc
     if read != file.metadata.num_rows:  # a damaged column ends early, and no error says so
         raise RejectedError(f"file: not readable as Parquet: {read} rows found, expected {file.metadata.num_rows}")
+
+
+def _objects(table: Any) -> Iterator[dict[str, object] | str]:
+    """Each row of an Arrow table as Python has it, or why it has it not: such a row spoils no other."""
+    import pyarrow as pa
+
+    try:
+        yield from table.to_pylist(maps_as_pydicts="strict")
+    except (pa.ArrowException, ValueError, OverflowError, LookupError) as exc:
+        if table.num_rows == 1:
+            yield f"line: not readable from Parquet: {exc}"
+            return
+        half = table.num_rows // 2
+        yield from _objects(table.slice(0, half))
+        yield from _objects(table.slice(half))
 
 
 def _cut(table: Any) -> Any:
@@ -229,7 +249,8 @@ def _translate(value: object, table: Mapping[str, object]) -> object:
 
 def _prediction(at: datetime, fields: Mapping[str, object]) -> Prediction:
     automatic = _flag("automatic", fields["automatic"])
-    output = _text_or_none("output", fields["output"])
+    given = fields["output"]
+    output = None if given == "" and not automatic else _answer_or_none("output", given)  # a model may write nothing
     if automatic and output is None:
         raise _rejected("output", None, "an answer where automatic is true")
     return Prediction(
@@ -249,7 +270,7 @@ def _outcome(at: datetime, fields: Mapping[str, object]) -> Outcome:
     source, correct = fields["source"], fields["correct"]
     if source not in _SOURCES:
         raise _rejected("source", source, f"one of {[known.value for known in OutcomeSource]}")
-    answer = _text_or_none("answer", fields["answer"])
+    answer = _answer_or_none("answer", fields["answer"])
     if correct is not None:
         correct = _flag("correct", correct)
     if answer is None and correct is None:
@@ -285,8 +306,8 @@ def _request(value: object) -> str:
         raise _rejected("input", value, str(exc)) from exc
 
 
-def _text_or_none(name: str, value: object) -> str | None:
-    return None if value is None else _text(name, value)
+def _answer_or_none(name: str, value: object) -> str | None:
+    return None if value is None else bare(_text(name, value))
 
 
 def _flag(name: str, value: object) -> bool:

@@ -14,7 +14,7 @@ from upkeep import records
 from upkeep.base_model import Base, resolve_base
 from upkeep.cases import Case
 from upkeep.config import Client
-from upkeep.desk import Desk
+from upkeep.desk import LAUNCH_CASES, Desk
 from upkeep.edges import EdgeCase, Edges, Familiar, familiar, find_edges
 from upkeep.encoder import Encoder, embed_all, load_encoder
 from upkeep.errors import NotFoundError
@@ -60,7 +60,7 @@ def look_at_week(desk: Desk, window: Window, *, until: datetime) -> Look | None:
     requests = sorted(sampled.predictions, key=lambda one: lot(one.id))[:LOOKED_AT]
     if not requests:
         return None
-    cases = [case for case in desk.cases() if case.valid_from is None or case.valid_from < until]
+    cases = _taught(desk, until)
     texts, words = [one.input for one in requests], vocabulary(case.text for case in cases)
     eyes = eyes_of(desk)
     embeddings = eyes.embed(texts)
@@ -172,6 +172,13 @@ def _eyes(base: Base, max_tokens: int, precision: str) -> Eyes:
     positions = getattr(encoder.model.config, "max_position_embeddings", max_tokens)
     encoder.max_tokens = min(max_tokens, encoder.tokenizer.model_max_length, positions)  # the recipe may be for another
     return Eyes(base, encoder)
+
+
+def _taught(desk: Desk, until: datetime) -> list[Case]:
+    """The cases that a model of ours may have learned; none where none was ever taught: then it answers from others."""
+    if not (desk.store.exists(LAUNCH_CASES) or any(desk.store.keys("snapshots/"))):
+        return []
+    return [case for case in desk.cases() if case.valid_from is None or case.valid_from < until]
 
 
 def _familiar(desk: Desk, cases: Sequence[Case], eyes: Eyes) -> Familiar:

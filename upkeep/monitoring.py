@@ -58,8 +58,8 @@ class Metric(StrEnum):
 class Finding:
     """One judgement: what was observed over which weeks, the agreed limit, and where the incident stands if any.
 
-    It is `new` if it is an alert and was none in the review before: of a week whose labels come late, that is the next
-    week's review.
+    It is `new` if it is an alert and was none when it was last judged: of a week whose labels come late, that is the
+    next week's review.
     """
 
     status: Status
@@ -107,9 +107,22 @@ class Review:
         return [finding for finding in self.findings if finding.status is Status.ALERT]
 
     @property
+    def unusable(self) -> str | None:
+        """The rows of the log that cannot be used, and where they are kept; None where there are none."""
+        rows = self.figures.unusable
+        return f"{rows}; see quarantine/{self.week}.jsonl in the client's store" if rows else None
+
+    @property
     def opened(self) -> list[Finding]:
         """Those of them that no review has told before: one change order for one cause."""
         return [one for one in self.alerts if one.new]
+
+
+def is_worse(metric: Metric, rate: Rate, limit: float) -> bool:
+    """Is a rate worse than its agreed limit, be it by chance?"""
+    if rate.value is None:
+        return False
+    return rate.value > limit if metric.worse is Direction.HIGHER_IS_WORSE else rate.value < limit
 
 
 def review(
@@ -138,10 +151,10 @@ def review(
     again = dict(recounted or {})
     known = as_known(earlier, again)
     run = [*_same_model(known, figures.model_version), (week, figures)]
-    same = [one for one in earlier[-1:] if one.week in dict(run)]
-    told = {finding.metric for one in same for finding in one.alerts}
+    going_on = _going_on([one for one in earlier if one.week in dict(run)])
     findings = tuple(
-        _judge(metric, limit, run, client, new=metric not in told) for metric, limit in _agreed(client.thresholds)
+        _judge(metric, limit, run, client, new=metric not in going_on, before=_agreed_before(earlier, metric))
+        for metric, limit in _agreed(client.thresholds)
     )
     alarmed = any(one.status is Status.ALERT for one in findings)
     before = [one for _, one in run[:-1]]
@@ -194,11 +207,37 @@ def _same_model(weeks: Sequence[tuple[str, Figures]], version: str | None) -> li
     return run
 
 
+def _going_on(earlier: Sequence[Review]) -> set[Metric]:
+    """What was an alert when it was last judged: weeks with too few labels end nothing."""
+    last = {
+        one.metric: one.status
+        for found in earlier
+        for one in found.findings
+        if one.status is not Status.NOT_ENOUGH_DATA
+    }
+    return {metric for metric, status in last.items() if status is Status.ALERT}
+
+
 def _agreed(thresholds: Thresholds) -> list[tuple[Metric, float]]:
     return [(metric, limit) for metric in Metric if (limit := getattr(thresholds, metric.value)) is not None]
 
 
-def _judge(metric: Metric, limit: float, run: Sequence[tuple[str, Figures]], client: Client, *, new: bool) -> Finding:
+def _agreed_before(earlier: Sequence[Review], metric: Metric) -> dict[str, float | None]:
+    """What was agreed of a figure when each week was reviewed; None where nothing was."""
+    return {
+        one.week: next((finding.limit for finding in one.findings if finding.metric is metric), None) for one in earlier
+    }
+
+
+def _judge(
+    metric: Metric,
+    limit: float,
+    run: Sequence[tuple[str, Figures]],
+    client: Client,
+    *,
+    new: bool,
+    before: Mapping[str, float | None],
+) -> Finding:
     weeks = [alarms.Week(key, getattr(figures, metric.value)) for key, figures in run]
     lately = weeks[-POOLED_WEEKS:]
     over, together = tuple(one.key for one in lately), sum((one.rate for one in lately), Rate(0, 0))
@@ -214,6 +253,7 @@ def _judge(metric: Metric, limit: float, run: Sequence[tuple[str, Figures]], cli
         limits=alarms.limits(client.alarms.false_alarms_a_year),
         assumed_spread=client.alarms.weekly_spread_pp / 100,
         worse=metric.worse,
+        before=before,
     )[-1]
     if standing.state in (State.OPENED, State.CONTINUING):
         return _alert(metric, limit, weeks, standing, new=new)
@@ -232,7 +272,9 @@ def _alert(metric: Metric, limit: float, weeks: Sequence[alarms.Week], standing:
     """The alarm in one line: what, when, compared with what, by which rule; while it goes on, the newest week."""
     over = tuple(one.key for one in weeks if standing.since is not None and one.key >= standing.since)
     agreed = standing.against is Against.AGREED
-    wanted = f"the agreed {limit:.1%}" if agreed else f"the {standing.expected:.1%} of the model's first weeks"
+    wanted = (
+        f"the agreed {standing.expected:.1%}" if agreed else f"the {standing.expected:.1%} of the model's first weeks"
+    )
     beyond = "above" if metric.worse is Direction.HIGHER_IS_WORSE else "below"
     if new:
         observed = standing.observed or weeks[-1].rate

@@ -21,8 +21,8 @@ from upkeep.turns import turns
 LONGEST = 160
 EVERY_KIND = Redaction()
 """Of texts that are no known client's."""
-PRIVATE = 0xE000
-"""The first of the characters that Unicode gives no meaning."""
+PRIVATE = (0xE000, 0xF900)
+"""Where the characters begin and end that Unicode gives no meaning."""
 LEAST_PHONE = 7
 """Fewer digits make no telephone number that can be told from another number."""
 LEAST_SPACED = 7
@@ -120,12 +120,14 @@ def redact_cases(texts: Iterable[str], settings: Redaction) -> Redacted:
 
 
 def _keeping(text: str, keep: Sequence[str], redact: Callable[[str], str]) -> str:
-    """A redacted text in which some strings stay: a character that nobody writes stands for each meanwhile."""
-    for number, one in enumerate(keep):
-        text = text.replace(one, chr(PRIVATE + number))
+    """A redacted text in which some strings stay: a character that it does not have stands for each meanwhile."""
+    free = (chr(code) for code in range(*PRIVATE) if chr(code) not in text)  # a customer may write one
+    stands_for = dict(zip(free, keep, strict=False))
+    for character, one in stands_for.items():
+        text = text.replace(one, character)
     text = redact(text)
-    for number, one in enumerate(keep):
-        text = text.replace(chr(PRIVATE + number), one)
+    for character, one in stands_for.items():
+        text = text.replace(character, one)
     return text
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from upkeep.cases import Case, Item, Source, fraction
 from upkeep.chain import Act
-from upkeep.config import Client, Thresholds
+from upkeep.config import Client, LogMap, Thresholds
 from upkeep.desk import Desk
 from upkeep.evaluation import evaluate_model
 from upkeep.log import Outcome, OutcomeSource, Prediction
@@ -269,6 +269,10 @@ def _floor(rate: Rate, metric: str) -> float:
 
 
 def client_for(timeline: Timeline, *, name: str, tier: int, like: Client) -> Client:
-    """A client for a bare timeline: its labels and tier, everything else as in `like`."""
+    """A client for a bare timeline: its labels and tier, everything else as in `like`.
+
+    What is played is logged with our own names, and its rows that no label fits are called as timelines call them.
+    """
     labels = tuple(sorted({row.label for row in timeline.launch if row.label != OUT_OF_SCOPE}))
-    return like.model_copy(update={"client": name, "name": name, "tier": tier, "labels": labels})
+    ours = {"log": LogMap(), "out_of_scope_label": OUT_OF_SCOPE}
+    return like.model_copy(update={"client": name, "name": name, "tier": tier, "labels": labels, **ours})

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from enum import StrEnum
 from io import BytesIO
 
 from upkeep import records
 from upkeep.config import Client
 from upkeep.desk import Desk
+from upkeep.doings import changes_of, promotions, undone
 from upkeep.edges import Edges
 from upkeep.entitlement import RETRAIN, ChangeOrder
 from upkeep.estimate import ONLY_AN_ESTIMATE, Estimate
-from upkeep.figures import Basis, Figures, figures_of
+from upkeep.figures import Figures, figures_of
 from upkeep.generated import described
+from upkeep.health import Health, assess, in_words
 from upkeep.incidents import Incident, open_incidents, subject_of
 from upkeep.looking import tracked_themes
-from upkeep.monitoring import Finding, Review, Status, as_known
+from upkeep.monitoring import Finding, Review, as_known
 from upkeep.periods import Cadence, Window, last_full, period, week
 from upkeep.quality import LabelQuality, by_label
 from upkeep.rates import Rate
 from upkeep.release import Action, Entry
+from upkeep.stages.approval import not_in_service
 from upkeep.stages.comparison import Decision, decisions
 from upkeep.stages.contract import change_orders
 from upkeep.stages.monitoring import reviews
-from upkeep.stages.release import release_log
 from upkeep.themes import Theme
 from upkeep.trouble import Change
 
@@ -38,17 +40,13 @@ SINCE = 9
 """Weeks that may have passed from the month's first to its report."""
 
 
-class Health(StrEnum):
-    """The assessment in one word."""
-
-    GOOD = "good"
-    UNKNOWN = "unknown"
-    NEEDS_ATTENTION = "needs attention"
-
-
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One client's month: figures over all of it, its weekly reviews, and what was decided."""
+    """One client's month: figures over all of it and every model, its weekly reviews, and what was decided.
+
+    `promotions` are those that no decision of the month tells, `undone` the retrains without a decision, and
+    `not_in_service` says by period why a challenger that won was not.
+    """
 
     client: str
     name: str
@@ -64,11 +62,19 @@ class Report:
     going_on: tuple[Incident, ...] = ()
     standing_order: ChangeOrder | None = None
     rollbacks: tuple[Entry, ...] = ()
+    promotions: tuple[Entry, ...] = ()
+    undone: tuple[str, ...] = ()
+    not_in_service: dict[str, str] = field(default_factory=dict)
 
     @property
     def newest_alerts(self) -> list[Finding]:
         """For each figure that got worse, what was said last."""
         return list({finding.metric: finding for one in self.reviews for finding in one.alerts}.values())
+
+    @property
+    def retrain_recommended(self) -> bool:
+        """Does the newest review recommend a retrain?"""
+        return bool(self.reviews) and self.reviews[-1].retrain_recommended
 
     @property
     def estimate(self) -> Estimate | None:
@@ -96,7 +102,7 @@ class Report:
 
     @property
     def unknown_labels(self) -> dict[str, int]:
-        """Right answers that the model in service does not give."""
+        """Right answers that no model of the month gives."""
         learned = self.figures.answered
         return {label: n for label, n in self.figures.unknown_labels.items() if label not in learned}
 
@@ -126,6 +132,7 @@ def write_report(desk: Desk, as_of: datetime) -> Report:
 
 def assemble(desk: Desk, month: Window, as_of: datetime) -> Report:
     """Gather a month from the log and the records: the weeks that ended in it, as they were known at `as_of`."""
+    decided = tuple(one for one in decisions(desk, at=as_of) if month.start <= one.as_of < month.end)
     (counted,) = desk.count_log(month, until=as_of)
     weekly = tuple(one for one in _reviewed(desk, as_of) if month.start < week(one.week, desk.zone).end <= month.end)
     return Report(
@@ -135,12 +142,13 @@ def assemble(desk: Desk, month: Window, as_of: datetime) -> Report:
         month=month.key,
         as_of=as_of,
         health=assess(weekly),
-        figures=figures_of(counted, desk.client),
+        figures=figures_of(counted, desk.client, every_model=True),
         reviews=weekly,
-        decisions=tuple(one for one in decisions(desk) if month.start <= one.as_of < month.end),
-        rollbacks=tuple(
-            one for one in release_log(desk) if one.action is Action.ROLLBACK and month.start <= one.at < month.end
-        ),
+        decisions=decided,
+        rollbacks=changes_of(desk, month, Action.ROLLBACK),
+        promotions=promotions(desk, month, decided),
+        undone=undone(desk, month, as_of),
+        not_in_service={one.period: why for one in decided if (why := not_in_service(desk, one, as_of))},
         change_orders=tuple(one for one in change_orders(desk) if month.start <= one.as_of < month.end),
         themes=_themes(desk, month),
         going_on=_going_on(desk, month, as_of, weekly),
@@ -179,18 +187,6 @@ def _themes(desk: Desk, month: Window) -> tuple[Theme, ...]:
     return tracked.themes[:SHOWN_THEMES]
 
 
-def assess(weekly: Sequence[Review]) -> Health:
-    """The month's health: the newest week decides, and weeks that could not be judged are not called good."""
-    if not weekly:
-        return Health.UNKNOWN
-    newest = weekly[-1]
-    if newest.alerts:
-        return Health.NEEDS_ATTENTION
-    met = any(finding.status is Status.OK for finding in newest.findings)
-    nothing_agreed = not newest.findings and newest.figures.basis is not Basis.NONE
-    return Health.GOOD if met or nothing_agreed else Health.UNKNOWN
-
-
 def render_markdown(report: Report, client: Client) -> str:
     """The report as Markdown a non-expert can read."""
     from jinja2 import Environment, PackageLoader
@@ -198,9 +194,11 @@ def render_markdown(report: Report, client: Client) -> str:
     environment = Environment(loader=PackageLoader("upkeep", "templates"), trim_blocks=True, lstrip_blocks=True)
     environment.filters["share"] = share
     environment.filters["weeks"] = ", ".join
+    environment.filters["plain"] = no_markup
     environment.globals["only_an_estimate"] = ONLY_AN_ESTIMATE
     agreed = {metric: limit for metric, limit in client.thresholds.model_dump().items() if limit is not None}
-    return environment.get_template("report.md.j2").render(report=report, client=client, agreed=agreed)
+    health = in_words(report.reviews, report.figures, agreed)
+    return environment.get_template("report.md.j2").render(report=report, client=client, agreed=agreed, health=health)
 
 
 def render_html(report: Report, markdown: str, chart: bytes) -> str:
@@ -242,6 +240,11 @@ def draw_chart(weekly: Sequence[Review], client: Client) -> bytes:
     image = BytesIO()
     figure.savefig(image, format="png", dpi=110)
     return image.getvalue()
+
+
+def no_markup(text: str) -> str:
+    """Other people's text in a table or a heading: on one line, and none of its signs is Markdown's."""
+    return re.sub(r"[\\`*|]|(?<!\w)_|_(?!\w)", r"\\\g<0>", " ".join(text.split()))
 
 
 def share(rate: Rate) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Generic, NamedTuple
 
 from upkeep.log import LogMapping, Quarantined, facet, lot
-from upkeep.log_lines import Kind, Line, RejectedError, Row, file_lines, judge_line, mapping_in, parquet_rows
+from upkeep.log_lines import Kind, Line, RejectedError, Row, file_lines, judge_line, mapping_in, parquet_lines
 from upkeep.plain import ALL, columns, facets, from_json, from_parquet, micros, quoted
 
 if TYPE_CHECKING:
@@ -146,8 +146,8 @@ def _kept(row: Row, kind: Kind[Row], mapping: LogMapping) -> dict[str, object]:
 def pick_lines(source: Source, numbers: Container[int], paths: dict[str, str], scratch: Path) -> Iterator[Line]:
     """The lines of a file that have one of the numbers, without holding the others."""
     if source.key.endswith(".parquet"):
-        rows = enumerate(parquet_rows(str(source.path), paths), start=1)
-        yield from (Line(source.key, number, row) for number, row in rows if number in numbers)
+        rows = parquet_lines(source.key, str(source.path), paths)
+        yield from (line for line in rows if line.number in numbers)
         return
     lines = _text_lines(_unzipped(source, scratch))
     yield from (Line(source.key, number, line) for number, line in lines if number in numbers)

@@ -32,6 +32,8 @@ TAKEN = re.compile(
 )
 """What a spreadsheet may take for a number, a date, a time or a truth value: digits, with one word at most."""
 TAKEN_LENGTH = 40
+MADE = re.compile(r"[\W\d_]*|\d{1,2}[-. ]+[^\W\d_]{3,4}\.?|true|false", re.IGNORECASE)
+"""What a spreadsheet may have made of a label: a number, a date or time, `2-Jan`, a truth value; or signs alone."""
 UNREADABLE = (
     BadZipFile, ZlibError, EOFError, SyntaxError, LookupError, ValueError, TypeError, AttributeError, OverflowError,
     RuntimeError, OSError,
@@ -154,6 +156,11 @@ def alike(labels: Iterable[str], answer: str) -> list[str]:
         if all(ratio() >= CLOSE for ratio in (match.real_quick_ratio, match.quick_ratio, match.ratio)):
             near.append(label)
     return near
+
+
+def made_by_spreadsheet(text: str) -> bool:
+    """Does an answer that is no label look like what a spreadsheet takes a label for?"""
+    return MADE.fullmatch(text) is not None
 
 
 def without_guard(text: str) -> str:

@@ -67,8 +67,17 @@ def side(case: Case, recipe: Recipe) -> Side:
 
 
 def sides(cases: Iterable[Case], facts: Mapping[str, Case], recipe: Recipe) -> dict[str, Side]:
-    """The side of each case by id; one of no conversation is on that of the case, among `facts`, that it is like."""
-    return {case.id: side(case if case.group else facts.get(case.like or case.id, case), recipe) for case in cases}
+    """The side of each case by id; one of no conversation is on that of the case, among `facts`, that it is like.
+
+    So is one of a conversation that is held out, where what it is like is not: it is no fair item, and its answer would
+    be lost.
+    """
+    return {case.id: _side(case, facts.get(case.like or case.id, case), recipe) for case in cases}
+
+
+def _side(case: Case, like: Case, recipe: Recipe) -> Side:
+    own = side(case, recipe) if case.group else Side.HOLDOUT
+    return side(like, recipe) if own is Side.HOLDOUT else own
 
 
 def lock(

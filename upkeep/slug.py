@@ -14,4 +14,9 @@ def slug(text: str) -> str:
     plain = re.sub("[^a-z0-9]+", "-", text.casefold())[:LONGEST].strip("-")
     if plain.replace("-", "_") == text:
         return plain
-    return f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:6]}".lstrip("-")
+    return f"{plain}-{mark(text)}".lstrip("-")
+
+
+def mark(text: str) -> str:
+    """Six letters and digits that stand for what a text has lost."""
+    return hashlib.sha256(text.encode()).hexdigest()[:6]

@@ -38,6 +38,8 @@ def summary(desk: Desk, noted: Noted) -> list[str]:
 
 def _found(noted: Noted) -> Iterator[str]:
     found = noted.review
+    if found.unusable:
+        yield f"- {found.unusable}"
     yield from (f"- **{finding.status.value}**: {finding.text}" for finding in found.findings)
     yield from (f"- **{change.kind.value}**: {change.text}. {change.action}" for change in found.changes)
     if found.probation:

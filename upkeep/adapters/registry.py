@@ -23,6 +23,7 @@ from upkeep.errors import NoChampionError, NotFoundError, StoreError
 from upkeep.home import home
 from upkeep.manifest import read_manifest
 from upkeep.recipes import Task
+from upkeep.slug import mark
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -40,6 +41,8 @@ DIGEST_LENGTH = 36
 SERVING = ("mlflow", "torch", "transformers", "peft", "safetensors", "pydantic")
 """What MLflow notes that a model needs beside Upkeep, which comes from a checkout: indexes have another so named."""
 IS_IT_THIS_ONE = "is MLFLOW_TRACKING_URI set to the server that has it?"
+LONGEST_NAME = 250
+"""Characters of a metric's name in MLflow."""
 LOGIN = re.compile(r"(?<=://)(?:[^\s/:@]+:(?!\d+/)\S*|[^\s/]*)@")
 """User and password in an address, but not a port and a path with an @ in it; a database's may hold a slash."""
 
@@ -123,7 +126,7 @@ class Run:
         from mlflow.entities import Metric
 
         batch = [
-            Metric(_metric_name(key), float(value), int(point.at.timestamp() * 1000), point.step)
+            Metric(metric_name(key), float(value), int(point.at.timestamp() * 1000), point.step)
             for point in points
             for key, value in point.values.items()
         ]
@@ -331,6 +334,15 @@ def _save_servable(model: Path, release: Path, base_model: Mapping[str, object])
         )
 
 
-def _metric_name(name: str) -> str:
-    """MLflow takes letters, digits, and `_-./ :` in names."""
-    return "".join(char if char.isalnum() or char in "_-./ :" else "_" for char in name)
+def metric_name(name: str) -> str:
+    """A name that MLflow takes, another one for each: a label may be `/billing`, `C++` or very long.
+
+    It takes letters, digits and `_-. :` in paths that are as short as can be, 250 characters in all.
+    """
+    taken = "/".join(map(_path_part, name.split("/")))
+    return taken if len(taken) <= LONGEST_NAME else f"{taken[: LONGEST_NAME - 7]}-{mark(name)}"
+
+
+def _path_part(text: str) -> str:
+    plain = "".join(char if char.isalnum() or char in "_-. :" else "_" for char in text)
+    return plain if plain == text and text not in ("", ".", "..") else f"{plain}-{mark(text)}"

@@ -37,6 +37,8 @@ OPTIONS, OPTION_LENGTH = 10, 64
 
 PART_LENGTH = 300
 """The page shows 1,000 characters: this many of each of the answers and the reason leave room for all three."""
+CUT = "*Whole: View full trace*"
+"""Where the page has the rest."""
 
 CHUNK, MILLISECOND = 100, 1_000_000
 BATCH_TAG, ID_TAG = "upkeep.batch", "upkeep.question"
@@ -180,7 +182,10 @@ def _span(trace: str, batch: str, question: Shown, at: int) -> Span:
     from mlflow.entities import Span
 
     parts = {"The model answered": question.given, "Said to be right": question.offered, "Why": question.why}
-    answer = "\n\n".join(f"**{name}:** {_plain(_short(part))}" for name, part in parts.items())
+    shown = _fitting(parts)
+    answer = "\n\n".join(
+        [*([] if shown == parts else [CUT]), *(f"**{name}:** {_plain(part)}" for name, part in shown.items())]
+    )
     attributes = {
         "mlflow.traceRequestId": json.dumps(trace),
         "mlflow.spanInputs": json.dumps({"messages": [{"role": "user", "content": _plain(question.text)}]}),
@@ -202,8 +207,11 @@ def _span(trace: str, batch: str, question: Shown, at: int) -> Span:
     )
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= PART_LENGTH else f"{text[:PART_LENGTH]}…"
+def _fitting(parts: dict[str, str]) -> dict[str, str]:
+    """All of each where there is room for all, else of each the beginning."""
+    if sum(map(len, parts.values())) <= len(parts) * PART_LENGTH:
+        return parts
+    return {name: part if len(part) <= PART_LENGTH else f"{part[:PART_LENGTH]}…" for name, part in parts.items()}
 
 
 def _plain(text: str) -> str:

@@ -17,7 +17,14 @@ from upkeep.desk import Desk
 from upkeep.errors import AlreadyExistsError, DecisionError
 from upkeep.stages.card import write_card
 from upkeep.stages.comparison import Decision, decision, decisions
-from upkeep.stages.release import PROMOTED_FROM, in_service, put_into_service, release_log, settle
+from upkeep.stages.release import (
+    PROMOTED_FROM,
+    in_service,
+    newer_in_service,
+    put_into_service,
+    release_log,
+    settle,
+)
 
 GATE = "gate"
 
@@ -89,18 +96,36 @@ def waiting_for_approval(desk: Desk, at: datetime) -> list[str]:
     ]
 
 
+def not_in_service(desk: Desk, made: Decision, at: datetime) -> str:
+    """Why a challenger that won was not in service by a moment, for people; empty where it was, or has not won."""
+    if made.applied or made.verdict is not Verdict.PROMOTE:
+        return ""
+    answer, end = approval(desk, made.period), _end(desk, made)
+    if answer and not answer.approved and answer.at <= at:
+        return f"refused by {answer.by} ({answer.reason})"
+    serving = [one.version for one in release_log(desk) if one.at <= at][-1:]
+    won = [one for one in decisions(desk) if made.as_of < one.as_of <= at and one.verdict is Verdict.PROMOTE]
+    if won or serving not in ([], [made.champion]):
+        return "superseded by a later model"
+    return f"not approved until {end:%Y-%m-%d}" if at >= end else f"waits for approval until {end:%Y-%m-%d}"
+
+
 def apply_decision(desk: Desk, made: Decision) -> Decision:
     """Put a challenger that won into service where promotion is automatic; where it is manual the decision waits.
 
     What a person has refused since is left. Raises DecisionError where another model than the one compared with is in
-    service now.
+    service now, or one that is newer than the challenger.
     """
     settle(desk)
     answer = approval(desk, made.period)
     refused = answer is not None and not answer.approved
     if made.verdict is not Verdict.PROMOTE or desk.client.promotion is not Promotion.AUTOMATIC or refused:
         return made
-    return _carry_out(desk, made, by=GATE, reason=made.reasons[0], at=made.as_of)
+    if not made.applied:
+        _require_newest(desk, made)
+    write_card(desk, made.challenger, made)
+    at = max([made.as_of, *(one.at for one in release_log(desk))])  # what was carried out late has come after the rest
+    return _carry_out(desk, made, by=GATE, reason=made.reasons[0], at=at)
 
 
 def approve(desk: Desk, period: str, *, by: str, reason: str, at: datetime, override: bool = False) -> Decision:
@@ -122,14 +147,12 @@ def approve(desk: Desk, period: str, *, by: str, reason: str, at: datetime, over
         raise DecisionError(f"{where}: the challenger has the champion's weights, there is nothing to approve")
     if made.terms is not None and not made.terms.reload_exact:
         raise DecisionError(f"{where}: the challenger read back from the registry gives other answers; retrain instead")
-    if by_what := _overtaken(desk, made):
-        raise DecisionError(
-            f"{where}: superseded: it compared version {made.challenger} with {made.champion}, {by_what}"
-        )
+    _require_newest(desk, made)
     if now is Standing.NOT_PROMOTED and not override:
         raise DecisionError(f"{where}: the verdict is {made.verdict.value}, expected promote (or an override)")
     if now is Standing.EXPIRED and not override:
         raise DecisionError(f"{where}: expired on {_end(desk, made):%Y-%m-%d}; retrain, or override")
+    write_card(desk, made.challenger, made)  # first: where MLflow is another one, nobody has said anything
     late = now in (Standing.NOT_PROMOTED, Standing.EXPIRED)
     said = _answer(desk, Approval(period, True, by, reason, desk.local(at), override=late))
     why = f"{said.reason} (override: {now})" if late else said.reason
@@ -149,7 +172,6 @@ def refuse(desk: Desk, period: str, *, by: str, reason: str, at: datetime) -> Ap
 def _carry_out(desk: Desk, made: Decision, *, by: str, reason: str, at: datetime) -> Decision:
     if made.applied and all(one.decision != made.period for one in release_log(desk)):
         return made  # before there was a log
-    write_card(desk, made.challenger, made)
     entry = put_into_service(
         desk,
         made.challenger,
@@ -178,11 +200,25 @@ def _answer(desk: Desk, answer: Approval) -> Approval:
     return answer
 
 
+def _require_newest(desk: Desk, made: Decision) -> None:
+    if by_what := _overtaken(desk, made):
+        raise DecisionError(
+            f"client {desk.client.client}, decision {made.period}: superseded: "
+            f"it compared version {made.challenger} with {made.champion}, {by_what}"
+        )
+
+
 def _overtaken(desk: Desk, made: Decision) -> str:
-    """Why a decision is superseded: another champion, or a later challenger that won; empty where it is not."""
+    """Why a decision is superseded: another champion, a newer one, or a later challenger that won; empty if it is not.
+
+    A challenger of a time before the champion's was compared on what was right then.
+    """
     serving = in_service(desk)
     if serving not in (made.champion, made.challenger):
         return f"but {serving} is in service now"
+    newer = newer_in_service(desk, made.as_of)
+    if newer:
+        return f"as of {made.as_of:%Y-%m-%d}, and {newer.version} in service is of {newer.as_of:%Y-%m-%d}"
     later = [one for one in decisions(desk) if one.as_of > made.as_of and one.verdict is Verdict.PROMOTE]
     return f"and {later[-1].period} has a later one that won, version {later[-1].challenger}" if later else ""
 

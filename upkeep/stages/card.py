@@ -10,13 +10,17 @@ from pathlib import Path
 
 from upkeep.desk import Desk
 from upkeep.manifest import read_manifest
+from upkeep.stages.challengers import challengers
 from upkeep.stages.comparison import Decision
-from upkeep.stages.finetuning import challengers
+from upkeep.stages.release import fetch_trained
 from upkeep.stages.snapshot import snapshots
 
 
 def write_card(desk: Desk, version: str, decision: Decision | None = None) -> None:
-    """Write a version's card with what it was taught, and how it did where it was compared; once."""
+    """Write a version's card with what it was taught, and how it did where it was compared; once.
+
+    Raises StoreError as `fetch_trained` does, before anything is written.
+    """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     key = f"releases/models/{version}/README.md"
@@ -24,7 +28,7 @@ def write_card(desk: Desk, version: str, decision: Decision | None = None) -> No
     if made is None or desk.store.exists(key):
         return
     with tempfile.TemporaryDirectory() as scratch:
-        manifest = read_manifest(desk.registry.fetch(version, Path(scratch)))
+        manifest = read_manifest(fetch_trained(desk, version, Path(scratch)))
     templates = Environment(
         loader=PackageLoader("upkeep"),
         undefined=StrictUndefined,

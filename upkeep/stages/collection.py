@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from upkeep import records
 from upkeep.beginning import log_begins
@@ -69,38 +70,19 @@ class Collection:
 
 
 def collect_cases(desk: Desk, period: str, as_of: datetime, *, progress: Progress = silent) -> Collection:
-    """Collect what production taught since the collection before, each week and once more for a retrain."""
+    """Collect what production taught since the collection before, each week and once more for a retrain.
+
+    Where another collection of the client ends meanwhile it begins anew, so that each case is collected once.
+    """
     key, rows = f"collections/{period}.json", f"cases/{period}.jsonl"
     done = records.load_if_there(desk.store, key, Collection)
     if done:
         return done
     moment = desk.local(as_of)
-    earlier = [records.load(desk.store, one, Collection) for one in desk.store.keys("collections/")]
-    since = max((one.as_of for one in earlier if one.as_of <= moment), default=None)
-    start = since - LATE if since else log_begins(desk)
-    found, quarantined, unjudged = Collected(()), 0, None
-    if start is not None:
-        log = desk.read_log(Window(start, moment, period), until=moment)
-        there = known_cases(desk, moment, but=rows)
-        # what somebody says is not folded into a mere proposal
-        known = [case for case in there if Doubt.PROPOSED not in case.doubts]
-        taken, unkept = _taken(desk, earlier, but=period, since=start)
-        found = collect(
-            log,
-            since=unkept,
-            taken=taken,
-            known=known,
-            client=desk.client,
-            at=moment,
-            languages=languages_of(case.text for case in known if case.known_from is None),
-            progress=progress,
-        )
-        quarantined = len(log.quarantined)
-        try:
-            found = replace(found, cases=_judged(desk, found.cases, known, moment))
-            unjudged = f"only in {JUDGED:,} of {len(found.cases):,}" if len(found.cases) > JUDGED else None
-        except BaseModelError as exc:  # cases are cases without it
-            unjudged = f"in none, {exc}"
+    there = None
+    while there != (now := set(desk.store.keys(TAKEN))):  # what another one took meanwhile is no longer to be taken
+        there = now
+        found, quarantined, unjudged = _collected(desk, period, moment, progress)
     records.save_rows(desk.store, rows, found.cases)
     records.save_rows(desk.store, f"folded/{period}.jsonl", found.folds)
     records.save(desk.store, f"{TAKEN}{period}.json", Taken(moment, found.taken))  # last: all of it is there
@@ -121,6 +103,44 @@ def collect_cases(desk: Desk, period: str, as_of: datetime, *, progress: Progres
     )
     records.save(desk.store, key, counts)
     return counts
+
+
+class _Found(NamedTuple):
+    """What a collection has found, how many rows of the log were no good, and what was not looked at for mistakes."""
+
+    collected: Collected
+    quarantined: int
+    unjudged: str | None
+
+
+def _collected(desk: Desk, period: str, moment: datetime, progress: Progress) -> _Found:
+    """What production taught since the collections there are, of which none but the period's own is left out."""
+    earlier = [records.load(desk.store, one, Collection) for one in desk.store.keys("collections/")]
+    since = max((one.as_of for one in earlier if one.as_of <= moment), default=None)
+    start = since - LATE if since else log_begins(desk)
+    if start is None:
+        return _Found(Collected(()), 0, None)
+    log = desk.read_log(Window(start, moment, period), until=moment)
+    there = known_cases(desk, moment, but=f"cases/{period}.jsonl")
+    # what somebody says is not folded into a mere proposal
+    known = [case for case in there if Doubt.PROPOSED not in case.doubts]
+    taken, unkept = _taken(desk, earlier, but=period, since=start)
+    found = collect(
+        log,
+        since=unkept,
+        taken=taken,
+        known=known,
+        client=desk.client,
+        at=moment,
+        languages=languages_of(case.text for case in known if case.known_from is None),
+        progress=progress,
+    )
+    try:
+        found = replace(found, cases=_judged(desk, found.cases, known, moment))
+        unjudged = f"only in {JUDGED:,} of {len(found.cases):,}" if len(found.cases) > JUDGED else None
+    except BaseModelError as exc:  # cases are cases without it
+        unjudged = f"in none, {exc}"
+    return _Found(found, len(log.quarantined), unjudged)
 
 
 def _taken(

@@ -12,7 +12,7 @@ from datetime import datetime
 from upkeep import records
 from upkeep.beginning import require_model
 from upkeep.cases import Item, normalise
-from upkeep.closeness import Duel, duel
+from upkeep.closeness import Duel, Judge, duel, judge_of
 from upkeep.comparison import Paired, Verdict
 from upkeep.cost import ASKED, FEW, Cost, cost, time_answers
 from upkeep.desk import Desk
@@ -24,9 +24,10 @@ from upkeep.model import Model
 from upkeep.progress import Progress, silent
 from upkeep.rates import Rate
 from upkeep.release import code_version
+from upkeep.stages.challengers import Challenger, challengers
 from upkeep.stages.comparison_runs import Scored, log_comparison
 from upkeep.stages.evaluation import Lessons, evaluation_sets, load_outcomes, save_outcomes, variant_sets
-from upkeep.stages.finetuning import Challenger, challengers, load_model
+from upkeep.stages.finetuning import load_model
 from upkeep.stages.release import in_service, release_log
 from upkeep.stages.snapshot import taught_by, taught_texts
 from upkeep.themes import LEAST, nearest
@@ -81,10 +82,10 @@ class Decision:
     duels: tuple[Duel, ...] = ()
 
 
-def decisions(desk: Desk) -> list[Decision]:
-    """All decisions about the client's models, oldest first."""
+def decisions(desk: Desk, *, at: datetime | None = None) -> list[Decision]:
+    """All decisions about the client's models, oldest first, as they had been carried out by a moment, else by now."""
     found = [records.load(desk.store, key, Decision) for key in desk.store.keys("decisions/")]
-    return sorted(_as_carried_out(desk, found), key=lambda one: one.as_of)
+    return sorted(_as_carried_out(desk, found, at), key=lambda one: one.as_of)
 
 
 def decision(desk: Desk, period: str) -> Decision:
@@ -129,7 +130,8 @@ def compare_models(
     if "golden" not in sets:
         where = f"client {desk.client.client} on {moment:%Y-%m-%d}"
         raise NotEnoughDataError(what="a comparison (golden items valid then)", have=0, need=1, where=where)
-    scores = {version: _score_all(desk, model, sets, progress) for version, model in models.items()}
+    judge = judge_of(desk.client.writing)
+    scores = {version: _score_all(desk, model, sets, judge, progress) for version, model in models.items()}
     outcomes = _outcomes(desk, sets, champion=scores[champion], challenger=scores[made.version])
     terms = Terms(
         margin=desk.client.margin_pp / 100,
@@ -207,9 +209,10 @@ def judge_again(desk: Desk, made: Decision) -> list[str]:
     return [f"{name}: {now}, decided on {before}" for name, before, now in told if now != before]
 
 
-def _as_carried_out(desk: Desk, found: Sequence[Decision]) -> list[Decision]:
+def _as_carried_out(desk: Desk, found: Sequence[Decision], at: datetime | None = None) -> list[Decision]:
     """The decisions with what the release log says of them: whether it was carried out, and on whose word."""
-    entries = {one.decision: one for one in release_log(desk)} if found else {}
+    log = release_log(desk) if found else []
+    entries = {one.decision: one for one in log if at is None or one.at <= at}
     return [
         replace(one, applied=True, applied_by=entries[one.period].by) if one.period in entries else one for one in found
     ]
@@ -304,9 +307,10 @@ def _outcomes(
     ]
 
 
-def _score_all(desk: Desk, model: Model, sets: dict[str, list[Item]], progress: Progress) -> list[Scores]:
+def _score_all(desk: Desk, model: Model, sets: dict[str, list[Item]], judge: Judge, progress: Progress) -> list[Scores]:
     return [
-        evaluate_model(model, items, name=name, client=desk.client, progress=progress) for name, items in sets.items()
+        evaluate_model(model, items, name=name, client=desk.client, judge=judge, progress=progress)
+        for name, items in sets.items()
     ]
 
 

@@ -17,7 +17,9 @@ from upkeep.beginning import require_anything, require_model
 from upkeep.desk import Desk
 from upkeep.entitlement import Asked, ChangeOrder, Claim, UseCase, entitled, use_case, with_reasons
 from upkeep.errors import AlreadyExistsError
+from upkeep.monitoring import Review
 from upkeep.periods import starts_on
+from upkeep.stages.release import require_no_newer
 from upkeep.tiers import Work
 
 Record = TypeVar("Record")
@@ -30,31 +32,38 @@ def due(desk: Desk, as_of: datetime) -> list[Work]:
 
 
 def is_included(desk: Desk, as_of: datetime, reason: str) -> Claim | ChangeOrder:
-    """What the contract says to a retrain, without booking it. Raises NoChampionError where there is nothing yet."""
+    """What the contract says to a retrain, without booking it.
+
+    Raises NoChampionError where there is nothing yet, DecisionError where the model in service is newer than one of
+    that moment would be; a retrain that was decided on stands as it is.
+    """
     answer = _entitled(desk, as_of, reason, desk.claims())
     if isinstance(answer, Claim):
         require_model(desk)
+        if not desk.store.exists(f"decisions/{answer.period}.json"):
+            require_no_newer(desk, answer.as_of)
     return answer
 
 
 def book_retrain(desk: Desk, as_of: datetime, reason: str) -> Claim | ChangeOrder:
     """Book a retrain on the contract, or open a change order for it where it is not included.
 
-    One that was booked and has no decision yet, as its run was killed, goes on as it was booked. A period has one
-    change order, which a further reason joins. Raises NoChampionError where there is nothing to retrain; that uses
-    nothing up.
+    One that was booked and has no decision yet, as its run was killed, goes on as it was booked; one of another day
+    that never got to what it teaches has nothing to go on with, and is booked anew. A period has one change order,
+    which a further reason joins. Raises as `is_included` does; that uses nothing up.
     """
     while True:
-        booked = desk.claims()
-        answer = _entitled(desk, as_of, reason, booked)
+        answer = is_included(desk, as_of, reason)
         if isinstance(answer, ChangeOrder):
             return open_order(desk, answer, as_of)
-        if answer in booked.values():
-            return answer
-        require_model(desk)
+        place, booked = f"claims/{answer.period}.json", desk.claims().get(answer.period)
+        if answer == booked:
+            return booked
+        if booked and booked.period in _never_begun(desk, as_of):
+            desk.store.delete(place)
         # a period can be booked once: of two who ask at once the other one asks again
         with suppress(AlreadyExistsError):
-            desk.store.create(f"claims/{answer.period}.json", records.dump(answer))
+            desk.store.create(place, records.dump(answer))
 
 
 def undecided(desk: Desk, claims: Mapping[str, Claim]) -> set[str]:
@@ -69,6 +78,18 @@ def goes_on(desk: Desk, claim: Claim, as_of: datetime) -> str:
         return ""
     booked = f"{claim.as_of:%Y-%m-%d %H:%M} ({claim.reason})"
     return f"goes on with the retrain of {claim.period} as booked on {booked}, which has no decision yet"
+
+
+def order_if_extra(desk: Desk, found: Review) -> ChangeOrder | None:
+    """Open a change order where a review recommends a retrain that the contract does not include, once for one cause.
+
+    A retrain of after the review is no reason for another one.
+    """
+    if not found.opened:
+        return None
+    before = {key: one for key, one in desk.claims().items() if one.as_of <= found.as_of}
+    answer = _entitled(desk, found.as_of, "; ".join(one.text for one in found.opened), before)
+    return open_order(desk, answer, found.as_of) if isinstance(answer, ChangeOrder) else None
 
 
 def use_case_of(desk: Desk, label: str, as_of: datetime, *, reason: str, by: str) -> UseCase | ChangeOrder:
@@ -116,14 +137,22 @@ def open_order(desk: Desk, answer: ChangeOrder, as_of: datetime) -> ChangeOrder:
 
 
 def _entitled(desk: Desk, as_of: datetime, reason: str, claims: Mapping[str, Claim]) -> Claim | ChangeOrder:
+    never_begun = _never_begun(desk, as_of)
     return entitled(
         desk.tier,
         as_of=desk.local(as_of),
         zone=desk.zone,
-        claims=claims,
+        claims={period: one for period, one in claims.items() if period not in never_begun},
         reason=reason,
         undecided=undecided(desk, claims),
     )
+
+
+def _never_begun(desk: Desk, as_of: datetime) -> set[str]:
+    """The periods of retrains that were booked on another day and chose nothing to teach."""
+    claims, day = desk.claims(), desk.local(as_of).date()
+    idle = [period for period in undecided(desk, claims) if desk.local(claims[period].as_of).date() != day]
+    return {period for period in idle if not desk.store.exists(f"snapshots/{period}.json")}
 
 
 def _all_reasons(desk: Desk, order: ChangeOrder) -> ChangeOrder:

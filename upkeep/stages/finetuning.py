@@ -1,7 +1,4 @@
-"""How is a challenger trained?
-
-In the client's store: challengers/ by period.
-"""
+"""How is a challenger trained?"""
 
 from __future__ import annotations
 
@@ -9,7 +6,6 @@ import shutil
 import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -32,7 +28,8 @@ from upkeep.progress import Measured, Progress, silent
 from upkeep.recipes import HeadRecipe, Recipe, Start
 from upkeep.sft import teach
 from upkeep.snapshot import Snapshot
-from upkeep.stages.release import in_service, release_log
+from upkeep.stages.challengers import Challenger, challengers
+from upkeep.stages.release import in_service, release_log, require_no_newer
 from upkeep.stages.snapshot import differences, snapshots, take_snapshot
 from upkeep.warm import weights_of
 
@@ -41,43 +38,21 @@ DIGEST = "upkeep.digest"
 """The tag of a version in MLflow that says what it was taught."""
 
 
-@dataclass(frozen=True, slots=True)
-class Challenger:
-    """A trained version: what it was taught, how sure its threshold is, and that it reads back the same."""
-
-    period: str
-    as_of: datetime
-    version: str
-    labels: tuple[str, ...]
-    new_labels: tuple[str, ...]
-    waiting_labels: dict[str, int]
-    trained_on: int
-    superseded: int
-    training_digest: str
-    weights_digest: str
-    threshold: float
-    expected_automatic: float
-    reload_exact: bool
-
-
-def challengers(desk: Desk) -> list[Challenger]:
-    """Every version that was trained for the client."""
-    return [records.load(desk.store, key, Challenger) for key in desk.store.keys("challengers/")]
-
-
 def train_challenger(
     desk: Desk, period: str, as_of: datetime, *, seed: int, label: str | None = None, progress: Progress = silent
 ) -> Challenger:
     """Train on all that is known by `as_of`, register the adapter, and prove that another process reads it the same.
 
     With a `label` nothing is trained but the row of that new category, in the champion's head. Raises StoreError where
-    MLflow is another one than the client's versions are in, before anything is written.
+    MLflow is another one than the client's versions are in, and DecisionError where the model in service is newer than
+    one of that moment would be, before anything is written.
     """
     key = f"challengers/{period}.json"
     done = records.load_if_there(desk.store, key, Challenger)
     if done:
         _expect(desk, done.version, {done.training_digest}, told=f"{key} names")
         return done
+    require_no_newer(desk, as_of)
     _expect_in_service(desk)
     moment = desk.local(as_of)
     base = resolve_base(desk.client.base_model)

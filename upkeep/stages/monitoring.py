@@ -22,7 +22,7 @@ from upkeep.looking import Tracked, edges_key, look_at_week, track_themes
 from upkeep.monitoring import Promoted, Review, review
 from upkeep.periods import Cadence, last_full, week
 from upkeep.release import Action, Entry
-from upkeep.stages.finetuning import challengers
+from upkeep.stages.challengers import challengers
 from upkeep.stages.release import release_log, roll_back
 
 THEME_WEEKS = 8

@@ -18,7 +18,8 @@ from upkeep.errors import AlreadyExistsError, NotEnoughDataError
 from upkeep.progress import Progress, silent
 from upkeep.redaction import Redacted, redact_cases
 from upkeep.stages.card import write_card
-from upkeep.stages.finetuning import Challenger, challengers, train_challenger
+from upkeep.stages.challengers import Challenger, challengers
+from upkeep.stages.finetuning import train_challenger
 from upkeep.stages.release import launch, release_log, settle
 from upkeep.stages.snapshot import forget
 from upkeep.store import address
@@ -77,8 +78,8 @@ def onboard(
         replace(item, text=text, answer=answer) for item, text, answer in zip(golden, agreed.texts, wanted, strict=True)
     ]
     if any(one.period == LAUNCH for one in challengers(desk)):
-        _expect_same(desk, LAUNCH_CASES, Case, plain)
-        _expect_same(desk, GOLDEN, Item, items)
+        _expect_same(desk, LAUNCH_CASES, records.load_rows(desk.store, LAUNCH_CASES, Case), plain)
+        _expect_same(desk, GOLDEN, desk.golden(), items)
     else:
         records.save_rows(desk.store, LAUNCH_CASES, plain)
         records.save_rows(desk.store, GOLDEN, items)
@@ -94,9 +95,8 @@ def onboard(
     return first
 
 
-def _expect_same(desk: Desk, key: str, kind: type[Row], given: Sequence[Row]) -> None:
+def _expect_same(desk: Desk, key: str, there: Sequence[Row], given: Sequence[Row]) -> None:
     """Raise AlreadyExistsError unless these are the rows that the client was onboarded with."""
-    there = records.load_rows(desk.store, key, kind)
     if records.dump_rows(there) != records.dump_rows(given):
         raise AlreadyExistsError(
             f"client {desk.client.client}: onboarded already, found other rows than the {len(there)} in "

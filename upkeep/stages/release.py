@@ -17,13 +17,15 @@ from datetime import datetime
 from pathlib import Path
 
 from upkeep import records
+from upkeep.adapters.registry import IS_IT_THIS_ONE, shown
 from upkeep.base_model import resolve_base
 from upkeep.beginning import require_model
-from upkeep.desk import Desk
+from upkeep.desk import LAUNCH, Desk
 from upkeep.errors import AlreadyExistsError, DecisionError, ReleaseError, StoreError
 from upkeep.manifest import read_manifest
 from upkeep.model import load_release
 from upkeep.release import Action, Entry, Known, Release, answers_differ, chosen, code_version, replaced
+from upkeep.stages.challengers import Challenger, challengers
 from upkeep.store import address
 
 LOG = "releases/log/"
@@ -42,6 +44,27 @@ def in_service(desk: Desk) -> str:
     """The version in service by the log, or by MLflow where the log is not begun. Raises NoChampionError."""
     entries = release_log(desk)
     return entries[-1].version if entries else desk.registry.champion()
+
+
+def newer_in_service(desk: Desk, moment: datetime) -> Challenger | None:
+    """The model in service, where it was taught what was known after a moment; a first one is of no moment."""
+    entries = release_log(desk)
+    served = {one.version: one for one in challengers(desk) if one.period != LAUNCH} if entries else {}
+    newest = served.get(entries[-1].version) if entries else None
+    return newest if newest and newest.as_of > desk.local(moment) else None
+
+
+def require_no_newer(desk: Desk, as_of: datetime) -> None:
+    """Raise DecisionError where the model in service is newer than a retrain as of a moment would make one.
+
+    The older one would be compared on what was right then, and win over the newer one for what is wrong today.
+    """
+    newer = newer_in_service(desk, as_of)
+    if newer:
+        raise DecisionError(
+            f"client {desk.client.client}: a retrain as of {desk.local(as_of):%Y-%m-%d %H:%M} comes too late: version "
+            f"{newer.version}, of {newer.as_of:%Y-%m-%d %H:%M}, is in service since {release_log(desk)[-1].at:%Y-%m-%d}"
+        )
 
 
 def launch(desk: Desk, version: str, *, at: datetime) -> Entry:
@@ -190,12 +213,15 @@ def check_release(desk: Desk, version: str) -> None:
 
 
 def publish(desk: Desk, version: str) -> None:
-    """Put a version's files and the answers to its known inputs into the store; once it is there nothing happens."""
+    """Put a version's files and the answers to its known inputs into the store; once it is there nothing happens.
+
+    Raises StoreError as `fetch_trained` does, before anything is written.
+    """
     folder = _folder(version)
     if desk.store.exists(f"{folder}/{KNOWN}"):
         return
     with tempfile.TemporaryDirectory() as scratch:
-        fetched = desk.registry.fetch(version, Path(scratch))
+        fetched = fetch_trained(desk, version, Path(scratch))
         for path in sorted(path for path in fetched.rglob("*") if path.is_file()):
             desk.store.write(f"{folder}/{path.relative_to(fetched).as_posix()}", path.read_bytes())
         model = load_release(fetched, resolve_base(desk.client.base_model))
@@ -203,6 +229,22 @@ def publish(desk: Desk, version: str) -> None:
     answers = model.answer(texts)
     rows = [Known(text, one.output, one.confidence) for text, one in zip(texts, answers, strict=True)]
     records.save_rows(desk.store, f"{folder}/{KNOWN}", rows)  # last: with it the folder is whole
+
+
+def fetch_trained(desk: Desk, version: str, folder: Path) -> Path:
+    """Download a version and return its release folder.
+
+    Raises StoreError where it is not the one that was trained for the client: each MLflow counts from 1.
+    """
+    fetched = desk.registry.fetch(version, folder)
+    found, made = read_manifest(fetched), [one for one in challengers(desk) if one.version == version]
+    trained = {(one.weights_digest, one.training_digest) for one in made}
+    if made and (found.weights_digest, found.training_digest) not in trained:
+        where = f"client {desk.client.client}: MLflow at {shown(desk.registry.uri)}"
+        expected = f"taught {made[-1].training_digest} with the weights {made[-1].weights_digest}"
+        named = f"another version {version} than the client's, which was {expected}"
+        raise StoreError(f"{where} has {named}; {IS_IT_THIS_ONE}")
+    return fetched
 
 
 def _begun(desk: Desk, at: datetime) -> list[Entry]:

@@ -227,13 +227,17 @@ def wait_for_review(desk: Desk, period: str, as_of: datetime, reason: str) -> Wa
     return waiting
 
 
+def waiting(desk: Desk) -> list[Waiting]:
+    """The retrains that wait for people, or did and have no decision yet."""
+    return [records.load(desk.store, key, Waiting) for key in desk.store.keys("waiting/")]
+
+
 def no_longer_waiting(desk: Desk, as_of: datetime) -> Waiting | None:
     """A retrain that waited for people and need not any more, as of when it is to be done; None where there is none.
 
     It is one until it, or another one since, has its decision: a run that was killed goes on as it was booked.
     """
-    found = [records.load(desk.store, key, Waiting) for key in desk.store.keys("waiting/")]
-    newest = max(found, key=lambda one: one.as_of, default=None)
+    newest = max(waiting(desk), key=lambda one: one.as_of, default=None)
     if newest is None or _undecided(desk, newest, as_of):
         return None
     claims = desk.claims()

@@ -25,9 +25,9 @@ from upkeep.log import lot
 from upkeep.looking import eyes_of, tracked_themes
 from upkeep.periods import Cadence, last_full, period
 from upkeep.stages.approval import Standing, standing
+from upkeep.stages.challengers import challengers
 from upkeep.stages.comparison import decision
 from upkeep.stages.contract import book_use_case, open_order, use_case_of
-from upkeep.stages.finetuning import challengers
 from upkeep.stages.in_force import rules_in_force
 from upkeep.stages.monitoring import reviews
 from upkeep.stages.reviewing import Waiting

@@ -1,0 +1,82 @@
+"""What a month's report says was done, and what was to be done and was not: as it was known when it was written."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from tests.audited import agreed, serve
+from tests.test_reporting import DECISION
+from upkeep import records
+from upkeep.desk import Desk
+from upkeep.entitlement import Claim
+from upkeep.periods import Cadence, last_full
+from upkeep.release import Action, Entry
+from upkeep.reporting import Report, assemble, render_markdown
+from upkeep.stages.reviewing import Waiting
+
+JANUARY, FEBRUARY = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, 8, tzinfo=UTC)
+LAUNCH = Entry(1, JANUARY, Action.LAUNCH, "1", None, "onboarding", "the first model", "test")
+
+
+def client(tmp_path, monkeypatch, *, tier: int) -> Desk:
+    """A client onboarded on 1 January with a month of requests."""
+    desk = agreed(tmp_path, monkeypatch, tier=tier, base_model={"path": "models/nowhere"})
+    for week in range(4):
+        serve(desk, week, wrong=2)
+    records.save(desk.store, "releases/log/000001.json", LAUNCH)
+    return desk
+
+
+def month(desk: Desk, written: datetime) -> Report:
+    return assemble(desk, last_full(written, Cadence.MONTHLY, desk.zone), desk.local(written))
+
+
+def done(desk: Desk, written: datetime) -> list[str]:
+    """The lines of "What we did"."""
+    text = render_markdown(month(desk, written), desk.client)
+    return [line for line in text.partition("## What we did")[2].splitlines() if line.strip()]
+
+
+def test_a_retrain_that_was_due_is_told_until_it_is_decided_on(tmp_path, monkeypatch):
+    desk, march = client(tmp_path, monkeypatch, tier=3), datetime(2026, 3, 1, 7, tzinfo=UTC)
+    assert done(desk, march) == ["- The retrain of 2026-02 was due and was not done."]
+    records.save(desk.store, "waiting/2026-02.json", Waiting("2026-02", desk.local(FEBRUARY), "scheduled", ("a", "b")))
+    assert done(desk, march) == ["- The retrain of 2026-02 waits until all of 2 cases are reviewed."]
+    desk.store.delete("waiting/2026-02.json")
+    records.save(desk.store, "claims/2026-02.json", Claim("2026-02", desk.local(FEBRUARY), "scheduled"))
+    assert done(desk, march) == ["- The retrain of 2026-02 was begun and has no decision yet."]
+    held = replace(DECISION, period="2026-02", as_of=desk.local(FEBRUARY), champion="1", challenger="2", applied=False)
+    records.save(desk.store, "decisions/2026-02.json", held)
+    assert month(desk, march).undone == ()
+
+
+def test_a_quarter_s_retrain_is_due_in_its_first_month_alone(tmp_path, monkeypatch):
+    desk = client(tmp_path, monkeypatch, tier=2)
+    written = [datetime(2026, number, 1, 7, tzinfo=UTC) for number in (2, 3, 5)]
+    # onboarded on 1 January, an hour after it had begun in Berlin: the retrain of Q1 was never due
+    assert [month(desk, one).undone for one in written] == [
+        (),
+        (),
+        ("the retrain of 2026-Q2 was due and was not done",),
+    ]
+
+
+def test_a_promotion_is_told_in_the_month_in_which_somebody_approved_it_and_not_before(tmp_path, monkeypatch):
+    desk, at = client(tmp_path, monkeypatch, tier=2), datetime(2026, 2, 2, 8, tzinfo=UTC)
+    made = replace(DECISION, period="2026-Q1", as_of=at, champion="1", challenger="2", applied=False)
+    records.save(desk.store, "decisions/2026-Q1.json", made)
+    february = [
+        "- 2026-02-02, scheduled retrain: **promote** version 2 against version 1; "
+        "waits for approval until 2026-03-04.",
+        "    - clearly better on golden",
+    ]
+    assert done(desk, datetime(2026, 3, 1, 7, tzinfo=UTC)) == february
+    approved = Entry(
+        2, datetime(2026, 3, 2, 9, tzinfo=UTC), Action.PROMOTE, "2", "1", "Ada", "checked", "test", decision="2026-Q1"
+    )
+    records.save(desk.store, "releases/log/000002.json", approved)
+    assert done(desk, datetime(2026, 3, 1, 7, tzinfo=UTC)) == february  # as it was known then
+    assert done(desk, datetime(2026, 4, 1, 7, tzinfo=UTC)) == [
+        "- 2026-03-02: version 2 went **into service** in place of version 1, by Ada (checked), as decided in 2026-Q1."
+    ]

@@ -1,0 +1,53 @@
+"""What was done about a client's model in a month, and what was to be done and was not?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from upkeep.desk import Desk
+from upkeep.periods import Window, period
+from upkeep.release import Action, Entry
+from upkeep.stages.approval import GATE
+from upkeep.stages.comparison import Decision, decisions
+from upkeep.stages.release import release_log
+from upkeep.stages.reviewing import waiting
+
+
+def changes_of(desk: Desk, month: Window, action: Action) -> tuple[Entry, ...]:
+    """The month's changes of the model in service of one kind."""
+    return tuple(one for one in release_log(desk) if one.action is action and month.start <= one.at < month.end)
+
+
+def promotions(desk: Desk, month: Window, decided: Sequence[Decision]) -> tuple[Entry, ...]:
+    """What came into service in a month, but for what the month's own decisions say by themselves."""
+    told = {one.period for one in decided}
+    found = changes_of(desk, month, Action.PROMOTE)
+    return tuple(one for one in found if one.by != GATE or one.decision not in told)
+
+
+def undone(desk: Desk, month: Window, at: datetime) -> tuple[str, ...]:
+    """The month's retrains that had no decision by a moment: begun, waiting for people, or due and never begun."""
+    decided = {one.period for one in decisions(desk) if one.as_of <= at}
+    begun = [one for one in desk.claims().values() if _within(month, one.as_of) and one.period not in decided]
+    held = [one for one in waiting(desk) if _within(month, one.as_of) and one.period not in decided]
+    lines = {one.period: f"the retrain of {one.period} was begun and has no decision yet" for one in begun}
+    lines |= {one.period: f"the retrain of {one}" for one in held}
+    missed = {key: f"the retrain of {key} was due and was not done" for key in _due(desk, month, at)}
+    return tuple((missed | lines).values())
+
+
+def _due(desk: Desk, month: Window, at: datetime) -> Iterator[str]:
+    """The period whose retrain the tier schedules at the month's start, where nobody has done or begun one in it."""
+    cadence, log = desk.tier.retrain, release_log(desk)
+    if cadence is None or not log or log[0].at > month.start:
+        return
+    included = period(month.start, cadence, desk.zone)
+    retrains = [one.as_of for one in decisions(desk) if one.label is None]
+    known = [*retrains, *(one.as_of for one in desk.claims().values())]
+    if included.start == month.start and not any(_within(included, one) and one <= at for one in known):
+        yield included.key
+
+
+def _within(window: Window, moment: datetime) -> bool:
+    return window.start <= moment < window.end

@@ -1,0 +1,36 @@
+"""Which versions were trained for a client?
+
+In the client's store: challengers/ by period.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from upkeep import records
+from upkeep.desk import Desk
+
+
+@dataclass(frozen=True, slots=True)
+class Challenger:
+    """A trained version: what it was taught, how sure its threshold is, and that it reads back the same."""
+
+    period: str
+    as_of: datetime
+    version: str
+    labels: tuple[str, ...]
+    new_labels: tuple[str, ...]
+    waiting_labels: dict[str, int]
+    trained_on: int
+    superseded: int
+    training_digest: str
+    weights_digest: str
+    threshold: float
+    expected_automatic: float
+    reload_exact: bool
+
+
+def challengers(desk: Desk) -> list[Challenger]:
+    """Every version that was trained for the client."""
+    return [records.load(desk.store, key, Challenger) for key in desk.store.keys("challengers/")]

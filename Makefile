@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export UPKEEP_HOME ?= $(CURDIR)/.upkeep
 ifdef DEMO
-override UPKEEP_HOME := $(CURDIR)/.upkeep/demo
+override UPKEEP_HOME := $(UPKEEP_HOME)/demo
 endif
 
 .PHONY: demo test check up down lock clean

@@ -114,7 +114,7 @@ class Project(Strict):
         return Pool(
             name=POOL,
             description=f"Runs flows as processes beside a worker; {self.limits.runs} at a time, "
-            f"of which {self.limits.trainings} may train.",
+            f"of which {self.limits.trainings} may train, beside what a scheduled review takes up.",
             limit=self.limits.runs,
             queues=(Queue(name="default", priority=1), Queue(name="training", priority=2, limit=self.limits.trainings)),
         )

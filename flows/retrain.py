@@ -1,4 +1,4 @@
-"""A retrain of one client's model, from error cases to a decision."""
+"""A retrain of one client's model, from what production taught to a decision."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ from upkeep.stages.reviewing import Waiting
 def retrain(client: str, as_of: datetime | None = None, reason: str = "manual") -> Decision | ChangeOrder | Waiting:
     """Collect, fine-tune, compare and decide. What the tier does not include becomes a change order instead.
 
-    Where the client wants every case reviewed first, the retrain waits for that; a review that finds all of them
-    answered starts it. One of the same period that never got to its decision goes on, as it was booked.
+    Where the client wants every case reviewed first, the retrain waits for that. The client's next scheduled review
+    that finds all of them answered starts it; the deployment `review` does not. One of the same period that
+    never got to its decision goes on, as it was booked.
 
     Args:
         client: a client in configs/clients.

@@ -33,7 +33,7 @@ def variant(
     """Teach the client's model a new category. What the tier does not include becomes a change order instead.
 
     Past requests like the examples go out for review; once all are answered the same category, run again or found by
-    the weekly review, is taught and decided on.
+    the client's next scheduled review, is taught and decided on. The deployment `review` does not do that.
 
     Args:
         client: a client in configs/clients.

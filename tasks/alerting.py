@@ -13,7 +13,7 @@ from tasks.retrying import only
 from upkeep.adapters.notifier import send, url_from_environment, variable
 from upkeep.desk import open_desk
 from upkeep.errors import DeliveryError, StoreError
-from upkeep.incidents import Alert, compose, mark_told, untold
+from upkeep.incidents import Alert, channels, compose, mark_told, untold
 from upkeep.stages.announcing import Notice, announce
 
 PREFECT = "prefect"
@@ -30,7 +30,7 @@ def alert(client: str) -> None:
     """Deliver what has not been delivered yet. Raises DeliveryError, after every channel has been tried."""
     desk = open_desk(client)
     failed: list[str] = []
-    for incident, event, channel in untold(desk, [PREFECT, *desk.client.alert_channels]):
+    for incident, event, channel in untold(desk, [PREFECT, *channels(desk)]):
         message = compose(desk, incident, event)
         try:
             _deliver(message, channel, incident.opened if incident.closed is None else incident.closed)

@@ -77,7 +77,7 @@ def three_versions(desk: Desk) -> None:
             launch(desk, version, at=BEGUN)
 
 
-def register(desk: Desk, seed: int) -> str:
+def register(desk: Desk, seed: int, threshold: float = 0.3) -> str:
     import torch
     from peft import LoraConfig, get_peft_model
 
@@ -86,7 +86,7 @@ def register(desk: Desk, seed: int) -> str:
     torch.manual_seed(seed)
     lora = LoraConfig(r=2, target_modules=["query"], layers_to_transform=[5], task_type="FEATURE_EXTRACTION")
     encoder.model = get_peft_model(encoder.model, lora)
-    manifest = Manifest(LABELS, "oos", 0.3, base.reference, base.digest, 32, "fp32", f"data {seed}")
+    manifest = Manifest(LABELS, "oos", threshold, base.reference, base.digest, 32, "fp32", f"data {seed}")
     with tempfile.TemporaryDirectory() as scratch, desk.registry.run(f"training {seed}", {}) as run:
         folder = Path(scratch) / "release"
         made = Classifier(encoder, torch.nn.Linear(encoder.width, len(LABELS)), manifest).save(folder)
@@ -95,8 +95,8 @@ def register(desk: Desk, seed: int) -> str:
         )
     challenger = Challenger(
         period=f"made-{version}", as_of=BEGUN, version=version, labels=LABELS, new_labels=(), waiting_labels={},
-        trained_on=0, superseded=0, training_digest=f"data {seed}", weights_digest=made.weights_digest, threshold=0.3,
-        expected_automatic=0.0, reload_exact=True,
+        trained_on=0, superseded=0, training_digest=f"data {seed}", weights_digest=made.weights_digest,
+        threshold=threshold, expected_automatic=0.0, reload_exact=True,
     )  # fmt: skip
     records.save(desk.store, f"challengers/made-{version}.json", challenger)
     return version

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.chatty import chat_base  # noqa: F401 -- a fixture
-from tests.released import DECIDED, released_desk, released_template  # noqa: F401 -- fixtures
+from tests.released import DECIDED, register, released_desk, released_template  # noqa: F401 -- fixtures
 from tests.writing_client import begun, desk_of_a_writer  # noqa: F401 -- fixtures
 from upkeep.stages.approval import approve
 from upkeep.stages.card import write_card
@@ -33,6 +33,14 @@ def test_it_is_written_once(desk):
     approve(desk, "2026-03", by="ada", reason="looks right", at=DECIDED)
     assert card(desk, "2") == first
     assert "The first model: nothing to compare it with." in first
+
+
+def test_a_version_that_answers_nothing_without_a_person_says_so_and_names_no_confidence(desk):
+    version = register(desk, 3, threshold=1.01)
+    write_card(desk, version)
+    told = card(desk, version)
+    assert "- No answer is given without a person: no confidence kept 95% of such answers right.\n" in told
+    assert "1.010" not in told
 
 
 def test_a_version_nobody_has_a_record_of_has_no_card(desk):

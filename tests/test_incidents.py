@@ -12,9 +12,9 @@ from tests.audited import FIRST, agreed, reviewed, serve
 from tests.receivers import mail_server, webhook
 from upkeep import records
 from upkeep.adapters.notifier import send, url_from_environment
-from upkeep.desk import Desk
+from upkeep.desk import Desk, desk_of
 from upkeep.errors import DeliveryError
-from upkeep.incidents import Event, compose, incidents, mark_told, note_incidents, untold
+from upkeep.incidents import Event, channels, compose, incidents, mark_told, note_incidents, untold
 from upkeep.monitoring import Review
 from upkeep.redaction import redact
 from upkeep.stages.monitoring import review_week
@@ -187,6 +187,12 @@ def test_an_incident_that_was_stored_under_a_shorter_name_is_told_and_closed_und
     assert (kept.key, kept.told, kept.end) == (old, ("opened ops",), "Version 1 answers 'order_status'")
     told = [(event, channel) for _, event, channel in untold(desk, ["ops", "mail"])]
     assert told == [(Event.CLOSED, "ops"), (Event.CLOSED, "mail")]
+
+
+def test_a_tier_without_alerts_tells_no_channel(tmp_path, monkeypatch):
+    desk = agreed(tmp_path, monkeypatch, alert_channels=["ops"])
+    silent = desk.agreement.model_copy(update={"tier": desk.tier.model_copy(update={"alerts": False})})
+    assert (channels(desk), channels(desk_of(silent))) == (("ops",), ())
 
 
 def test_a_message_arrives_as_mail_and_at_a_webhook():

@@ -34,7 +34,7 @@ def closeness(answer: str, agreed: str) -> Closeness:
         exact=float(words(answer) == words(agreed)),
         token_f1=token_f1(answer, agreed),
         rouge_l=rouge_l(answer, agreed),
-        chrf=chrf(answer, agreed) / 100,
+        chrf=chrf(answer, agreed),
     )
 
 

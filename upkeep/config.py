@@ -78,8 +78,8 @@ class Rules(StrEnum):
 class Thresholds(Strict):
     """Agreed limits, as shares; a metric without one is shown and not judged."""
 
-    accuracy: Share | None = None
-    auto_resolution: Share | None = None
+    accuracy: Share | None = Field(default=None, description="right among all answers")
+    auto_resolution: Share | None = Field(default=None, description="answered automatically and right, among all")
     precision: Share | None = Field(default=None, description="right among automatic answers")
     escalation: Share | None = Field(default=None, description="handed to a person, at most")
 
@@ -205,22 +205,28 @@ class Client(Strict):
     """One client's agreement and model."""
 
     client: Name
-    name: str
-    tier: int
-    time_zone: str
+    name: str = Field(description="as people read it, in reports and alerts")
+    tier: int = Field(description="a number in tiers.yaml")
+    time_zone: str = Field(
+        description="IANA name such as Europe/Berlin: where the client's days, weeks and months begin"
+    )
     task: Task
-    labels: tuple[Label, ...] = ()
+    labels: tuple[Label, ...] = Field(default=(), description="the answers agreed for a classifier, at least two")
     out_of_scope_label: Label = Field(default="oos", description="the right answer when no label is right")
-    new_labels: NewLabels = NewLabels.LEARN
+    new_labels: NewLabels = Field(
+        default=NewLabels.LEARN,
+        description="a right answer that labels does not have: learn it once it has cases enough, or hold it until it "
+        "is one of labels",
+    )
     base_model: BaseModelConfig
     eyes: BaseModelConfig | None = Field(
         default=None,
         description="encoder that reads requests for themes, edge cases and input shift; None: base_model. "
         "A model that writes is no good one: with it no rule may have a theme",
     )
-    training: Name
+    training: Name = Field(description="the recipe: a file in training/")
     store: str = Field(min_length=1, description="absolute folder, folder under UPKEEP_HOME, or s3://bucket/prefix")
-    store_endpoint: str | None = None
+    store_endpoint: str | None = Field(default=None, description="address of an S3 server other than AWS")
     log: LogMap = LogMap()
     review_by: tuple[str, ...] = Field(
         default=(),
@@ -238,8 +244,14 @@ class Client(Strict):
     alert_channels: tuple[Name, ...] = Field(
         default=(), description="where alerts go: names whose apprise URLs are in the environment or in Prefect secrets"
     )
-    minimum_labels: int = Field(default=50, ge=1, description="labelled outcomes below which a metric is not judged")
-    promised_precision: Share = 0.95
+    minimum_labels: int = Field(
+        default=50,
+        ge=1,
+        description="labelled requests in the newest four weeks together, below which a metric is not judged",
+    )
+    promised_precision: Share = Field(
+        default=0.95, description="right among automatic answers: the threshold is fitted to keep it"
+    )
     expected_out_of_scope: Share = Field(default=0.05, description="share no label fits, before any is seen")
     promotion: Promotion = Promotion.MANUAL
     approval_days: int = Field(default=30, ge=1, description="days after which a challenger that waits has expired")

@@ -60,7 +60,7 @@ class Mean:
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """A week's answers, on a sample. `exact`, `token_f1` (0..1) and `chrf` (0..100) compare with audited references;
+    """A week's answers, on a sample. `exact`, `token_f1` and `chrf` (0..1) compare with audited references;
     `words` is the length of answers, `refusals` those that say the model will not or cannot help."""
 
     exact: Rate
@@ -93,7 +93,7 @@ def described(found: Generated) -> dict[str, str]:
     named = {
         "answers equal to the audited reference": found.exact if found.exact.n else None,
         "words in common with it (token F1, 0..1)": found.token_f1,
-        "characters in common with it (chrF, 0..100)": found.chrf,
+        "characters in common with it (chrF, 0..1)": found.chrf,
         "words in an answer": found.words,
         "answers that refuse": found.refusals if found.refusals.n else None,
     }
@@ -110,9 +110,9 @@ def token_f1(answer: str, reference: str) -> float:
 
 
 def chrf(answer: str, reference: str) -> float:
-    """Character n-gram F-score, 0..100 (Popovic, 2015): any script, no word list. ROUGE's usual implementation finds
+    """Character n-gram F-score, 0..1 (Popovic, 2015): any script, no word list. ROUGE's usual implementation finds
     nothing in common between equal Cyrillic texts."""
-    return float(_chrf().sentence_score(answer, [reference]).score)
+    return float(_chrf().sentence_score(answer, [reference]).score) / 100
 
 
 @lru_cache(maxsize=1)

@@ -56,7 +56,7 @@ def configs() -> Path:
 
 
 def home() -> Path:
-    """The state folder: `UPKEEP_HOME`, else `.upkeep/` of the checkout. Never relative to a run's working directory."""
+    """The state folder: `UPKEEP_HOME`, else `.upkeep/` of the checkout, whatever a run's working directory is."""
     chosen = os.environ.get("UPKEEP_HOME")
     return Path(chosen).expanduser().resolve() if chosen else _checkout() / ".upkeep"
 

@@ -132,6 +132,11 @@ def note_incidents(desk: Desk, found: Review, stuck: NoWayBack | None = None) ->
     return [*ended, *(records.create(desk.store, _record(one.key), one) for one in new)]
 
 
+def channels(desk: Desk) -> tuple[str, ...]:
+    """Whom the client's incidents are told to: nobody where the tier includes no alerts."""
+    return desk.client.alert_channels if desk.tier.alerts else ()
+
+
 def untold(desk: Desk, channels: Sequence[str]) -> list[tuple[Incident, Event, str]]:
     """What has not been delivered yet: incident, event and channel, oldest first.
 

@@ -242,7 +242,8 @@ def _judge(
     lately = weeks[-POOLED_WEEKS:]
     over, together = tuple(one.key for one in lately), sum((one.rate for one in lately), Rate(0, 0))
     if together.n < client.minimum_labels:
-        have = f"have {together.n}, need {client.minimum_labels} labelled requests ({run[-1][1].basis.value})"
+        counted = "requests" if metric is Metric.ESCALATION else f"labelled requests ({run[-1][1].basis.value})"
+        have = f"have {together.n}, need {client.minimum_labels} {counted}"
         return Finding(
             Status.NOT_ENOUGH_DATA, metric, together, limit, over, f"{metric.words}: not enough data: {have}"
         )

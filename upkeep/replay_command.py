@@ -33,7 +33,8 @@ def add_replay_command(commands: argparse._SubParsersAction[argparse.ArgumentPar
         "--like",
         default="northwind",
         metavar="CLIENT",
-        help="whose config is played, but for labels, tier and what else is asked for here (default northwind)",
+        help="whose config is played (default northwind), but for the labels, which are the history's, the tier, the "
+        "time zone, which is UTC, relabel and rules, given here, and the thresholds, set below the go-live figures",
     )
     replay.add_argument("--audit", type=int, default=100, help="requests a week labelled at random (default 100)")
     replay.add_argument("--feedback", type=float, default=0.5, help="share of wrong automatic answers complained about")

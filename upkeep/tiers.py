@@ -33,7 +33,7 @@ class Tier(Strict):
     name: str
     monthly_fee_usd: tuple[int, int] = Field(description="lowest and highest monthly fee per client, US dollars")
     schedule: Mapping[Work, Cadence]
-    alerts: bool
+    alerts: bool = Field(description="are incidents told to the client's alert_channels?")
     integration_update: Allowance | None = None
     new_use_case: Allowance | None = None
     strategy_session: Allowance | None = None

@@ -29,7 +29,8 @@ class Kind(StrEnum):
 ACTIONS = {
     Kind.POLICY: "Ask the client since when, and accept the rule (`upkeep rules`) or add it to `relabel`: "
     "the next retrain unlearns the old answer.",
-    Kind.NEW_CATEGORY: "Agree on the category with the client; a retrain learns it once it has cases enough.",
+    Kind.NEW_CATEGORY: "Agree on the category with the client; a retrain learns it once it has cases enough, "
+    "and under `new_labels: hold` once `labels` has it too.",
     Kind.OUT_OF_SCOPE: "Have some of them labelled, so that a retrain learns what to hand to a person.",
     Kind.LABEL_MIX: "No fault in itself: check the precision of the labels that grew, and retrain only if it fell.",
     Kind.INPUTS: "Read the week's requests, have some of the new sort labelled, retrain if they are answered wrong.",

@@ -134,6 +134,7 @@ def review(
     models that may be in service, empty where nobody knows; `generated` is how the answers read where they are texts,
     `edges` are the week's edge cases, `promoted` the change that brought the model in service there.
     """
+    spread = client.alarms.weekly_spread_pp / 100
     newest = dict(recounted or {})
     known = as_known(earlier, newest)
     run = [*_same_model(known, figures.model_version), (week, figures)]
@@ -154,7 +155,7 @@ def review(
         retrain_recommended=alarmed and bool(figures.requests),
         changes=find_changes(Seen(figures, inputs, unseen), before, client, history=history, versions=versions),
         inputs=inputs,
-        estimate=estimate_accuracy(figures, before, minimum=client.minimum_labels),
+        estimate=estimate_accuracy(figures, before, minimum=client.minimum_labels, weekly_spread=spread),
         generated=generated,
         edges=edges,
         recounted=newest,
@@ -162,7 +163,7 @@ def review(
             [*known, (week, figures)],
             version=promoted.version,
             previous=promoted.previous,
-            spread=client.alarms.weekly_spread_pp / 100,
+            spread=spread,
             minimum=client.minimum_labels,
         )
         if promoted

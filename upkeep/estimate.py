@@ -30,11 +30,13 @@ class Estimate:
         return f"about {self.value:.0%} ({self.low:.0%}..{self.high:.0%}, from {self.checked:,} answers checked before)"
 
 
-def estimate_accuracy(now: Figures, earlier: Sequence[Figures], *, minimum: int) -> Estimate | None:
+def estimate_accuracy(
+    now: Figures, earlier: Sequence[Figures], *, minimum: int, weekly_spread: float
+) -> Estimate | None:
     """The accuracy to be expected of a week's answers; None where fewer than `minimum` earlier ones were checked.
 
     `earlier` are weeks of the same model. Shares right by tenth of confidence are made to rise with it (isotonic
-    regression); the interval is that of their sampling error alone.
+    regression); the interval has their sampling error, and `weekly_spread` as the sd of a week's accuracy, a share.
     """
     known = [
         sum((one.treated.get(tenth, Rate(0, 0)) for one in earlier), Rate(0, 0)) for tenth in range(CONFIDENCE_BINS)
@@ -45,7 +47,8 @@ def estimate_accuracy(now: Figures, earlier: Sequence[Figures], *, minimum: int)
     shares = _rising(known)
     weights = [now.confidences.get(tenth, 0) / asked for tenth in range(CONFIDENCE_BINS)]
     value = sum(weight * share for weight, share in zip(weights, shares, strict=True))
-    low, high = _interval(value, weights, known, shares)
+    weeks = sum(bool(one.treated) for one in earlier)
+    low, high = _interval(value, weights, known, weekly=weekly_spread**2 * (1 + 1 / weeks))
     return Estimate(value, low, high, checked)
 
 
@@ -59,11 +62,15 @@ def _rising(known: Sequence[Rate]) -> list[float]:
     return [float(share) for share in np.interp(range(len(known)), [tenth for tenth, _ in seen], fitted.x)]
 
 
-def _interval(value: float, weights: Sequence[float], known: Sequence[Rate], shares: Sequence[float]) -> Interval:
-    """A tenth that nobody checked borrows its share; it is taken to be as uncertain as one checked answer."""
-    variance = sum(
-        weight**2 * max(share * (1 - share), 0.25 / max(rate.n, 1)) / max(rate.n, 1)
-        for weight, share, rate in zip(weights, shares, known, strict=True)
+def _interval(value: float, weights: Sequence[float], known: Sequence[Rate], *, weekly: float) -> Interval:
+    """A tenth's error is that of its share with one right and one wrong answer more: none wrong of a few is not never.
+
+    A tenth that nobody checked borrows its share; it is taken to be as uncertain as one checked answer.
+    """
+    careful = [(rate.hits + 1) / (rate.n + 2) for rate in known]
+    variance = weekly + sum(
+        weight**2 * share * (1 - share) / max(rate.n, 1)
+        for weight, share, rate in zip(weights, careful, known, strict=True)
     )
     reach = 1.96 * variance**0.5
     return Interval(max(value - reach, 0.0), min(value + reach, 1.0))

@@ -148,6 +148,7 @@ def review(
     models that may be in service, empty where nobody knows; `generated` is how the answers read where they are texts,
     `edges` are the week's edge cases, `promoted` the change that brought the model in service there.
     """
+    spread = client.alarms.weekly_spread_pp / 100
     again = dict(recounted or {})
     known = as_known(earlier, again)
     run = [*_same_model(known, figures.model_version), (week, figures)]
@@ -172,7 +173,7 @@ def review(
             *lost(dict(known), again),
         ),
         inputs=inputs,
-        estimate=estimate_accuracy(figures, before, minimum=client.minimum_labels),
+        estimate=estimate_accuracy(figures, before, minimum=client.minimum_labels, weekly_spread=spread),
         generated=generated,
         edges=edges,
         recounted={key: one for key, one in known if again.get(key) == one},
@@ -180,7 +181,7 @@ def review(
             [*known, (week, figures)],
             version=promoted.version,
             previous=promoted.previous,
-            spread=client.alarms.weekly_spread_pp / 100,
+            spread=spread,
             minimum=client.minimum_labels,
         )
         if promoted

@@ -194,7 +194,10 @@ def _same_model(weeks: Sequence[tuple[str, Figures]], version: str | None) -> li
 def _going_on(earlier: Sequence[Review]) -> set[Metric]:
     """What was an alert when it was last judged: weeks with too few labels end nothing."""
     last = {
-        one.metric: one.status for found in earlier for one in found.findings if one.status is not Status.NOT_ENOUGH_DATA
+        one.metric: one.status
+        for found in earlier
+        for one in found.findings
+        if one.status is not Status.NOT_ENOUGH_DATA
     }
     return {metric for metric, status in last.items() if status is Status.ALERT}
 

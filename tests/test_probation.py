@@ -46,6 +46,14 @@ def test_the_chance_of_a_loss_is_that_of_two_pooled_shares():
     assert judged(week(1, "1", 90), week(2, "2", 80), spread=0.02).chance == pytest.approx(0.0420, abs=1e-4)
 
 
+def test_a_model_whose_weeks_differed_more_than_assumed_leaves_more_room_for_the_next():
+    calm = [week(n, "1", 900, 1000) for n in range(1, 27)]
+    restless = [week(n, "1", 960 if n % 2 else 840, 1000) for n in range(1, 27)]  # sd 6 points, 90 % in all
+    now = week(27, "2", 800, 1000)
+    assert judged(*calm, now, spread=0.02).worse
+    assert not judged(*restless, now, spread=0.02).worse
+
+
 def test_a_clear_loss_is_worse_and_told_with_both_figures():
     found = judged(*(week(n, "1", 90) for n in range(1, 5)), week(5, "2", 70), week(6, "2", 70), spread=0.02)
     assert found.worse

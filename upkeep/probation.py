@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from upkeep.alarms import LEAST_REFERENCE, REFERENCE_WEEKS, learn
 from upkeep.figures import Figures
 from upkeep.rates import Rate
 
@@ -51,8 +52,9 @@ def on_probation(
 ) -> Probation | None:
     """The promoted `version` beside `previous`, by the figures of weeks, oldest first.
 
-    `spread` is the standard deviation from week to week that chance does not explain, as a share. None before both have
-    `minimum` labelled requests, after the last week of probation, and where another model answers again.
+    `spread` is the standard deviation from week to week that chance does not explain, as a share, or what the weeks of
+    `previous` tell where that is more. None before both have `minimum` labelled requests, after the last week of
+    probation, and where another model answers again.
     """
     mine = [(key, figures) for key, figures in weeks if figures.model_version == version]
     theirs = [figures for key, figures in weeks if figures.model_version == previous and mine and key < mine[0][0]]
@@ -62,13 +64,21 @@ def on_probation(
     found = []
     for name in ("accuracy", "auto_resolution"):
         now = [rate for _, figures in mine if (rate := getattr(figures, name)).n]
-        before = [rate for figures in theirs[-WEEKS:] if (rate := getattr(figures, name)).n]
+        record = [rate for figures in theirs if (rate := getattr(figures, name)).n]
+        before, restless = record[-WEEKS:], _restless(record, spread)
         ours, others = sum(now, Rate(0, 0)), sum(before, Rate(0, 0))
         if min(ours.n, others.n) >= minimum:
-            chance = _chance_of_loss(ours, others, spread=spread * math.sqrt(1 / len(now) + 1 / len(before)))
+            chance = _chance_of_loss(ours, others, spread=restless * math.sqrt(1 / len(now) + 1 / len(before)))
             figure = name.replace("_", "-")
             found.append(Probation(version, previous, tuple(key for key, _ in mine), figure, ours, others, chance))
     return min(found, key=lambda one: one.chance, default=None)
+
+
+def _restless(record: Sequence[Rate], spread: float) -> float:
+    """The spread assumed, or the one learned from a model's weeks where those are enough and tell of a larger one."""
+    if len(record) < LEAST_REFERENCE:
+        return spread
+    return max(spread, learn(record[-REFERENCE_WEEKS:], assumed_spread=spread).spread)
 
 
 def _chance_of_loss(now: Rate, before: Rate, *, spread: float) -> float:

@@ -250,6 +250,7 @@ def test_an_alarm_asks_for_one_change_order_and_goes_on_without_another():
 
 def test_weeks_with_too_few_labels_do_not_make_an_alarm_new_again():
     found = judged(week(60, 40), week(60, 40), *[week(2, 1)] * 4)
-    assert found.alerts and not found.opened
+    assert found.alerts
+    assert not found.opened
     few = judged(week(2, 1), week(60, 40), *[week(2, 1)] * 3)
     assert [one.status for one in few.findings] == [Status.NOT_ENOUGH_DATA]

@@ -147,7 +147,7 @@ def score(rate: Rate, *, expected: float, sd: float) -> float:
 
 
 def likelihood(rate: Rate, *, expected: float, sd: float) -> float:
-    """Log likelihood of the count but for a constant, where the week's true rate is normal around `expected`."""
+    """Log likelihood of the count, up to a constant, when its true rate is normal around `expected` with `sd`."""
     shares = _possible(expected, sd)
     each = rate.hits * np.log(shares) + (rate.n - rate.hits) * np.log1p(-shares)
     return float(each.max() + np.log(np.exp(each - each.max()) @ GRID_WEIGHTS))

@@ -19,7 +19,10 @@ Upkeep does, with these items as a set of their own and no sign of a loss on the
 
 The fourth has what comes back from production in thirteen weeks: 50 requests a week that chance drew, those that were
 escalated, 16 % of what the champion had right and 44 % of what it had wrong, and complaints about half of its other
-errors. Of each a recipe's share is held out. Recent items are those that chance drew, as Upkeep has it, or all of them.
+errors. Of each 15 % are held out. Recent items are those that chance drew, as Upkeep has it, or all of them.
+
+The fifth has a champion that production has left behind: the challenger is as good on golden items, and better, as good
+or worse on recent ones, of which there are more the more audits a recipe holds out.
 """
 
 from __future__ import annotations
@@ -98,6 +101,13 @@ BROUGHT = {
     for points in (0, -2, -3)
 }
 WEEKS, AUDITED, HELD_OUT, GOLDEN = 13, 50, 0.15, 300
+APART = {
+    f"{golden} golden +0, recent {points:+d}": (Half(golden, 0), points)
+    for golden in (100, GOLDEN)
+    for points in (-3, 0, 5, 8)
+}
+OF_AUDITS = (HELD_OUT, 0.25, 0.4)
+"""Shares of audits that a recipe may hold out."""
 ESCALATED_RIGHT, ESCALATED_WRONG, COMPLAINED = 0.16, 0.44, 0.5
 
 
@@ -195,7 +205,7 @@ def paired(name: str, cells: Cells) -> Paired:
 
 
 def main() -> int:
-    """Print the four Markdown tables."""
+    """Print the five Markdown tables."""
     parser = argparse.ArgumentParser(description="How often each rule promotes models that are truly worse or better.")
     parser.add_argument("--trials", type=int, default=4000, help="pairs of models for each row, default 4000")
     parser.add_argument("--seed", type=int, default=0)
@@ -220,6 +230,8 @@ def main() -> int:
     for which, (requests, truly) in BROUGHT.items():
         found = bring(requests, truly, discordant=chosen.discordant, trials=chosen.trials, seed=chosen.seed)
         row(which, *(f"{100 * found[by_chance] / chosen.trials:.1f}" for by_chance in (True, False)))
+    print("\nThe more audits are held out, the more recent items there are\n")
+    _left_behind(chosen)
     return 0
 
 
@@ -232,6 +244,17 @@ def _table(name: str, challengers: dict[str, tuple[Half, Half]], chosen: argpars
         progress("challengers", done, len(challengers))
         counts = (*(found.gate[one] for one in Verdict), found.unlimited, found.as_accurate, found.mcnemar)
         row(which, *(f"{100 * count / found.trials:.1f}" for count in counts))
+
+
+def _left_behind(chosen: argparse.Namespace) -> None:
+    recent = {share: round(share * WEEKS * AUDITED) for share in OF_AUDITS}
+    head("truly better by", *(f"promoted, {share:.0%} held out: {n} items" for share, n in recent.items()))
+    for which, (golden, points) in APART.items():
+        found = [
+            play(golden, Half(n, points), discordant=chosen.discordant, trials=chosen.trials, seed=chosen.seed)
+            for n in recent.values()
+        ]
+        row(which, *(f"{100 * one.gate[Verdict.PROMOTE] / one.trials:.1f}" for one in found))
 
 
 if __name__ == "__main__":

@@ -140,6 +140,16 @@ def test_what_is_nearly_the_same_with_the_same_answer_is_folded_and_counted():
     assert found.folds == (Fold("l1", 2, 0, NOW, drawn=True),)  # the first was audited
 
 
+def test_a_case_keeps_that_chance_drew_it_whoever_else_spoke_of_it():
+    log = window(
+        [prediction("1", "why was my card declined"), prediction("2", "something else altogether")],
+        said("1", AUDIT, "declined"),
+        said("1", CUSTOMER, "declined"),
+        said("2", CUSTOMER, "other"),
+    )
+    assert [(one.audited, one.by_chance) for one in collected(log, known=[]).cases] == [(True, True), (False, False)]
+
+
 def test_what_is_nearly_the_same_with_another_answer_is_a_case_that_is_like_the_first():
     known = [Case("l1", DECLINED, "reverted", Source.LAUNCH)]
     log = window([prediction("1", f"why {DECLINED}")], said("1", AUDIT, "declined"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -37,6 +38,25 @@ def test_sides_have_their_shares_and_launch_cases_are_never_held_out():
     assert collected.count(Side.HOLDOUT) == pytest.approx(MANY * RECIPE.holdout_share, rel=0.15)
     assert collected.count(Side.CALIBRATION) == pytest.approx(MANY * RECIPE.calibration_share, rel=0.15)
     assert launch.count(Side.CALIBRATION) == collected.count(Side.CALIBRATION)
+
+
+def test_of_what_chance_drew_for_an_audit_a_share_of_its_own_is_held_out_beside_the_same_calibration_rows():
+    other, drawn = (on([case(n, at=JULY, audited=audited) for n in range(MANY)]) for audited in (False, True))
+    assert list(drawn.values()).count(Side.HOLDOUT) == pytest.approx(MANY * RECIPE.audited_holdout_share, rel=0.1)
+    assert all(drawn[key] is found for key, found in other.items() if found is not Side.TRAIN)
+    none = RECIPE.model_copy(update={"audited_holdout_share": None})
+    assert on([case(n, at=JULY, audited=True) for n in range(MANY)], none) == other
+
+
+def test_what_is_audited_after_it_was_collected_stays_on_its_side():
+    cases = [case(n, at=JULY) for n in range(MANY)]
+    assert on([replace(one, drawn=True) for one in cases]) == on(cases)
+
+
+def test_an_audit_holds_nothing_more_out_of_a_conversation():
+    talks = [(n, f"talk {n // 2}") for n in range(MANY)]
+    found = on([case(n, at=JULY, group=talk, audited=n % 2 == 0) for n, talk in talks])
+    assert [found[str(n)] for n in range(0, MANY, 2)] == [found[str(n)] for n in range(1, MANY, 2)]
 
 
 def test_a_near_duplicate_is_on_the_side_of_what_it_is_like():

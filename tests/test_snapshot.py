@@ -165,9 +165,10 @@ def test_no_evaluation_item_nor_a_near_duplicate_is_ever_in_a_later_snapshot(lau
         for words, answer in new:
             alike = (one for one in cases if similarity(one.text, words) >= ALIKE)
             like = next((one.like or one.id for one in alike), None)
-            cases.append(case(len(cases), answer, at=moment, text_of=words, like=like))
+            audited = len(cases) % 2 == 0
+            cases.append(case(len(cases), answer, at=moment, text_of=words, like=like, audited=audited))
         golden += [Item(f"g{number}{at}", words, "a") for at, words in enumerate(agreed)]
-        recipe = RECIPE.model_copy(update={"holdout_share": share})
+        recipe = RECIPE.model_copy(update={"holdout_share": share, "audited_holdout_share": 0.45})
         facts = {one.id: one for one in cases}
         locked += lock(cases, facts, recipe, locked=locked, golden=golden, at=moment)
         terms = replace(TERMS, moment=moment, recipe=recipe)

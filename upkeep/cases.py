@@ -47,7 +47,8 @@ class Case:
     near-duplicate, `group` what all requests of one conversation have in common. `conflict` says who said otherwise,
     `doubts` why it hardly teaches anything, `suspect` how little its answer is believed (a share), where it is likely a
     mistake. `by` has what the client's `review_by` named in the metadata of the first request that said it. Where
-    `drawn`, chance chose it for an audit, whatever the model had answered.
+    `drawn`, chance chose a request that said it for an audit, whatever the model had answered; where `audited`, the
+    first one of all, so that nothing can have been taught it before.
     """
 
     id: str
@@ -72,6 +73,7 @@ class Case:
     suspect: float | None = None
     by: By = field(default_factory=dict)
     drawn: Marked = False
+    audited: Marked = False
 
     @property
     def by_chance(self) -> bool:

@@ -270,6 +270,7 @@ def _case(
         doubts=doubts_of(text, languages=languages),
         by=facets(prediction.metadata, client.review_by),
         drawn=one.drawn,
+        audited=one.drawn,
     )
 
 

@@ -65,6 +65,9 @@ class Common(Strict):
     max_tokens: int = Field(ge=8, le=8192, description="longer inputs are cut")
     calibration_share: float = Field(gt=0, lt=0.5, description="share of cases that only fit the confidence threshold")
     holdout_share: float = Field(gt=0, lt=0.5, description="share of collected cases locked away for evaluation")
+    audited_holdout_share: float | None = Field(
+        default=None, gt=0, lt=0.5, description="the same of those that chance drew for an audit; None: as of others"
+    )
     mix: Mix = Mix()
     start: Start = Field(default=Start.BASE, description="champion: goes on from the adapter in service where it can")
     max_minutes: float | None = Field(default=None, gt=0, description="training ends then with the best there is")

@@ -61,9 +61,15 @@ def side(case: Case, recipe: Recipe) -> Side:
     at = fraction(case.group or case.text)
     if at < recipe.calibration_share:
         return Side.CALIBRATION
-    if case.source is not Source.LAUNCH and at < recipe.calibration_share + recipe.holdout_share:
+    if case.source is not Source.LAUNCH and at < recipe.calibration_share + _held_out(case, recipe):
         return Side.HOLDOUT
     return Side.TRAIN
+
+
+def _held_out(case: Case, recipe: Recipe) -> float:
+    """The share of cases like this one that is held out; that of a conversation's is one, so that it is on one side."""
+    apart = case.audited and not case.group and recipe.audited_holdout_share
+    return apart or recipe.holdout_share
 
 
 def sides(cases: Iterable[Case], facts: Mapping[str, Case], recipe: Recipe) -> dict[str, Side]:

@@ -173,3 +173,28 @@ def test_weeks_at_the_start_wait_before_they_are_a_reference():
     # four reference weeks, and three that must first have been followed by quiet ones
     assert states(weeks(*[261] * 6, 180))[-1] is State.QUIET
     assert states(weeks(*[261] * (4 + OUT_OF - 1), 180))[-1] is State.OPENED
+
+
+def test_weeks_after_the_first_year_are_compared_with_it_and_do_not_become_the_reference():
+    # 56 weeks at 90 %, of which 52 are the reference, and 60 at 88 %, which no rule speaks of
+    found = seen(weeks(*[180] * 56, *[176] * 60, 140, n=200))
+    assert [one.state for one in found] == [State.QUIET] * 116 + [State.OPENED]
+    assert found[-1].expected == pytest.approx(0.9)
+
+
+def test_what_is_expected_of_a_young_model_is_not_known_for_sure():
+    # four reference weeks of 264 in 300; 229 are out of it only where 88 % is taken for certain
+    assert set(states(weeks(*[264] * 7, 229))) == {State.QUIET}
+    assert states(weeks(*[264] * 40, 229))[-1] is State.OPENED
+
+
+def test_a_loss_is_not_over_where_the_agreed_share_is_reached_and_the_model_s_own_is_not():
+    # from 91 % down to 67 %, then 83 % for good, where 75 % were agreed
+    found = states(weeks(*[273] * 12, *[200] * 3, *[250] * 10), floor=0.75)
+    assert found[12:] == [State.OPENED] + [State.CONTINUING] * 12
+
+
+def test_a_week_is_held_against_the_ceiling_that_was_agreed_then():
+    agreed_then = {f"2026-W{number:02}": 0.05 for number in range(1, 5)}
+    found = seen(weeks(*[60] * 4), floor=0.5, before=agreed_then, worse=Direction.HIGHER_IS_WORSE)
+    assert (found[0].state, found[0].expected) == (State.OPENED, pytest.approx(0.05))

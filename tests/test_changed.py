@@ -7,12 +7,12 @@ from datetime import date, timedelta
 
 from tests.released import BEGUN, DECIDED, LABELS, released_desk, released_template  # noqa: F401 -- fixtures
 from upkeep import records
-from upkeep.cases import Case, Item, Source
+from upkeep.cases import Case, Item, Source, normalise
 from upkeep.comparison import Verdict
 from upkeep.config import Relabel
 from upkeep.desk import GOLDEN
 from upkeep.sides import Locked
-from upkeep.stages.evaluation import Lessons, evaluation_sets
+from upkeep.stages.evaluation import RECENT, Lessons, evaluation_sets, save_outcomes
 from upkeep.verdict import Outcome, Terms, verdict
 
 SOON = DECIDED + timedelta(days=29)
@@ -129,3 +129,57 @@ def test_what_did_not_change_is_told_apart_item_by_item():
     assert judged.reasons[0].startswith("perhaps worse on what did not change: challenger 94.3%, champion 100.0%")
     assert judged.reasons[0].split("n=")[1].startswith("280;")
     assert verdict([*golden, *outcomes("changed", 264, "1" * 16, "0" * 16)], terms).judgement.verdict is Verdict.REJECT
+
+
+def test_what_became_known_more_than_three_months_ago_is_in_no_set_of_recent_ones(desk):
+    old = replace(
+        case("old", "Where have you left my stove?", ORDER, known=SOON - RECENT - timedelta(days=1)), was_error=True
+    )
+    held_out(desk, old, case("new", "My money has not come back", REFUND, known=SOON - RECENT))
+    found = evaluation_sets(desk, SOON, served=())
+    assert {name: [item.id for item in items] for name, items in found.items() if name != "golden"} == {
+        "recent": ["new"]
+    }
+
+
+def test_a_held_out_request_that_was_agreed_since_is_a_golden_item_only(desk):
+    held_out(desk, case("held", f" {desk.golden()[0].text.upper()}", ORDER))
+    assert set(evaluation_sets(desk, SOON, served=())) == {"golden"}
+
+
+LONG_AGO = SOON - RECENT - timedelta(days=30)
+
+
+def wrong(name: str, text: str, answer: str, known=LONG_AGO):
+    return replace(case(name, text, answer, known=known), was_error=True)
+
+
+def test_what_a_model_in_service_had_put_right_is_the_regression_set_once_it_is_no_recent_error(desk):
+    fixed, missed = wrong("fixed", "Where have you left my stove?", ORDER), wrong("missed", "A pole broke", REPAIR)
+    recent = wrong("recent", "My money has not come back", REFUND, known=SOON - timedelta(days=1))
+    never = case("never", "My tent is late", ORDER, known=LONG_AGO)
+    held_out(desk, fixed, missed, recent, never)
+    put_right = [
+        Outcome("errors", normalise(one.text), False, one is not missed, id=one.id) for one in (fixed, missed, recent)
+    ]
+    save_outcomes(desk, "2025-12", [*put_right, Outcome("recent", normalise(never.text), True, True, id="never")])
+    found = evaluation_sets(desk, SOON, served=("2025-12",))
+    assert [item.id for item in found["regression"]] == ["fixed"]
+    assert [item.id for item in found["errors"]] == ["recent"]
+    assert "regression" not in evaluation_sets(desk, SOON, served=())
+
+
+def test_what_was_locked_later_is_no_item_of_an_earlier_moment(desk):
+    held_out(desk, case("late", "Where have you left my stove?", ORDER))
+    locked = Locked("late", "Where have you left my stove?", SOON)
+    records.save_rows(desk.store, "evaluation/locked/2026-03.jsonl", [locked])
+    assert "recent" in evaluation_sets(desk, SOON, served=())
+    assert set(evaluation_sets(desk, SOON - timedelta(days=1), served=())) == {"golden"}
+
+
+def test_what_came_back_as_wrong_is_among_what_changed_too(desk):
+    known = SOON - timedelta(days=1)
+    complained = replace(wrong("told", "Can I rent a kayak for a week?", "rental", known=known), source=Source.CUSTOMER)
+    held_out(desk, complained)
+    found = evaluation_sets(desk, SOON, served=(), taught=TAUGHT)
+    assert [item.id for item in found["reported"]] == [item.id for item in found["changed"]] == ["told"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from upkeep.cases import Case, Source
-from upkeep.collection import Fold, collect, first_day
+from upkeep.collection import Fold, Taken, collect, first_day
 from upkeep.config import PersonalData, Redaction, load_client
 from upkeep.doubtful import Doubt
 from upkeep.log import LogWindow, Outcome, OutcomeSource, Prediction
@@ -249,3 +249,40 @@ def test_the_first_day_of_a_log_is_read_from_its_files_and_strays_are_passed_ove
     assert first_day(keys) == datetime(2026, 11, 23, tzinfo=UTC)
     assert first_day(["log/predictions"]) is None
     assert first_day([]) is None
+
+
+def test_a_third_answer_to_a_request_is_like_the_first_case_and_not_like_the_second():
+    # a case is on the side of the one that it is like, and nobody looks further than that
+    known = [Case("l1", DECLINED, "reverted", Source.LAUNCH)]
+    log = window(
+        [prediction(name, f"why {DECLINED}") for name in ("1", "2")],
+        said("1", AUDIT, "declined"),
+        said("2", AUDIT, "other"),
+    )
+    assert [(case.id, case.like) for case in collected(log, known=known).cases] == [("p-1", "l1"), ("p-2", "l1")]
+
+
+def test_of_what_is_folded_it_is_counted_how_often_the_model_was_wrong():
+    known = [Case("l1", DECLINED, "reverted", Source.LAUNCH)]
+    log = window(
+        [prediction("1", DECLINED, "reverted"), prediction("2", DECLINED, "billing"), prediction("3", DECLINED, None)],
+        *(said(name, CUSTOMER, "reverted") for name in ("1", "2", "3")),
+    )
+    assert collected(log, known=known).folds == (Fold("l1", 3, 2, NOW),)
+
+
+def test_that_nobody_knows_the_answer_any_more_takes_back_nothing_that_was_collected():
+    first = window([prediction("1")], said("1", AUDIT, "billing"))
+    took = Taken(NOW - DAY, collected(first).taken)
+    doubted = window([prediction("1")], said("1", AUDIT, "billing"), said("1", CUSTOMER, correct=False, after=2 * DAY))
+    found = collect(doubted, since=None, taken=[took], known=(), client=CLIENT, at=NOW, languages={"en"})
+    assert (found.cases, found.taken) == ((), {})
+
+
+def test_whether_a_written_answer_was_right_is_what_was_said_last():
+    log = window(
+        [prediction("1", DECLINED, output="Press cancel.")],
+        said("1", AUDIT, "Write to us.", correct=False),
+        said("1", CUSTOMER, "Write to us.", correct=True, after=2 * DAY),
+    )
+    assert [case.was_error for case in collected(log, task=Task.GENERATION).cases] == [False]

@@ -457,3 +457,18 @@ def test_a_challenger_that_always_gives_one_answer_is_rejected_and_its_labels_to
         ("shipping", 0, 90, True),
         ("billing", 10, 0, False),
     ]
+
+
+def test_that_the_champion_lost_some_of_what_was_put_right_excuses_no_loss_of_much_more():
+    # the champion has lost 10 of 50, so that 20 % and 3 points are usual; 16 of the other 40 are 40 %
+    judged = judge([CLEAR], **FINE, guarded=[pairs(24, 0, 16, 10, "regression")])
+    assert judged.verdict is Verdict.HOLD
+    assert judged.reasons[0].startswith("worse on regression: 16 of 40 that were right became wrong, 0 right; up to 23")
+
+
+def test_a_sign_of_a_loss_that_only_both_halves_of_the_items_show_holds():
+    # 10 to 19 of 400 may be chance, 20 to 38 of 800 hardly: 2.25 points lost, give or take 1.9
+    halves = [pairs(370, 10, 19, 1), pairs(370, 10, 19, 1, "recent")]
+    judged = judge([*halves, pairs(0, 30, 0, 10, "changed")], **(FINE | {"margin": 0.1}))
+    assert judged.verdict is Verdict.HOLD
+    assert [reason.partition(":")[0] for reason in judged.reasons] == ["perhaps worse on golden and recent together"]

@@ -154,3 +154,15 @@ def test_labels_that_differ_have_keys_that_differ():
     assert keys[0] == "2026-Q4-variant-gift-card"
     assert len(set(keys)) == len(labels)
     assert all(key.isascii() and " " not in key for key in keys)
+
+
+def test_reasons_are_told_in_the_order_they_came_whatever_order_their_records_are_read_in():
+    order = ChangeOrder("2026-Q4", NOVEMBER, "accuracy fell", "used", None)
+    asked = [Asked(DECEMBER, "new price list"), Asked(NOVEMBER.replace(day=30), "the client asked")]
+    assert with_reasons(order, asked).reason == "accuracy fell; the client asked; new price list"
+
+
+def test_a_new_category_of_last_quarter_does_not_count_in_this_one():
+    january = datetime(2027, 1, 7, 9, tzinfo=BERLIN)
+    wanted = replace(GIFTS, period="2027-Q1", as_of=january, label="rental")
+    assert asked_for("rental", january, count=1, booked=[GIFTS]) == wanted

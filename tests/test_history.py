@@ -147,3 +147,25 @@ def test_appending_keeps_every_answer_that_was_ever_given():
 def test_a_case_collected_before_a_rule_was_known_is_right_at_each_time(at, answer):
     asked = datetime(2026, 4, 1, tzinfo=UTC)
     assert list(right([case(1, "refund", at=asked)], [RULE], at=at).values()) == [answer]
+
+
+def test_a_rule_that_is_not_in_force_yet_ends_nothing():
+    (one,) = told([case(1, "refund")], [RULE], at=MIDNIGHT - timedelta(microseconds=1)).versions
+    assert (one.valid_to, one.superseded_by) == (None, None)
+
+
+def test_the_same_answer_again_tells_that_the_model_was_wrong_and_that_chance_drew_it():
+    first = replace(case(1, text_of="Where?"), source=Source.CUSTOMER)
+    again = case(2, at=MAY, text_of="where?", was_error=True)
+    (one,) = told([first, again]).versions
+    assert (one.was_error, one.drawn) == (True, True)
+
+
+def test_a_rule_says_nothing_of_an_answer_that_was_outdated_before_its_day():
+    cases = [case(1, "refund", text_of="x"), case(2, "chat", at=MAY, text_of="x")]
+    assert [one.answer for one in told(cases, [RULE]).versions] == ["refund", "chat"]
+
+
+def test_a_rule_keeps_what_a_case_is_like():
+    _, after = told([case(2, "refund", like="1")], [RULE]).versions
+    assert after.like == "1"

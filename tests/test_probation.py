@@ -168,3 +168,47 @@ def test_going_back_by_itself_needs_a_tier_that_includes_it(tmp_path, monkeypatc
         load_agreement(folder, "northwind")
     folder = configure(tmp_path / "third", monkeypatch, tier=3, rollback="automatic")
     assert load_agreement(folder, "northwind").client.rollback is Rollback.AUTOMATIC
+
+
+def test_the_budget_of_false_alarms_is_shared_by_all_weeks_and_both_figures():
+    # 1 % / 8 / 2 = 0.000625; of 100 against 90 of 100: 72 has a chance of 0.00059, 73 of 0.00098
+    assert judged(week(1, "1", 90), week(2, "2", 72)).worse
+    assert not judged(week(1, "1", 90), week(2, "2", 73)).worse
+
+
+def test_where_another_model_answers_again_nothing_is_said_and_in_a_silent_week_it_goes_on():
+    before, bad = week(1, "1", 90), week(2, "2", 70)
+    assert judged(before, bad, week(3, "1", 90)) is None
+    assert judged(before, bad, week(3, None, 0, 0)) == judged(before, bad)
+
+
+def test_a_model_is_compared_with_the_last_weeks_of_the_one_before_and_of_no_other():
+    early, late = [week(n, "1", 50) for n in range(1, 3)], [week(n, "1", 90) for n in range(3, 11)]
+    assert judged(*early, *late, week(11, "2", 80)).before == Rate(720, 800)
+    assert judged(week(1, "0", 20), week(2, "1", 90), week(3, "2", 80)).before == Rate(90, 100)
+
+
+def test_few_labels_of_the_model_before_are_too_few_as_well():
+    assert judged(week(1, "1", 36, 40), week(2, "2", 20)) is None
+    assert judged(week(1, "1", 45, 50), week(2, "2", 20)).worse
+
+
+def test_a_week_without_labels_makes_nobody_surer():
+    # as with one week each: z = 1.728
+    assert judged(week(1, "1", 90), week(2, "2", 80), week(3, "2", 0, 0), spread=0.02).chance == pytest.approx(
+        0.0420, abs=1e-4
+    )
+
+
+def test_the_figure_that_is_more_in_doubt_is_told():
+    weeks = [
+        (key, replace(figures, auto_resolution=Rate(hits, 100)))
+        for (key, figures), hits in ((week(1, "1", 90), 80), (week(2, "2", 89), 50))
+    ]
+    found = judged(*weeks)
+    assert (found.figure, found.now, found.before, found.worse) == (
+        "auto-resolution",
+        Rate(50, 100),
+        Rate(80, 100),
+        True,
+    )

@@ -118,3 +118,19 @@ def test_a_leak_stops_the_training_and_names_both():
 
 def test_without_a_locked_item_nothing_can_leak():
     assert prove([case(1)], []).similarity == 0
+
+
+def test_what_is_like_a_held_out_case_stays_with_its_conversation_that_is_taught():
+    held = one_on(Side.HOLDOUT)
+    talk = one_on(Side.TRAIN).text
+    first, nearly = (
+        case(301, at=JULY, group=talk),
+        case(302, at=JULY, text_of=held.text + "!", like=held.id, group=talk),
+    )
+    assert on([held, first, nearly]) == {held.id: Side.HOLDOUT, "301": Side.TRAIN, "302": Side.TRAIN}
+
+
+def test_a_held_out_case_that_is_an_agreed_item_too_is_locked_once():
+    held = one_on(Side.HOLDOUT)
+    shouted = replace(held, text=held.text.upper())
+    assert [one.id for one in locked([shouted], golden=[Item("g1", held.text, "a")])] == ["g1"]

@@ -48,3 +48,28 @@ def test_a_better_model_that_hands_everything_over_is_held():
 def test_a_decision_of_before_it_was_noted_is_judged_as_it_was():
     rows = [Outcome("golden", f"text {n}", champion=n < 300, challenger=n < 340) for n in range(400)]
     assert verdict(rows, TERMS).judgement.verdict is Verdict.PROMOTE
+
+
+LOST = Treated(False, False)  # handed over, and what the model would have said was wrong
+
+
+def test_a_promise_that_the_champion_breaks_as_much_holds_nobody():
+    as_before = [RESOLVED] * 300 + [MISLED] * 40 + [HANDED] * 60  # of 340 answers 88.2 % are right
+    assert spoken(as_before, as_before) == ()
+
+
+def test_to_hand_over_what_was_answered_wrong_loses_nothing():
+    champion = [RESOLVED] * 280 + [MISLED] * 80 + [HANDED] * 40
+    assert spoken(champion, [RESOLVED] * 280 + [LOST] * 80 + [HANDED] * 40) == ()
+
+
+def test_a_wrong_answer_that_is_handed_over_misleads_nobody():
+    sends = [RESOLVED] * 300 + [MISLED] * 40
+    assert spoken([*sends, *[HANDED] * 60], [*sends, *[LOST] * 60]) == ()
+
+
+def test_a_promise_that_chance_may_have_broken_is_kept():
+    # of 202 answers 188 are right, 93.1 %: 14 wrong ones where 10 were promised have a chance of 0.14
+    champion, challenger = [RESOLVED] * 188 + [HANDED] * 14, [RESOLVED] * 188 + [MISLED] * 14
+    assert spoken(champion, challenger) == ()
+    assert spoken(champion, challenger, promised=0.99) != ()

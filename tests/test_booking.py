@@ -1,0 +1,34 @@
+"""Is what a tier includes booked once, and in a place of its own?"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from tests.released import DECIDED, released_desk, released_template  # noqa: F401 -- fixtures
+from upkeep.desk import desk_of
+from upkeep.entitlement import ChangeOrder
+from upkeep.home import configs
+from upkeep.periods import Cadence
+from upkeep.stages.contract import book_retrain, book_use_case
+from upkeep.tiers import Allowance, load_tiers
+
+
+def test_as_many_new_categories_as_the_tier_includes_are_booked_each_in_a_place_of_its_own(desk):
+    tier = desk.tier.model_copy(update={"new_use_case": Allowance(count=2, per=Cadence.QUARTERLY)})
+    desk = desk_of(desk.agreement.model_copy(update={"tier": tier}))
+    labels = ("gift_card", "rental", "leasing")
+    booked = [book_use_case(desk, label, DECIDED, reason="new shop", by="ada") for label in labels]
+    assert [one.label for one in desk.use_cases()] == [one.label for one in booked[:2]] == ["gift_card", "rental"]
+    assert isinstance(booked[2], ChangeOrder)
+    assert [*desk.store.keys("use-cases/claims/")] == [f"use-cases/claims/2026-Q1-{place}.json" for place in (1, 2)]
+
+
+def test_who_asks_twice_on_one_day_gets_one_retrain_and_on_the_next_day_one_that_never_began_is_booked_anew(desk):
+    desk = desk_of(desk.agreement.model_copy(update={"tier": load_tiers(configs()).tiers[2]}))
+    first = book_retrain(desk, DECIDED, "scheduled")
+    assert book_retrain(desk, DECIDED + timedelta(hours=2), "the alarm") == first
+    again = book_retrain(desk, DECIDED + timedelta(days=1), "scheduled again")
+    assert (again.period, again.as_of, again.reason) == (first.period, DECIDED + timedelta(days=1), "scheduled again")
+    assert desk.claims() == {first.period: again}
+    desk.store.write(f"snapshots/{first.period}.json", b"{}")  # from here on there is something to go on with
+    assert book_retrain(desk, DECIDED + timedelta(days=2), "once more") == again

@@ -20,6 +20,7 @@ from upkeep.tiers import SERVED, load_tiers
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "configs"
+UNREADABLE = Path("/proc/self/mem")
 
 
 def validate(path: Path) -> object:
@@ -326,6 +327,13 @@ def test_a_wrong_tier_or_recipe_says_file_key_found_and_expected(tmp_path, file,
         load_agreement(tmp_path / "configs", "northwind")
     for part in [str(path), *says]:
         assert part in str(caught.value)
+
+
+@pytest.mark.skipif(not UNREADABLE.exists(), reason="needs a file that root cannot read either")
+def test_a_config_that_cannot_be_read_is_one_that_is_wrong(tmp_path):
+    (tmp_path / "tiers.yaml").symlink_to(UNREADABLE)
+    with pytest.raises(ConfigError, match=r"tiers\.yaml: cannot be read: Input/output error"):
+        load_tiers(tmp_path)
 
 
 def test_a_tier_may_schedule_what_prefect_yaml_starts_and_nothing_else():

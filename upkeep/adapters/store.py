@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 from uuid import uuid4
@@ -18,6 +19,7 @@ from upkeep.store import ASIDE, PROBE, Store, check_key, check_prefix, is_reserv
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+    from boto3.session import Session
 WANTED = "an absolute folder, file:///folder or s3://bucket/prefix"
 ABSENT = {"NoSuchKey", "404", "NotFound"}
 TAKEN = {"PreconditionFailed", "412", "ConditionalRequestConflict", "409"}
@@ -28,6 +30,8 @@ def open_store(uri: str, *, endpoint: str | None = None) -> Store:
     """The store at an absolute folder, `file:///folder` or `s3://bucket/prefix`; nothing is read or made yet.
 
     `endpoint` is the address of an S3 server other than AWS; credentials and region come from boto3's normal chain.
+OPENING = Lock()
+"""boto3's clients may be used from several threads, and made from one session by one at a time."""
     Raises StoreError.
     """
     if uri.startswith("s3://"):
@@ -249,7 +253,6 @@ class S3Store:
 
 
 def _open_s3(uri: str, endpoint: str | None) -> S3Store:
-    from boto3.session import Session
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError
 
@@ -260,7 +263,8 @@ def _open_s3(uri: str, endpoint: str | None) -> S3Store:
     check_prefix(prefix)
     config = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 3})
     try:
-        client = Session().client("s3", endpoint_url=endpoint, config=config)
+        with OPENING:
+            client = _session().client("s3", endpoint_url=endpoint, config=config)
     except (BotoCoreError, ValueError) as exc:
         raise StoreError(f"{uri}: cannot be opened at endpoint {endpoint or 'AWS'}: {exc}") from exc
     return S3Store(client=client, bucket=bucket, prefix=prefix)
@@ -290,6 +294,19 @@ def _written_aside(target: Path, data: bytes) -> Iterator[Path]:
         yield aside
     finally:
         aside.unlink(missing_ok=True)
+
+@lru_cache(maxsize=1)
+def _session() -> Session:
+    """What all S3 stores of a process are opened with: to read what S3 can do takes seconds and 12 MB each time."""
+    from boto3.session import Session
+
+    return Session()
+
+
+def _without_gaps(key: str) -> str:
+    """A key without empty parts within, which only S3 has: inbox//a is another object than inbox/a."""
+    return re.sub("/{2,}", "/", key)
+
 
 
 @contextmanager

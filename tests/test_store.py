@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from enum import StrEnum
 from pathlib import Path
 from threading import Barrier
+from types import SimpleNamespace
 
 import pytest
 
@@ -435,6 +436,43 @@ def test_a_writer_that_is_killed_leaves_a_whole_file(tmp_path):
     writer.join()
     data = store.read("state")
     assert len(data) == 200_000
+def conflicting(endpoint: str, *, times: int) -> tuple[Store, list[int]]:
+    """A store whose server answers so many creations with a conflict, and one number for each that it was asked."""
+    store, asked = open_store(f"s3://{new_bucket(endpoint)}", endpoint=endpoint), []
+    store.create("first", b"the probe is done")
+
+    def conflict(**_: object) -> tuple[SimpleNamespace, dict[str, object]] | None:
+        asked.append(1)
+        told = {"Error": {"Code": "ConditionalRequestConflict", "Message": "retry"}}
+        return (SimpleNamespace(status_code=409), told) if len(asked) <= times else None
+
+    store.client.meta.events.register("before-call.s3.PutObject", conflict)
+    return store, asked
+
+
+def test_a_conflict_is_asked_again_and_not_taken_for_an_object_that_is_there(s3_endpoint):  # noqa: F811
+    store, asked = conflicting(s3_endpoint, times=1)
+    store.create("decision.json", b"promote")
+    assert store.read("decision.json") == b"promote"
+    assert len(asked) == 2
+
+
+def test_a_conflict_that_does_not_end_is_a_store_error_and_where_something_is_there_says_so(s3_endpoint, monkeypatch):  # noqa: F811
+    monkeypatch.setattr("upkeep.adapters.store.WAITS", (0, 0))
+    store, asked = conflicting(s3_endpoint, times=99)
+    with pytest.raises(StoreError, match=r"decision\.json: .*ConditionalRequestConflict") as caught:
+        store.create("decision.json", b"promote")
+    assert not isinstance(caught.value, AlreadyExistsError)
+    assert len(asked) == 3
+    with pytest.raises(AlreadyExistsError, match=r"first: .*ConditionalRequestConflict.* it is there already"):
+        store.create("first", b"again")
+
+
+def test_a_second_store_reads_the_description_of_s3_no_more(s3_endpoint):  # noqa: F811
+    read = [open_store(f"s3://bucket/{n}", endpoint=s3_endpoint).client.meta.service_model for n in range(2)]
+    assert read[0]._service_description is read[1]._service_description
+
+
     assert len(set(data)) == 1
     assert list(store.keys("")) == ["state"]
 

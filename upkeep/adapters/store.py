@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -22,7 +24,11 @@ if TYPE_CHECKING:
     from boto3.session import Session
 WANTED = "an absolute folder, file:///folder or s3://bucket/prefix"
 ABSENT = {"NoSuchKey", "404", "NotFound"}
-TAKEN = {"PreconditionFailed", "412", "ConditionalRequestConflict", "409"}
+TAKEN = {"PreconditionFailed", "412"}
+BUSY = {"ConditionalRequestConflict", "OperationAborted", "409"}
+"""Another request for the same key is not done yet: S3 wants to be asked again, and nothing need be there."""
+WAITS = (0.1, 0.2, 0.4, 0.8)
+"""Seconds between one try and the next while it is so."""
 WRITER = "upkeep-writer"
 
 
@@ -116,6 +122,10 @@ class FolderStore:
         return f"{self.uri}/{key}"
 
 
+class _BusyError(StoreError):
+    """Another request for the same key is not done yet."""
+
+
 @dataclass(slots=True)
 class _Probe:
     """Does the server honour conditional writes? None until it was tried."""
@@ -186,21 +196,31 @@ class S3Store:
         return {key: found[key] for key in sorted(found) if not key.endswith("/") and not is_reserved(key)}
 
     def _create(self, key: str, data: bytes) -> None:
-        name, writer = self._name(key), uuid4().hex
-        try:
-            with self._errors(key):
-                self.client.put_object(
-                    Bucket=self.bucket, Key=name, Body=data, IfNoneMatch="*", Metadata={WRITER: writer}
-                )
-        except AlreadyExistsError:
-            # when an answer is lost botocore asks again, and is then told that our own object is in the way
-            if self._writer(key) != writer:
-                raise
+        writer = uuid4().hex
+        for wait in (*WAITS, None):
+            try:
+                with self._errors(key):
+                    self.client.put_object(
+                        Bucket=self.bucket, Key=self._name(key), Body=data, IfNoneMatch="*", Metadata={WRITER: writer}
+                    )
+                return
+            except (AlreadyExistsError, _BusyError) as exc:
+                there = self._writer(key)
+                if there == writer:
+                    # when an answer is lost botocore asks again, and is then told that our own object is in the way
+                    return
+                if isinstance(exc, AlreadyExistsError):
+                    raise
+                if there is not None:
+                    raise AlreadyExistsError(f"{exc}; it is there already") from exc
+                if wait is None:
+                    raise
+                time.sleep(wait)
 
     def _writer(self, key: str) -> str | None:
         try:
             with self._errors(key):
-                return self.client.head_object(Bucket=self.bucket, Key=self._name(key))["Metadata"].get(WRITER)
+                return self.client.head_object(Bucket=self.bucket, Key=self._name(key))["Metadata"].get(WRITER, "")
         except NotFoundError:
             return None
 
@@ -248,6 +268,8 @@ class S3Store:
             raise StoreError(f"{where}: {exc}") from exc
         except RetriesExceededError as exc:
             raise StoreError(f"{where}: {exc}: {exc.last_exception}") from exc
+            if code in BUSY:
+                raise _BusyError(f"{where}: {exc}") from exc
         except BotoCoreError as exc:
             raise StoreError(f"{where}: {exc}") from exc
 

@@ -8,20 +8,20 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from threading import Lock
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 from uuid import uuid4
 
 from upkeep.errors import AlreadyExistsError, NotFoundError, StoreError
-from upkeep.store import ASIDE, PROBE, Store, check_key, check_prefix, is_reserved
+from upkeep.store import ASIDE, PROBE, Store, check_key, check_prefix, is_key, is_reserved
 
 if TYPE_CHECKING:
+    from boto3.session import Session
     from mypy_boto3_s3 import S3Client
 
-    from boto3.session import Session
 WANTED = "an absolute folder, file:///folder or s3://bucket/prefix"
 ABSENT = {"NoSuchKey", "404", "NotFound"}
 TAKEN = {"PreconditionFailed", "412"}
@@ -30,14 +30,14 @@ BUSY = {"ConditionalRequestConflict", "OperationAborted", "409"}
 WAITS = (0.1, 0.2, 0.4, 0.8)
 """Seconds between one try and the next while it is so."""
 WRITER = "upkeep-writer"
+OPENING = Lock()
+"""boto3's clients may be used from several threads, and made from one session by one at a time."""
 
 
 def open_store(uri: str, *, endpoint: str | None = None) -> Store:
     """The store at an absolute folder, `file:///folder` or `s3://bucket/prefix`; nothing is read or made yet.
 
     `endpoint` is the address of an S3 server other than AWS; credentials and region come from boto3's normal chain.
-OPENING = Lock()
-"""boto3's clients may be used from several threads, and made from one session by one at a time."""
     Raises StoreError.
     """
     if uri.startswith("s3://"):
@@ -87,7 +87,7 @@ class FolderStore:
             return self._path(key).is_file()
 
     def keys(self, prefix: str) -> Iterator[str]:
-        top = self.folder / check_prefix(prefix).rpartition("/")[0]
+        top = self.folder / check_prefix(prefix, self.uri).rpartition("/")[0]
         with _disk(self._where(prefix)):
             found = [path.relative_to(self.folder).as_posix() for path in _files(top)]
         yield from sorted(key for key in found if key.startswith(prefix) and not is_reserved(key))
@@ -116,7 +116,7 @@ class FolderStore:
         return found
 
     def _path(self, key: str) -> Path:
-        return self.folder / check_key(key)
+        return self.folder / check_key(key, self.uri)
 
     def _where(self, key: str) -> str:
         return f"{self.uri}/{key}"
@@ -153,10 +153,10 @@ class S3Store:
 
     def write(self, key: str, data: bytes) -> None:
         with self._errors(key):
-            self.client.put_object(Bucket=self.bucket, Key=self._object(key), Body=data)
+            self.client.put_object(Bucket=self.bucket, Key=self._name(check_key(key, self.uri)), Body=data)
 
     def create(self, key: str, data: bytes) -> None:
-        check_key(key)
+        check_key(key, self.uri)
         self._require_conditional_writes()
         self._create(key, data)
 
@@ -190,10 +190,10 @@ class S3Store:
         base = f"{self.prefix}/" if self.prefix else ""
         pages = self.client.get_paginator("list_objects_v2")
         with self._errors(prefix):
-            listed = pages.paginate(Bucket=self.bucket, Prefix=base + check_prefix(prefix))
+            listed = pages.paginate(Bucket=self.bucket, Prefix=base + check_prefix(prefix, self.uri))
             found = {entry["Key"].removeprefix(base): entry for page in listed for entry in page.get("Contents", [])}
         # consoles make empty objects whose name ends in a slash to show a folder
-        return {key: found[key] for key in sorted(found) if not key.endswith("/") and not is_reserved(key)}
+        return {key: found[key] for key in sorted(found) if is_key(_without_gaps(key))}
 
     def _create(self, key: str, data: bytes) -> None:
         writer = uuid4().hex
@@ -218,6 +218,7 @@ class S3Store:
                 time.sleep(wait)
 
     def _writer(self, key: str) -> str | None:
+        """Who wrote what is there: empty where it does not say, None where nothing is."""
         try:
             with self._errors(key):
                 return self.client.head_object(Bucket=self.bucket, Key=self._name(key))["Metadata"].get(WRITER, "")
@@ -246,7 +247,9 @@ class S3Store:
         return False
 
     def _object(self, key: str) -> str:
-        return self._name(check_key(key))
+        """The name of an object that is there or not; it may be one that only others than us gave."""
+        check_key(_without_gaps(key), self.uri)
+        return self._name(key)
 
     def _name(self, key: str) -> str:
         return f"{self.prefix}/{key}" if self.prefix else key
@@ -265,11 +268,11 @@ class S3Store:
                 raise NotFoundError(f"{where}: no such object") from exc
             if code in TAKEN:
                 raise AlreadyExistsError(f"{where}: is there already and may be written only once") from exc
+            if code in BUSY:
+                raise _BusyError(f"{where}: {exc}") from exc
             raise StoreError(f"{where}: {exc}") from exc
         except RetriesExceededError as exc:
             raise StoreError(f"{where}: {exc}: {exc.last_exception}") from exc
-            if code in BUSY:
-                raise _BusyError(f"{where}: {exc}") from exc
         except BotoCoreError as exc:
             raise StoreError(f"{where}: {exc}") from exc
 
@@ -282,7 +285,7 @@ def _open_s3(uri: str, endpoint: str | None) -> S3Store:
     prefix = prefix.strip("/")
     if not bucket:
         raise StoreError(f"store is {uri!r}, expected {WANTED}")
-    check_prefix(prefix)
+    check_prefix(prefix, uri)
     config = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 3})
     try:
         with OPENING:
@@ -290,6 +293,19 @@ def _open_s3(uri: str, endpoint: str | None) -> S3Store:
     except (BotoCoreError, ValueError) as exc:
         raise StoreError(f"{uri}: cannot be opened at endpoint {endpoint or 'AWS'}: {exc}") from exc
     return S3Store(client=client, bucket=bucket, prefix=prefix)
+
+
+@lru_cache(maxsize=1)
+def _session() -> Session:
+    """What all S3 stores of a process are opened with: to read what S3 can do takes seconds and 12 MB each time."""
+    from boto3.session import Session
+
+    return Session()
+
+
+def _without_gaps(key: str) -> str:
+    """A key without empty parts within, which only S3 has: inbox//a is another object than inbox/a."""
+    return re.sub("/{2,}", "/", key)
 
 
 def _files(top: Path) -> Iterator[Path]:
@@ -316,19 +332,6 @@ def _written_aside(target: Path, data: bytes) -> Iterator[Path]:
         yield aside
     finally:
         aside.unlink(missing_ok=True)
-
-@lru_cache(maxsize=1)
-def _session() -> Session:
-    """What all S3 stores of a process are opened with: to read what S3 can do takes seconds and 12 MB each time."""
-    from boto3.session import Session
-
-    return Session()
-
-
-def _without_gaps(key: str) -> str:
-    """A key without empty parts within, which only S3 has: inbox//a is another object than inbox/a."""
-    return re.sub("/{2,}", "/", key)
-
 
 
 @contextmanager

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import count
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from httpx import HTTPError
 from prefect import get_run_logger, task
 from prefect.artifacts import create_table_artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowFilter, FlowFilterName, FlowRunFilter, FlowRunFilterIdempotencyKey
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.deployments import run_deployment
+from prefect.exceptions import PrefectException
 
+from tasks.retrying import only
 from upkeep.config import client_names, load_agreement
-from upkeep.errors import ConfigError
+from upkeep.errors import ConfigError, ServerError
 from upkeep.home import configs
 from upkeep.periods import Cadence, localise, next_start, period
-from upkeep.tiers import Work
+from upkeep.tiers import Work, load_tiers
 
 AHEAD = timedelta(hours=16)
 """A morning in the agency's zone is at most so long before midnight in a client's, unless one is in New Zealand."""
@@ -43,8 +47,10 @@ def entitled_clients(work: Work, cadence: Cadence) -> dict[str, int]:
     """The clients whose tier includes the work at this cadence, with their tier.
 
     A client whose config is broken is logged as an error and left out, so that it holds up nobody else.
+    Raises ConfigError where tiers.yaml is, which is everybody's.
     """
     folder, log = configs(), get_run_logger()
+    load_tiers(folder)
     found = {}
     for name in client_names(folder):
         try:
@@ -57,28 +63,44 @@ def entitled_clients(work: Work, cadence: Cadence) -> dict[str, int]:
     return found
 
 
-@task
+@task(retries=2, retry_delay_seconds=10, retry_condition_fn=only(ServerError))
 def start_runs(clients: dict[str, int], work: Work, cadence: Cadence, as_of: datetime) -> None:
     """Start the tier flow of every client; starting the same period again finds the same runs, and says so.
 
     A run that failed, crashed or was cancelled is started again, as of the same moment: a retrain that it had booked is
     the same retrain. Where the client's day has not begun yet, its run is scheduled for that morning; what was lost of
-    the period that ends then is started again all the same.
+    the period that ends then is started again all the same. A client whose run cannot be started holds up nobody else.
+    Raises ServerError that names those.
     """
-    rows = []
+    rows, failed, log = [], [], get_run_logger()
     for client, tier in clients.items():
-        zone = load_agreement(configs(), client).client.zone
-        now = localise(as_of, zone)
-        at = acts_at(now, work, cadence, zone)
-        begins = _attempt(client, tier, work, period(at, cadence, zone).key)
-        ends = _attempt(client, tier, work, period(now, cadence, zone).key) if at > now else None
-        if ends and ends.lost and not ends.run:
-            rows.append(_start(client, tier, work, ends, at=now))
-        rows.append(_start(client, tier, work, begins, at=at, scheduled=at if at > now else None))
+        try:
+            for row in _started(client, tier, work, cadence, as_of):
+                rows.append(row)  # of two runs the first stands here also where the second fails
+        except (ConfigError, HTTPError, PrefectException) as exc:
+            log.error("not started: %s: %s", client, exc)
+            failed.append(client)
+            why = {"period": "", "run": "", "started": "failed", "state": str(exc)}
+            rows.append({"client": client, "tier": tier, **why})
     create_table_artifact(key=f"dispatch-{work.value}", table=rows, description=f"{work.value} runs, {cadence.value}")
     told = "%s, %s: %d runs started, %d started again, %d were there already"
     how = Counter(row["started"] for row in rows)
-    get_run_logger().info(told, work.value, cadence.value, how["now"], how["again"], how["was there"])
+    log.info(told, work.value, cadence.value, how["now"], how["again"], how["was there"])
+    if failed:
+        left = ", ".join(failed)
+        raise ServerError(f"{work.value}, {cadence.value}: no run could be started for {left}; the log says why")
+
+
+def _started(client: str, tier: int, work: Work, cadence: Cadence, as_of: datetime) -> Iterator[dict[str, object]]:
+    """Start what a client has to have, each with its row of the dispatcher's page."""
+    zone = load_agreement(configs(), client).client.zone
+    now = localise(as_of, zone)
+    at = acts_at(now, work, cadence, zone)
+    begins = _attempt(client, tier, work, period(at, cadence, zone).key)
+    ends = _attempt(client, tier, work, period(now, cadence, zone).key) if at > now else None
+    if ends and ends.lost and not ends.run:
+        yield _start(client, tier, work, ends, at=now)
+    yield _start(client, tier, work, begins, at=at, scheduled=at if at > now else None)
 
 
 def acts_at(now: datetime, work: Work, cadence: Cadence, zone: ZoneInfo) -> datetime:

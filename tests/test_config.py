@@ -16,10 +16,11 @@ from upkeep.demo.tickets import history
 from upkeep.errors import ConfigError
 from upkeep.home import home
 from upkeep.recipes import load_recipe
-from upkeep.tiers import load_tiers
+from upkeep.tiers import SERVED, load_tiers
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "configs"
+UNREADABLE = Path("/proc/self/mem")
 
 
 def validate(path: Path) -> object:
@@ -297,6 +298,14 @@ def test_a_missing_client_lists_those_there_are():
             ["tiers.2.schedule.retrain", "'yearly'", "'quarterly'"],
         ),
         ("tiers.yaml", "report: monthly", "repotr: monthly", ["tiers.1.schedule.repotr", "'repotr'", "'report'"]),
+        ("tiers.yaml", "  3:\n", "  4:\n", ["tiers.4: found a tier without a flow", "expected one of [1, 2, 3]"]),
+        ("tiers.yaml", "review: weekly", "review: monthly", ["tiers.1.schedule.review: found 'monthly'", "['weekly']"]),
+        (
+            "tiers.yaml",
+            "report: monthly",
+            "retrain: monthly",
+            ["tiers.1.schedule.retrain: found 'monthly', expected no retrain, which flow tier1 does not do"],
+        ),
         ("tiers.yaml", "{count: 1,", "{count: 0,", ["tiers.2.integration_update.count: found 0", "or equal to 1"]),
         (
             "training/lora-encoder.yaml",
@@ -318,6 +327,18 @@ def test_a_wrong_tier_or_recipe_says_file_key_found_and_expected(tmp_path, file,
         load_agreement(tmp_path / "configs", "northwind")
     for part in [str(path), *says]:
         assert part in str(caught.value)
+
+
+@pytest.mark.skipif(not UNREADABLE.exists(), reason="needs a file that root cannot read either")
+def test_a_config_that_cannot_be_read_is_one_that_is_wrong(tmp_path):
+    (tmp_path / "tiers.yaml").symlink_to(UNREADABLE)
+    with pytest.raises(ConfigError, match=r"tiers\.yaml: cannot be read: Input/output error"):
+        load_tiers(tmp_path)
+
+
+def test_a_tier_may_schedule_what_prefect_yaml_starts_and_nothing_else():
+    started = {tuple(one.parameters.values()) for one in load_project().deployments if one.schedules}
+    assert started == {(work, cadence) for tier in SERVED.values() for work in tier for cadence in tier[work]}
 
 
 def test_every_key_without_a_default_must_be_there(tmp_path):

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
+from prefect import flow
 from prefect.artifacts import Artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
@@ -22,7 +23,7 @@ from flows.rules import rules
 from flows.tier1 import tier1
 from flows.tier3 import tier3
 from flows.variant import variant
-from tasks.fanout import acts_at
+from tasks.fanout import acts_at, start_runs
 from tests.audited import serve
 from tests.receivers import webhook
 from tests.released import DECIDED, SECRET, decide, released_desk, released_template  # noqa: F401 -- fixtures
@@ -31,7 +32,7 @@ from upkeep import chain, records
 from upkeep.config import Relabel
 from upkeep.desk import open_desk
 from upkeep.entitlement import ChangeOrder
-from upkeep.errors import ConfigError
+from upkeep.errors import ConfigError, ServerError
 from upkeep.periods import Cadence
 from upkeep.replay import play
 from upkeep.rules import Found, Ruling
@@ -206,6 +207,26 @@ def test_what_was_lost_is_dispatched_again_also_on_the_last_day_of_its_week(tmp_
         dispatch(Work.REVIEW, Cadence.WEEKLY, datetime(2026, 4, 12, 8, tzinfo=UTC))  # Sunday, 10 o'clock in Berlin
     rows = json.loads(Artifact.get("dispatch-review").data)
     assert [(row["period"], row["started"]) for row in rows] == [("2026-W15", "again"), ("2026-W16", "now")]
+
+
+def test_a_client_whose_run_cannot_be_started_holds_up_nobody_else_and_is_tried_again(tmp_path, monkeypatch):
+    clients = configure(tmp_path / "configs", monkeypatch) / "clients"
+    page = (clients / "northwind.yaml").read_text().replace("northwind", "umbrella")
+    (clients / "umbrella.yaml").write_text(page)
+    with get_client(sync_client=True) as server:
+        server.create_deployment(server.create_flow(tier1), "tier1", enforce_parameter_schema=False)
+
+    @flow
+    def start_at_once() -> None:
+        start = start_runs.with_options(retry_delay_seconds=0)
+        start({"nobody": 1, "umbrella": 1}, Work.REVIEW, Cadence.WEEKLY, datetime(2026, 4, 6, 6, tzinfo=UTC))
+
+    with pytest.raises(ServerError, match="no run could be started for nobody"):
+        start_at_once()
+    lost, started = json.loads(Artifact.get("dispatch-review").data)
+    assert (lost["client"], lost["started"]) == ("nobody", "failed")
+    assert "no such file" in lost["state"]
+    assert (started["client"], started["started"]) == ("umbrella", "was there")  # by then it was the third try
 
 
 def runs_of(server, client: str) -> list[FlowRun]:

@@ -20,6 +20,7 @@ from upkeep.auditing import draw_audit, sheet_key
 from upkeep.batch import Format, write_csv
 from upkeep.cases import Source
 from upkeep.collection import Fold
+from upkeep.config import Unreviewed
 from upkeep.desk import GOLDEN, Desk, open_desk
 from upkeep.doubtful import Doubt
 from upkeep.entitlement import Claim
@@ -321,6 +322,19 @@ def test_an_mlflow_that_is_down_is_told_and_holds_up_nothing(desk, monkeypatch):
     first, second = take_returns(desk, TUESDAY)
     assert (first.decided, second.name) == (1, "MLflow")
     assert "MLflow at http://127.0.0.1:1 cannot be used" in second.problem
+
+
+def test_what_a_retrain_has_decided_without_people_is_no_longer_looked_for_in_mlflow(desk, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    records.save(desk.store, f"batches/{PERIOD}.json", replace(offer_cases(desk, PERIOD, MONDAY), page="somewhere"))
+    client = desk.client.model_copy(update={"unreviewed": Unreviewed.USE_OUTCOMES})
+    unattended = replace(desk, agreement=desk.agreement.model_copy(update={"client": client}))
+    quarter, day = timedelta(days=92), timedelta(days=1)
+    assert [one.name for one in take_returns(unattended, MONDAY + quarter)] == ["MLflow"]  # was asked, and is down
+    assert take_returns(unattended, MONDAY + quarter + day) == []
+    assert [one.name for one in take_returns(desk, MONDAY + quarter + day)] == ["MLflow"]  # its retrain waits
+    desk.store.write("inbox/late.csv", filled(desk, n1=("accept", "")))
+    assert [one.decided for one in take_returns(unattended, MONDAY + quarter + day)] == [1]
 
 
 def test_a_second_file_of_the_same_name_leaves_the_first_where_it_is(desk):

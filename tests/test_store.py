@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from enum import StrEnum
 from pathlib import Path
 from threading import Barrier
+from types import SimpleNamespace
 
 import pytest
 
@@ -29,7 +30,7 @@ from upkeep.store import (
     write_jsonl,
 )
 
-BAD_KEYS = ["", "/etc/passwd", "a//b", "a/", "../b", "a/../b", "./a", "a\0b", ".probe/x", "a/.aside-1"]
+BAD_KEYS = ["", "/etc/passwd", "a/", "../b", "a/../b", "./a", "a\0b", ".probe/x", "a/.aside-1"]
 
 
 @pytest.fixture(params=["folder", "s3"])
@@ -181,8 +182,28 @@ def test_a_key_that_leaves_the_store_is_refused(store, key):
         with pytest.raises(StoreError, match="store key is"):
             ask(key)
     for put in (store.write, store.create):
-        with pytest.raises(StoreError, match="store key is"):
+        with pytest.raises(StoreError, match="store key is") as caught:
             put(key, b"")
+        assert str(caught.value).startswith(store.uri)
+
+
+def test_a_key_with_an_empty_part_is_never_written_and_not_there(store):
+    for put in (store.write, store.create):
+        with pytest.raises(StoreError, match="store key is 'a//b', expected a relative path"):
+            put("a//b", b"")
+    with pytest.raises(StoreError):
+        store.read("a//b")
+
+
+def test_what_is_listed_can_be_read_and_taken_away_however_somebody_else_named_it(s3_endpoint, tmp_path):  # noqa: F811
+    store = open_store(f"s3://{new_bucket(s3_endpoint)}/acme", endpoint=s3_endpoint)
+    for name in ("inbox//a.xlsx", "inbox///b", "inbox/../c", "inbox/./d", "inbox//", "/inbox/e"):
+        store.client.put_object(Bucket=store.bucket, Key=f"acme/{name}", Body=name.encode())
+    assert list(store.keys("")) == ["inbox///b", "inbox//a.xlsx"]  # the others are no paths, as in a folder
+    for key in store.keys("inbox/"):
+        assert store.read(key) == store.fetch(key, tmp_path).read_bytes() == key.encode()
+        store.delete(key)
+    assert list(store.keys("")) == []
 
 
 @pytest.mark.parametrize("prefix", ["..", "../", "/", "a//", "a/../"])
@@ -413,6 +434,43 @@ def test_a_creation_whose_answer_was_lost_is_not_taken_for_another_writer(s3_end
     assert store.read("decision.json") == b"promote"
     with pytest.raises(AlreadyExistsError):
         store.create("decision.json", b"hold")
+
+
+def conflicting(endpoint: str, *, times: int) -> tuple[Store, list[int]]:
+    """A store whose server answers so many creations with a conflict, and one number for each that it was asked."""
+    store, asked = open_store(f"s3://{new_bucket(endpoint)}", endpoint=endpoint), []
+    store.create("first", b"the probe is done")
+
+    def conflict(**_: object) -> tuple[SimpleNamespace, dict[str, object]] | None:
+        asked.append(1)
+        told = {"Error": {"Code": "ConditionalRequestConflict", "Message": "retry"}}
+        return (SimpleNamespace(status_code=409), told) if len(asked) <= times else None
+
+    store.client.meta.events.register("before-call.s3.PutObject", conflict)
+    return store, asked
+
+
+def test_a_conflict_is_asked_again_and_not_taken_for_an_object_that_is_there(s3_endpoint):  # noqa: F811
+    store, asked = conflicting(s3_endpoint, times=1)
+    store.create("decision.json", b"promote")
+    assert store.read("decision.json") == b"promote"
+    assert len(asked) == 2
+
+
+def test_a_conflict_that_does_not_end_is_a_store_error_and_where_something_is_there_says_so(s3_endpoint, monkeypatch):  # noqa: F811
+    monkeypatch.setattr("upkeep.adapters.store.WAITS", (0, 0))
+    store, asked = conflicting(s3_endpoint, times=99)
+    with pytest.raises(StoreError, match=r"decision\.json: .*ConditionalRequestConflict") as caught:
+        store.create("decision.json", b"promote")
+    assert not isinstance(caught.value, AlreadyExistsError)
+    assert len(asked) == 3
+    with pytest.raises(AlreadyExistsError, match=r"first: .*ConditionalRequestConflict.* it is there already"):
+        store.create("first", b"again")
+
+
+def test_a_second_store_reads_the_description_of_s3_no_more(s3_endpoint):  # noqa: F811
+    read = [open_store(f"s3://bucket/{n}", endpoint=s3_endpoint).client.meta.service_model for n in range(2)]
+    assert read[0]._service_description is read[1]._service_description
 
 
 def write_for_ever(folder: str) -> None:

@@ -76,22 +76,27 @@ def link(store: Store, key: str) -> str:
     return where if "://" in where else Path(where).as_uri()
 
 
-def check_key(key: str) -> str:
-    """Return the key if it is a relative posix path inside the store, else raise StoreError."""
-    parts = key.split("/")
-    if any(part in ("", ".", "..") or "\0" in part for part in parts):
-        wanted = "a relative path such as releases/v3/manifest.json, without '..' and empty parts"
-        raise StoreError(f"store key is {key!r}, expected {wanted}")
+def check_key(key: str, store: str) -> str:
+    """Return the key if it is a relative posix path inside the store at an address, else raise StoreError."""
     if is_reserved(key):
-        raise StoreError(f"store key is {key!r}, but {PROBE}/ and names that begin with {ASIDE!r} are the store's own")
+        own = f"{PROBE}/ and names that begin with {ASIDE!r} are the store's own"
+        raise StoreError(f"{store}: store key is {key!r}, but {own}")
+    if not is_key(key):
+        wanted = "a relative path such as releases/v3/manifest.json, without '..' and empty parts"
+        raise StoreError(f"{store}: store key is {key!r}, expected {wanted}")
     return key
 
 
-def check_prefix(prefix: str) -> str:
+def check_prefix(prefix: str, store: str) -> str:
     """Return the prefix if keys may begin with it; the empty one stands for the whole store."""
     if prefix:
-        check_key(prefix.removesuffix("/"))
+        check_key(prefix.removesuffix("/"), store)
     return prefix
+
+
+def is_key(key: str) -> bool:
+    """Is it a relative posix path inside a store, and not one of the store's own keys?"""
+    return not is_reserved(key) and not any(part in ("", ".", "..") or "\0" in part for part in key.split("/"))
 
 
 def is_reserved(key: str) -> bool:
@@ -135,7 +140,7 @@ def local_copy(store: Store, prefix: str, folder: Path) -> None:
     if not found:
         raise NotFoundError(f"{address(store, base)}: nothing there, expected files to copy to {folder}")
     for key in found:
-        target = folder / check_key(key.removeprefix(base))
+        target = folder / check_key(key.removeprefix(base), address(store, base))
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(store.read(key))
 

@@ -59,6 +59,8 @@ def read(path: Path) -> dict[str, Any]:
         raw = _parsed(path, path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, ValueError) as exc:  # not UTF-8, or a day that no calendar has
         raise ConfigError(f"{path}: not YAML: {exc}") from exc
+    except OSError as exc:
+        raise ConfigError(f"{path}: cannot be read: {exc.strerror or exc}") from exc
     if not isinstance(raw, dict):
         raise ConfigError(f"{path}: found {type(raw).__name__}, expected a mapping of keys to values")
     return raw

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from upkeep.errors import ConfigError
 from upkeep.periods import Cadence
 from upkeep.strict import Strict, load
 
@@ -18,6 +19,15 @@ class Work(StrEnum):
     REVIEW = "review"
     REPORT = "report"
     RETRAIN = "retrain"
+
+
+WATCHING = {Work.REVIEW: [Cadence.WEEKLY], Work.REPORT: [Cadence.MONTHLY]}
+SERVED = {
+    1: WATCHING,
+    2: WATCHING | {Work.RETRAIN: [Cadence.MONTHLY, Cadence.QUARTERLY]},
+    3: WATCHING | {Work.RETRAIN: [Cadence.MONTHLY, Cadence.QUARTERLY]},
+}
+"""What the flow of each tier does, and how often prefect.yaml starts that; anything else would never be done."""
 
 
 class Allowance(Strict):
@@ -53,5 +63,15 @@ class Tiers(Strict):
 
 
 def load_tiers(folder: Path) -> Tiers:
-    """Read tiers.yaml. Raises ConfigError."""
-    return load(folder / "tiers.yaml", Tiers)
+    """Read tiers.yaml. Raises ConfigError, also where it promises what no flow does and nothing starts."""
+    path = folder / "tiers.yaml"
+    found = load(path, Tiers)
+    for number, tier in found.tiers.items():
+        if number not in SERVED:
+            raise ConfigError(f"{path}: tiers.{number}: found a tier without a flow, expected one of {sorted(SERVED)}")
+        for work, cadence in tier.schedule.items():
+            started = [one.value for one in SERVED[number].get(work, [])]
+            if cadence not in started:
+                wanted = f"one of {started}" if started else f"no {work}, which flow tier{number} does not do"
+                raise ConfigError(f"{path}: tiers.{number}.schedule.{work}: found {cadence.value!r}, expected {wanted}")
+    return found

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -13,15 +16,22 @@ from urllib.parse import unquote
 from uuid import uuid4
 
 from upkeep.errors import AlreadyExistsError, NotFoundError, StoreError
-from upkeep.store import ASIDE, PROBE, Store, check_key, check_prefix, is_reserved
+from upkeep.store import ASIDE, PROBE, Store, check_key, check_prefix, is_key, is_reserved
 
 if TYPE_CHECKING:
+    from boto3.session import Session
     from mypy_boto3_s3 import S3Client
 
 WANTED = "an absolute folder, file:///folder or s3://bucket/prefix"
 ABSENT = {"NoSuchKey", "404", "NotFound"}
-TAKEN = {"PreconditionFailed", "412", "ConditionalRequestConflict", "409"}
+TAKEN = {"PreconditionFailed", "412"}
+BUSY = {"ConditionalRequestConflict", "OperationAborted", "409"}
+"""Another request for the same key is not done yet: S3 wants to be asked again, and nothing need be there."""
+WAITS = (0.1, 0.2, 0.4, 0.8)
+"""Seconds between one try and the next while it is so."""
 WRITER = "upkeep-writer"
+OPENING = Lock()
+"""boto3's clients may be used from several threads, and made from one session by one at a time."""
 
 
 def open_store(uri: str, *, endpoint: str | None = None) -> Store:
@@ -77,7 +87,7 @@ class FolderStore:
             return self._path(key).is_file()
 
     def keys(self, prefix: str) -> Iterator[str]:
-        top = self.folder / check_prefix(prefix).rpartition("/")[0]
+        top = self.folder / check_prefix(prefix, self.uri).rpartition("/")[0]
         with _disk(self._where(prefix)):
             found = [path.relative_to(self.folder).as_posix() for path in _files(top)]
         yield from sorted(key for key in found if key.startswith(prefix) and not is_reserved(key))
@@ -106,10 +116,14 @@ class FolderStore:
         return found
 
     def _path(self, key: str) -> Path:
-        return self.folder / check_key(key)
+        return self.folder / check_key(key, self.uri)
 
     def _where(self, key: str) -> str:
         return f"{self.uri}/{key}"
+
+
+class _BusyError(StoreError):
+    """Another request for the same key is not done yet."""
 
 
 @dataclass(slots=True)
@@ -139,10 +153,10 @@ class S3Store:
 
     def write(self, key: str, data: bytes) -> None:
         with self._errors(key):
-            self.client.put_object(Bucket=self.bucket, Key=self._object(key), Body=data)
+            self.client.put_object(Bucket=self.bucket, Key=self._name(check_key(key, self.uri)), Body=data)
 
     def create(self, key: str, data: bytes) -> None:
-        check_key(key)
+        check_key(key, self.uri)
         self._require_conditional_writes()
         self._create(key, data)
 
@@ -176,27 +190,38 @@ class S3Store:
         base = f"{self.prefix}/" if self.prefix else ""
         pages = self.client.get_paginator("list_objects_v2")
         with self._errors(prefix):
-            listed = pages.paginate(Bucket=self.bucket, Prefix=base + check_prefix(prefix))
+            listed = pages.paginate(Bucket=self.bucket, Prefix=base + check_prefix(prefix, self.uri))
             found = {entry["Key"].removeprefix(base): entry for page in listed for entry in page.get("Contents", [])}
         # consoles make empty objects whose name ends in a slash to show a folder
-        return {key: found[key] for key in sorted(found) if not key.endswith("/") and not is_reserved(key)}
+        return {key: found[key] for key in sorted(found) if is_key(_without_gaps(key))}
 
     def _create(self, key: str, data: bytes) -> None:
-        name, writer = self._name(key), uuid4().hex
-        try:
-            with self._errors(key):
-                self.client.put_object(
-                    Bucket=self.bucket, Key=name, Body=data, IfNoneMatch="*", Metadata={WRITER: writer}
-                )
-        except AlreadyExistsError:
-            # when an answer is lost botocore asks again, and is then told that our own object is in the way
-            if self._writer(key) != writer:
-                raise
+        writer = uuid4().hex
+        for wait in (*WAITS, None):
+            try:
+                with self._errors(key):
+                    self.client.put_object(
+                        Bucket=self.bucket, Key=self._name(key), Body=data, IfNoneMatch="*", Metadata={WRITER: writer}
+                    )
+                return
+            except (AlreadyExistsError, _BusyError) as exc:
+                there = self._writer(key)
+                if there == writer:
+                    # when an answer is lost botocore asks again, and is then told that our own object is in the way
+                    return
+                if isinstance(exc, AlreadyExistsError):
+                    raise
+                if there is not None:
+                    raise AlreadyExistsError(f"{exc}; it is there already") from exc
+                if wait is None:
+                    raise
+                time.sleep(wait)
 
     def _writer(self, key: str) -> str | None:
+        """Who wrote what is there: empty where it does not say, None where nothing is."""
         try:
             with self._errors(key):
-                return self.client.head_object(Bucket=self.bucket, Key=self._name(key))["Metadata"].get(WRITER)
+                return self.client.head_object(Bucket=self.bucket, Key=self._name(key))["Metadata"].get(WRITER, "")
         except NotFoundError:
             return None
 
@@ -222,7 +247,9 @@ class S3Store:
         return False
 
     def _object(self, key: str) -> str:
-        return self._name(check_key(key))
+        """The name of an object that is there or not; it may be one that only others than us gave."""
+        check_key(_without_gaps(key), self.uri)
+        return self._name(key)
 
     def _name(self, key: str) -> str:
         return f"{self.prefix}/{key}" if self.prefix else key
@@ -241,6 +268,8 @@ class S3Store:
                 raise NotFoundError(f"{where}: no such object") from exc
             if code in TAKEN:
                 raise AlreadyExistsError(f"{where}: is there already and may be written only once") from exc
+            if code in BUSY:
+                raise _BusyError(f"{where}: {exc}") from exc
             raise StoreError(f"{where}: {exc}") from exc
         except RetriesExceededError as exc:
             raise StoreError(f"{where}: {exc}: {exc.last_exception}") from exc
@@ -249,7 +278,6 @@ class S3Store:
 
 
 def _open_s3(uri: str, endpoint: str | None) -> S3Store:
-    from boto3.session import Session
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError
 
@@ -257,13 +285,27 @@ def _open_s3(uri: str, endpoint: str | None) -> S3Store:
     prefix = prefix.strip("/")
     if not bucket:
         raise StoreError(f"store is {uri!r}, expected {WANTED}")
-    check_prefix(prefix)
+    check_prefix(prefix, uri)
     config = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 3})
     try:
-        client = Session().client("s3", endpoint_url=endpoint, config=config)
+        with OPENING:
+            client = _session().client("s3", endpoint_url=endpoint, config=config)
     except (BotoCoreError, ValueError) as exc:
         raise StoreError(f"{uri}: cannot be opened at endpoint {endpoint or 'AWS'}: {exc}") from exc
     return S3Store(client=client, bucket=bucket, prefix=prefix)
+
+
+@lru_cache(maxsize=1)
+def _session() -> Session:
+    """What all S3 stores of a process are opened with: to read what S3 can do takes seconds and 12 MB each time."""
+    from boto3.session import Session
+
+    return Session()
+
+
+def _without_gaps(key: str) -> str:
+    """A key without empty parts within, which only S3 has: inbox//a is another object than inbox/a."""
+    return re.sub("/{2,}", "/", key)
 
 
 def _files(top: Path) -> Iterator[Path]:

@@ -46,6 +46,9 @@ from upkeep.store import address
 TAB = 31
 """Characters that a spreadsheet program takes in the name of a tab."""
 INBOX, SENT = "inbox/", "to-review/"
+ANSWERABLE = timedelta(days=92)
+"""So long answers to a batch are looked for in MLflow. By then a retrain, where the tier has any, has had to decide
+what people left open; to ask about all that was ever left open would take a review longer with every week."""
 WRONG = "answered wrong"
 SURE = {Source.AUDIT, Source.UNSURE, Source.REVIEWER, Source.SEED}
 """Who gave these answers had been asked for them; the others complained or got a request handed over."""
@@ -305,14 +308,20 @@ def _queue(desk: Desk, period: str, questions: Iterable[Question]) -> str | None
 
 
 def _from_queue(desk: Desk, as_of: datetime) -> list[Returned]:
-    """What was answered in MLflow since the last time, of batches with a case that nobody has decided about."""
+    """What was answered in MLflow since the last time, of batches with a case that nobody has decided about.
+
+    Only of those lately sent out, but where retrains wait for people: they wait for the old ones too.
+    """
     if not review_queue.available(tracking_uri()):
         return []
     before = decided_by(desk, desk.local(as_of))
+    waits = desk.client.unreviewed is Unreviewed.WAIT
     found = []
     for batch in _batches(desk):
+        if batch.page is None or not (waits or batch.as_of >= desk.local(as_of) - ANSWERABLE):
+            continue
         rows = records.load_rows(desk.store, f"batches/{batch.period}.jsonl", Question)
-        if batch.page is None or all(decision_on(one, before) for one in rows):
+        if all(decision_on(one, before) for one in rows):
             continue
         questions = {one.id: one for one in rows}
         try:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
 from time import process_time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markdown import markdown
 from pydantic import ValidationError
 
 from upkeep.config import PersonalData, Redaction
 from upkeep.errors import ConfigError
-from upkeep.redaction import LONGEST, PLACEHOLDER, redact, redact_cases, shown
+from upkeep.redaction import LONGEST, PLACEHOLDER, inert, redact, redact_cases, shown
 
 EVERYTHING = (
     "Ada, ada@example.com, +49 30 1234567, card 4111 1111 1111 1111, DE89 3704 0044 0532 0130 00, "
@@ -195,10 +198,35 @@ def test_a_hundred_thousand_short_texts_would_take_less_than_a_minute():
 def test_what_is_shown_is_redacted_on_one_line_and_not_too_long():
     assert shown("mail\n  ada@example.com", Redaction()) == "mail [e-mail]"
     assert len(shown("word " * 100, Redaction())) == LONGEST
-    assert (
-        shown("![x](//a.example/p.png)", Redaction()) == "![x] (//a.example/p.png)"
-    )  # no image in a chat or on a page
     assert shown("Ada: 4711\n4711", Redaction(by="tests.test_redaction:shouting")) == "[NAME]: 4711 4711"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        '<img src="//a.example/p.png"> <a href="https:a.example">Sign in</a>',
+        "<style>body{display:none}</style> <!-- <?php",
+        "![x](//a.example/p.png) [x]<b></b>(//a.example)",
+        "ada@example.com(//a.example/p.png)",
+        "&lt;img src=x&gt; AT&amp;T &#60;b",
+        "<!channel> <@U1> <#C1>",
+        "if a < b & c <3, 5<6 then R&D",
+    ],
+)
+def test_what_is_shown_is_no_markup_and_reads_as_it_was_written(said):
+    line = shown(said, Redaction())
+    page = markdown(f"- “{line}”")
+    assert re.findall("<[^>]*>", page) == ["<ul>", "<li>", "</li>", "</ul>"]
+    assert unescape(page[len("<ul>\n<li>") : -len("</li>\n</ul>")]) == f"“{line}”"
+    assert line.replace(" ", "") == redact(said).replace(" ", "")
+    assert inert(line) == line
+
+
+def test_what_is_shown_moves_no_cursor_and_turns_no_writing():
+    assert shown("\x1b]52;c;cm0=\x07\x1b[2Jhi \u202egnp.exe", Redaction()) == "]52;c;cm0=[2Jhi gnp.exe"
+    assert shown("[x]\x00(//a.example) 4711\x0047 ن\u200c\U0001f468\u200d\U0001f466", Redaction()) == (
+        "[x] (//a.example) [number] ن\u200c\U0001f468\u200d\U0001f466"  # joiners are part of words and pictures
+    )
 
 
 def test_a_clients_own_redactor_takes_the_place_of_ours():

@@ -33,6 +33,11 @@ PLACEHOLDER = re.compile(r"\[[A-Za-z][\w-]*\]|<[A-Za-z]\w*(?::[^<>\s]*)?>")
 """What stands for personal data in a redacted text: ours, or a client's own such as `<email>` or `[PERSON_1]`."""
 
 # `\w` bounds nothing here: kana, hanzi, hangul and `_` are of it, and stand beside a number without a space
+UNSEEN = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Control characters but those between words, and what turns the direction of writing."""
+ACTIVE = re.compile(r"\](?=\()|<(?=[A-Za-z/!?@#])|&(?=#?\w+;)")
+"""What begins a link's address, a tag (or somebody's name in a chat) or an entity."""
+
 LINK = re.compile(  # up to a space or the end of a Chinese or Japanese clause
     r"(?<![0-9A-Za-z])(?:(?:https?|ftps?)://|www\.)[^\s<>\"\u3001\u3002\u300d\uff09\uff0c]*"
     r"[^\s<>\"'.,;:!?)\]}\u3001\u3002\u300d\uff01\uff09\uff0c\uff1f]",
@@ -116,12 +121,19 @@ def redact(text: str, settings: Redaction = EVERY_KIND) -> str:
 
 
 def shown(text: str, settings: Redaction) -> str:
-    """A text, of a conversation the last turn, as others may see it: redacted, on one line, of LONGEST characters.
-
-    Where it is shown as Markdown it is no link and no image.
-    """
-    line = redact(" ".join(turns(text)[-1].said.split()), settings).replace("](", "] (")
+    """A text, of a conversation the last turn, as others may see it: redacted, inert, on one line of LONGEST characters."""
+    said = UNSEEN.sub("", turns(text)[-1].said)
+    line = inert(redact(" ".join(said.split()), settings))
     return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
+
+
+def inert(text: str) -> str:
+    """Other people's words on a page, in a mail or on a terminal: no tag, link, image or entity of theirs is one there.
+
+    A space breaks it, which reads alike as Markdown, as HTML made of that and as plain text. Control characters go, but
+    for tabs and line breaks, and so does what turns the direction of writing. Once more changes nothing.
+    """
+    return ACTIVE.sub(r"\g<0> ", UNSEEN.sub("", text))
 
 
 def redact_cases(texts: Iterable[str], settings: Redaction) -> Redacted:

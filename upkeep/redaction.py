@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from ipaddress import ip_address
@@ -120,8 +120,25 @@ def redact(text: str, settings: Redaction = EVERY_KIND) -> str:
     return redact_cases([text], settings).texts[0]
 
 
+def for_name(text: str, settings: Redaction) -> Redaction:
+    """What is taken out of what may be a label or an id: a number in one word, `FAQ-10023`, is a part of it."""
+    if any(map(str.isspace, text)):
+        return settings
+    return settings.model_copy(
+        update={"kinds": tuple(kind for kind in settings.kinds if kind is not PersonalData.NUMBER)}
+    )
+
+
+def redact_answer(answer: str, settings: Redaction, *, labels: Collection[str]) -> str:
+    """A classifier's right answer as it may be kept: one of the `labels` as it is, other words without personal data.
+
+    Raises ConfigError when the client's own redactor cannot be used.
+    """
+    return answer if answer in labels else redact(answer, for_name(answer, settings))
+
+
 def shown(text: str, settings: Redaction) -> str:
-    """A text, of a conversation the last turn, as others may see it: redacted, inert, on one line of LONGEST characters."""
+    """A text, of a conversation the last turn, as others may see it: redacted, inert, a line of LONGEST characters."""
     said = UNSEEN.sub("", turns(text)[-1].said)
     line = inert(redact(" ".join(said.split()), settings))
     return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"

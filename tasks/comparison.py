@@ -11,6 +11,7 @@ from tasks.progress import on_run_page
 from tasks.retrying import only
 from upkeep.desk import open_desk
 from upkeep.errors import StoreError
+from upkeep.redaction import inert
 from upkeep.stages.comparison import Decision, compare_models
 from upkeep.verdict import DECIDING
 
@@ -22,7 +23,7 @@ def compare(client: str, period: str, as_of: datetime, *, reason: str, label: st
     get_run_logger().info("%s %s: %s: %s", client, period, decision.verdict.value, "; ".join(decision.reasons))
     create_markdown_artifact(
         key=f"decision-{client}",
-        markdown=_summary(client, decision),
+        markdown=inert(_summary(client, decision)),
         description=f"{client} {period}: {decision.verdict.value} v{decision.challenger} against v{decision.champion}",
     )
     return decision

@@ -11,6 +11,7 @@ from prefect.artifacts import create_markdown_artifact
 from tasks.retrying import only
 from upkeep.desk import open_desk
 from upkeep.errors import StoreError
+from upkeep.redaction import inert
 from upkeep.stages.reviewing import (
     Batch,
     Returned,
@@ -31,7 +32,7 @@ def take_back(client: str, as_of: datetime) -> list[Returned]:
     for one in found:
         log.log(WARNING if one.problem or one.rejected else INFO, "%s: %s", client, one)
     if found:
-        lines = [f"# Returned by reviewers of {client}", "", *(f"- {one}" for one in found)]
+        lines = [f"# Returned by reviewers of {client}", "", *(f"- {inert(str(one))}" for one in found)]
         create_markdown_artifact(key=f"returned-{client}", markdown="\n".join(lines), description=f"{client}: returns")
     return found
 

@@ -137,6 +137,8 @@ def test_for_free_text_people_say_right_or_wrong(desk):
     found = back(filled, rows, client)
     assert [one.correct for one in found.outcomes] == [True, False]
     assert found.rejected[0].reason == "right or wrong: found 'perhaps', expected 'right' or 'wrong'"
+    asked_for = back(fill(sheet, {"000": "ask ada@example.org"}, column="right or wrong"), rows, client)
+    assert asked_for.rejected[0].reason == "right or wrong: found 'ask [e-mail]', expected 'right' or 'wrong'"
     alone = back(fill(sheet, {"002": "Better"}), rows, client)
     assert alone.outcomes == ()
     assert alone.rejected[0].reason == "right or wrong: found nothing beside an answer, expected 'right' or 'wrong'"

@@ -204,11 +204,12 @@ def test_of_rows_that_agree_one_counts_and_of_rows_that_do_not_none():
     ]
 
 
-def test_an_id_that_was_not_asked_about_is_rejected():
+@pytest.mark.parametrize(("typed", "told"), [("p-100234", "p-100234"), ("ask ada@example.org", "ask [e-mail]")])
+def test_an_id_that_was_not_asked_about_is_rejected(typed, told):
     asked = [question(1)]
     table = filled(asked, ("accept", ""))
-    table[1][ID] = "p-01"
-    assert judged(table, asked).rejected[0].reason == "id: found 'p-01', expected one of the 1 that were asked about"
+    table[1][ID] = typed
+    assert judged(table, asked).rejected[0].reason == f"id: found {told!r}, expected one of the 1 that were asked about"
 
 
 @pytest.mark.parametrize("said", ["A1", "A1:XFD1048576"])

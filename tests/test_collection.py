@@ -214,6 +214,22 @@ def test_personal_data_in_written_answers_is_counted_apart_from_that_in_requests
     assert collected(log, task=Task.GENERATION, redaction=kept).redacted_answers == 0
 
 
+def test_personal_data_typed_for_a_label_is_not_kept_and_the_case_waits_for_a_person():
+    log = window(
+        [prediction(str(n), f"{n} Where is the parcel that I sent {'abcdef'[n]}?") for n in range(4)],
+        said("0", AUDIT, "ask ada@example.org, 030 1234567"),
+        said("1", AUDIT, "FAQ-10023"),  # a code may be a label to be
+        said("2", ESCALATION, "ask ada@example.org"),
+        said("2", AUDIT, "delivery", after=2 * DAY),
+        said("3", AUDIT, "ask 4711 4711"),
+    )
+    found = collected(log, known=[replace(collected(log).cases[1], id="launch", answer="ask 4711 4711")])
+    assert [one.answer for one in found.cases] == ["ask [e-mail], [number]", "FAQ-10023", "delivery", "ask 4711 4711"]
+    assert [one.doubts for one in found.cases] == [(Doubt.ANSWER,), (), (), ()]
+    assert found.cases[2].conflict == "escalation said 'ask [e-mail]'; audit said 'delivery'"
+    assert found.redacted_answers == 1
+
+
 def test_cases_that_hardly_teach_anything_are_told():
     texts = {"1": "ok", "2": "ada@example.org", "3": "Wo bleibt denn mein Paket, ich warte schon seit Montag darauf"}
     log = window([prediction(n, text) for n, text in texts.items()], *(said(n, AUDIT, "delivery") for n in texts))

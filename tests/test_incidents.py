@@ -14,7 +14,17 @@ from upkeep import records
 from upkeep.adapters.notifier import send, url_from_environment
 from upkeep.desk import Desk, desk_of
 from upkeep.errors import DeliveryError
-from upkeep.incidents import Event, channels, compose, incidents, mark_told, note_incidents, untold
+from upkeep.incidents import (
+    Event,
+    Incident,
+    channels,
+    compose,
+    incidents,
+    mark_told,
+    note_incidents,
+    subject_of,
+    untold,
+)
 from upkeep.monitoring import Review
 from upkeep.redaction import redact
 from upkeep.stages.monitoring import review_week
@@ -102,6 +112,15 @@ def test_examples_are_shown_as_the_client_agreed(tmp_path, monkeypatch):
     serve(desk, 0, wrong=40)
     (incident,) = reviewed(desk, 0)
     assert all(one.startswith("“Where is order 4711") and "ask [e-mail]” was" in one for one in incident.examples)
+
+
+def test_no_words_of_other_people_are_markup_in_an_alert(desk):
+    odd = Change(Kind.NEW_CATEGORY, "6 were '<img src=//a.example>'", "Agree on it.", 6, new="![x](//a.example)")
+    told_before = ("“<b>[x](//a.example)” was answered order_status",)  # recorded by an older version
+    one = Incident(subject_of(odd), "2026-W06", "1", FIRST, odd.text, odd.action, odd, examples=told_before)
+    alert = compose(desk, one, Event.OPENED)
+    assert "- “< b>[x] (//a.example)” was answered order_status" in alert.text
+    assert not re.search(r"<\w|\]\(", alert.title + alert.text)
 
 
 def test_what_was_delivered_is_not_delivered_again(desk):

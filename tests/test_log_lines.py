@@ -133,6 +133,15 @@ def test_an_outcome_that_breaks_the_contract_is_quarantined(store, changed, reas
     assert found.quarantined == [Quarantined(f"{FIRST_OUTCOMES}/desk.jsonl", 1, reason, json.dumps(row))]
 
 
+def test_what_is_cut_in_a_reason_is_redacted_first(store):
+    said = "Ada Byron, ada.byron.lovelace@example.com wants the money back, and now"
+    bad = [PREDICTION | {"metadata": said}, PREDICTION | {"input": {"text": said}}]
+    store.write(f"{FIRST_DAY}/api.jsonl", jsonl(*bad))
+    reasons = [one.reason for one in read(store).quarantined]
+    assert len(reasons) == 2
+    assert not any("lovela" in reason or "example" in reason for reason in reasons)
+
+
 def test_spaces_around_an_answer_and_how_its_letters_are_composed_make_it_no_other(store):
     store.write(f"{FIRST_DAY}/api.jsonl", jsonl(PREDICTION | {"output": " u\u0308ber card\n"}))
     store.write(f"{FIRST_OUTCOMES}/desk.jsonl", jsonl(OUTCOME | {"answer": "\u00fcber card "}))

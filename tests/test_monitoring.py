@@ -123,6 +123,15 @@ def test_only_the_model_in_service_is_judged_and_unknown_answers_are_listed():
     assert (late.unknown_labels, late.labelled) == ({}, Rate(1, 2))
 
 
+def test_personal_data_typed_for_a_label_is_in_no_figure():
+    told = [outcome(0, "ask ada@example.org"), outcome(1, "ask bob@example.org"), outcome(2, "FAQ-10023")]
+    found = figures(window([prediction(n) for n in range(3)], told), CLIENT)
+    assert found.unknown_labels == {"ask [e-mail]": 2, "FAQ-10023": 1}
+    assert {one.answer for one in (*found.named, *found.confusion)} == {"ask [e-mail]", "FAQ-10023"}
+    learned = figures(window([prediction(0, output="ask ada@example.org")], told[:1]), CLIENT)
+    assert learned.unknown_labels == {"ask ada@example.org": 1}  # a model's own answer is a label, whatever is in it
+
+
 def test_a_stray_answer_at_the_end_of_the_week_does_not_decide_for_which_model_it_is_counted():
     rows = [replace(prediction(n), at=START + timedelta(minutes=15 * n)) for n in range(500)]  # from Monday to Saturday
     stray = replace(prediction(500, version="debug"), at=START + timedelta(days=6, hours=23))

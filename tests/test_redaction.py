@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
 from time import process_time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markdown import markdown
 from pydantic import ValidationError
 
 from upkeep.config import PersonalData, Redaction
 from upkeep.errors import ConfigError
-from upkeep.redaction import LONGEST, PLACEHOLDER, redact, redact_cases, shown
+from upkeep.redaction import LONGEST, PLACEHOLDER, inert, redact, redact_cases, shown
 
 EVERYTHING = (
     "Ada, ada@example.com, +49 30 1234567, card 4111 1111 1111 1111, DE89 3704 0044 0532 0130 00, "
@@ -62,6 +65,31 @@ def test_each_kind_becomes_its_placeholder(text, redacted):
     assert redact(text) == redacted
 
 
+@pytest.mark.parametrize(
+    ("text", "redacted"),
+    [
+        ("card 4111 1111 1111 1111exp 12/27, 4111_1111_1111_1111", "card [card]exp 12/27, [card]"),
+        ("カードは4111-1111-1111-1111です", "カードは[card]です"),
+        ("電話は090-1234-5678です", "電話は[number]です"),
+        ("제 번호는 010-1234-5678입니다", "제 번호는 [number]입니다"),
+        ("telefonum 0532 123 45 67dir, _030 123 4567_", "telefonum [number]dir, _[number]_"),
+        ("IPは192.168.8.20です, 192.168.8.20ssa", "IPは[ip]です, [ip]ssa"),
+        ("IPは2001:db8::8a2e:370:7334です", "IPは[ip]です"),
+        ("IBANはDE89 3704 0044 0532 0130 00です", "IBANは[account]です"),
+        ("IBANDE89370400440532013000bitte, IBAN_DE89 3704 0044 0532 0130 00", "IBAN[account]bitte, IBAN_[account]"),
+        ("ada\uff20example.com", "[e-mail]"),
+        ("見てhttps://example.com/ada、届きません", "見て[link]、届きません"),
+    ],
+)
+def test_a_letter_or_an_underscore_beside_it_hides_nothing(text, redacted):
+    assert redact(text) == redacted
+
+
+def test_a_word_beside_a_telephone_number_makes_it_no_other():
+    only = Redaction(country="DE", kinds=(PersonalData.PHONE,))
+    assert redact_cases(["call 030 1234567bitte"], only).texts == ("call [phone]bitte",)
+
+
 @pytest.mark.parametrize("text", ["4111 1111 1111 1112", "DE89 3704 0044 0532 0130 01", "DE89370400440532013001"])
 def test_a_card_or_an_account_with_a_typing_error_is_a_number_and_still_hidden(text):
     assert redact(text) in ("[number]", "DE89 [number]", "DE[number]")
@@ -80,6 +108,11 @@ def test_a_card_or_an_account_with_a_typing_error_is_a_number_and_still_hidden(t
         "std::vector, a::b, ::1, fade:out:now, 127.0.0.1, 0.0.0.0",
         "me @ home, @ada, ethernet@2.5GBps, C++, e.g. this.and that",
         "<email> and [link] and [e-mail] and <phone> and <num>",
+        "128GB, 3 x 20 000mAh, 1920x1080, 12-3456B, ABC12-3456, SKU-4711-X, RTX4090, 24/7support, 100-200mm",
+        "9b2f3c1a-7d4e-4321-8765-1a2b3c4d5e6f and 90e32e82-3945-4353-8cde-ce7b921ebce6 and 5f8d0a1b2c3d4e5f",
+        "2024-05-10\u306b10:22:33\u30011,299\u518619.95EUR 1,299.00EUR 12,345\u5186 2019-2020\u5e74 5.10.2023um",
+        "\u30d0\u30fc\u30b8\u30e7\u30f310.0.0.5 and v10.1.2.3 and 1.0.2.1k and 1.0.2.1rc2 and 91.0.4472.124b",
+        "backup_2024-05-10_10-22-33.log and 2024-05-10T10:22:33+02:00",
     ],
 )
 def test_what_only_looks_like_personal_data_stays(text, country):
@@ -122,7 +155,9 @@ def test_redacting_twice_changes_nothing_and_counts_nothing(text, country):
 
 
 @given(
-    st.text(st.characters(exclude_categories=["Nd"], exclude_characters="@")).filter(lambda text: "www." not in text)
+    st.text(st.characters(exclude_categories=["Nd"], exclude_characters="@\uff20")).filter(
+        lambda text: "www." not in text
+    )
 )
 def test_a_text_without_digits_at_signs_and_links_stays_as_it_is(text):
     assert redact(text.replace("://", " ")) == text.replace("://", " ")
@@ -135,7 +170,17 @@ def test_no_five_digits_in_a_row_are_left_but_of_a_version(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["1" * 50_000, "a@" * 25_000, "1.1." * 12_000, "www." * 12_000, "DE89 " * 10_000, "2001:" * 9_000]
+    "text",
+    [
+        "1" * 50_000,
+        "a@" * 25_000,
+        "1.1." * 12_000,
+        "www." * 12_000,
+        "DE89 " * 10_000,
+        "2001:" * 9_000,
+        "1 " * 25_000 + "a1",
+        "DE89" * 12_000,
+    ],
 )
 def test_a_text_made_to_take_long_does_not(text):
     start = process_time()
@@ -153,10 +198,35 @@ def test_a_hundred_thousand_short_texts_would_take_less_than_a_minute():
 def test_what_is_shown_is_redacted_on_one_line_and_not_too_long():
     assert shown("mail\n  ada@example.com", Redaction()) == "mail [e-mail]"
     assert len(shown("word " * 100, Redaction())) == LONGEST
-    assert (
-        shown("![x](//a.example/p.png)", Redaction()) == "![x] (//a.example/p.png)"
-    )  # no image in a chat or on a page
     assert shown("Ada: 4711\n4711", Redaction(by="tests.test_redaction:shouting")) == "[NAME]: 4711 4711"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        '<img src="//a.example/p.png"> <a href="https:a.example">Sign in</a>',
+        "<style>body{display:none}</style> <!-- <?php",
+        "![x](//a.example/p.png) [x]<b></b>(//a.example)",
+        "ada@example.com(//a.example/p.png)",
+        "&lt;img src=x&gt; AT&amp;T &#60;b",
+        "<!channel> <@U1> <#C1>",
+        "if a < b & c <3, 5<6 then R&D",
+    ],
+)
+def test_what_is_shown_is_no_markup_and_reads_as_it_was_written(said):
+    line = shown(said, Redaction())
+    page = markdown(f"- “{line}”")
+    assert re.findall("<[^>]*>", page) == ["<ul>", "<li>", "</li>", "</ul>"]
+    assert unescape(page[len("<ul>\n<li>") : -len("</li>\n</ul>")]) == f"“{line}”"
+    assert line.replace(" ", "") == redact(said).replace(" ", "")
+    assert inert(line) == line
+
+
+def test_what_is_shown_moves_no_cursor_and_turns_no_writing():
+    assert shown("\x1b]52;c;cm0=\x07\x1b[2Jhi \u202egnp.exe", Redaction()) == "]52;c;cm0=[2Jhi gnp.exe"
+    assert shown("[x]\x00(//a.example) 4711\x0047 ن\u200c\U0001f468\u200d\U0001f466", Redaction()) == (
+        "[x] (//a.example) [number] ن\u200c\U0001f468\u200d\U0001f466"  # joiners are part of words and pictures
+    )
 
 
 def test_a_clients_own_redactor_takes_the_place_of_ours():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -239,12 +240,21 @@ def test_the_page_holds_the_tables_and_the_chart_and_fetches_nothing():
 
 
 def test_nothing_that_a_customer_writes_becomes_a_tag_a_link_or_an_image():
-    asked = "<b>see</b> [my order](javascript:alert(1)) and ![x](//evil.example/p.png)"
+    asked = "<b>see</b> [my order](javascript:alert(1)) and ![x](//evil.example/p.png), R&amp;D"
     odd = EdgeCase("7", asked, "order_status", 0.3, None, (Reason.UNSURE,))
+    figures = replace(
+        FIGURES,
+        confusion=(Confusion("a", asked, 4),),
+        slices={asked: {asked: Slice(90, Rate(80, 90), Rate(60, 90), Rate(60, 62), Rate(20, 90))}},
+        unknown_labels={asked: 3},
+    )
     weeks = (replace(week("2026-W47"), edges=Edges(300, {Reason.UNSURE: 1}, (odd,))),)
-    page = render_html(report(), render_markdown(report(reviews=weeks), CLIENT), b"picture")
-    assert "my order" in page
-    assert not any(tag in page for tag in ("<a ", "<b>", 'src="//'))
+    markdown = render_markdown(report(reviews=weeks, figures=figures), CLIENT)
+    assert markdown.count("my order") == 6  # a label, a key and its heading, a value, a request and an answer
+    assert not re.search(r"<\w|\]\(|&\w+;", markdown)
+    page = render_html(report(), markdown, b"picture")
+    assert page.count("&lt; b&gt;see&lt; /b&gt; [my order] (javascript:alert(1))") == 6
+    assert not any(tag in page for tag in ("<a ", "<b>", 'src="//', "&amp;lt;"))
 
 
 def test_a_chart_is_drawn_for_weeks_with_and_without_data_and_for_none():

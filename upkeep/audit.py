@@ -176,7 +176,7 @@ def _claim(
 
 def _check_verdict(row: Row, judge: Judge, about: Question, client: Client) -> None:
     if row.decision not in ("", RIGHT, WRONG):
-        raise SheetError(f"{VERDICT}: found {row.decision!r}, expected {RIGHT!r} or {WRONG!r}")
+        raise SheetError(f"{VERDICT}: found {judge.shown(row.decision)!r}, expected {RIGHT!r} or {WRONG!r}")
     if client.free_text and not row.decision:  # a better wording alone does not say that the given one was wrong
         raise SheetError(f"{VERDICT}: found nothing beside an answer, expected {RIGHT!r} or {WRONG!r}")
     if not judge.fits_offer(row, about):

@@ -17,10 +17,10 @@ from upkeep.alike import Pair, alike
 from upkeep.cases import Case, Marked, Source, normalise, succession
 from upkeep.closeness import Judge, judge_of
 from upkeep.config import Client, PersonalData
-from upkeep.doubtful import doubts_of
+from upkeep.doubtful import Doubt, doubts_of
 from upkeep.log import LogWindow, Outcome, OutcomeSource, Prediction, facets
 from upkeep.progress import Progress, silent
-from upkeep.redaction import redact_cases
+from upkeep.redaction import redact_answer, redact_cases
 from upkeep.truth import settle
 
 LATE = timedelta(days=31)
@@ -195,6 +195,8 @@ def _day(key: str) -> datetime | None:
 def _told(window: LogWindow, earlier: _Earlier, client: Client) -> tuple[list[_Told], dict[str, str | None]]:
     """What was said that is new, and of which predictions that was taken."""
     judge = judge_of(client.writing)
+    given = (one.output for one in window.predictions if one.output)
+    labels = {*client.labels, client.out_of_scope_label, *earlier.cases.values(), *given}
     told: list[_Told] = []
     took: dict[str, str | None] = {}
     for prediction in window.predictions:
@@ -209,7 +211,7 @@ def _told(window: LogWindow, earlier: _Earlier, client: Client) -> tuple[list[_T
             one = _written(one, client, judge) if client.free_text else one
             if earlier.has(one):
                 continue
-            told.append(one)
+            told.append(one if client.free_text else _typed(one, client, labels))
         took[prediction.id] = _digest(answer)
     return told, took
 
@@ -236,6 +238,17 @@ def _written(one: _Told, client: Client, judge: Judge) -> _Told:
     return _Told(prediction, said, right, answer, personal=answer != wanted)
 
 
+def _typed(one: _Told, client: Client, labels: Collection[str]) -> _Told:
+    """The same of answers that are labels: without personal data where somebody typed something else."""
+
+    def kept(answer: str | None) -> str | None:
+        return None if answer is None else redact_answer(answer, client.redaction, labels=labels)
+
+    answer = redact_answer(one.answer, client.redaction, labels=labels)
+    said = [replace(said, answer=kept(said.answer)) for said in one.said]
+    return one._replace(said=said, answer=answer, personal=answer != one.answer)
+
+
 def earlier_like(texts: Sequence[str], known: Sequence[str], *, progress: Progress = silent) -> dict[int, str]:
     """For each text that is nearly another one, known or earlier among the texts, the most alike of those."""
     best: dict[int, Pair] = {}
@@ -252,6 +265,7 @@ def _case(
     one: _Told, text: str, before: _Known | None, *, client: Client, at: datetime, languages: Collection[str]
 ) -> Case:
     prediction = one.prediction
+    typed = [Doubt.ANSWER] if one.personal and not client.free_text else []
     group = prediction.metadata.get(client.conversation) if client.conversation else None
     return Case(
         id=_id(prediction),
@@ -267,7 +281,7 @@ def _case(
         like=before.root if before else None,
         group=None if group is None else str(group),
         conflict=_conflict(one, before),
-        doubts=doubts_of(text, languages=languages),
+        doubts=(*doubts_of(text, languages=languages), *typed),
         by=facets(prediction.metadata, client.review_by),
         drawn=one.drawn,
         audited=one.drawn,

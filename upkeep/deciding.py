@@ -15,7 +15,7 @@ from upkeep.batch import ANSWER, DECISION, ID, OFFERED, REQUEST, Back, Choice, D
 from upkeep.config import Redaction
 from upkeep.errors import SheetError
 from upkeep.likeness import LOST, Known, damaged, key, merged, mostly_lost
-from upkeep.redaction import shown
+from upkeep.redaction import for_name, shown
 from upkeep.sheet import Rejected, alike, made_by_spreadsheet
 
 CELL_ERRORS = ("#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#N/A")
@@ -110,9 +110,8 @@ class Judge:
         exact = self.asked.get(row.id)
         named = [exact] if exact else self.by_id.get(key(row.id)) or self.by_id.get(merged(row.id)) or []
         if not named:
-            raise SheetError(
-                f"{ID}: found {row.id[:80]!r}, expected one of the {len(self.asked)} that were asked about"
-            )
+            found = shown(row.id, for_name(row.id, self.redaction))
+            raise SheetError(f"{ID}: found {found!r}, expected one of the {len(self.asked)} that were asked about")
         meant = [one for one in named if _is(self.texts, row.request, one.text)]
         if not meant:
             raise SheetError(self._other_request(row, named[0]))

@@ -34,6 +34,7 @@ class Doubt(StrEnum):
     TOO_SHORT = "too short"
     LANGUAGE = "another language"
     PERSONAL = "nothing but personal data"
+    ANSWER = "personal data in its answer"
     PROPOSED = "proposed for a new category"
 
 

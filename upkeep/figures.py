@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, tzinfo
 from enum import StrEnum
 
@@ -12,7 +12,7 @@ from upkeep.config import Client
 from upkeep.log import LogWindow, OutcomeSource
 from upkeep.quality import Calibrated, Confusion, Group, calibration, confusion
 from upkeep.rates import Rate
-from upkeep.redaction import shown
+from upkeep.redaction import redact_answer, shown
 from upkeep.tally import SCALE, Tally, latency_at, tally, time_of
 
 FULL_COVERAGE = 0.9
@@ -114,7 +114,7 @@ def figures_of(counted: Tally, client: Client, *, every_model: bool = False) -> 
     answered automatically and of the others; a slice's likewise. Never from escalations and complaints alone: of the
     automatic answers those are the errors.
     """
-    groups = [Group.of(cell, count, out_of_scope=client.out_of_scope_label) for cell, count in counted.cells.items()]
+    groups = _groups(counted, client)
     newest = counted.newest
     current = [group for group in groups if every_model or group.cell.model_version == newest]
     requests = sum(group.count.requests for group in current)
@@ -154,6 +154,20 @@ def figures_of(counted: Tally, client: Client, *, every_model: bool = False) -> 
         utc_days=_by_day(counted, UTC),
         spoiled_by=next((shown(reason, client.redaction) for reason, _ in reasons.most_common(1)), None),
     )
+
+
+def _groups(counted: Tally, client: Client) -> list[Group]:
+    """Its requests, and of a right answer that is no label and no model's answer nothing personal."""
+    groups = [Group.of(cell, count, out_of_scope=client.out_of_scope_label) for cell, count in counted.cells.items()]
+    labels = {*client.labels, client.out_of_scope_label, *(group.cell.output for group in groups if group.cell.output)}
+    typed = {group.answer for group in groups if group.answer is not None} - labels
+    kept = {answer: redact_answer(answer, client.redaction, labels=labels) for answer in typed}
+    return [
+        replace(group, truth=group.truth._replace(answer=kept[group.truth.answer]))
+        if group.truth and group.truth.answer in kept
+        else group
+        for group in groups
+    ]
 
 
 def _sample(current: Sequence[Group], *, all_may_count: bool = True) -> tuple[Basis, list[Group]]:

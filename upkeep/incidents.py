@@ -21,7 +21,7 @@ from upkeep.log import Prediction
 from upkeep.monitoring import Metric, Review, Status, as_known
 from upkeep.periods import week
 from upkeep.probation import SUBJECT
-from upkeep.redaction import shown
+from upkeep.redaction import inert, shown
 from upkeep.release import Action
 from upkeep.slug import slug
 from upkeep.stages.monitoring import HISTORY, NoWayBack, reviews
@@ -174,7 +174,7 @@ def compose(desk: Desk, incident: Incident, event: Event) -> Alert:
         retrain = alarm or (incident.change and incident.change.kind in CURED_BY_A_RETRAIN)
         included = f" {_included(desk, incident.opened)}" if retrain else ""
         lines += ["", f"{incident.action}{included}"]
-    return Alert(desk.client.client, incident.key, event, title, "\n".join(lines) + "\n")
+    return Alert(desk.client.client, incident.key, event, inert(title), inert("\n".join(lines)) + "\n")
 
 
 def _troubles(found: Review, stuck: NoWayBack | None) -> list[Incident]:

@@ -33,6 +33,7 @@ from upkeep.log import (
     as_utc,
     bare,
 )
+from upkeep.redaction import redact
 from upkeep.turns import messages, request_of
 
 RAW_LIMIT = 500
@@ -340,7 +341,14 @@ def _rejected(name: str, value: object, wanted: str) -> RejectedError:
     return RejectedError(f"{name}: found {_SHORT.repr(value)}, expected {wanted}")
 
 
-_SHORT = reprlib.Repr()
+class _Short(reprlib.Repr):
+    """What is cut is redacted first: half an address is one that nobody would find any more."""
+
+    def repr_str(self, x: str, level: int) -> str:
+        return super().repr_str(x if len(x) <= self.maxstring else redact(x[: 4 * RAW_LIMIT]), level)
+
+
+_SHORT = _Short()
 _SHORT.maxstring = _SHORT.maxother = 60
 
 

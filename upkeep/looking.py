@@ -21,6 +21,7 @@ from upkeep.errors import NotFoundError
 from upkeep.inputs import Inputs, look, vocabulary
 from upkeep.log import Outcome, Prediction, lot
 from upkeep.periods import Cadence, Window, period
+from upkeep.redaction import redact_answer
 from upkeep.tally import opinions
 from upkeep.themes import LEAST, MOST, Theme, Trouble, find_themes, follow
 from upkeep.truth import Truth, settle
@@ -216,5 +217,9 @@ def _trouble(client: Client, week: str, one: Prediction, said: Sequence[Outcome]
     wrong = truth is not None and not truth.right
     if not wrong and one.automatic:
         return None
-    given = None if client.free_text else one.output
-    return Trouble(week, one.input, wrong, given, truth.answer if truth and not client.free_text else None)
+    if client.free_text:
+        return Trouble(week, one.input, wrong, None, None)
+    labels = {*client.labels, client.out_of_scope_label, one.output or ""}
+    answer = truth.answer if truth else None
+    right = None if answer is None else redact_answer(answer, client.redaction, labels=labels)
+    return Trouble(week, one.input, wrong, one.output, right)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from ipaddress import ip_address
 from typing import TypeAlias
 
@@ -26,22 +27,42 @@ PRIVATE = (0xE000, 0xF900)
 LEAST_PHONE = 7
 """Fewer digits make no telephone number that can be told from another number."""
 LEAST_SPACED = 7
-"""Fewer digits with a space or a slash between them are two numbers side by side: 'Windows 10 1909', '125/126'."""
+"""Fewer digits with a space or a slash between them are two numbers side by side: 'Windows 10 1909', '125/126'; beside
+a letter they are a code or a measure: '12-3456B', '20 000mAh'."""
 PLACEHOLDER = re.compile(r"\[[A-Za-z][\w-]*\]|<[A-Za-z]\w*(?::[^<>\s]*)?>")
 """What stands for personal data in a redacted text: ours, or a client's own such as `<email>` or `[PERSON_1]`."""
 
-LINK = re.compile(r"\b(?:(?:https?|ftps?)://|www\.)[^\s<>\"]*[^\s<>\"'.,;:!?)\]}]", re.IGNORECASE)
-E_MAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]+@[\w-]+(?:\.[\w-]+)*\.[^\W\d_][\w-]*")
-IPV4 = re.compile(r"(?<!version )(?<!version: )(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?!\w|\.\d)", re.IGNORECASE)
-IPV6 = re.compile(  # of a host on a network: 2000::/3, fc00::/7 or fe80::/10, so that `a::b` is none
-    r"(?<![\w:.])(?:[23][0-9a-f]{3}|f[cd][0-9a-f]{2}|fe[89ab][0-9a-f])(?::[0-9a-f]{0,4}){2,7}(?![\w:])", re.IGNORECASE
+# `\w` bounds nothing here: kana, hanzi, hangul and `_` are of it, and stand beside a number without a space
+UNSEEN = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Control characters but those between words, and what turns the direction of writing."""
+ACTIVE = re.compile(r"\](?=\()|<(?=[A-Za-z/!?@#])|&(?=#?\w+;)")
+"""What begins a link's address, a tag (or somebody's name in a chat) or an entity."""
+
+LINK = re.compile(  # up to a space or the end of a Chinese or Japanese clause
+    r"(?<![0-9A-Za-z])(?:(?:https?|ftps?)://|www\.)[^\s<>\"\u3001\u3002\u300d\uff09\uff0c]*"
+    r"[^\s<>\"'.,;:!?)\]}\u3001\u3002\u300d\uff01\uff09\uff0c\uff1f]",
+    re.IGNORECASE,
 )
-IBAN = re.compile(  # ISO 13616; looks ahead, so that one may start in what looked like the end of another
-    r"\b(?=([A-Z]{2}[0-9]{2}(?:[ -]?[A-Z0-9]{4}){2,7}(?:[ -]?[A-Z0-9]{1,3})?\b))", re.IGNORECASE
+E_MAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]+[@\uff20][\w-]+(?:[.\uff0e][\w-]+)*[.\uff0e][^\W\d_][\w-]*")
+NO_VERSION = "".join(  # such as `version 10.0.0.5`, also in Japanese, Chinese and Korean
+    f"(?<!{word}{gap})"
+    for word in ("version", "\u30d0\u30fc\u30b8\u30e7\u30f3", "\u7248\u672c", "\ubc84\uc804")
+    for gap in ("", " ", ": ")
+)
+IPV4 = re.compile(  # 1.0.2.1k and 1.0.2.1rc2 are versions
+    rf"{NO_VERSION}(?<![\dA-Za-z.])(?:\d{{1,3}}\.){{3}}\d{{1,3}}(?!\d|\.\d|[A-Za-z](?![A-Za-z])|[A-Za-z]+\d)",
+    re.IGNORECASE,
+)
+IPV6 = re.compile(  # of a host on a network: 2000::/3, fc00::/7 or fe80::/10, so that `a::b` is none
+    r"(?<![0-9a-z:.])(?:[23][0-9a-f]{3}|f[cd][0-9a-f]{2}|fe[89ab][0-9a-f])(?::[0-9a-f]{0,4}){2,7}(?![0-9a-z:])",
+    re.IGNORECASE,
+)
+IBAN = re.compile(  # ISO 13616; looks ahead, so that one may start in what looked like another
+    r"(?=([A-Z]{2}[0-9]{2}(?:[ _-]?[A-Z0-9]){11,30}))", re.IGNORECASE | re.ASCII
 )
 CARD = re.compile(  # ISO/IEC 7812: those for payment start with 2 to 6; shorter ones with 3
-    r"(?<![\w+])(?:3[0-9]{13,14}|[2-6][0-9]{15}|[56][0-9]{16,18}"
-    r"|[2-6][0-9]{3}(?P<gap>[ -])[0-9]{4}(?P=gap)[0-9]{4}(?P=gap)[0-9]{4}|3[0-9]{3}[ -][0-9]{6}[ -][0-9]{4,5})(?!\w)"
+    r"(?<![\d+])(?:3[0-9]{13,14}|[2-6][0-9]{15}|[56][0-9]{16,18}"
+    r"|[2-6][0-9]{3}(?P<gap>[ _-])[0-9]{4}(?P=gap)[0-9]{4}(?P=gap)[0-9]{4}|3[0-9]{3}[ _-][0-9]{6}[ _-][0-9]{4,5})(?!\d)"
 )
 ABROAD = re.compile(r"[+\uff0b][^\S\n]?\(?\d")
 
@@ -57,18 +78,24 @@ VERSION = r"""(?:
     | [1-9]\d?(?:\.\d{1,2}){2}
 )"""
 AMOUNT = r"(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d{1,3}(?:\.\d{3})+,\d\d|\d{1,3}\.\d{3}|\d{1,4}[.,]\d{1,2})"
-BEFORE, AFTER = r"(?<![\w+])(?<!\d[.,:/-])", r"(?!\w|[.,:/-]\d)"
+BEFORE, AFTER = r"(?<![\d+])(?<!\d[.,:/-])", r"(?!\d|[.,:/-]\d)"
 STAYS = rf"{BEFORE}(?:{DATE}(?:[T ]{TIME}Z?)?|{TIME}|{VERSION}|{AMOUNT}){AFTER}"
 YEAR = rf"{BEFORE}(?:19|20)\d\d(?:[-/\u2013](?:(?:19|20)\d)?\d\d?)?{AFTER}"
 NO_PHONE = re.compile(STAYS, re.VERBOSE)
 JOIN = r"(?:[^\S\n]|[()./\u2010-\u2013-]){0,2}"
 NUMBER = re.compile(
     rf"""(?P<stays>{STAYS}|{YEAR})
-    | (?<!\w)(?:\+|\((?=\d{{1,5}}\){JOIN}\d))?\d(?:{JOIN}(?!{STAYS})\d){{4,}}+(?!\w)
+    | (?<![\dA-Za-z])(?:\+|\((?=\d{{1,5}}\){JOIN}\d))?\d(?:{JOIN}(?!{STAYS})\d){{4,}}+
     | \d{{5,}}""",
     re.VERBOSE,
 )
 RUN = re.compile(r"\d{5,}")
+HEX = r"[A-Fa-f](?:[A-Fa-f-]{0,15}\d|[A-Fa-f]{0,2}-[A-Fa-f\[])"
+"""After digits: they are of a UUID, a part of which may be redacted, or of a code like it, and no telephone number."""
+GLUED = re.compile(rf"(?<=\d)(?!{HEX}|e?x)[A-Za-z]+(?!\d)")
+"""A word without a space after a number, which is not how an extension begins: `030 1234567bitte`."""
+CODE = re.compile(HEX)
+TOUCHED = re.compile(r"[A-Za-z_]")
 
 Span: TypeAlias = tuple[int, int]
 
@@ -93,13 +120,37 @@ def redact(text: str, settings: Redaction = EVERY_KIND) -> str:
     return redact_cases([text], settings).texts[0]
 
 
-def shown(text: str, settings: Redaction) -> str:
-    """A text, of a conversation the last turn, as others may see it: redacted, on one line, of LONGEST characters.
+def for_name(text: str, settings: Redaction) -> Redaction:
+    """What is taken out of what may be a label or an id: a number in one word, `FAQ-10023`, is a part of it."""
+    if any(map(str.isspace, text)):
+        return settings
+    return settings.model_copy(
+        update={"kinds": tuple(kind for kind in settings.kinds if kind is not PersonalData.NUMBER)}
+    )
 
-    Where it is shown as Markdown it is no link and no image.
+
+def redact_answer(answer: str, settings: Redaction, *, labels: Collection[str]) -> str:
+    """A classifier's right answer as it may be kept: one of the `labels` as it is, other words without personal data.
+
+    Raises ConfigError when the client's own redactor cannot be used.
     """
-    line = redact(" ".join(turns(text)[-1].said.split()), settings).replace("](", "] (")
+    return answer if answer in labels else redact(answer, for_name(answer, settings))
+
+
+def shown(text: str, settings: Redaction) -> str:
+    """A text, of a conversation the last turn, as others may see it: redacted, inert, a line of LONGEST characters."""
+    said = UNSEEN.sub("", turns(text)[-1].said)
+    line = inert(redact(" ".join(said.split()), settings))
     return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
+
+
+def inert(text: str) -> str:
+    """Other people's words on a page, in a mail or on a terminal: no tag, link, image or entity of theirs is one there.
+
+    A space breaks it, which reads alike as Markdown, as HTML made of that and as plain text. Control characters go, but
+    for tabs and line breaks, and so does what turns the direction of writing. Once more changes nothing.
+    """
+    return ACTIVE.sub(r"\g<0> ", UNSEEN.sub("", text))
 
 
 def redact_cases(texts: Iterable[str], settings: Redaction) -> Redacted:
@@ -154,7 +205,7 @@ def _links(text: str, _country: str | None) -> Iterator[Span]:
 
 
 def _e_mails(text: str, _country: str | None) -> Iterator[Span]:
-    if "@" in text:
+    if "@" in text or "\uff20" in text:
         yield from (match.span() for match in E_MAIL.finditer(text))
 
 
@@ -177,19 +228,32 @@ def _is_address(candidate: str) -> bool:
 def _accounts(text: str, _country: str | None) -> Iterator[Span]:
     from stdnum import iban
 
+    end = 0
     for match in IBAN.finditer(text):
-        parts = re.split("([ -])", match[1])
-        # words after an account look like more of it: 'AT61 1904 3002 3457 3201 now'
-        candidates = ("".join(parts[:count]) for count in range(len(parts), 0, -2))
-        valid = next((one for one in candidates if iban.is_valid(one, check_country=False)), None)
-        if valid is not None:
-            yield match.start(), match.start() + len(valid)
+        signs = [at for at, sign in enumerate(match[1]) if sign.isalnum()]
+        length = _iban_length(match[1][:2].upper())
+        # words or digits after an account look like more of it: 'AT61 1904 3002 3457 3201 now'
+        if match.start() >= end and length and length <= len(signs):
+            found = match[1][: signs[length - 1] + 1]
+            after = match.start() + len(found)
+            if not text[after : after + 1].isdigit() and iban.is_valid(found.replace("_", ""), check_country=False):
+                end = after
+                yield match.start(), end
+
+
+@cache
+def _iban_length(country: str) -> int | None:
+    """How many letters and digits an account of a country has, None where nothing is known of such a country."""
+    from stdnum import numdb
+
+    structure = numdb.get("iban").info(country)[0][1].get("bban")
+    return 4 + sum(map(int, re.findall(r"\d+", structure))) if structure else None
 
 
 def _cards(text: str, _country: str | None) -> Iterator[Span]:
     from stdnum import luhn
 
-    return (match.span() for match in CARD.finditer(text) if luhn.is_valid(re.sub("[ -]", "", match.group())))
+    return (match.span() for match in CARD.finditer(text) if luhn.is_valid(re.sub("[ _-]", "", match.group())))
 
 
 def _phones(text: str, country: str | None) -> Iterator[Span]:
@@ -199,20 +263,25 @@ def _phones(text: str, country: str | None) -> Iterator[Span]:
     from phonenumbers import PhoneNumberMatcher
 
     # a version or a date beside a number would be taken for a part of it
-    masked = NO_PHONE.sub(lambda match: "|" * len(match.group()), text)
+    masked = GLUED.sub(_mask, NO_PHONE.sub(_mask, text))
     yield from ((match.start, match.end) for match in PhoneNumberMatcher(masked, country))
+
+
+def _mask(match: re.Match[str]) -> str:
+    return "|" * len(match.group())
 
 
 def _numbers(text: str, _country: str | None) -> Iterator[Span]:
     for match in NUMBER.finditer(text):
-        found = match.group()
         if match["stays"] is not None:
             continue
-        apart = "/" in found or any(map(str.isspace, found))
-        if apart and sum(map(str.isdigit, found)) < LEAST_SPACED:
-            yield from (run.span() for run in RUN.finditer(text, *match.span()))
+        found, (start, end) = match.group(), match.span()
+        beside = text[max(start - 1, 0) : start] + text[end : end + 1]
+        loose = "/" in found or any(map(str.isspace, found)) or TOUCHED.search(beside)
+        if CODE.match(text, end) or (loose and sum(map(str.isdigit, found)) < LEAST_SPACED):
+            yield from (run.span() for run in RUN.finditer(text, start, end))
         else:
-            yield match.span()
+            yield start, end
 
 
 FINDERS: dict[PersonalData, tuple[str, Callable[[str, str | None], Iterator[Span]]]] = {

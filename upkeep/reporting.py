@@ -24,6 +24,7 @@ from upkeep.monitoring import Finding, Review, as_known
 from upkeep.periods import Cadence, Window, last_full, period, week
 from upkeep.quality import LabelQuality, by_label
 from upkeep.rates import Rate
+from upkeep.redaction import inert
 from upkeep.release import Action, Entry
 from upkeep.stages.approval import not_in_service
 from upkeep.stages.comparison import Decision, decisions
@@ -198,7 +199,8 @@ def render_markdown(report: Report, client: Client) -> str:
     environment.globals["only_an_estimate"] = ONLY_AN_ESTIMATE
     agreed = {metric: limit for metric, limit in client.thresholds.model_dump().items() if limit is not None}
     health = in_words(report.reviews, report.figures, agreed)
-    return environment.get_template("report.md.j2").render(report=report, client=client, agreed=agreed, health=health)
+    page = environment.get_template("report.md.j2").render(report=report, client=client, agreed=agreed, health=health)
+    return inert(page)  # labels, values, answers and reasons in it are other people's text
 
 
 def render_html(report: Report, markdown: str, chart: bytes) -> str:
@@ -209,7 +211,7 @@ def render_html(report: Report, markdown: str, chart: bytes) -> str:
     from markdown import markdown as to_html
 
     page = Environment(loader=PackageLoader("upkeep", "templates"), autoescape=True).get_template("report.html.j2")
-    # answers and reasons in it are other people's text: no tag, link or image of theirs may become ours
+    # nothing in it is a tag of ours either, and a report written before may have one of other people's
     plain = markdown.replace("&", "&amp;").replace("<", "&lt;").replace("](", "] (")
     body = to_html(plain, extensions=["tables"])
     return page.render(title=f"{report.name}, {report.month}", body=body, chart=b64encode(chart).decode())

@@ -12,6 +12,7 @@ from upkeep.generated import described
 from upkeep.incidents import open_incidents
 from upkeep.looking import Tracked
 from upkeep.monitoring import Review
+from upkeep.redaction import inert
 from upkeep.release import Entry
 from upkeep.reporting import SHOWN_THEMES
 from upkeep.rules import Found
@@ -33,7 +34,7 @@ class Noted(NamedTuple):
 
 def summary(desk: Desk, noted: Noted) -> list[str]:
     """All that a review found, proposes and asks for, as the lines of a Markdown list."""
-    return [*_found(noted), *_rules(noted), *_odd(desk, noted), *_to_do(desk, noted)]
+    return [inert(line) for line in (*_found(noted), *_rules(noted), *_odd(desk, noted), *_to_do(desk, noted))]
 
 
 def _found(noted: Noted) -> Iterator[str]:

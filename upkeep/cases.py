@@ -48,7 +48,7 @@ class Case:
     `doubts` why it hardly teaches anything, `suspect` how little its answer is believed (a share), where it is likely a
     mistake. `by` has what the client's `review_by` named in the metadata of the first request that said it. Where
     `drawn`, chance chose a request that said it for an audit, whatever the model had answered; where `audited`, the
-    first one of all, so that nothing can have been taught it before.
+    first one of all, so that no model was taught it, and its answer was an agreed label: one of which there are others.
     """
 
     id: str

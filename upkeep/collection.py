@@ -284,7 +284,7 @@ def _case(
         doubts=(*doubts_of(text, languages=languages), *typed),
         by=facets(prediction.metadata, client.review_by),
         drawn=one.drawn,
-        audited=one.drawn,
+        audited=one.drawn and (client.free_text or one.answer in client.labels),
     )
 
 

@@ -9,6 +9,7 @@ runs, the questions are a review queue there too.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -38,7 +39,7 @@ from upkeep.desk import Desk
 from upkeep.errors import NotFoundError, SheetError, StoreError
 from upkeep.history import decision_on
 from upkeep.redaction import redact_cases
-from upkeep.sheet import Rejected
+from upkeep.sheet import Rejected, clean
 from upkeep.stages.contract import undecided
 from upkeep.stages.snapshot import decided_by, snapshots, stamp
 from upkeep.store import address
@@ -46,6 +47,8 @@ from upkeep.store import address
 TAB = 31
 """Characters that a spreadsheet program takes in the name of a tab."""
 INBOX, SENT = "inbox/", "to-review/"
+NAMED = 40
+"""Characters of a returned file's name that stand in the name of its copy."""
 WRONG = "answered wrong"
 SURE = {Source.AUDIT, Source.UNSURE, Source.REVIEWER, Source.SEED}
 """Who gave these answers had been asked for them; the others complained or got a request handed over."""
@@ -139,7 +142,7 @@ def return_file(desk: Desk, data: bytes, *, name: str, by: str, at: datetime) ->
     Rows that cannot be used come back with the reason, and the others count. A file of which a run that was killed took
     in the decisions came back then. Raises SheetError where it is neither.
     """
-    digest = hashlib.sha256(data).hexdigest()[:12]
+    name, by, digest = clean(name), clean(by), _digest(data)
     known = [one for one in desk.store.keys("returned/") if one.endswith(f"{digest}.json")]
     if known:
         return records.load(desk.store, known[0], Returned)
@@ -180,14 +183,15 @@ def take_returns(desk: Desk, as_of: datetime) -> list[Returned]:
     given = as_of - timedelta(microseconds=1)
     found: list[Returned] = []
     for key in list(desk.store.keys(INBOX)):
-        name = key.removeprefix(INBOX)
-        data = desk.store.read(key)
+        name = clean(key.removeprefix(INBOX))  # a folder takes names that no text can hold
         try:
+            data = _read(desk, key)
             found.append(return_file(desk, data, name=name, by=f"{INBOX}{name}", at=given))
         except SheetError as exc:
-            found.append(Returned(name, desk.local(as_of), problem=str(exc)))
+            found.append(Returned(name, desk.local(as_of), problem=clean(str(exc))))
             continue
-        desk.store.write(f"returned/{stamp(as_of)}-{name}", data)
+        copy = re.sub(r"[^\w.-]", "_", name)[-NAMED:]
+        desk.store.write(f"returned/{stamp(as_of)}-{_digest(data)}-{copy}", data)
         with suppress(NotFoundError):  # somebody took it away
             if desk.store.read(key) == data:
                 desk.store.delete(key)
@@ -195,6 +199,17 @@ def take_returns(desk: Desk, as_of: datetime) -> list[Returned]:
         return [*found, *_from_queue(desk, as_of)]
     except StoreError as exc:
         return [*found, Returned("MLflow", desk.local(as_of), problem=str(exc))]
+
+
+def _read(desk: Desk, key: str) -> bytes:
+    try:
+        return desk.store.read(key)
+    except StoreError as exc:
+        raise SheetError(f"cannot be read: {exc}") from exc
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:12]
 
 
 def _sent(desk: Desk) -> Iterator[datetime]:

@@ -250,6 +250,16 @@ def test_a_retrain_waits_for_people_until_every_case_is_decided(desk):
     assert wait_for_review(desk, "2026-05", TUESDAY, "scheduled") is None
 
 
+def test_a_retrain_does_not_wait_for_a_case_that_was_erased(desk):
+    offer_cases(desk, PERIOD, MONDAY)
+    wait_for_review(desk, "2026-05", MONDAY, "scheduled")
+    return_file(desk, filled(desk, n2=("accept", ""), n6=("reject", "")), name="mine.csv", by="ada", at=TUESDAY)
+    questions = desk.store.read(f"batches/{PERIOD}.jsonl").splitlines(keepends=True)
+    desk.store.write(f"batches/{PERIOD}.jsonl", b"".join(line for line in questions if b'"id":"1"' not in line))
+    assert set(asked(desk)) == {"2", "6"}
+    assert no_longer_waiting(desk, TUESDAY).reason == "scheduled"
+
+
 def test_a_retrain_that_waited_and_was_killed_is_one_until_it_has_its_decision_and_goes_on_as_it_was_booked(desk):
     offer_cases(desk, PERIOD, MONDAY)
     assert wait_for_review(desk, "2026-05", MONDAY, "scheduled")

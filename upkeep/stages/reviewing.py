@@ -270,7 +270,8 @@ def _undecided(desk: Desk, waiting: Waiting, as_of: datetime) -> set[str]:
     if desk.client.unreviewed is not Unreviewed.WAIT:
         return set()
     questions, decided = asked(desk), decided_by(desk, desk.local(as_of))
-    return {one for one in waiting.cases if decision_on(questions[one], decided) is None}
+    there = (one for one in waiting.cases if one in questions)  # a person may have been erased
+    return {one for one in there if decision_on(questions[one], decided) is None}
 
 
 def _keep(desk: Desk, back: Back, key: str, *, name: str, at: datetime) -> Returned:

@@ -266,6 +266,18 @@ def test_a_file_that_is_no_sheet_of_ours_is_refused_and_nothing_is_written(desk)
     assert sorted(desk.store.keys("")) == before
 
 
+def test_a_sheet_that_is_out_counts_but_for_the_person_who_was_erased_from_the_log_and_the_store(desk):
+    rows = [prediction(number, f"Where is order {number}?") for number in range(3)]
+    key = f"log/predictions/{FIRST:%Y-%m-%d}/test.jsonl"
+    write_predictions(desk.store, rows, name="test")
+    sheet = desk.store.read(sheet_key(draw_audit(desk, FIRST + timedelta(weeks=1)).week))
+    lines = desk.store.read(key).splitlines(keepends=True)
+    desk.store.write(key, b"".join(line for line in lines if b"order 1?" not in line))
+    desk.store.delete(sheet_key("2026-W06"))
+    found = return_audit(desk, fill(sheet, dict.fromkeys(("000", "001", "002"), "order_status")), at=NOW)
+    assert (found.answered, len(found.rejected)) == (2, 1)
+
+
 def test_a_week_without_requests_asks_nobody(desk):
     serve(desk, 0, wrong=0)
     assert draw_audit(desk, FIRST + timedelta(weeks=2)).asked == {}

@@ -7,7 +7,7 @@ from io import BytesIO
 from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
-from openpyxl import load_workbook
+from openpyxl import Workbook, load_workbook
 
 from tests.returned_batch import (
     ANSWER,
@@ -276,6 +276,21 @@ def test_a_text_longer_than_a_cell_is_cut_and_known_again():
         assert len(judged(xlsx_bytes(data), asked).decided) == 2
         assert len(judged(data, asked).decided) == 2
     assert len(judged(exported(asked, {"p-001": [("ada", "accept", "")]}), asked).decided) == 1
+
+
+def test_a_workbook_that_would_take_minutes_to_read_is_refused():
+    wide = Workbook()
+    for row in range(1, 32):
+        wide.active.cell(row, 16_384, "x")  # 31 rows of 16,384 cells
+    written = BytesIO()
+    wide.save(written)
+    with pytest.raises(SheetError, match="of more than 500,000 cells, expected that many at most"):
+        read_back(written.getvalue())
+    bomb = BytesIO(write_xlsx([question(1)], labels=LABELS))
+    with ZipFile(bomb, "a", ZIP_DEFLATED) as archive:
+        archive.writestr("xl/media/image1.png", bytes(64 << 20))
+    with pytest.raises(SheetError, match=r"of 67,\d{3},\d{3} bytes unpacked, expected 67,108,864 at most"):
+        read_back(bomb.getvalue())
 
 
 @pytest.mark.parametrize(

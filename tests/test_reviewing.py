@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from io import StringIO
+from pathlib import Path
 
 import pytest
 
@@ -124,6 +126,40 @@ def test_a_file_that_is_dropped_into_the_inbox_is_taken_in_and_one_that_is_none_
     assert [one.name for one in take_returns(desk, TUESDAY)] == ["holiday.jpg"]
 
 
+@pytest.mark.parametrize(
+    ("name", "called", "copied"),
+    [
+        (b"Pr\xfcfung.csv", "Pr fung.csv", "Pr_fung.csv"),
+        (b"a" * 251 + b".csv", "a" * 251 + ".csv", "a" * 36 + ".csv"),
+        ("Prüfung 1/b.csv".encode(), "Prüfung 1/b.csv", "Prüfung_1_b.csv"),
+    ],
+    ids=["Latin-1", "long", "in a folder"],
+)
+def test_a_file_in_the_inbox_counts_whatever_its_name_is(desk, name, called, copied):
+    offer_cases(desk, PERIOD, MONDAY)
+    path = Path(desk.store.uri, "inbox", os.fsdecode(name))
+    path.parent.mkdir(parents=True)
+    path.write_bytes(filled(desk, n1=("accept", "")))
+    (found,) = take_returns(desk, TUESDAY)
+    assert (found.name, found.decided, found.problem) == (called, 1, None)
+    assert decided_by(desk, TUESDAY)["1"].by == f"inbox/{called}"
+    assert [key for key in desk.store.keys("returned/") if key.endswith(f"-{copied}")]
+    assert take_returns(desk, TUESDAY) == []
+
+
+def test_a_file_in_the_inbox_that_cannot_be_read_is_told_and_holds_up_no_other(desk):
+    offer_cases(desk, PERIOD, MONDAY)
+    desk.store.write("inbox/b.csv", filled(desk, n1=("accept", "")))
+    inbox = Path(desk.store.uri, "inbox")
+    for link, target in ((b"a\xfc", b"a\xfc"), (b"c", b"gone.csv")):
+        (inbox / os.fsdecode(link)).symlink_to(os.fsdecode(target))
+    first, second, third = take_returns(desk, TUESDAY)
+    assert (first.name, second.decided, third.name) == ("a ", 1, "c")
+    assert "Too many levels of symbolic links" in first.problem
+    assert first.problem.isprintable()
+    assert third.problem.startswith("cannot be read: ")
+
+
 @dataclass(frozen=True)
 class SavedAgain(FolderStore):
     """A store in which a reviewer saves a file once more, or takes it away, while the first one is taken in."""
@@ -213,6 +249,16 @@ def test_a_retrain_waits_for_people_until_every_case_is_decided(desk):
     return_file(desk, data, name="mine.csv", by="ada", at=TUESDAY)
     assert no_longer_waiting(desk, TUESDAY).reason == "scheduled"
     assert wait_for_review(desk, "2026-05", TUESDAY, "scheduled") is None
+
+
+def test_a_retrain_does_not_wait_for_a_case_that_was_erased(desk):
+    offer_cases(desk, PERIOD, MONDAY)
+    wait_for_review(desk, "2026-05", MONDAY, "scheduled")
+    return_file(desk, filled(desk, n2=("accept", ""), n6=("reject", "")), name="mine.csv", by="ada", at=TUESDAY)
+    questions = desk.store.read(f"batches/{PERIOD}.jsonl").splitlines(keepends=True)
+    desk.store.write(f"batches/{PERIOD}.jsonl", b"".join(line for line in questions if b'"id":"1"' not in line))
+    assert set(asked(desk)) == {"2", "6"}
+    assert no_longer_waiting(desk, TUESDAY).reason == "scheduled"
 
 
 def test_a_retrain_that_waited_and_was_killed_is_one_until_it_has_its_decision_and_goes_on_as_it_was_booked(desk):

@@ -517,6 +517,14 @@ def test_a_failed_write_leaves_the_old_bytes_and_nothing_else(tmp_path):
     assert store.read("folder/file") == b"old"
 
 
+def test_a_link_to_a_folder_that_it_lies_in_leads_to_no_file_a_second_time(tmp_path):
+    store = open_store(str(tmp_path))
+    store.write("inbox/a/ada.csv", b"1")
+    (tmp_path / "inbox/a/loop").symlink_to(tmp_path / "inbox")
+    (tmp_path / "inbox/again").symlink_to(tmp_path / "inbox/a")
+    assert list(store.keys("inbox/")) == ["inbox/a/ada.csv", "inbox/again/ada.csv"]
+
+
 def test_a_linked_folder_is_listed_as_it_is_read(tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "a.jsonl").write_bytes(b"1")

@@ -538,6 +538,19 @@ def test_the_shortest_texts_in_a_parquet_file_mean_what_they_mean_to_python(stor
     assert counted(store) == row_by_row(store)
 
 
+@pytest.mark.parametrize("name", ["part-[1]", "part-?", "*", "[!x]art-1"])
+def test_a_name_that_could_stand_for_several_files_stands_for_one(tmp_path, name):
+    for folder in ("acme1", "acme[1]"):  # the store's own folder may have such a name too
+        store = open_store(str(tmp_path / folder))
+        store.write(f"{FIRST_DAY}/{name}.parquet", parquet([PREDICTION | {"id": f"{folder} odd"}]))
+        store.write(f"{FIRST_DAY}/part-1.parquet", parquet([PREDICTION | {"id": f"{folder} plain"}]))
+        found = counted(store)
+        assert (requests(found), found.quarantined) == (2, [])
+    alone = "log/predictions/2026-11-24"
+    store.write(f"{alone}/{name}.parquet", parquet([PREDICTION | {"timestamp": "2026-11-24T10:00:00Z"}]))
+    assert sorted(one.id for one in sampled(store).predictions) == ["acme[1] odd", "acme[1] plain", "p1"]
+
+
 def test_it_works_on_s3(s3_endpoint):  # noqa: F811
     store = Counting(open_store(f"s3://{new_bucket(s3_endpoint)}/acme", endpoint=s3_endpoint))
     fill(store)

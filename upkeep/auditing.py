@@ -17,7 +17,7 @@ from upkeep.batch import ID, REQUEST, Question
 from upkeep.beginning import require_log
 from upkeep.config import Client
 from upkeep.desk import Desk
-from upkeep.errors import BaseModelError, SheetError
+from upkeep.errors import BaseModelError, NotFoundError, SheetError
 from upkeep.log import Outcome, Prediction
 from upkeep.log_files import write_outcomes
 from upkeep.log_lines import own_file
@@ -109,7 +109,10 @@ def _sent(desk: Desk, drawn: Drawn) -> list[Question]:
     found = {one.id: question(one) for one in log.predictions if one.id in drawn.asked}
     if found.keys() >= drawn.asked.keys():
         return list(found.values())
-    sheet = read_sheet(desk.store.read(sheet_key(drawn.week)))
+    try:
+        sheet = read_sheet(desk.store.read(sheet_key(drawn.week)))
+    except NotFoundError:  # deleted, as a person in it was erased
+        return list(found.values())
     rows = {
         row[ID]: Question(row[ID], row[REQUEST], row.get(GIVEN, ""), (), None, "", drawn.as_of) for row in sheet.rows
     }

@@ -13,11 +13,15 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import NamedTuple
 
 from upkeep.log import LogMapping, OutcomeSource, as_utc
 from upkeep.log_lines import Kind, Row
 from upkeep.turns import MARK
+
+GLOB = re.compile(r"[*?[]")
+"""The signs by which one name stands for several files in DuckDB."""
 
 
 class Shape(StrEnum):
@@ -343,6 +347,12 @@ def _translated(raw: str, table: Mapping[str, object]) -> str:
 def quoted(text: str) -> str:
     """A text as SQL spells it."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def parquet_rows(*paths: Path, options: str = "") -> str:
+    """The rows of these Parquet files as SQL reads them: a `*`, `?` or `[` in a name stands for itself."""
+    names = (quoted(GLOB.sub(r"[\g<0>]", str(path))) for path in paths)
+    return f"read_parquet([{', '.join(names)}]{options})"
 
 
 def micros(moment: datetime) -> int:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple
 
 from upkeep.log import LogMapping, Quarantined, facet, lot
 from upkeep.log_lines import Kind, Line, RejectedError, Row, file_lines, judge_line, mapping_in, parquet_lines
-from upkeep.plain import ALL, columns, facets, from_json, from_parquet, micros, quoted
+from upkeep.plain import ALL, columns, facets, from_json, from_parquet, micros, parquet_rows, quoted
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -174,7 +174,7 @@ class _Scan(Generic[Row]):
         names = ", ".join(self._kept)
         rows = f"SELECT {names} FROM slim WHERE fine"
         if also:
-            rows = f"SELECT {names} FROM read_parquet({quoted(str(also))}) UNION ALL {rows}"
+            rows = f"SELECT {names} FROM {parquet_rows(also)} UNION ALL {rows}"
         self.database.execute(f"COPY ({rows}) TO {quoted(str(target))} {PARQUET}")
         self.database.execute("DROP TABLE slim")
 
@@ -229,7 +229,7 @@ class _Scan(Generic[Row]):
         return self.kind.paths(self.mapping)
 
     def _from_parquet(self, source: Source) -> str | None:
-        relation = f"read_parquet({quoted(str(source.path))}, file_row_number = true, hive_partitioning = false)"
+        relation = parquet_rows(source.path, options=", file_row_number = true, hive_partitioning = false")
         described = self.database.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
         types = {name: type for name, type, *_ in described if name != "file_row_number"}
         query = from_parquet(self.kind, self.mapping, self.day, self.texts, types)
@@ -237,7 +237,7 @@ class _Scan(Generic[Row]):
 
     def _left_out(self, source: Source, copied: Path, query: str) -> set[int]:
         """The lines of a file that were not copied; the two files themselves tell whether there are any."""
-        counts = [f"(SELECT count(*) FROM read_parquet({quoted(str(path))}))" for path in (source.path, copied)]
+        counts = [f"(SELECT count(*) FROM {parquet_rows(path)})" for path in (source.path, copied)]
         if self.database.execute(f"SELECT {' = '.join(counts)}").fetchall() == [(True,)]:
             return set()
         return {line for (line,) in self.database.execute(f"SELECT line FROM ({query}) WHERE NOT fine").fetchall()}

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from io import BytesIO, StringIO
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 from zlib import error as ZlibError  # noqa: N812 -- zlib calls it `error`, which says too little here
 
 from upkeep.errors import SheetError
@@ -41,6 +41,10 @@ UNREADABLE = (
 """What openpyxl and what it stands on raise for a file that is no workbook, or was one; XML errors are SyntaxErrors."""
 MOST_ROWS = 1_048_576
 """The rows of a sheet in Excel."""
+MOST_CELLS = 500_000
+"""The cells of a workbook that are read, empty ones between others too: ten columns of 50,000 rows."""
+MOST_BYTES = 64 << 20
+"""What a workbook may hold unpacked; it is a ZIP archive, of which a few kilobytes may hold gigabytes."""
 NOT_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 """What no spreadsheet can hold: most control characters and half pairs."""
 
@@ -93,11 +97,16 @@ def write_workbook(title: str, columns: Sequence[Column], rows: Iterable[Mapping
 
 
 def read_workbook(data: bytes) -> list[Tab]:
-    """The tabs of a workbook, one at least. Raises SheetError where it is none."""
+    """The tabs of a workbook, one at least. Raises SheetError where it is none, or is too large."""
     from openpyxl import load_workbook
 
+    tabs: list[Tab] = []
     try:
-        tabs = [_tab(one) for one in load_workbook(BytesIO(data), read_only=True, data_only=True).worksheets]
+        unpacked = sum(one.file_size for one in ZipFile(BytesIO(data)).infolist())
+        if unpacked > MOST_BYTES:
+            raise SheetError(f"an Excel workbook of {unpacked:,} bytes unpacked, expected {MOST_BYTES:,} at most")
+        for sheet in load_workbook(BytesIO(data), read_only=True, data_only=True).worksheets:
+            tabs.append(_tab(sheet, MOST_CELLS - sum(len(row) for tab in tabs for row in tab.rows)))
     except UNREADABLE as exc:
         raise SheetError(f"not an Excel workbook (.xlsx): {exc}") from exc
     if not tabs:
@@ -168,10 +177,16 @@ def without_guard(text: str) -> str:
     return FORMULA.sub(lambda found: found[1] + found[2] + (found[3] or "").lstrip("'"), text.lstrip("'"))
 
 
-def _tab(sheet: Any) -> Tab:
+def _tab(sheet: Any, room: int) -> Tab:
+    """A tab of `room` cells at most. Raises SheetError where it has more."""
     sheet.reset_dimensions()  # what a file says of its own size may be too little, or all that a sheet could hold
-    rows = islice(sheet.values, MOST_ROWS)
-    return Tab(sheet.title, [["" if value is None else str(value) for value in row] for row in rows])
+    rows = []
+    for row in islice(sheet.values, MOST_ROWS):
+        room -= len(row)
+        if room < 0:
+            raise SheetError(f"an Excel workbook of more than {MOST_CELLS:,} cells, expected that many at most")
+        rows.append(["" if value is None else str(value) for value in row])
+    return Tab(sheet.title, rows)
 
 
 def _plain(label: str) -> str:

@@ -43,8 +43,12 @@ SERVING = ("mlflow", "torch", "transformers", "peft", "safetensors", "pydantic")
 IS_IT_THIS_ONE = "is MLFLOW_TRACKING_URI set to the server that has it?"
 LONGEST_NAME = 250
 """Characters of a metric's name in MLflow."""
-LOGIN = re.compile(r"(?<=://)(?:[^\s/:@]+:(?!\d+/)\S*|[^\s/]*)@")
-"""User and password in an address, but not a port and a path with an @ in it; a database's may hold a slash."""
+LOGIN = re.compile(
+    r"((?!https?://[^\s/:@]+:\d+/\S*@[^\s/:@.]+(?:\s|$))\b[a-z][\w+.-]*://)(?:[^\s/:@]+:\S*|[^\s/]*)@", re.IGNORECASE
+)
+"""User and password in an address, which may hold a slash; but not a port and a path that ends in `@word`."""
+QUERY = re.compile(r"(/[^\s?]*\?)\S+")
+"""What stands behind the `?` of an address or of its path, where a database takes a password too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +74,8 @@ def tracking_uri() -> str:
 
 
 def shown(text: str) -> str:
-    """An address, or a text with addresses in it, without user and password."""
-    return LOGIN.sub("", text)
+    """An address, or a text with addresses in it, without user, password and what stands behind a `?`."""
+    return QUERY.sub(r"\1...", LOGIN.sub(r"\1", text))
 
 
 @contextmanager

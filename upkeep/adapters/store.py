@@ -309,14 +309,20 @@ def _without_gaps(key: str) -> str:
 
 
 def _files(top: Path) -> Iterator[Path]:
-    """Every file below a folder, also through links; nothing when the folder is not there."""
+    """Every file below a folder, also through links that lead out of it; nothing when the folder is not there."""
 
     def fail(error: OSError) -> None:
         if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
             raise error
 
-    for folder, _, names in os.walk(top, onerror=fail, followlinks=True):
+    for folder, folders, names in os.walk(top, onerror=fail, followlinks=True):
         yield from (Path(folder, name) for name in names)
+        folders[:] = [name for name in folders if not _leads_back(Path(folder, name))]
+
+
+def _leads_back(folder: Path) -> bool:
+    """Is it a link to a folder that it lies in?"""
+    return folder.is_symlink() and folder.parent.resolve().is_relative_to(folder.resolve())
 
 
 @contextmanager

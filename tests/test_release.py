@@ -236,6 +236,13 @@ def test_a_client_without_a_model_has_none_in_service(tmp_path, monkeypatch):
         in_service(empty)
 
 
+def test_the_pointer_of_a_store_that_has_moved_names_the_new_place(desk):
+    place = current_release(desk).folder
+    records.save(desk.store, "releases/current.json", replace(current_release(desk), folder="/old/releases/models/1"))
+    settle(desk)
+    assert current_release(desk).folder == place
+
+
 def test_launching_again_changes_nothing(desk):
     assert launch(desk, "3", at=DECIDED) == release_log(desk)[0]
     agree(desk, "1")

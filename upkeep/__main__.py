@@ -135,7 +135,7 @@ def _data_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]
 
 def _check(options: argparse.Namespace) -> None:  # noqa: ARG001 -- every command takes its options
     from upkeep.apart import check_apart
-    from upkeep.at_hand import base_notes, check_own_functions, rule_notes
+    from upkeep.at_hand import base_notes, check_own_functions, rule_notes, served_base_notes
     from upkeep.config import client_names, load_agreement, relabel_notes
     from upkeep.desk import desk_of
 
@@ -151,7 +151,8 @@ def _check(options: argparse.Namespace) -> None:  # noqa: ARG001 -- every comman
     print(f"{folder}: {len(tiers.tiers)} tiers and {len(found)} clients are valid")
     for desk in desks:
         print(f"  {desk.client.client}: tier {desk.client.tier}, {desk.tier.name}; home {home()}")
-        for note in [*relabel_notes(desk.client), *rule_notes(desk), *base_notes(desk.client)]:
+        bases = [*base_notes(desk.client), *served_base_notes(desk)]
+        for note in [*relabel_notes(desk.client), *rule_notes(desk), *bases]:
             print(f"    look at {note}")
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from upkeep.base_model import expect_base
+from upkeep.base_model import BaseModelConfig, HubModel, expect_base, reference_of, resolve_base
 from upkeep.closeness import judge_of
 from upkeep.config import Client
 from upkeep.desk import Desk
 from upkeep.errors import BaseModelError, ConfigError, StoreError
 from upkeep.redaction import redact_cases
+from upkeep.release import Release
 from upkeep.rules import as_kept
+from upkeep.stages.release import current_release
 
 
 def check_own_functions(folder: Path, client: Client) -> None:
@@ -33,6 +35,22 @@ def base_notes(client: Client) -> list[str]:
     return notes
 
 
+def served_base_notes(desk: Desk) -> list[str]:
+    """That the config names another base model than the version in service stands on; no error, it may well do so."""
+    model = desk.client.base_model
+    try:
+        served = current_release(desk)
+        if served is None or _is_base_of(model, served):
+            return []
+    except StoreError as exc:
+        return [f"base_model: that of the version in service cannot be read: {exc}"]
+    except BaseModelError:  # `base_notes` says so
+        return []
+    own = f"version {served.version} in service stands on, {served.base} with the SHA-256 {served.base_digest}"
+    needed = "a retrain and a rollback need that one here too, see docs/training.md#another-base-model"
+    return [f"base_model: {reference_of(model)} is not what {own}; {needed}"]
+
+
 def rule_notes(desk: Desk) -> list[str]:
     """Rules in a writer's config that change nothing: a typing error, mostly, or what only `redaction.keep` would keep.
 
@@ -53,3 +71,10 @@ def rule_notes(desk: Desk) -> list[str]:
         elif cases and rule.old not in led_to and not any(rule.may_cover(one.answer, one.text) for one in cases):
             notes.append(f"relabel.{at}: covers no case: none that it is for has the answer {rule.old!r}")
     return notes
+
+
+def _is_base_of(model: BaseModelConfig, served: Release) -> bool:
+    """Is this the base model of a release? A hub's is told by its name, as the hub is not asked."""
+    if isinstance(model, HubModel):
+        return reference_of(model) == served.base
+    return (model.sha256 or resolve_base(model).digest) == served.base_digest

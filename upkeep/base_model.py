@@ -74,14 +74,23 @@ def resolve_base(model: BaseModelConfig) -> Base:
     Raises BaseModelError where it is missing, carries no safetensors, or has another digest than the config says.
     """
     if isinstance(model, HubModel):
-        return _checked(_from_hub(model), None, f"{model.hub}@{model.revision}")
-    return _checked(_folder(model), model.sha256, _reference(model))
+        return _checked(_from_hub(model), None, reference_of(model))
+    return _checked(_folder(model), model.sha256, reference_of(model))
 
 
 def expect_base(model: BaseModelConfig) -> None:
     """Raise BaseModelError where this machine should have a base model and has none; a hub is not asked."""
     if not isinstance(model, HubModel):
-        _weights(_folder(model), _reference(model))
+        _weights(_folder(model), reference_of(model))
+
+
+def reference_of(model: BaseModelConfig) -> str:
+    """A base model's name that holds on any machine."""
+    if isinstance(model, HubModel):
+        return f"{model.hub}@{model.revision}"
+    if isinstance(model, LocalModel):
+        return f"folder:{Path(model.path).name}"
+    return f"package:{model.package}/{model.folder}"
 
 
 def file_digest(path: Path) -> str:
@@ -92,12 +101,6 @@ def file_digest(path: Path) -> str:
 
 def _folder(model: PackagedModel | LocalModel) -> Path:
     return home() / Path(model.path).expanduser() if isinstance(model, LocalModel) else _package_folder(model)
-
-
-def _reference(model: PackagedModel | LocalModel) -> str:
-    if isinstance(model, LocalModel):
-        return f"folder:{Path(model.path).name}"
-    return f"package:{model.package}/{model.folder}"
 
 
 def _weights(folder: Path, reference: str) -> list[Path]:

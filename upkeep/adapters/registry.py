@@ -18,6 +18,9 @@ from functools import wraps
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
+from urllib.parse import unquote, urlsplit
+
+import yaml
 
 from upkeep.errors import NoChampionError, NotFoundError, StoreError
 from upkeep.home import home
@@ -41,6 +44,8 @@ DIGEST_LENGTH = 36
 SERVING = ("mlflow", "torch", "transformers", "peft", "safetensors", "pydantic")
 """What MLflow notes that a model needs beside Upkeep, which comes from a checkout: indexes have another so named."""
 IS_IT_THIS_ONE = "is MLFLOW_TRACKING_URI set to the server that has it?"
+ARTIFACTS = "mlartifacts"
+"""The folder under UPKEEP_HOME of a local MLflow's artifacts."""
 LONGEST_NAME = 250
 """Characters of a metric's name in MLflow."""
 LOGIN = re.compile(
@@ -194,9 +199,10 @@ class Registry:
         name = f"{self.name}/{part}" if part else self.name
         found = self.client.get_experiment_by_name(name)
         if found is not None:
+            self._expect_in_place(str(found.artifact_location))
             return str(found.experiment_id)
         local = self.uri.startswith("sqlite:")
-        where = (home() / "mlartifacts" / name).as_uri() if local else None
+        where = (home() / ARTIFACTS / name).as_uri() if local else None
         return str(self.client.create_experiment(name, artifact_location=where))
 
     @_told
@@ -307,11 +313,44 @@ class Registry:
         import mlflow.artifacts
 
         with speaking(self.uri, f"model {self.name} version {version} cannot be fetched from {self.uri}"):
-            source = self.client.get_model_version_download_uri(self.name, version)
+            source = self._source(version)
             copied = mlflow.artifacts.download_artifacts(
                 artifact_uri=source, dst_path=str(folder), tracking_uri=self.uri
             )
         return Path(copied) / "artifacts" / "release"
+
+    def _source(self, version: str) -> str:
+        """Where MLflow has a version's files."""
+        source = str(self.client.get_model_version_download_uri(self.name, version))
+        self._expect_in_place(source)
+        return source
+
+    def _expect_in_place(self, location: str) -> None:
+        """Raise StoreError where a local MLflow's artifacts lie under an UPKEEP_HOME that has moved away from there."""
+        before, under, _ = location.rpartition(f"/{ARTIFACTS}/")
+        if not under or not before.startswith("file:") or not self.uri.startswith("sqlite:"):
+            return
+        old = Path(unquote(urlsplit(before).path))
+        if not (old / ARTIFACTS).exists() and (home() / ARTIFACTS).exists():
+            raise StoreError(
+                f"client {self.name}: MLflow keeps whole paths and expects its files in {old / ARTIFACTS}, which is "
+                f"gone; a link from the old place leads to UPKEEP_HOME as it is now: ln -s {home()} {old}"
+            )
+
+    def base_model(self, version: str) -> dict[str, object]:
+        """The base model that a version was registered with, as the client's config named it. Raises StoreError."""
+        import mlflow.artifacts
+
+        with (
+            speaking(self.uri, f"the base model of {self.name} version {version} cannot be read from {self.uri}"),
+            tempfile.TemporaryDirectory() as scratch,
+        ):
+            source = self._source(version)
+            copied = mlflow.artifacts.download_artifacts(
+                artifact_uri=f"{source}/MLmodel", dst_path=scratch, tracking_uri=self.uri
+            )
+            told = yaml.safe_load(Path(copied).read_text(encoding="utf-8"))
+        return dict(told["flavors"]["python_function"]["config"]["base_model"])
 
     def size(self, version: str) -> int:
         """Bytes of a version's release folder: what is shipped, as the base model is there already."""

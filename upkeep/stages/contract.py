@@ -19,7 +19,7 @@ from upkeep.entitlement import Asked, ChangeOrder, Claim, UseCase, entitled, use
 from upkeep.errors import AlreadyExistsError
 from upkeep.monitoring import Review
 from upkeep.periods import starts_on
-from upkeep.stages.release import require_no_newer
+from upkeep.stages.release import require_bases, require_no_newer
 from upkeep.tiers import Work
 
 Record = TypeVar("Record")
@@ -35,13 +35,14 @@ def is_included(desk: Desk, as_of: datetime, reason: str) -> Claim | ChangeOrder
     """What the contract says to a retrain, without booking it.
 
     Raises NoChampionError where there is nothing yet, DecisionError where the model in service is newer than one of
-    that moment would be; a retrain that was decided on stands as it is.
+    that moment would be, BaseModelError where a base model is not here; a retrain that was decided on stands as it is.
     """
     answer = _entitled(desk, as_of, reason, desk.claims())
     if isinstance(answer, Claim):
         require_model(desk)
         if not desk.store.exists(f"decisions/{answer.period}.json"):
             require_no_newer(desk, answer.as_of)
+            require_bases(desk)
     return answer
 
 
@@ -101,7 +102,8 @@ def use_case_of(desk: Desk, label: str, as_of: datetime, *, reason: str, by: str
 def book_use_case(desk: Desk, label: str, as_of: datetime, *, reason: str, by: str) -> UseCase | ChangeOrder:
     """Book a new category on the contract, or open a change order for it where it is not included.
 
-    Raises NoChampionError where there is no model to teach it; that uses nothing up.
+    Raises NoChampionError where there is no model to teach it, BaseModelError where its base model is not here; that
+    uses nothing up.
     """
     moment = desk.local(as_of)
     while True:
@@ -112,6 +114,7 @@ def book_use_case(desk: Desk, label: str, as_of: datetime, *, reason: str, by: s
         if answer in booked:
             return answer
         require_model(desk)
+        require_bases(desk)
         place = 1 + sum(one.period == answer.period for one in booked)
         # a place can be taken once: of two who ask at once the other one asks again
         with suppress(AlreadyExistsError):

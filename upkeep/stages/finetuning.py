@@ -23,11 +23,12 @@ from upkeep.errors import NoChampionError, NotFoundError, StoreError, Unsupporte
 from upkeep.finetuning import finetune
 from upkeep.growing import grow
 from upkeep.home import home
-from upkeep.model import Model, Trained, load_release
+from upkeep.model import Model, Trained
 from upkeep.progress import Measured, Progress, silent
 from upkeep.recipes import HeadRecipe, Recipe, Start
 from upkeep.sft import teach
 from upkeep.snapshot import Snapshot
+from upkeep.stages.bases import OwnBase, load_version, own_base
 from upkeep.stages.challengers import Challenger, challengers
 from upkeep.stages.release import in_service, release_log, require_no_newer
 from upkeep.stages.snapshot import differences, snapshots, take_snapshot
@@ -55,7 +56,7 @@ def train_challenger(
     require_no_newer(desk, as_of)
     _expect_in_service(desk)
     moment = desk.local(as_of)
-    base = resolve_base(desk.client.base_model)
+    named, base = _base(desk, label)
     prepare()  # it imports while this trains
     head = _head(desk, label) if label is not None else ()
     data = take_snapshot(desk, period, moment, head=head, progress=progress)
@@ -68,7 +69,7 @@ def train_challenger(
                 )
             folder = Path(scratch) / "release"
             trained.model.save(folder)
-            version = _register(desk, run, period, data, trained, folder=folder)
+            version = _register(desk, run, period, data, trained, folder=folder, named=named)
         texts = [case.text for case in data.calibration[:PROOF_TEXTS]]
         back = answers_elsewhere(desk.registry.fetch(version, Path(scratch) / "back"), base, texts)
         exact = same_answers(trained.model.answer(texts), back)
@@ -159,6 +160,14 @@ def _start(desk: Desk, scratch: Path) -> Champion | None:
     return Champion(version, desk.registry.fetch(version, scratch))
 
 
+def _base(desk: Desk, label: str | None) -> OwnBase:
+    """What to train on: the config's base model, or for a new category the champion's, whose head gets a row."""
+    present = desk.client.base_model
+    if label is None:
+        return OwnBase(present, resolve_base(present))
+    return own_base(desk.registry, present, in_service(desk), _classifier(desk).manifest)
+
+
 def _classifier(desk: Desk) -> Classifier:
     champion = load_model(desk, in_service(desk))
     if not isinstance(champion, Classifier):
@@ -176,14 +185,18 @@ def _work(desk: Desk, period: str) -> Path:
 
 
 def load_model(desk: Desk, version: str) -> Model:
-    """A registered version, ready to answer."""
+    """A registered version, ready to answer, on the base model that it was trained on.
+
+    Raises ReleaseError, StoreError where MLflow does not have it, and BaseModelError where that base is not here.
+    """
     return _loaded(desk.registry.uri, desk.client.client, version, desk.client.base_model)
 
 
 @lru_cache(maxsize=2)  # a version never changes, and a retrain needs two
-def _loaded(uri: str, client: str, version: str, base: BaseModelConfig) -> Model:
+def _loaded(uri: str, client: str, version: str, present: BaseModelConfig) -> Model:
     with tempfile.TemporaryDirectory() as scratch:
-        return load_release(Registry(client, uri).fetch(version, Path(scratch)), resolve_base(base))
+        registry = Registry(client, uri)
+        return load_version(registry, present, version, registry.fetch(version, Path(scratch)))
 
 
 @contextmanager
@@ -206,7 +219,9 @@ def _run(
         yield run
 
 
-def _register(desk: Desk, run: Run, period: str, data: Snapshot, trained: Trained[Model], *, folder: Path) -> str:
+def _register(
+    desk: Desk, run: Run, period: str, data: Snapshot, trained: Trained[Model], *, folder: Path, named: BaseModelConfig
+) -> str:
     about = (
         f"{period}: trained on {len(data.train):,} cases{f' with {len(data.labels)} labels' if data.labels else ''}, "
         f"{data.superseded} answers superseded"
@@ -219,7 +234,7 @@ def _register(desk: Desk, run: Run, period: str, data: Snapshot, trained: Traine
     return desk.registry.register(
         run,
         folder,
-        base_model=desk.client.base_model.model_dump(),
+        base_model=named.model_dump(),
         about=about,
         tags={**_tags(desk, period), DIGEST: data.digest},
     )

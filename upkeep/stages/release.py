@@ -22,9 +22,9 @@ from upkeep.base_model import resolve_base
 from upkeep.beginning import require_model
 from upkeep.desk import LAUNCH, Desk
 from upkeep.errors import AlreadyExistsError, DecisionError, ReleaseError, StoreError
-from upkeep.manifest import read_manifest
-from upkeep.model import load_release
+from upkeep.manifest import Manifest, read_manifest
 from upkeep.release import Action, Entry, Known, Release, answers_differ, chosen, code_version, replaced
+from upkeep.stages.bases import load_version, own_base
 from upkeep.stages.challengers import Challenger, challengers
 from upkeep.store import address
 
@@ -65,6 +65,18 @@ def require_no_newer(desk: Desk, as_of: datetime) -> None:
             f"client {desk.client.client}: a retrain as of {desk.local(as_of):%Y-%m-%d %H:%M} comes too late: version "
             f"{newer.version}, of {newer.as_of:%Y-%m-%d %H:%M}, is in service since {release_log(desk)[-1].at:%Y-%m-%d}"
         )
+
+
+def require_bases(desk: Desk) -> None:
+    """Raise BaseModelError where the client's base model, or that of the version in service, is not here.
+
+    A retrain would otherwise fail when it has trained: its challenger is compared with that version.
+    """
+    resolve_base(desk.client.base_model)
+    entries = release_log(desk)
+    if entries:
+        version = entries[-1].version
+        own_base(desk.registry, desk.client.base_model, version, _manifest(desk, version))
 
 
 def launch(desk: Desk, version: str, *, at: datetime) -> Entry:
@@ -155,7 +167,8 @@ def settle(desk: Desk) -> Entry | None:
         if desk.registry.version("champion") != newest.version:
             desk.registry.promote(newest.version)
         pointer = current_release(desk)
-        if pointer is None or pointer.number != newest.number:
+        place = address(desk.store, _folder(newest.version))
+        if pointer is None or (pointer.number, pointer.folder) != (newest.number, place):  # the store may have moved
             records.save(desk.store, CURRENT, release_of(desk, newest))
     return newest
 
@@ -168,9 +181,7 @@ def current_release(desk: Desk) -> Release | None:
 def release_of(desk: Desk, entry: Entry) -> Release:
     """What the application is to know of a change."""
     keys = _files(desk, entry.version)
-    with tempfile.TemporaryDirectory() as scratch:
-        (Path(scratch) / "release.json").write_bytes(desk.store.read(f"{_folder(entry.version)}/release.json"))
-        manifest = read_manifest(Path(scratch))
+    manifest = _manifest(desk, entry.version)
     start = f"{_folder(entry.version)}/"
     return Release(
         client=desk.client.client,
@@ -194,7 +205,10 @@ def release_of(desk: Desk, entry: Entry) -> Release:
 
 
 def check_release(desk: Desk, version: str) -> None:
-    """Raise ReleaseError unless a released version, read from the store, answers its known inputs as it did."""
+    """Raise ReleaseError unless a released version, read from the store, answers its known inputs as it did.
+
+    Raises BaseModelError where its base model is not here.
+    """
     publish(desk, version)
     folder = _folder(version)
     known = records.load_rows(desk.store, f"{folder}/{KNOWN}", Known)
@@ -203,7 +217,7 @@ def check_release(desk: Desk, version: str) -> None:
             path = Path(scratch) / key.removeprefix(f"{folder}/")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(desk.store.read(key))
-        model = load_release(Path(scratch), resolve_base(desk.client.base_model))
+        model = load_version(desk.registry, desk.client.base_model, version, Path(scratch))
         answers = model.answer([one.text for one in known])
     found = [(one.output, one.confidence) for one in answers]
     wrong = answers_differ(known, found, written=desk.client.free_text)
@@ -224,7 +238,7 @@ def publish(desk: Desk, version: str) -> None:
         fetched = fetch_trained(desk, version, Path(scratch))
         for path in sorted(path for path in fetched.rglob("*") if path.is_file()):
             desk.store.write(f"{folder}/{path.relative_to(fetched).as_posix()}", path.read_bytes())
-        model = load_release(fetched, resolve_base(desk.client.base_model))
+        model = load_version(desk.registry, desk.client.base_model, version, fetched)
     texts = chosen([item.text for item in desk.golden()])
     answers = model.answer(texts)
     rows = [Known(text, one.output, one.confidence) for text, one in zip(texts, answers, strict=True)]
@@ -295,6 +309,12 @@ def _enter(
         entry = other  # the same, by another run
     settle(desk)
     return entry
+
+
+def _manifest(desk: Desk, version: str) -> Manifest:
+    with tempfile.TemporaryDirectory() as scratch:
+        (Path(scratch) / "release.json").write_bytes(desk.store.read(f"{_folder(version)}/release.json"))
+        return read_manifest(Path(scratch))
 
 
 def _files(desk: Desk, version: str) -> list[str]:

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from zoneinfo import ZoneInfo
 
 from prefect import runtime
 
-from flows.moment import moment
-from upkeep.config import load_client
-from upkeep.errors import ConfigError
-from upkeep.home import configs
+from flows.moment import told, zone_of
 from upkeep.periods import Cadence, last_full, localise
 from upkeep.tiers import Work
 
@@ -20,7 +16,7 @@ def by_period(work: Work, cadence: Cadence) -> Callable[[], str]:
 
     def name() -> str:
         given = runtime.flow_run.parameters
-        period = last_full(moment(given["as_of"]), cadence, _zone(given["client"]))
+        period = last_full(told(given["as_of"]), cadence, zone_of(given["client"]))
         return f"{work.value} {given['client']} {period.key}"
 
     return name
@@ -31,15 +27,8 @@ def by_day(template: str) -> Callable[[], str]:
 
     def name() -> str:
         given = runtime.flow_run.parameters
-        day = localise(moment(given["as_of"]), _zone(given.get("client")))
+        day = localise(told(given["as_of"]), zone_of(given.get("client")))
         only = f": {', '.join(given['only'])}" if given.get("only") else ""
         return template.format(**given | {"day": f"{day:%Y-%m-%d}", "only": only})
 
     return name
-
-
-def _zone(client: str | None) -> ZoneInfo:
-    try:
-        return load_client(configs(), client).zone if client else ZoneInfo("UTC")
-    except ConfigError:  # the run tells, under a name that says when
-        return ZoneInfo("UTC")

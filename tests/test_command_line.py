@@ -34,6 +34,17 @@ def test_a_time_that_is_none_is_told_with_what_a_time_looks_like(capsys):
     assert "argument --as-of: found 'yesterday', expected a day or a time such as 2026-11-23, 2026-11-23T06:00" in said
 
 
+@pytest.mark.parametrize("command", ["review", "report", "decisions"])
+def test_a_time_that_is_yet_to_come_is_refused_and_nothing_is_written(tmp_path, monkeypatch, capsys, command):
+    desk = agreed(tmp_path, monkeypatch)
+    serve(desk, 0, wrong=0)
+    decide(desk, "2026-03")
+    there = list(desk.store.keys(""))
+    assert main([command, "northwind", "--as-of", "2926-02-09"]) == 1
+    assert "the time to act as of is 2926-02-09T00:00+01:00, expected none later than " in capsys.readouterr().err
+    assert list(desk.store.keys("")) == there
+
+
 def test_a_missing_timeline_is_told_with_what_a_timeline_is(tmp_path, capsys):
     gone = tmp_path / "history.parquet"
     assert main(["replay", str(gone), "--tier", "1", "--json", str(tmp_path / "months.json")]) == 1

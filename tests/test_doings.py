@@ -5,14 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import yaml
+
 from tests.audited import agreed, serve
 from tests.test_reporting import DECISION
+from tests.test_reporting import week as review_of
 from upkeep import records
-from upkeep.desk import Desk
+from upkeep.desk import Desk, open_desk
 from upkeep.entitlement import Claim
+from upkeep.home import configs
+from upkeep.monitoring import Contract
 from upkeep.periods import Cadence, last_full
 from upkeep.release import Action, Entry
 from upkeep.reporting import Report, assemble, render_markdown
+from upkeep.stages.monitoring import review_week
 from upkeep.stages.reviewing import Waiting
 
 JANUARY, FEBRUARY = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, 8, tzinfo=UTC)
@@ -20,12 +26,23 @@ LAUNCH = Entry(1, JANUARY, Action.LAUNCH, "1", None, "onboarding", "the first mo
 
 
 def client(tmp_path, monkeypatch, *, tier: int) -> Desk:
-    """A client onboarded on 1 January with a month of requests."""
+    """A client onboarded on 1 January with a month of requests, and the first review of each of four months."""
     desk = agreed(tmp_path, monkeypatch, tier=tier, base_model={"path": "models/nowhere"})
     for week in range(4):
         serve(desk, week, wrong=2)
     records.save(desk.store, "releases/log/000001.json", LAUNCH)
+    contract = Contract(desk.tier.name, desk.tier.retrain)
+    for first in ("2026-W01", "2026-W05", "2026-W09", "2026-W14"):
+        review = replace(review_of(first), as_of=JANUARY, contract=contract)
+        records.save(desk.store, f"reviews/{first}.json", review)
     return desk
+
+
+def changed(**agreement) -> Desk:
+    """The client after a change of what was agreed."""
+    page = configs() / "clients" / "northwind.yaml"
+    page.write_text(yaml.safe_dump(yaml.safe_load(page.read_text()) | agreement))
+    return open_desk("northwind")
 
 
 def month(desk: Desk, written: datetime) -> Report:
@@ -60,6 +77,23 @@ def test_a_quarter_s_retrain_is_due_in_its_first_month_alone(tmp_path, monkeypat
         (),
         ("the retrain of 2026-Q2 was due and was not done",),
     ]
+
+
+def test_a_month_is_told_by_the_contract_of_its_own_first_review(tmp_path, monkeypatch):
+    desk, march = client(tmp_path, monkeypatch, tier=1), datetime(2026, 3, 1, 7, tzinfo=UTC)
+    desk.store.delete("reviews/2026-W05.json")
+    assert review_week(desk, datetime(2026, 2, 9, 6, tzinfo=UTC)).contract == Contract("monitoring", None)
+    upgraded = changed(tier=3)
+    assert (month(upgraded, march).tier, month(upgraded, march).undone) == ("monitoring", ())
+    desk.store.delete("reviews/2026-W06.json")
+    assert (month(upgraded, march).tier, month(upgraded, march).undone) == (upgraded.tier.name, ())  # nobody knows
+
+
+def test_a_retrain_that_was_done_is_not_missed_after_a_change_of_zone(tmp_path, monkeypatch):
+    desk, march = client(tmp_path, monkeypatch, tier=3), datetime(2026, 3, 2, 7, tzinfo=UTC)
+    done = replace(DECISION, period="2026-02", as_of=desk.local(FEBRUARY))  # in Berlin; in Honolulu it was January
+    records.save(desk.store, "decisions/2026-02.json", done)
+    assert month(changed(time_zone="Pacific/Honolulu"), march).undone == ()
 
 
 def test_a_promotion_is_told_in_the_month_in_which_somebody_approved_it_and_not_before(tmp_path, monkeypatch):

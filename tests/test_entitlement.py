@@ -82,6 +82,22 @@ def test_after_a_change_of_tier_a_period_is_used_by_any_retrain_in_it():
     assert asked(Cadence.MONTHLY, first, quarter) == quarter["2026-Q4"]
 
 
+def test_after_a_change_of_zone_a_period_is_used_by_the_retrain_that_was_booked_on_it():
+    first = datetime(2026, 10, 1, 8, tzinfo=BERLIN)  # 23:00 on 30 September in Los Angeles
+    angeles, october = ZoneInfo("America/Los_Angeles"), {"2026-10": Claim("2026-10", first, "scheduled")}
+
+    def again(as_of: datetime, undecided=()):
+        return entitled(
+            tier(Cadence.MONTHLY), as_of=as_of, zone=angeles, claims=october, reason="x", undecided=undecided
+        )
+
+    order = again(datetime(2026, 10, 15, 9, tzinfo=angeles))
+    assert isinstance(order, ChangeOrder)
+    assert order.why_extra == "the monthly retrain of 2026-10 was used on 2026-10-01 (scheduled)"
+    assert again(datetime(2026, 10, 15, 9, tzinfo=angeles), {"2026-10"}) == october["2026-10"]
+    assert isinstance(again(datetime(2026, 11, 1, 8, tzinfo=angeles)), Claim)
+
+
 @pytest.mark.parametrize(("zone", "wanted"), [("Europe/Berlin", "2027-Q1"), ("America/New_York", "2026-Q4")])
 def test_the_clients_zone_decides_which_quarter_is_booked(zone, wanted):
     moment = datetime(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -11,8 +11,9 @@ from prefect import flow
 from prefect.artifacts import Artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
+from prefect.flow_engine import run_flow
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-from prefect.states import Cancelled, Crashed, Failed
+from prefect.states import Cancelled, Crashed, Failed, Pending, Scheduled
 from prefect.testing.utilities import prefect_test_harness
 
 from flows.approval import approval
@@ -32,7 +33,7 @@ from upkeep import chain, records
 from upkeep.config import Relabel
 from upkeep.desk import open_desk
 from upkeep.entitlement import ChangeOrder
-from upkeep.errors import ConfigError, ServerError
+from upkeep.errors import ConfigError, MomentError, RuleError, ServerError
 from upkeep.periods import Cadence
 from upkeep.replay import play
 from upkeep.rules import Found, Ruling
@@ -100,6 +101,28 @@ def test_a_person_accepts_a_rule_by_a_run_of_its_own(desk):
     assert desk.found_rules() == [said]
     assert rules("northwind", one.id, "bob", answer=Ruling.REFUSE, as_of=DECIDED).state == "refused by bob"
     assert {f"accept rule {one.id} of northwind", f"refuse rule {one.id} of northwind"} <= run_names()
+
+
+@pytest.mark.parametrize(
+    ("asked", "scheduled", "found"),
+    [
+        (timedelta(days=-1), timedelta(0), RuleError),  # it has begun, and there is no such rule
+        (timedelta(days=365), timedelta(0), MomentError),
+        (timedelta(days=1), timedelta(days=1), RuleError),  # a client's morning, begun early
+        (timedelta(days=2), timedelta(days=1), MomentError),
+    ],
+)
+def test_a_deployment_s_run_acts_as_of_no_time_that_is_yet_to_come(desk, asked, scheduled, found):
+    now = datetime.now(UTC)
+    given = {"client": "northwind", "rule": "1f3a09bc", "by": "ada", "as_of": (now + asked).isoformat()}
+    with get_client(sync_client=True) as server:
+        deployed = server.create_deployment(server.create_flow(rules), "rules", enforce_parameter_schema=False)
+        run = server.create_flow_run_from_deployment(
+            deployed, parameters=given, state=Scheduled(scheduled_time=now + scheduled)
+        )
+        server.set_flow_run_state(run.id, Pending(), force=True)  # as who starts it at once does
+        with pytest.raises(found):
+            run_flow(rules, flow_run=server.read_flow_run(run.id))
 
 
 def run_names() -> set[str]:

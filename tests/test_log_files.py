@@ -114,6 +114,17 @@ def test_an_empty_log_is_an_empty_window(store):
     assert read(store) == LogWindow([], {}, [], 0)
 
 
+def test_of_a_log_with_one_old_stray_file_the_days_are_listed_together(store):
+    write_predictions(store, [prediction("old", MONDAY - timedelta(days=9_999)), prediction("p1")], name="api")
+    write_outcomes(store, [outcome("p1")], name="desk")
+    listed = []
+    store.keys = lambda prefix: listed.append(prefix) or MemoryStore.keys(store, prefix)
+    found = read(store, Window(MONDAY - timedelta(days=9_999), NEXT_WEEK.start, "all"))
+    assert [row.id for row in found.predictions] == ["old", "p1"]
+    assert list(found.outcomes) == ["p1"]
+    assert listed == ["log/predictions/", "log/outcomes/"]
+
+
 def test_outcomes_come_in_time_order_and_only_until_the_moment_asked_for(store):
     write_predictions(store, [prediction("p1")], name="api")
     times = [timedelta(days=9), timedelta(hours=1), timedelta(days=8), timedelta(days=10)]

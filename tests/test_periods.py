@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from upkeep.periods import Cadence, days, last_full, localise, period, starts_on, week
+from upkeep.errors import MomentError
+from upkeep.periods import Cadence, days, last_full, localise, period, require_past, starts_on, week
 
 BERLIN = ZoneInfo("Europe/Berlin")
 CAIRO = ZoneInfo("Africa/Cairo")  # its clocks change at midnight
@@ -120,3 +121,13 @@ def test_a_week_is_found_by_its_key():
     for day in (datetime(2026, 11, 23, 6), datetime(2027, 1, 3, 23, 59), datetime(2024, 12, 30)):
         found = period(day, Cadence.WEEKLY, BERLIN)
         assert week(found.key, BERLIN) == found
+
+
+def test_a_moment_that_is_yet_to_come_is_refused_and_another_clock_is_not():
+    now = datetime(2026, 11, 23, 6, tzinfo=UTC)  # 7 o'clock in Berlin
+    require_past(now + timedelta(minutes=5), BERLIN, now=now)
+    require_past(datetime(2026, 11, 23, 7, 5), BERLIN, now=now)
+    wanted = r"is 2026-11-23T07:06\+01:00, expected none later than 2026-11-23T07:00\+01:00, which is now"
+    for late in (now + timedelta(minutes=6), datetime(2026, 11, 23, 7, 6)):
+        with pytest.raises(MomentError, match=wanted):
+            require_past(late, BERLIN, now=now)

@@ -19,7 +19,7 @@ from upkeep.figures import Basis, Figures, Slice
 from upkeep.generated import Generated, Mean
 from upkeep.health import Health, assess, in_words
 from upkeep.incidents import Incident
-from upkeep.monitoring import Finding, Metric, Review, Status
+from upkeep.monitoring import Contract, Finding, Metric, Review, Status
 from upkeep.quality import Confusion
 from upkeep.rates import Rate
 from upkeep.release import Action, Entry
@@ -72,7 +72,8 @@ def week(key: str, *, alert: bool = False, basis: Basis = Basis.AUDIT) -> Review
         counted = replace(counted, accuracy=NOTHING)
     elif not alert:
         finding = replace(finding, status=Status.OK, observed=Rate(87, 100), text="accuracy 87.0%, agreed 85.0%")
-    return Review("northwind", key, MONDAY, counted, (finding,), alert)
+    contract = Contract("monitoring", None)
+    return Review("northwind", key, MONDAY, counted, (finding,), alert, contract=contract)
 
 
 def report(**changed) -> Report:
@@ -139,6 +140,12 @@ def test_a_quiet_month_says_so():
     lines = said(reviews=(week("2026-W47"),))
     assert "No agreed figure got worse." in lines
     assert "No retrain was due and none was needed." in lines
+
+
+def test_what_was_due_is_not_told_where_no_review_kept_the_contract():
+    for lines in (said(), said(reviews=(replace(week("2026-W47"), contract=None),))):
+        assert "No retrain was done this month." in lines
+        assert not any("due" in line for line in lines)
 
 
 def test_a_decision_is_told_with_its_verdict_its_reasons_and_whether_it_is_in_service():
@@ -338,7 +345,7 @@ def test_the_delay_of_labels_is_told():
 
 
 def test_a_change_order_that_nobody_has_taken_up_is_told_again():
-    assert "No retrain was due and none was needed." in said()
+    assert "No retrain was due and none was needed." in said(reviews=(week("2026-W47"),))
     alarmed = week("2026-W47", alert=True)
     assert "No retrain was done this month." in said(reviews=(alarmed,))
     assert "No retrain was done: the change order of 2026-11-23 has not been taken up." in said(standing_order=ORDER)

@@ -8,7 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from upkeep.config import load_client
 from upkeep.errors import ConfigError, DeliveryError
+from upkeep.home import configs
+from upkeep.periods import require_past
 
 if TYPE_CHECKING:
     from upkeep.desk import Desk
@@ -16,9 +19,8 @@ if TYPE_CHECKING:
 
 def moment(command: argparse.ArgumentParser) -> None:
     """Let a command be asked for as if it were another time."""
-    command.add_argument(
-        "--as-of", type=time_of, metavar="TIME", help="as if it were then (ISO 8601; without offset: the client's zone)"
-    )
+    about = "as if it were then, which is not yet to come (ISO 8601; without offset: the client's zone)"
+    command.add_argument("--as-of", type=time_of, metavar="TIME", help=about)
 
 
 def seed(command: argparse.ArgumentParser) -> None:
@@ -52,8 +54,11 @@ def make_folder(path: Path) -> None:
 
 
 def as_of(options: argparse.Namespace) -> datetime:
-    """The time that was asked for, else now."""
-    return options.as_of or datetime.now(UTC)
+    """The time that was asked for, else now. Raises MomentError for one that is yet to come."""
+    now = datetime.now(UTC)
+    if options.as_of:
+        require_past(options.as_of, load_client(configs(), options.client).zone, now=now)
+    return options.as_of or now
 
 
 def desk_of(client: str) -> Desk:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from upkeep.desk import Desk
-from upkeep.periods import Window, period
+from upkeep.periods import Cadence, Window, period
 from upkeep.release import Action, Entry
 from upkeep.stages.approval import GATE
 from upkeep.stages.comparison import Decision, decisions
@@ -26,26 +26,30 @@ def promotions(desk: Desk, month: Window, decided: Sequence[Decision]) -> tuple[
     return tuple(one for one in found if one.by != GATE or one.decision not in told)
 
 
-def undone(desk: Desk, month: Window, at: datetime) -> tuple[str, ...]:
-    """The month's retrains that had no decision by a moment: begun, waiting for people, or due and never begun."""
+def undone(desk: Desk, month: Window, at: datetime, *, included: Cadence | None) -> tuple[str, ...]:
+    """The month's retrains that had no decision by a moment: begun, waiting for people, or due and never begun.
+
+    `included` is how often the month's contract included one; None where it did not, or where nobody knows.
+    """
     decided = {one.period for one in decisions(desk) if one.as_of <= at}
     begun = [one for one in desk.claims().values() if _within(month, one.as_of) and one.period not in decided]
     held = [one for one in waiting(desk) if _within(month, one.as_of) and one.period not in decided]
     lines = {one.period: f"the retrain of {one.period} was begun and has no decision yet" for one in begun}
     lines |= {one.period: f"the retrain of {one}" for one in held}
-    missed = {key: f"the retrain of {key} was due and was not done" for key in _due(desk, month, at)}
+    missed = {key: f"the retrain of {key} was due and was not done" for key in _due(desk, month, at, included)}
     return tuple((missed | lines).values())
 
 
-def _due(desk: Desk, month: Window, at: datetime) -> Iterator[str]:
-    """The period whose retrain the tier schedules at the month's start, where nobody has done or begun one in it."""
-    cadence, log = desk.tier.retrain, release_log(desk)
+def _due(desk: Desk, month: Window, at: datetime, cadence: Cadence | None) -> Iterator[str]:
+    """The period whose retrain is scheduled at the month's start, where nobody has done or begun one in it."""
+    log = release_log(desk)
     if cadence is None or not log or log[0].at > month.start:
         return
     included = period(month.start, cadence, desk.zone)
-    retrains = [one.as_of for one in decisions(desk) if one.label is None]
-    known = [*retrains, *(one.as_of for one in desk.claims().values())]
-    if included.start == month.start and not any(_within(included, one) and one <= at for one in known):
+    retrains = [(one.period, one.as_of) for one in decisions(desk) if one.label is None]
+    known = [*retrains, *((one.period, one.as_of) for one in desk.claims().values())]
+    done = [key == included.key or _within(included, moment) for key, moment in known if moment <= at]
+    if included.start == month.start and not any(done):
         yield included.key
 
 

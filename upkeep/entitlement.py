@@ -82,14 +82,15 @@ def entitled(
 
     Asking again for the same moment is the same retrain, and so is asking while the period's one is `undecided`: it
     goes on as of the moment that it was booked for. Asking for another one in a used period is a change order. A period
-    is used by any retrain in it, also by one of the months or the quarter that another tier included.
+    is used by any retrain in it, also by one of the months or the quarter that another tier included, and by the one
+    that was booked on it: since then the client's zone may have become another one.
     """
     cadence = tier.retrain
     if cadence is None:
         key = period(as_of, Cadence.MONTHLY, zone).key
         return ChangeOrder(key, as_of, reason, f"tier {tier.name!r} includes no retrain", None)
     key = period(as_of, cadence, zone).key
-    used = [one for one in claims.values() if period(one.as_of, cadence, zone).key == key]
+    used = [one for one in claims.values() if key in (one.period, period(one.as_of, cadence, zone).key)]
     if not used:
         return Claim(key, as_of, reason)
     # in UTC: a time read back has a fixed offset, and in the repeated hour Python calls no two zones' times equal

@@ -41,6 +41,10 @@ class NotEnoughDataError(UpkeepError):
         self.what, self.have, self.need, self.where = what, have, need, where
 
 
+class MomentError(UpkeepError):
+    """Work was asked for as of a time that is yet to come."""
+
+
 class NoLogError(UpkeepError):
     """A period had ended before the client's log began, so there is nothing to count."""
 

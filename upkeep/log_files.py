@@ -13,6 +13,9 @@ from upkeep.log_lines import OUTCOMES, PREDICTIONS, Found, Kind, Row, file_lines
 from upkeep.periods import Window
 from upkeep.store import Store, write_jsonl
 
+MANY = 100
+"""The files of more days than these are listed together: of a log with one old stray file most days are not there."""
+
 
 def read_window(store: Store, window: Window, *, mapping: LogMapping, outcomes_until: datetime) -> LogWindow:
     """Read the predictions with start <= time < end and what was said about them before `outcomes_until`.
@@ -88,15 +91,26 @@ def _read_outcomes(
 
 def _scan(store: Store, kind: Kind[Row], days: Iterable[date], mapping: LogMapping) -> Iterator[Found[Row]]:
     """Every row of the days' files, one file at a time."""
-    for day in days:
+    for day, keys in _listed(store, kind.folder, list(days)):
         folder = f"{kind.folder}/{day.isoformat()}/"
-        for key in store.keys(folder):
+        for key in keys:
             if not is_data(key, folder):
                 continue
             names = mapping_in(key, mapping)
             paths = kind.paths(names)
             for line in file_lines(key, store.read(key), paths):
                 yield judge_line(line, day, kind, paths, names.values)
+
+
+def _listed(store: Store, folder: str, days: Sequence[date]) -> Iterator[tuple[date, Iterable[str]]]:
+    """The keys of each day's files, of few days from one listing a day, else from one of them all."""
+    if len(days) <= MANY:
+        yield from ((day, store.keys(f"{folder}/{day.isoformat()}/")) for day in days)
+        return
+    by_day: dict[str, list[str]] = defaultdict(list)
+    for key in store.keys(f"{folder}/"):
+        by_day[_day_of(key)].append(key)
+    yield from ((day, by_day[day.isoformat()]) for day in days if day.isoformat() in by_day)
 
 
 def _day_of(file: str) -> str:

@@ -17,7 +17,7 @@ from upkeep.estimate import Estimate, estimate_accuracy
 from upkeep.figures import Figures
 from upkeep.generated import Generated
 from upkeep.inputs import Inputs
-from upkeep.periods import from_to
+from upkeep.periods import Cadence, from_to
 from upkeep.probation import Probation, on_probation
 from upkeep.rates import Rate
 from upkeep.recount import lost, newest
@@ -80,11 +80,19 @@ class Promoted(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Contract:
+    """What a client's tier is called, and how often it includes a retrain; None where it includes none."""
+
+    tier: str
+    retrain: Cadence | None
+
+
+@dataclass(frozen=True, slots=True)
 class Review:
     """What one weekly review found and recommends.
 
     `recounted` are the weeks before it as they are known now: labels come in late. `estimate` is the accuracy that the
-    model's confidence suggests; nobody has counted it.
+    model's confidence suggests; nobody has counted it. `contract` is the one of the week's review; old ones kept none.
     """
 
     client: str
@@ -100,6 +108,7 @@ class Review:
     edges: Edges | None = None
     recounted: dict[str, Figures] = field(default_factory=dict)
     probation: Probation | None = None
+    contract: Contract | None = None
 
     @property
     def alerts(self) -> list[Finding]:
@@ -139,6 +148,7 @@ def review(
     generated: Generated | None = None,
     edges: Edges | None = None,
     promoted: Promoted | None = None,
+    contract: Contract | None = None,
 ) -> Review:
     """Judge a week's agreed figures against their limits and against the model's own first weeks.
 
@@ -186,6 +196,7 @@ def review(
         )
         if promoted
         else None,
+        contract=contract,
     )
 
 

@@ -8,6 +8,11 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+from upkeep.errors import MomentError
+
+CLOCKS = timedelta(minutes=5)
+"""So far may another machine's clock be ahead of ours."""
+
 
 class Cadence(StrEnum):
     """How often a piece of work is done."""
@@ -29,6 +34,17 @@ class Window:
 def localise(moment: datetime, zone: ZoneInfo) -> datetime:
     """The moment in the client's zone; a time without a zone is taken to be the client's own."""
     return moment.replace(tzinfo=zone) if moment.tzinfo is None else moment.astimezone(zone)
+
+
+def require_past(moment: datetime, zone: ZoneInfo, *, now: datetime) -> None:
+    """Raise MomentError for a moment later than `now`: what is written as of it would hold back all that comes before.
+
+    A time without a zone is taken to be in `zone`.
+    """
+    asked = localise(moment, zone)
+    if asked.timestamp() > (now + CLOCKS).timestamp():
+        told, latest = (one.astimezone(zone).isoformat(timespec="minutes") for one in (asked, now))
+        raise MomentError(f"the time to act as of is {told}, expected none later than {latest}, which is now")
 
 
 def period(moment: datetime, cadence: Cadence, zone: ZoneInfo) -> Window:

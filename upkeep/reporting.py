@@ -20,7 +20,7 @@ from upkeep.generated import described
 from upkeep.health import Health, assess, in_words
 from upkeep.incidents import Incident, open_incidents, subject_of
 from upkeep.looking import tracked_themes
-from upkeep.monitoring import Finding, Review, as_known
+from upkeep.monitoring import Contract, Finding, Review, as_known
 from upkeep.periods import Cadence, Window, last_full, period, week
 from upkeep.quality import LabelQuality, by_label
 from upkeep.rates import Rate
@@ -76,6 +76,11 @@ class Report:
     def retrain_recommended(self) -> bool:
         """Does the newest review recommend a retrain?"""
         return bool(self.reviews) and self.reviews[-1].retrain_recommended
+
+    @property
+    def contract(self) -> Contract | None:
+        """The one of the month's first review; None where nobody knows."""
+        return self.reviews[0].contract if self.reviews else None
 
     @property
     def estimate(self) -> Estimate | None:
@@ -136,10 +141,11 @@ def assemble(desk: Desk, month: Window, as_of: datetime) -> Report:
     decided = tuple(one for one in decisions(desk, at=as_of) if month.start <= one.as_of < month.end)
     (counted,) = desk.count_log(month, until=as_of)
     weekly = tuple(one for one in _reviewed(desk, as_of) if month.start < week(one.week, desk.zone).end <= month.end)
+    contract = weekly[0].contract if weekly else None
     return Report(
         client=desk.client.client,
         name=desk.client.name,
-        tier=desk.tier.name,
+        tier=contract.tier if contract else desk.tier.name,
         month=month.key,
         as_of=as_of,
         health=assess(weekly),
@@ -148,7 +154,7 @@ def assemble(desk: Desk, month: Window, as_of: datetime) -> Report:
         decisions=decided,
         rollbacks=changes_of(desk, month, Action.ROLLBACK),
         promotions=promotions(desk, month, decided),
-        undone=undone(desk, month, as_of),
+        undone=undone(desk, month, as_of, included=contract.retrain if contract else None),
         not_in_service={one.period: why for one in decided if (why := not_in_service(desk, one, as_of))},
         change_orders=tuple(one for one in change_orders(desk) if month.start <= one.as_of < month.end),
         themes=_themes(desk, month),

@@ -16,13 +16,17 @@ from upkeep import records
 from upkeep.beginning import require_anything, require_model
 from upkeep.desk import Desk
 from upkeep.entitlement import Asked, ChangeOrder, Claim, UseCase, entitled, use_case, with_reasons
-from upkeep.errors import AlreadyExistsError
+from upkeep.errors import AlreadyExistsError, StoreError
 from upkeep.monitoring import Review
 from upkeep.periods import starts_on
 from upkeep.stages.release import require_bases, require_no_newer
+from upkeep.store import address
 from upkeep.tiers import Work
 
 Record = TypeVar("Record")
+
+TRIES = 20
+"""So often a booking is tried: each time that somebody else was quicker."""
 
 
 def due(desk: Desk, as_of: datetime) -> list[Work]:
@@ -51,9 +55,11 @@ def book_retrain(desk: Desk, as_of: datetime, reason: str) -> Claim | ChangeOrde
 
     One that was booked and has no decision yet, as its run was killed, goes on as it was booked; one of another day
     that never got to what it teaches has nothing to go on with, and is booked anew. A period has one change order,
-    which a further reason joins. Raises as `is_included` does; that uses nothing up.
+    which a further reason joins. Raises as `is_included` does, which uses nothing up, and StoreError where the
+    period's place holds what is none of its bookings.
     """
-    while True:
+    place = ""
+    for _ in range(TRIES):
         answer = is_included(desk, as_of, reason)
         if isinstance(answer, ChangeOrder):
             return open_order(desk, answer, as_of)
@@ -65,6 +71,7 @@ def book_retrain(desk: Desk, as_of: datetime, reason: str) -> Claim | ChangeOrde
         # a period can be booked once: of two who ask at once the other one asks again
         with suppress(AlreadyExistsError):
             desk.store.create(place, records.dump(answer))
+    raise _never_free(desk, place)
 
 
 def undecided(desk: Desk, claims: Mapping[str, Claim]) -> set[str]:
@@ -103,10 +110,10 @@ def book_use_case(desk: Desk, label: str, as_of: datetime, *, reason: str, by: s
     """Book a new category on the contract, or open a change order for it where it is not included.
 
     Raises NoChampionError where there is no model to teach it, BaseModelError where its base model is not here; that
-    uses nothing up.
+    uses nothing up. Raises StoreError where the place of the next booking holds something else.
     """
-    moment = desk.local(as_of)
-    while True:
+    moment, place = desk.local(as_of), ""
+    for _ in range(TRIES):
         booked = desk.use_cases()
         answer = use_case(desk.tier, label=label, as_of=moment, zone=desk.zone, booked=booked, reason=reason, by=by)
         if isinstance(answer, ChangeOrder):
@@ -115,10 +122,12 @@ def book_use_case(desk: Desk, label: str, as_of: datetime, *, reason: str, by: s
             return answer
         require_model(desk)
         require_bases(desk)
-        place = 1 + sum(one.period == answer.period for one in booked)
+        number = 1 + sum(one.period == answer.period for one in booked)
+        place = f"use-cases/claims/{answer.period}-{number}.json"
         # a place can be taken once: of two who ask at once the other one asks again
         with suppress(AlreadyExistsError):
-            desk.store.create(f"use-cases/claims/{answer.period}-{place}.json", records.dump(answer))
+            desk.store.create(place, records.dump(answer))
+    raise _never_free(desk, place)
 
 
 def change_orders(desk: Desk) -> list[ChangeOrder]:
@@ -156,6 +165,11 @@ def _never_begun(desk: Desk, as_of: datetime) -> set[str]:
     claims, day = desk.claims(), desk.local(as_of).date()
     idle = [period for period in undecided(desk, claims) if desk.local(claims[period].as_of).date() != day]
     return {period for period in idle if not desk.store.exists(f"snapshots/{period}.json")}
+
+
+def _never_free(desk: Desk, place: str) -> StoreError:
+    where, wanted = address(desk.store, place), "no such file, or a booking of the period that its name says"
+    return StoreError(f"{where}: found another one's booking in each of {TRIES} tries, expected {wanted}")
 
 
 def _all_reasons(desk: Desk, order: ChangeOrder) -> ChangeOrder:

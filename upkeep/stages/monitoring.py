@@ -19,7 +19,7 @@ from upkeep.errors import BaseModelError, UpkeepError
 from upkeep.figures import figures_of
 from upkeep.generated import look_at_answers
 from upkeep.looking import Tracked, edges_key, look_at_week, track_themes
-from upkeep.monitoring import Promoted, Review, review
+from upkeep.monitoring import Contract, Promoted, Review, review
 from upkeep.periods import Cadence, last_full, week
 from upkeep.release import Action, Entry
 from upkeep.stages.challengers import challengers
@@ -69,6 +69,7 @@ def review_week(desk: Desk, as_of: datetime) -> Review:
         else None,
         edges=replace(seen.edges, cases=seen.edges.cases[:SHOWN]) if seen else None,
         promoted=_promoted([one for one in release_log(desk) if one.at <= moment]),
+        contract=Contract(desk.tier.name, desk.tier.retrain),
     )
     records.save(desk.store, key, found)
     return found

@@ -199,11 +199,20 @@ def test_what_the_tier_does_not_include_becomes_a_change_order(desk, tmp_path, m
     assert isinstance(order, ChangeOrder)
     assert order.period == KEY
     assert "includes 1 new use case(s) quarterly, used in 2026-Q2: 'leasing' on 2026-05-04" in order.why_extra
+    nothing_new_is_ordered(desk)
     configured(tmp_path / "tier1", monkeypatch, tier=1)
+    nothing_new_is_ordered(open_desk("northwind"))
     monday = variant(open_desk("northwind"), LABEL, SEEDS, MAY, reason="rentals have begun")
     assert monday.why_extra == "tier 'monitoring' includes no new use case"
     assert sorted(one.period for one in change_orders(desk)) == ["2026-05-variant-rental-booking", KEY]
     assert not list(desk.store.keys("use-cases/rounds/"))
+
+
+def nothing_new_is_ordered(desk: Desk) -> None:
+    """A label that is there, a misspelt one that has no examples, and too few examples open no change order."""
+    for label, seeds in (("Order status", SEEDS), ("oos", SEEDS), ("rental_bookign", []), (LABEL, SEEDS[:1])):
+        with pytest.raises(VariantError):
+            variant(desk, label, seeds, MAY, reason="x")
 
 
 def test_of_eight_who_ask_at_once_one_gets_the_only_new_category(desk):

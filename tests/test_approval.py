@@ -7,13 +7,24 @@ from datetime import timedelta
 
 import pytest
 
-from tests.released import BEGUN, DECIDED, OUTCOMES, TERMS, changed, decide, released_desk, released_template, swapped  # noqa: F401 -- fixtures
+from tests.released import (  # noqa: F401 -- fixtures
+    BEGUN,
+    DECIDED,
+   
+    OUTCOMES,
+    TERMS,
+    changed,
+    decide,
+    gift_card_begun,
+    released_desk,
+    released_template,
+    swapped,
+)  # fmt: skip
 from upkeep import records
 from upkeep.cases import Case, Source
 from upkeep.chain import retrain
 from upkeep.config import Promotion
 from upkeep.desk import Desk, desk_of
-from upkeep.entitlement import UseCase
 from upkeep.errors import DecisionError, LeakError
 from upkeep.home import configs
 from upkeep.rates import Rate
@@ -35,7 +46,7 @@ from upkeep.stages.comparison import compare_models, decision, decisions, judge_
 from upkeep.stages.evaluation import save_outcomes
 from upkeep.stages.finetuning import load_model
 from upkeep.stages.release import in_service, release_log, roll_back
-from upkeep.stages.variant import Round, open_use_cases
+from upkeep.stages.variant import begin_use_case, open_use_cases
 from upkeep.tiers import load_tiers
 from upkeep.verdict import verdict
 
@@ -88,9 +99,7 @@ def test_what_was_refused_is_not_carried_out_by_a_run_that_goes_on_after_it(desk
 
 
 def test_a_new_category_that_won_in_a_run_that_was_killed_is_taken_up_until_it_is_in_service(desk):
-    key = "2026-Q1-variant-gift-card"
-    records.save(desk.store, "use-cases/claims/2026-Q1-1.json", UseCase("2026-Q1", BEGUN, "gift_card", "asked", "ada"))
-    records.save(desk.store, f"use-cases/rounds/{key}.json", Round(key, 1, "gift_card", BEGUN, 3, 0, 0, 0))
+    key = gift_card_begun(desk)
     desk.store.delete("decisions/2026-03.json")
     decide(desk, key)
     assert open_use_cases(desk, SOON) == []  # it waits for a person
@@ -99,6 +108,26 @@ def test_a_new_category_that_won_in_a_run_that_was_killed_is_taken_up_until_it_i
     assert (one.key, begun.period, waiting) == (key, key, None)
     assert apply_decision(automatic, decision(automatic, key)).applied
     assert open_use_cases(automatic, SOON) == []
+
+
+@pytest.mark.parametrize("decided", [True, False])
+def test_a_new_category_whose_model_grew_on_one_that_was_replaced_since_is_taught_again_on_the_present_one(
+    desk, decided
+):
+    key = gift_card_begun(desk)
+    if decided:
+        decide(desk, key, challenger="3", at=DECIDED - timedelta(days=1))
+    else:
+        trained = records.load(desk.store, "challengers/made-3.json", Challenger)
+        records.save(desk.store, f"challengers/{key}.json", replace(trained, period=key, grown_on="1"))
+    desk = automatically(desk)
+    assert begin_use_case(desk, "gift_card", [], SOON, reason="asked", by="ada").number == 1
+    apply_decision(desk, decision(desk, "2026-03"))
+    assert in_service(desk) == "2"
+    ((one, begun, waiting),) = open_use_cases(desk, SOON)
+    assert (one.key, begun.number, waiting) == (key, 1, None)
+    assert begin_use_case(desk, "gift_card", [], SOON, reason="asked", by="ada").period == f"{key}.2"
+    assert begin_use_case(desk, "gift_card", [], SOON, reason="asked", by="ada").period == f"{key}.2"
 
 
 def test_a_decision_is_superseded_by_another_champion_and_by_a_later_one_that_won(desk):

@@ -57,6 +57,7 @@ def train_challenger(
     moment = desk.local(as_of)
     base = resolve_base(desk.client.base_model)
     prepare()  # it imports while this trains
+    grown_on = in_service(desk) if label is not None else None
     head = _head(desk, label) if label is not None else ()
     data = take_snapshot(desk, period, moment, head=head, progress=progress)
     with tempfile.TemporaryDirectory() as scratch:
@@ -87,6 +88,7 @@ def train_challenger(
         threshold=manifest.threshold,
         expected_automatic=trained.fit.automatic,
         reload_exact=exact,
+        grown_on=grown_on,
     )
     made = records.create(desk.store, key, made)
     shutil.rmtree(_work(desk, period), ignore_errors=True)

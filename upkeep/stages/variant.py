@@ -26,11 +26,12 @@ from upkeep.log import lot
 from upkeep.looking import eyes_of, tracked_themes
 from upkeep.periods import Cadence, last_full, period
 from upkeep.stages.approval import Standing, standing
-from upkeep.stages.challengers import challengers
+from upkeep.stages.challengers import Challenger, challengers
 from upkeep.stages.comparison import decision
 from upkeep.stages.contract import book_use_case, use_case_of
 from upkeep.stages.in_force import rules_in_force
 from upkeep.stages.monitoring import reviews
+from upkeep.stages.release import in_service
 from upkeep.stages.reviewing import Waiting
 from upkeep.stages.snapshot import decided_by, known_cases
 from upkeep.truth import settle
@@ -96,7 +97,8 @@ def begin_use_case(
 ) -> Round | ChangeOrder:
     """Book a new category on the contract, or open a change order for it; store its examples and look for more.
 
-    A category that was begun goes on where it is; examples that it did not have begin a new round of it. Raises
+    A category that was begun goes on where it is; examples that it did not have begin a new round of it, and so does
+    another model that came into service before the one with the category could. Raises
     VariantError where the label is not new or the examples are too few, whatever the contract includes; that uses
     nothing up and opens no change order.
     """
@@ -109,7 +111,7 @@ def begin_use_case(
     cases = known_cases(desk, moment, but=_cases(key))
     read = [case for case in cases if Doubt.PROPOSED not in case.doubts]
     given = seed_cases(label, seeds, known=read, redaction=desk.client.redaction, by=by, at=moment)
-    if before and not given.cases:
+    if before and not given.cases and not _overtaken(desk, before[-1], moment):
         return before[-1]
     if not before:
         _require_new(desk, label, given, cases, booked=answer in desk.use_cases())
@@ -136,7 +138,10 @@ def wait_for_cases(desk: Desk, begun: Round, as_of: datetime) -> Waiting | None:
 
 
 def open_use_cases(desk: Desk, as_of: datetime) -> list[Open]:
-    """The new categories that were begun and not decided on, or that won and are still to go into service."""
+    """The new categories that were begun and not decided on, or that won and are still to go into service.
+
+    Where promotion is automatic, also those whose model another one has overtaken.
+    """
     newest = [(one, begun) for one in desk.use_cases() for begun in rounds(desk, one)[-1:]]
     still = [pair for pair in newest if not _decided(desk, pair[1]) or _to_apply(desk, pair[1], as_of)]
     return [Open(one, begun, wait_for_cases(desk, begun, as_of)) for one, begun in still]
@@ -252,8 +257,19 @@ def _decided(desk: Desk, begun: Round) -> bool:
 
 def _to_apply(desk: Desk, begun: Round, as_of: datetime) -> bool:
     """Did it win where promotion is automatic, in a run that did not get to its end?"""
-    automatic = desk.client.promotion is Promotion.AUTOMATIC
-    return automatic and standing(desk, decision(desk, begun.period), as_of) is Standing.PENDING
+    if desk.client.promotion is not Promotion.AUTOMATIC:
+        return False
+    pending = standing(desk, decision(desk, begun.period), as_of) is Standing.PENDING
+    return pending or _overtaken(desk, begun, as_of)
+
+
+def _overtaken(desk: Desk, begun: Round, as_of: datetime) -> bool:
+    """Did its model grow on one that another has replaced since, and can it no more go into service?"""
+    if _decided(desk, begun):
+        made = decision(desk, begun.period)
+        return standing(desk, made, as_of) is Standing.SUPERSEDED and in_service(desk) != made.champion
+    trained = records.load_if_there(desk.store, f"challengers/{begun.period}.json", Challenger)
+    return trained is not None and trained.grown_on not in (None, in_service(desk))
 
 
 def _cases(key: str) -> str:

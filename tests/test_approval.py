@@ -10,7 +10,7 @@ import pytest
 from tests.released import (  # noqa: F401 -- fixtures
     BEGUN,
     DECIDED,
-   
+    LABELS,
     OUTCOMES,
     TERMS,
     changed,
@@ -24,7 +24,7 @@ from upkeep import records
 from upkeep.cases import Case, Source
 from upkeep.chain import retrain
 from upkeep.config import Promotion
-from upkeep.desk import Desk, desk_of
+from upkeep.desk import LAUNCH, LAUNCH_CASES, Desk, desk_of
 from upkeep.errors import DecisionError, LeakError
 from upkeep.home import configs
 from upkeep.rates import Rate
@@ -46,6 +46,7 @@ from upkeep.stages.comparison import compare_models, decision, decisions, judge_
 from upkeep.stages.evaluation import save_outcomes
 from upkeep.stages.finetuning import load_model
 from upkeep.stages.release import in_service, release_log, roll_back
+from upkeep.stages.snapshot import take_snapshot
 from upkeep.stages.variant import begin_use_case, open_use_cases
 from upkeep.tiers import load_tiers
 from upkeep.verdict import verdict
@@ -259,6 +260,22 @@ def test_an_item_that_the_champion_was_taught_is_left_out_for_both_and_counted(d
     assert (made.compared[0].champion.n, made.compared[0].challenger.n, made.left_out) == (39, 39, 1)
     assert judge_again(desk, made) == []
     assert compared(desk, taught="another").left_out == 1  # what was decided stands
+
+
+def test_a_champion_whose_head_grew_knows_its_new_label_and_what_the_model_that_it_grew_on_was_taught(desk):
+    texts = ("Where have you left my stove?", "My tent pole has not come", "My money is not back", "You owe me 30")
+    known = [Case(f"c{n}", text, LABELS[n // 2], Source.LAUNCH) for n, text in enumerate(texts)]
+    records.save_rows(desk.store, LAUNCH_CASES, known)
+    take_snapshot(desk, LAUNCH, BEGUN)
+    take_snapshot(desk, "2026-03", DECIDED, head=LABELS)  # the third one was the new category
+    lesson = Lesson(Side.TRAIN, Case("c9", "where is my order number 3?", LABELS[0], Source.LAUNCH))
+    records.save_rows(desk.store, "snapshots/launch.jsonl", [lesson])  # it was agreed later
+    approve(desk, "2026-03", by="ada", reason="looks right", at=SOON)
+    trained = records.load(desk.store, "challengers/made-3.json", Challenger)
+    records.save(desk.store, "challengers/2026-05.json", replace(trained, period="2026-05"))
+    made = compare_models(desk, "2026-05", SOON, reason="scheduled")
+    assert (made.champion, made.left_out) == ("2", 1)
+    assert "changed" not in {one.items for one in made.compared}
 
 
 def test_a_challenger_that_was_taught_an_item_is_not_compared(desk):

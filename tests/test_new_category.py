@@ -26,6 +26,7 @@ from upkeep.errors import NoChampionError, UnsupportedTaskError, VariantError
 from upkeep.log import Outcome, OutcomeSource, Prediction
 from upkeep.log_files import write_outcomes, write_predictions
 from upkeep.manifest import read_manifest
+from upkeep.stages.challengers import Challenger
 from upkeep.stages.collection import collect_cases
 from upkeep.stages.comparison import Decision, decisions
 from upkeep.stages.contract import book_use_case, change_orders, is_included
@@ -146,6 +147,7 @@ def check_old_answers(desk: Desk, made: Decision) -> None:
     old, new = load_model(desk, made.champion), load_model(desk, made.challenger)
     assert new.labels == (*old.labels, LABEL)
     assert (old.manifest.label_set, new.manifest.label_set) == (1, 2)
+    assert records.load(desk.store, f"challengers/{KEY}.json", Challenger).grown_on == made.champion
     texts = [item.text for item in desk.golden()]
     with torch.inference_mode():
         for rows in (1, 7, len(texts)):

@@ -25,6 +25,7 @@ from upkeep.cases import Case, Source
 from upkeep.chain import retrain
 from upkeep.config import Promotion
 from upkeep.desk import LAUNCH, LAUNCH_CASES, Desk, desk_of
+from upkeep.entitlement import Claim
 from upkeep.errors import DecisionError, LeakError
 from upkeep.home import configs
 from upkeep.rates import Rate
@@ -43,6 +44,7 @@ from upkeep.stages.approval import (
 )
 from upkeep.stages.challengers import Challenger
 from upkeep.stages.comparison import compare_models, decision, decisions, judge_again
+from upkeep.stages.contract import book_retrain
 from upkeep.stages.evaluation import save_outcomes
 from upkeep.stages.finetuning import load_model
 from upkeep.stages.release import in_service, release_log, roll_back
@@ -159,6 +161,24 @@ def test_nothing_of_a_time_before_the_model_in_service_is_trained_or_goes_into_s
         retrain(automatic, before, reason="scheduled")
     assert (in_service(desk), automatic.claims(), len(release_log(desk))) == ("2", {}, 2)
     assert not automatic.store.exists("cases/2026-Q1.jsonl")
+
+
+def test_a_retrain_without_a_decision_that_a_newer_model_has_overtaken_is_booked_anew(desk):
+    desk = automatically(desk, tier=2)
+    begun, asked = DECIDED - timedelta(days=10), DECIDED + timedelta(days=10)
+    records.save(desk.store, "claims/2026-Q1.json", Claim("2026-Q1", begun, "scheduled"))
+    trained = records.load(desk.store, "challengers/made-3.json", Challenger)
+    records.save(desk.store, "challengers/2026-Q1.json", replace(trained, period="2026-Q1", as_of=begun))
+    newer = records.load(desk.store, "challengers/made-2.json", Challenger)
+    records.save(desk.store, "challengers/made-2.json", replace(newer, as_of=desk.local(DECIDED)))
+    apply_decision(desk, decision(desk, "2026-03"))
+    desk.store.write("snapshots/2026-Q1.json", b"{}")  # it had got as far as choosing what it teaches
+    with pytest.raises(DecisionError, match="comes too late"):
+        book_retrain(desk, begun, "scheduled")
+    booked = Claim("2026-Q1", desk.local(asked), "new prices")
+    assert book_retrain(desk, asked, "new prices") == booked
+    assert desk.claims() == {"2026-Q1": booked}
+    assert not [key for key in desk.store.keys("") if key in ("challengers/2026-Q1.json", "snapshots/2026-Q1.json")]
 
 
 def test_what_is_carried_out_late_stands_in_the_log_after_what_came_before(desk):

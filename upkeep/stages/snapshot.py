@@ -96,6 +96,15 @@ def forget(desk: Desk, period: str) -> None:
         desk.store.delete(key)
 
 
+def forget_choice(desk: Desk, period: str) -> None:
+    """Take away what was chosen for a retrain that was never decided on, and which version it trained.
+
+    What was locked for it stays: snapshots since then were chosen beside it.
+    """
+    for key in (f"challengers/{period}.json", _record(period), _rows(period)):
+        desk.store.delete(key)
+
+
 def snapshots(desk: Desk) -> list[Made]:
     """Every snapshot ever taken, oldest first."""
     keys = [key for key in desk.store.keys("snapshots/") if key.endswith(".json")]

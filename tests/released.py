@@ -18,12 +18,14 @@ from upkeep.classifier import Classifier
 from upkeep.comparison import Verdict
 from upkeep.desk import GOLDEN, Desk, open_desk
 from upkeep.encoder import load_encoder
+from upkeep.entitlement import UseCase
 from upkeep.manifest import Manifest
 from upkeep.stages.challengers import Challenger
 from upkeep.stages.comparison import Decision
 from upkeep.stages.evaluation import save_outcomes
 from upkeep.stages.finetuning import DIGEST
 from upkeep.stages.release import CURRENT, launch, publish, release_log, release_of
+from upkeep.stages.variant import Round
 from upkeep.verdict import Outcome, Terms, verdict
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -133,6 +135,15 @@ def decide(
     records.save(desk.store, f"decisions/{period}.json", made)
     assert (made.verdict is Verdict.PROMOTE) == (terms == TERMS and outcomes == OUTCOMES)
     return made
+
+
+def gift_card_begun(desk: Desk) -> str:
+    """A new category that was booked and whose past requests were looked for; the key of its first round."""
+    key = "2026-Q1-variant-gift-card"
+    records.save(desk.store, "use-cases/claims/2026-Q1-1.json", UseCase("2026-Q1", BEGUN, "gift_card", "asked", "ada"))
+    records.save(desk.store, f"use-cases/rounds/{key}.json", Round(key, 1, "gift_card", BEGUN, 3, 0, 0, 0))
+    records.save_rows(desk.store, f"cases/{key}.jsonl", ())
+    return key
 
 
 def swapped(outcomes: list[Outcome]) -> list[Outcome]:

@@ -7,13 +7,25 @@ from datetime import timedelta
 
 import pytest
 
-from tests.released import BEGUN, DECIDED, OUTCOMES, TERMS, changed, decide, released_desk, released_template, swapped  # noqa: F401 -- fixtures
+from tests.released import (  # noqa: F401 -- fixtures
+    BEGUN,
+    DECIDED,
+    LABELS,
+    OUTCOMES,
+    TERMS,
+    changed,
+    decide,
+    gift_card_begun,
+    released_desk,
+    released_template,
+    swapped,
+)  # fmt: skip
 from upkeep import records
 from upkeep.cases import Case, Source
 from upkeep.chain import retrain
 from upkeep.config import Promotion
-from upkeep.desk import Desk, desk_of
-from upkeep.entitlement import UseCase
+from upkeep.desk import LAUNCH, LAUNCH_CASES, Desk, desk_of
+from upkeep.entitlement import Claim
 from upkeep.errors import DecisionError, LeakError
 from upkeep.home import configs
 from upkeep.rates import Rate
@@ -32,10 +44,12 @@ from upkeep.stages.approval import (
 )
 from upkeep.stages.challengers import Challenger
 from upkeep.stages.comparison import compare_models, decision, decisions, judge_again
+from upkeep.stages.contract import book_retrain
 from upkeep.stages.evaluation import save_outcomes
 from upkeep.stages.finetuning import load_model
 from upkeep.stages.release import in_service, release_log, roll_back
-from upkeep.stages.variant import Round, open_use_cases
+from upkeep.stages.snapshot import take_snapshot
+from upkeep.stages.variant import begin_use_case, open_use_cases
 from upkeep.tiers import load_tiers
 from upkeep.verdict import verdict
 
@@ -88,9 +102,7 @@ def test_what_was_refused_is_not_carried_out_by_a_run_that_goes_on_after_it(desk
 
 
 def test_a_new_category_that_won_in_a_run_that_was_killed_is_taken_up_until_it_is_in_service(desk):
-    key = "2026-Q1-variant-gift-card"
-    records.save(desk.store, "use-cases/claims/2026-Q1-1.json", UseCase("2026-Q1", BEGUN, "gift_card", "asked", "ada"))
-    records.save(desk.store, f"use-cases/rounds/{key}.json", Round(key, 1, "gift_card", BEGUN, 3, 0, 0, 0))
+    key = gift_card_begun(desk)
     desk.store.delete("decisions/2026-03.json")
     decide(desk, key)
     assert open_use_cases(desk, SOON) == []  # it waits for a person
@@ -99,6 +111,26 @@ def test_a_new_category_that_won_in_a_run_that_was_killed_is_taken_up_until_it_i
     assert (one.key, begun.period, waiting) == (key, key, None)
     assert apply_decision(automatic, decision(automatic, key)).applied
     assert open_use_cases(automatic, SOON) == []
+
+
+@pytest.mark.parametrize("decided", [True, False])
+def test_a_new_category_whose_model_grew_on_one_that_was_replaced_since_is_taught_again_on_the_present_one(
+    desk, decided
+):
+    key = gift_card_begun(desk)
+    if decided:
+        decide(desk, key, challenger="3", at=DECIDED - timedelta(days=1))
+    else:
+        trained = records.load(desk.store, "challengers/made-3.json", Challenger)
+        records.save(desk.store, f"challengers/{key}.json", replace(trained, period=key, grown_on="1"))
+    desk = automatically(desk)
+    assert begin_use_case(desk, "gift_card", [], SOON, reason="asked", by="ada").number == 1
+    apply_decision(desk, decision(desk, "2026-03"))
+    assert in_service(desk) == "2"
+    ((one, begun, waiting),) = open_use_cases(desk, SOON)
+    assert (one.key, begun.number, waiting) == (key, 1, None)
+    assert begin_use_case(desk, "gift_card", [], SOON, reason="asked", by="ada").period == f"{key}.2"
+    assert begin_use_case(desk, "gift_card", [], SOON, reason="asked", by="ada").period == f"{key}.2"
 
 
 def test_a_decision_is_superseded_by_another_champion_and_by_a_later_one_that_won(desk):
@@ -129,6 +161,24 @@ def test_nothing_of_a_time_before_the_model_in_service_is_trained_or_goes_into_s
         retrain(automatic, before, reason="scheduled")
     assert (in_service(desk), automatic.claims(), len(release_log(desk))) == ("2", {}, 2)
     assert not automatic.store.exists("cases/2026-Q1.jsonl")
+
+
+def test_a_retrain_without_a_decision_that_a_newer_model_has_overtaken_is_booked_anew(desk):
+    desk = automatically(desk, tier=2)
+    begun, asked = DECIDED - timedelta(days=10), DECIDED + timedelta(days=10)
+    records.save(desk.store, "claims/2026-Q1.json", Claim("2026-Q1", begun, "scheduled"))
+    trained = records.load(desk.store, "challengers/made-3.json", Challenger)
+    records.save(desk.store, "challengers/2026-Q1.json", replace(trained, period="2026-Q1", as_of=begun))
+    newer = records.load(desk.store, "challengers/made-2.json", Challenger)
+    records.save(desk.store, "challengers/made-2.json", replace(newer, as_of=desk.local(DECIDED)))
+    apply_decision(desk, decision(desk, "2026-03"))
+    desk.store.write("snapshots/2026-Q1.json", b"{}")  # it had got as far as choosing what it teaches
+    with pytest.raises(DecisionError, match="comes too late"):
+        book_retrain(desk, begun, "scheduled")
+    booked = Claim("2026-Q1", desk.local(asked), "new prices")
+    assert book_retrain(desk, asked, "new prices") == booked
+    assert desk.claims() == {"2026-Q1": booked}
+    assert not [key for key in desk.store.keys("") if key in ("challengers/2026-Q1.json", "snapshots/2026-Q1.json")]
 
 
 def test_what_is_carried_out_late_stands_in_the_log_after_what_came_before(desk):
@@ -230,6 +280,22 @@ def test_an_item_that_the_champion_was_taught_is_left_out_for_both_and_counted(d
     assert (made.compared[0].champion.n, made.compared[0].challenger.n, made.left_out) == (39, 39, 1)
     assert judge_again(desk, made) == []
     assert compared(desk, taught="another").left_out == 1  # what was decided stands
+
+
+def test_a_champion_whose_head_grew_knows_its_new_label_and_what_the_model_that_it_grew_on_was_taught(desk):
+    texts = ("Where have you left my stove?", "My tent pole has not come", "My money is not back", "You owe me 30")
+    known = [Case(f"c{n}", text, LABELS[n // 2], Source.LAUNCH) for n, text in enumerate(texts)]
+    records.save_rows(desk.store, LAUNCH_CASES, known)
+    take_snapshot(desk, LAUNCH, BEGUN)
+    take_snapshot(desk, "2026-03", DECIDED, head=LABELS)  # the third one was the new category
+    lesson = Lesson(Side.TRAIN, Case("c9", "where is my order number 3?", LABELS[0], Source.LAUNCH))
+    records.save_rows(desk.store, "snapshots/launch.jsonl", [lesson])  # it was agreed later
+    approve(desk, "2026-03", by="ada", reason="looks right", at=SOON)
+    trained = records.load(desk.store, "challengers/made-3.json", Challenger)
+    records.save(desk.store, "challengers/2026-05.json", replace(trained, period="2026-05"))
+    made = compare_models(desk, "2026-05", SOON, reason="scheduled")
+    assert (made.champion, made.left_out) == ("2", 1)
+    assert "changed" not in {one.items for one in made.compared}
 
 
 def test_a_challenger_that_was_taught_an_item_is_not_compared(desk):

@@ -162,7 +162,9 @@ def test_a_new_category_tells_what_came_back_and_could_not_be_used(tmp_path, mon
     serve(desk, 0, wrong=0)
     desk.store.write("inbox/photo.csv", b"not a batch")
     monday = ["--as-of", f"{FIRST + timedelta(weeks=1):%Y-%m-%dT%H:%M%z}"]
-    assert main(["variant", "northwind", "--label", "repairs", *monday]) == 0
+    seeds = tmp_path / "repairs.txt"
+    seeds.write_text("My tent pole broke at night\nThe zip of my jacket is stuck\nCan you mend a torn rucksack?\n")
+    assert main(["variant", "northwind", "--label", "repairs", "--seeds", str(seeds), *monday]) == 0
     first, *rest = capsys.readouterr().out.splitlines()
     assert first.startswith("northwind photo.csv: ")
     assert "tier 'monitoring' includes no new use case" in rest[0]

@@ -157,7 +157,8 @@ def test_a_manual_retrain_under_tier_1_is_refused_with_a_change_order(tmp_path, 
 def test_a_new_category_under_tier_1_is_refused_with_a_change_order(tmp_path, monkeypatch):
     configure(tmp_path / "configs", monkeypatch)
     serve(open_desk("northwind"), 0, wrong=0)
-    made = variant("northwind", "gift_card", ["Is my gift card valid?"], as_of=datetime(2026, 4, 1, tzinfo=UTC))
+    seeds = ["Is my gift card valid?", "Where do I enter the voucher code?", "Can I pay with a present from my aunt?"]
+    made = variant("northwind", "gift_card", seeds, as_of=datetime(2026, 4, 1, tzinfo=UTC))
     assert isinstance(made, ChangeOrder)
     assert "variant northwind 2026-04-01: gift_card" in run_names()
     wanted = "northwind: the new category 'gift_card' that the contract does not include"

@@ -26,6 +26,7 @@ from upkeep.errors import NoChampionError, UnsupportedTaskError, VariantError
 from upkeep.log import Outcome, OutcomeSource, Prediction
 from upkeep.log_files import write_outcomes, write_predictions
 from upkeep.manifest import read_manifest
+from upkeep.stages.challengers import Challenger
 from upkeep.stages.collection import collect_cases
 from upkeep.stages.comparison import Decision, decisions
 from upkeep.stages.contract import book_use_case, change_orders, is_included
@@ -146,6 +147,7 @@ def check_old_answers(desk: Desk, made: Decision) -> None:
     old, new = load_model(desk, made.champion), load_model(desk, made.challenger)
     assert new.labels == (*old.labels, LABEL)
     assert (old.manifest.label_set, new.manifest.label_set) == (1, 2)
+    assert records.load(desk.store, f"challengers/{KEY}.json", Challenger).grown_on == made.champion
     texts = [item.text for item in desk.golden()]
     with torch.inference_mode():
         for rows in (1, 7, len(texts)):
@@ -208,11 +210,20 @@ def test_what_the_tier_does_not_include_becomes_a_change_order(desk, tmp_path, m
     assert isinstance(order, ChangeOrder)
     assert order.period == KEY
     assert "includes 1 new use case(s) quarterly, used in 2026-Q2: 'leasing' on 2026-05-04" in order.why_extra
+    nothing_new_is_ordered(desk)
     configured(tmp_path / "tier1", monkeypatch, tier=1)
+    nothing_new_is_ordered(open_desk("northwind"))
     monday = variant(open_desk("northwind"), LABEL, SEEDS, MAY, reason="rentals have begun")
     assert monday.why_extra == "tier 'monitoring' includes no new use case"
     assert sorted(one.period for one in change_orders(desk)) == ["2026-05-variant-rental-booking", KEY]
     assert not list(desk.store.keys("use-cases/rounds/"))
+
+
+def nothing_new_is_ordered(desk: Desk) -> None:
+    """A label that is there, a misspelt one that has no examples, and too few examples open no change order."""
+    for label, seeds in (("Order status", SEEDS), ("oos", SEEDS), ("rental_bookign", []), (LABEL, SEEDS[:1])):
+        with pytest.raises(VariantError):
+            variant(desk, label, seeds, MAY, reason="x")
 
 
 def test_of_eight_who_ask_at_once_one_gets_the_only_new_category(desk):

@@ -168,4 +168,15 @@ def test_candidates_are_labels_that_people_use_and_growing_themes_that_no_label_
     ]
     assert found[0].command("acme") == "upkeep variant acme --label repair_partner --seeds FILE.txt"
     assert found[1].command("acme") == "upkeep variant acme --label LABEL --seeds FILE.txt"
+    spaced = Change(Kind.NEW_CATEGORY, "8 requests were 'rent a tent'", "Agree on it.", 8, new="rent a tent")
+    assert named(spaced)[0].command("acme") == "upkeep variant acme --label 'rent a tent' --seeds FILE.txt"
     assert found[2].why == "growing: rent, 1 1 1 1 2 4 5 6 by week, people mostly say 'oos'"
+
+
+def test_a_known_label_spelled_otherwise_is_no_candidate_for_it_would_be_refused():
+    said = [Change(Kind.NEW_CATEGORY, "said", "Agree on it.", 9, new=new) for new in ("Order status", "OOS")]
+    assert named(*said, themes=[theme("late", [1, 1, 1, 1, 2, 4, 5, 6], right="Order-Status")]) == []
+
+
+def named(*changes: Change, themes=()):
+    return candidates(themes, changes, labels=LABELS, out_of_scope="oos", cases=(), redaction=Redaction())

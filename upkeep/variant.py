@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from shlex import quote
 from typing import TYPE_CHECKING, NamedTuple
 
 from upkeep.cases import Case, Source, normalise
@@ -64,7 +65,7 @@ class Candidate:
 
     def command(self, client: str) -> str:
         """What starts it, once somebody has written its examples down."""
-        return f"upkeep variant {client} --label {self.label or 'LABEL'} --seeds FILE.txt"
+        return f"upkeep variant {client} --label {quote(self.label or 'LABEL')} --seeds FILE.txt"
 
 
 def check_label(label: str, known: Iterable[str], *, where: str) -> None:
@@ -162,20 +163,26 @@ def candidates(
     """What may be the next category: labels that people use and the model does not know, and growing themes of
     requests that no label fits or that mostly go to a person, the most frequent first.
 
-    `labels` are those the model knows or is about to learn; `cases` give examples of a label that people use.
+    `labels` are those the model knows or is about to learn, however people spell them; `cases` give examples of a label
+    that people use.
     """
+    there, outside = {_plain(one) for one in labels}, _plain(out_of_scope)
     by_label: dict[str, list[str]] = {}
     for case in cases:
         by_label.setdefault(case.answer, []).append(shown(case.text, redaction))
-    named = {one.new: one for one in changes if one.kind is Kind.NEW_CATEGORY and one.new and one.new not in labels}
+    named = {
+        one.new: one
+        for one in changes
+        if one.kind is Kind.NEW_CATEGORY and one.new and _plain(one.new) not in {*there, outside}
+    }
     found = [
         Candidate(name, change.text, change.n, tuple(by_label.get(name, [])[-EXAMPLES:]))
         for name, change in named.items()
     ]
     found += [
-        Candidate(_unknown(one.right, labels, out_of_scope), _told(one), one.requests, one.examples)
+        Candidate(_unknown(one.right, {*there, outside}), _told(one), one.requests, one.examples)
         for one in themes
-        if one.trend == "growing" and _fits_none(one, labels, out_of_scope) and one.right not in named
+        if one.trend == "growing" and _fits_none(one, there, outside) and one.right not in named
     ]
     return sorted(found, key=lambda one: -one.requests)
 
@@ -187,14 +194,14 @@ def _centre(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
     return centre
 
 
-def _fits_none(theme: Theme, labels: Collection[str], out_of_scope: str) -> bool:
+def _fits_none(theme: Theme, there: Collection[str], outside: str) -> bool:
     if theme.right is not None:
-        return theme.right == out_of_scope or theme.right not in labels
+        return _plain(theme.right) == outside or _plain(theme.right) not in there
     return 2 * (theme.requests - theme.wrong) >= theme.requests  # the others were handed to a person
 
 
-def _unknown(right: str | None, labels: Collection[str], out_of_scope: str) -> str | None:
-    return None if right == out_of_scope or right in labels else right
+def _unknown(right: str | None, there: Collection[str]) -> str | None:
+    return None if right is None or _plain(right) in there else right
 
 
 def _told(theme: Theme) -> str:

@@ -14,7 +14,10 @@ from upkeep.desk import Desk
 
 @dataclass(frozen=True, slots=True)
 class Challenger:
-    """A trained version: what it was taught, how sure its threshold is, and that it reads back the same."""
+    """A trained version: what it was taught, how sure its threshold is, and that it reads back the same.
+
+    `grown_on` is the version whose head got one more row in it; None for one that was trained whole.
+    """
 
     period: str
     as_of: datetime
@@ -29,6 +32,7 @@ class Challenger:
     threshold: float
     expected_automatic: float
     reload_exact: bool
+    grown_on: str | None = None
 
 
 def challengers(desk: Desk) -> list[Challenger]:

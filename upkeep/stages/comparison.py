@@ -24,12 +24,12 @@ from upkeep.model import Model
 from upkeep.progress import Progress, silent
 from upkeep.rates import Rate
 from upkeep.release import code_version
-from upkeep.stages.challengers import Challenger, challengers
+from upkeep.stages.challengers import Challenger
 from upkeep.stages.comparison_runs import Scored, log_comparison
 from upkeep.stages.evaluation import Lessons, evaluation_sets, load_outcomes, save_outcomes, variant_sets
 from upkeep.stages.finetuning import load_model
 from upkeep.stages.release import in_service, release_log
-from upkeep.stages.snapshot import taught_by, taught_texts
+from upkeep.stages.snapshot import known_texts, taught_by, taught_texts
 from upkeep.themes import LEAST, nearest
 from upkeep.verdict import Outcome, Terms, verdict
 
@@ -121,7 +121,7 @@ def compare_models(
     served = [one.period for one in decisions(desk) if one.applied and one.challenger != champion]
     if label is None:
         taught = taught_by(desk, champion)
-        lessons = Lessons(taught.terms.moment, frozenset(taught.labels), taught.terms.rules) if taught else None
+        lessons = Lessons(taught.terms.moment, frozenset(old.manifest.labels), taught.terms.rules) if taught else None
         sets = evaluation_sets(desk, moment, served=served, taught=lessons)
     else:
         known = {*old.manifest.labels, desk.client.out_of_scope_label}
@@ -180,8 +180,7 @@ def _not_taught(
     if leaked:
         where = f"client {desk.client.client}: version {challenger.version}"
         raise LeakError(f"{where} was taught evaluation item {leaked[0].id}, and {len(leaked) - 1} more; retrain it")
-    before = next((one.period for one in challengers(desk) if one.version == champion), None)
-    known = taught_texts(desk, before) if before else set()
+    known = known_texts(desk, champion)
     kept = {name: [item for item in items if normalise(item.text) not in known] for name, items in sets.items()}
     gone = {item.id for items in sets.values() for item in items if normalise(item.text) in known}
     return {name: items for name, items in kept.items() if items}, len(gone)

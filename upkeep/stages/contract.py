@@ -19,7 +19,8 @@ from upkeep.entitlement import Asked, ChangeOrder, Claim, UseCase, entitled, use
 from upkeep.errors import AlreadyExistsError, StoreError
 from upkeep.monitoring import Review
 from upkeep.periods import starts_on
-from upkeep.stages.release import require_bases, require_no_newer
+from upkeep.stages.release import newer_in_service, require_bases, require_no_newer
+from upkeep.stages.snapshot import forget_choice
 from upkeep.store import address
 from upkeep.tiers import Work
 
@@ -53,10 +54,10 @@ def is_included(desk: Desk, as_of: datetime, reason: str) -> Claim | ChangeOrder
 def book_retrain(desk: Desk, as_of: datetime, reason: str) -> Claim | ChangeOrder:
     """Book a retrain on the contract, or open a change order for it where it is not included.
 
-    One that was booked and has no decision yet, as its run was killed, goes on as it was booked; one of another day
-    that never got to what it teaches has nothing to go on with, and is booked anew. A period has one change order,
-    which a further reason joins. Raises as `is_included` does, which uses nothing up, and StoreError where the
-    period's place holds what is none of its bookings.
+    One that was booked and has no decision yet, as its run was killed, goes on as it was booked. One of another day has
+    nothing to go on with where it never got to what it teaches, or where a newer model has come into service since: it
+    is booked anew. A period has one change order, which a further reason joins. Raises as `is_included` does, which
+    uses nothing up, and StoreError where the period's place holds what is none of its bookings.
     """
     place = ""
     for _ in range(TRIES):
@@ -66,7 +67,8 @@ def book_retrain(desk: Desk, as_of: datetime, reason: str) -> Claim | ChangeOrde
         place, booked = f"claims/{answer.period}.json", desk.claims().get(answer.period)
         if answer == booked:
             return booked
-        if booked and booked.period in _never_begun(desk, as_of):
+        if booked and booked.period in _given_up(desk, as_of):
+            forget_choice(desk, booked.period)
             desk.store.delete(place)
         # a period can be booked once: of two who ask at once the other one asks again
         with suppress(AlreadyExistsError):
@@ -149,22 +151,26 @@ def open_order(desk: Desk, answer: ChangeOrder, as_of: datetime) -> ChangeOrder:
 
 
 def _entitled(desk: Desk, as_of: datetime, reason: str, claims: Mapping[str, Claim]) -> Claim | ChangeOrder:
-    never_begun = _never_begun(desk, as_of)
+    given_up = _given_up(desk, as_of)
     return entitled(
         desk.tier,
         as_of=desk.local(as_of),
         zone=desk.zone,
-        claims={period: one for period, one in claims.items() if period not in never_begun},
+        claims={period: one for period, one in claims.items() if period not in given_up},
         reason=reason,
         undecided=undecided(desk, claims),
     )
 
 
-def _never_begun(desk: Desk, as_of: datetime) -> set[str]:
-    """The periods of retrains that were booked on another day and chose nothing to teach."""
+def _given_up(desk: Desk, as_of: datetime) -> set[str]:
+    """The periods of retrains of another day without a decision that chose nothing to teach, or were overtaken."""
     claims, day = desk.claims(), desk.local(as_of).date()
     idle = [period for period in undecided(desk, claims) if desk.local(claims[period].as_of).date() != day]
-    return {period for period in idle if not desk.store.exists(f"snapshots/{period}.json")}
+    return {
+        period
+        for period in idle
+        if not desk.store.exists(f"snapshots/{period}.json") or newer_in_service(desk, claims[period].as_of)
+    }
 
 
 def _never_free(desk: Desk, place: str) -> StoreError:

@@ -58,6 +58,7 @@ def train_challenger(
     moment = desk.local(as_of)
     named, base = _base(desk, label)
     prepare()  # it imports while this trains
+    grown_on = in_service(desk) if label is not None else None
     head = _head(desk, label) if label is not None else ()
     data = take_snapshot(desk, period, moment, head=head, progress=progress)
     with tempfile.TemporaryDirectory() as scratch:
@@ -88,6 +89,7 @@ def train_challenger(
         threshold=manifest.threshold,
         expected_automatic=trained.fit.automatic,
         reload_exact=exact,
+        grown_on=grown_on,
     )
     made = records.create(desk.store, key, made)
     shutil.rmtree(_work(desk, period), ignore_errors=True)

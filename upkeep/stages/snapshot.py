@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -23,6 +23,7 @@ from upkeep.progress import Progress, silent
 from upkeep.release import Action
 from upkeep.sides import Locked, Proof, lock
 from upkeep.snapshot import Facts, Lesson, Snapshot, Terms, choose, difference
+from upkeep.stages.challengers import challengers
 from upkeep.stages.in_force import rules_in_force
 from upkeep.stages.release import release_log
 from upkeep.store import address
@@ -95,6 +96,15 @@ def forget(desk: Desk, period: str) -> None:
         desk.store.delete(key)
 
 
+def forget_choice(desk: Desk, period: str) -> None:
+    """Take away what was chosen for a retrain that was never decided on, and which version it trained.
+
+    What was locked for it stays: snapshots since then were chosen beside it.
+    """
+    for key in (f"challengers/{period}.json", _record(period), _rows(period)):
+        desk.store.delete(key)
+
+
 def snapshots(desk: Desk) -> list[Made]:
     """Every snapshot ever taken, oldest first."""
     keys = [key for key in desk.store.keys("snapshots/") if key.endswith(".json")]
@@ -106,15 +116,27 @@ def taught_by(desk: Desk, version: str) -> Made | None:
 
     A head that grew was taught nothing but its new row: of it, what the model that it grew on was taught.
     """
+    return next((one for one in _lineage(desk, version) if not one.terms.head), None)
+
+
+def known_texts(desk: Desk, version: str) -> set[str]:
+    """The normalised texts that a version in service was taught, or, where its head grew, the model that it grew on.
+
+    Empty where that is not known.
+    """
+    periods = {one.period for one in challengers(desk) if one.version == version}
+    periods |= {one.period for one in _lineage(desk, version)}
+    return {text for period in periods for text in taught_texts(desk, period)}
+
+
+def _lineage(desk: Desk, version: str) -> Iterator[Made]:
+    """The snapshot of a version that came into service and, where its head grew, those of what it grew on."""
     made = {one.period: one for one in snapshots(desk)}
     came = {one.version: one for one in release_log(desk) if one.action is not Action.ROLLBACK}
     entry = came.get(version)
-    while entry is not None:
-        found = made.get(entry.decision or LAUNCH)
-        if found is None or not found.terms.head:
-            return found
-        entry = came.get(entry.previous or "")
-    return None
+    while entry is not None and (found := made.get(entry.decision or LAUNCH)):
+        yield found
+        entry = came.get(entry.previous or "") if found.terms.head else None
 
 
 def snapshot(desk: Desk, period: str) -> Made:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from upkeep import records
 from upkeep.batch import Question
+from upkeep.beginning import require_anything
 from upkeep.cases import Case
 from upkeep.collection import LATE
 from upkeep.config import Promotion
@@ -25,11 +26,12 @@ from upkeep.log import lot
 from upkeep.looking import eyes_of, tracked_themes
 from upkeep.periods import Cadence, last_full, period
 from upkeep.stages.approval import Standing, standing
-from upkeep.stages.challengers import challengers
+from upkeep.stages.challengers import Challenger, challengers
 from upkeep.stages.comparison import decision
-from upkeep.stages.contract import book_use_case, open_order, use_case_of
+from upkeep.stages.contract import book_use_case, use_case_of
 from upkeep.stages.in_force import rules_in_force
 from upkeep.stages.monitoring import reviews
+from upkeep.stages.release import in_service
 from upkeep.stages.reviewing import Waiting
 from upkeep.stages.snapshot import decided_by, known_cases
 from upkeep.truth import settle
@@ -95,37 +97,26 @@ def begin_use_case(
 ) -> Round | ChangeOrder:
     """Book a new category on the contract, or open a change order for it; store its examples and look for more.
 
-    A category that was begun goes on where it is; examples that it did not have begin a new round of it. Raises
-    VariantError where the label is not new or the examples are too few; that uses nothing up.
+    A category that was begun goes on where it is; examples that it did not have begin a new round of it, and so does
+    another model that came into service before the one with the category could. Raises
+    VariantError where the label is not new or the examples are too few, whatever the contract includes; that uses
+    nothing up and opens no change order.
     """
-    recipe = desk.head_recipe
+    require_anything(desk)
+    moment = desk.local(as_of)
     answer = use_case_of(desk, label, as_of, reason=reason, by=by)
-    if isinstance(answer, ChangeOrder):
-        return open_order(desk, answer, as_of)
-    before = rounds(desk, answer)
-    key = f"{answer.key}.{len(before) + 1}" if before else answer.key
-    cases = known_cases(desk, desk.local(as_of), but=_cases(key))
-    given = seed_cases(
-        label,
-        seeds,
-        known=[case for case in cases if Doubt.PROPOSED not in case.doubts],
-        redaction=desk.client.redaction,
-        by=by,
-        at=desk.local(as_of),
-    )
-    if before and not given.cases:
+    before = rounds(desk, answer) if isinstance(answer, UseCase) else []
+    first = answer.key if isinstance(answer, UseCase) else answer.period
+    key = f"{first}.{len(before) + 1}" if before else first
+    cases = known_cases(desk, moment, but=_cases(key))
+    read = [case for case in cases if Doubt.PROPOSED not in case.doubts]
+    given = seed_cases(label, seeds, known=read, redaction=desk.client.redaction, by=by, at=moment)
+    if before and not given.cases and not _overtaken(desk, before[-1], moment):
         return before[-1]
     if not before:
-        where = f"client {desk.client.client}"
-        others = {
-            one
-            for one in _labels(desk, desk.registry.version("champion"))
-            if one != label or answer not in desk.use_cases()
-        }
-        check_label(label, others, where=where)
-        check_seeds(label, given, cases, recipe, where=where)
+        _require_new(desk, label, given, cases, booked=answer in desk.use_cases())
     booked = book_use_case(desk, label, as_of, reason=reason, by=by)
-    if isinstance(booked, ChangeOrder):  # somebody else was first
+    if isinstance(booked, ChangeOrder):
         return booked
     return _round(desk, key, len(before) + 1, given, cases, label=label, as_of=as_of)
 
@@ -147,7 +138,10 @@ def wait_for_cases(desk: Desk, begun: Round, as_of: datetime) -> Waiting | None:
 
 
 def open_use_cases(desk: Desk, as_of: datetime) -> list[Open]:
-    """The new categories that were begun and not decided on, or that won and are still to go into service."""
+    """The new categories that were begun and not decided on, or that won and are still to go into service.
+
+    Where promotion is automatic, also those whose model another one has overtaken.
+    """
     newest = [(one, begun) for one in desk.use_cases() for begun in rounds(desk, one)[-1:]]
     still = [pair for pair in newest if not _decided(desk, pair[1]) or _to_apply(desk, pair[1], as_of)]
     return [Open(one, begun, wait_for_cases(desk, begun, as_of)) for one, begun in still]
@@ -169,6 +163,14 @@ def candidates_for(desk: Desk, as_of: datetime) -> list[Candidate]:
         cases=desk.cases(),
         redaction=desk.client.redaction,
     )
+
+
+def _require_new(desk: Desk, label: str, given: Folded, cases: Sequence[Case], *, booked: bool) -> None:
+    """Raise VariantError unless a label is a new one, or `booked` by a run that was killed, and has examples enough."""
+    where, recipe = f"client {desk.client.client}", desk.head_recipe
+    others = _labels(desk, desk.registry.version("champion"))
+    check_label(label, others - {label} if booked else others, where=where)
+    check_seeds(label, given, cases, recipe, where=where)
 
 
 def _round(
@@ -255,8 +257,19 @@ def _decided(desk: Desk, begun: Round) -> bool:
 
 def _to_apply(desk: Desk, begun: Round, as_of: datetime) -> bool:
     """Did it win where promotion is automatic, in a run that did not get to its end?"""
-    automatic = desk.client.promotion is Promotion.AUTOMATIC
-    return automatic and standing(desk, decision(desk, begun.period), as_of) is Standing.PENDING
+    if desk.client.promotion is not Promotion.AUTOMATIC:
+        return False
+    pending = standing(desk, decision(desk, begun.period), as_of) is Standing.PENDING
+    return pending or _overtaken(desk, begun, as_of)
+
+
+def _overtaken(desk: Desk, begun: Round, as_of: datetime) -> bool:
+    """Did its model grow on one that another has replaced since, and can it no more go into service?"""
+    if _decided(desk, begun):
+        made = decision(desk, begun.period)
+        return standing(desk, made, as_of) is Standing.SUPERSEDED and in_service(desk) != made.champion
+    trained = records.load_if_there(desk.store, f"challengers/{begun.period}.json", Challenger)
+    return trained is not None and trained.grown_on not in (None, in_service(desk))
 
 
 def _cases(key: str) -> str:

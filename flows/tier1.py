@@ -10,7 +10,9 @@ from flows.moment import moment
 from flows.naming import by_day
 from flows.report import report
 from flows.review import review
+from flows.variant import variant
 from tasks.contract import due_work
+from tasks.variant import looked_over
 from upkeep.tiers import Work
 
 
@@ -27,5 +29,7 @@ def tier1(client: str, as_of: datetime | None = None, only: list[Work] | None = 
     work = due_work(client, at, tier=1, only=only)
     if Work.REVIEW in work:
         review(client, at)
+        for one in looked_over(client, at):  # begun under another tier
+            variant(client, one.label, as_of=at, reason=one.reason)
     if Work.REPORT in work:
         report(client, at)

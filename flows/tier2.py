@@ -11,8 +11,10 @@ from flows.naming import by_day
 from flows.report import report
 from flows.retrain import retrain
 from flows.review import review
+from flows.variant import variant
 from tasks.contract import due_work
 from tasks.reviewing import waited
+from tasks.variant import looked_over
 from upkeep.tiers import Work
 
 
@@ -32,6 +34,8 @@ def tier2(client: str, as_of: datetime | None = None, only: list[Work] | None = 
         held = waited(client, at)
         if held:
             retrain(client, held.as_of, reason=held.reason)
+        for one in looked_over(client, at):  # begun under another tier
+            variant(client, one.label, as_of=at, reason=one.reason)
     if Work.REPORT in work:
         report(client, at)
     if Work.RETRAIN in work:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+import yaml
 from prefect import flow
 from prefect.artifacts import Artifact
 from prefect.client.orchestration import get_client
@@ -22,22 +24,25 @@ from flows.retrain import retrain
 from flows.rollback import rollback
 from flows.rules import rules
 from flows.tier1 import tier1
+from flows.tier2 import tier2
 from flows.tier3 import tier3
 from flows.variant import variant
 from tasks.fanout import acts_at, start_runs
 from tests.audited import serve
 from tests.receivers import webhook
-from tests.released import DECIDED, SECRET, decide, released_desk, released_template  # noqa: F401 -- fixtures
+from tests.released import DECIDED, SECRET, decide, gift_card_begun, released_desk, released_template  # noqa: F401 -- fixtures
 from tests.small_client import FEEDBACK, configure, live, timeline
 from upkeep import chain, records
 from upkeep.config import Relabel
 from upkeep.desk import open_desk
 from upkeep.entitlement import ChangeOrder
 from upkeep.errors import ConfigError, MomentError, RuleError, ServerError
+from upkeep.home import configs
 from upkeep.periods import Cadence
 from upkeep.replay import play
 from upkeep.rules import Found, Ruling
 from upkeep.stages.approval import Answer, Approval
+from upkeep.stages.challengers import Challenger
 from upkeep.stages.comparison import Decision, decisions
 from upkeep.stages.contract import change_orders
 from upkeep.stages.monitoring import reviews
@@ -163,6 +168,20 @@ def test_a_new_category_under_tier_1_is_refused_with_a_change_order(tmp_path, mo
     assert "variant northwind 2026-04-01: gift_card" in run_names()
     wanted = "northwind: the new category 'gift_card' that the contract does not include"
     assert Artifact.get("change-order-northwind").description == wanted
+
+
+@pytest.mark.parametrize(("tier", "flow"), [(1, tier1), (2, tier2)])
+def test_a_new_category_that_was_begun_goes_on_after_a_change_of_tier(desk, tier, flow):
+    key = gift_card_begun(desk)
+    desk.store.delete("decisions/2026-03.json")
+    decide(desk, key)
+    trained = records.load(desk.store, "challengers/made-2.json", Challenger)
+    records.save(desk.store, f"challengers/{key}.json", replace(trained, period=key))
+    page = configs() / "clients" / "northwind.yaml"
+    page.write_text(yaml.safe_dump(yaml.safe_load(page.read_text()) | {"tier": tier, "promotion": "automatic"}))
+    serve(desk, 4, wrong=0)
+    flow("northwind", DECIDED + timedelta(days=7), only=[Work.REVIEW])
+    assert desk.registry.champion() == "2"
 
 
 def test_a_tier_flow_refuses_a_client_of_another_tier_and_work_the_tier_does_not_include(tmp_path, monkeypatch):

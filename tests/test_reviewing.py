@@ -176,7 +176,9 @@ def test_a_run_for_a_time_without_a_zone_takes_it_for_the_clients(desk):
     offer_cases(desk, PERIOD, MONDAY)  # 8 o'clock in Berlin
     desk.store.write("inbox/ada.csv", filled(desk, n1=("accept", "")))
     assert take_returns(desk, datetime(2026, 5, 4, 7, 59)) == []
-    assert [one.decided for one in take_returns(desk, datetime(2026, 5, 4, 8, 1))] == [1]
+    at = datetime(2026, 5, 4, 8, 1)
+    assert [one.decided for one in take_returns(desk, at)] == [1]
+    assert decided_by(desk, desk.local(at)).keys() == {"1"}  # the run that took it in counts it
 
 
 def test_a_file_that_is_saved_again_while_it_is_taken_in_is_the_next_runs(desk):

@@ -150,7 +150,7 @@ def return_file(desk: Desk, data: bytes, *, name: str, by: str, at: datetime) ->
     if known:
         return records.load(desk.store, known[0], Returned)
     begun = [one for one in desk.store.keys("reviewed/") if one.endswith(f"-{digest}.jsonl")]
-    key = begun[0].removeprefix("reviewed/").removesuffix(".jsonl") if begun else f"{stamp(at)}-{digest}"
+    key = begun[0].removeprefix("reviewed/").removesuffix(".jsonl") if begun else f"{stamp(desk.local(at))}-{digest}"
     try:
         filled = read_back(data)
     except SheetError as not_a_batch:
@@ -194,7 +194,7 @@ def take_returns(desk: Desk, as_of: datetime) -> list[Returned]:
             found.append(Returned(name, desk.local(as_of), problem=clean(str(exc))))
             continue
         copy = re.sub(r"[^\w.-]", "_", name)[-NAMED:]
-        desk.store.write(f"returned/{stamp(as_of)}-{_digest(data)}-{copy}", data)
+        desk.store.write(f"returned/{stamp(desk.local(as_of))}-{_digest(data)}-{copy}", data)
         with suppress(NotFoundError):  # somebody took it away
             if desk.store.read(key) == data:
                 desk.store.delete(key)
@@ -350,7 +350,7 @@ def _from_queue(desk: Desk, as_of: datetime) -> list[Returned]:
         if new or unused:
             back = Back(tuple(new), 0, tuple(unused))
             name = hashlib.sha256(records.dump_rows(new)).hexdigest()[:12]
-            found.append(_keep(desk, back, f"{stamp(as_of)}-{name}", name=f"MLflow {batch.period}", at=as_of))
+            found.append(_keep(desk, back, f"{stamp(desk.local(as_of))}-{name}", name=f"MLflow {batch.period}", at=as_of))
     return found
 
 

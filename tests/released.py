@@ -142,7 +142,8 @@ def gift_card_begun(desk: Desk) -> str:
     key = "2026-Q1-variant-gift-card"
     records.save(desk.store, "use-cases/claims/2026-Q1-1.json", UseCase("2026-Q1", BEGUN, "gift_card", "asked", "ada"))
     records.save(desk.store, f"use-cases/rounds/{key}.json", Round(key, 1, "gift_card", BEGUN, 3, 0, 0, 0))
-    records.save_rows(desk.store, f"cases/{key}.jsonl", ())
+    for part in ("cases", "folded"):
+        records.save_rows(desk.store, f"{part}/{key}.jsonl", ())
     return key
 
 

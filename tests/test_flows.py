@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -34,6 +35,7 @@ from tests.released import DECIDED, SECRET, decide, gift_card_begun, released_de
 from tests.small_client import FEEDBACK, configure, live, timeline
 from upkeep import chain, records
 from upkeep.config import Relabel
+from upkeep.demo.tickets import Writer
 from upkeep.desk import open_desk
 from upkeep.entitlement import ChangeOrder
 from upkeep.errors import ConfigError, MomentError, RuleError, ServerError
@@ -162,11 +164,12 @@ def test_a_manual_retrain_under_tier_1_is_refused_with_a_change_order(tmp_path, 
 def test_a_new_category_under_tier_1_is_refused_with_a_change_order(tmp_path, monkeypatch):
     configure(tmp_path / "configs", monkeypatch)
     serve(open_desk("northwind"), 0, wrong=0)
-    seeds = ["Is my gift card valid?", "Where do I enter the voucher code?", "Can I pay with a present from my aunt?"]
-    made = variant("northwind", "gift_card", seeds, as_of=datetime(2026, 4, 1, tzinfo=UTC))
+    tickets = Writer("northwind", random.Random(5))
+    seeds = [tickets.ticket("rental_booking") for _ in range(20)]
+    made = variant("northwind", "rental_booking", seeds, as_of=datetime(2026, 4, 1, tzinfo=UTC))
     assert isinstance(made, ChangeOrder)
-    assert "variant northwind 2026-04-01: gift_card" in run_names()
-    wanted = "northwind: the new category 'gift_card' that the contract does not include"
+    assert "variant northwind 2026-04-01: rental_booking" in run_names()
+    wanted = "northwind: the new category 'rental_booking' that the contract does not include"
     assert Artifact.get("change-order-northwind").description == wanted
 
 

@@ -15,10 +15,14 @@ import shutil  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import pytest  # noqa: E402
+from hypothesis import settings  # noqa: E402
 
 from upkeep.adapters.registry import Registry  # noqa: E402
 
 SQLITE = "sqlite:///"
+
+settings.register_profile("any machine", deadline=None)  # how fast it is is not what a property says
+settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session", autouse=True)

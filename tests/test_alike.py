@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from upkeep.alike import ALIKE, GRAM, alike, nearest
@@ -21,7 +21,6 @@ def similarity(one: str, other: str) -> float:
     return len(mine & theirs) / len(mine | theirs) if mine | theirs else 0.0
 
 
-@settings(deadline=None)  # the first call loads scikit-learn
 @given(TEXTS, TEXTS, st.sampled_from([0.5, ALIKE, 1.0]))
 def test_every_pair_that_is_alike_is_found_and_no_other(texts, others, least):
     wanted = {
@@ -37,7 +36,6 @@ def test_every_pair_that_is_alike_is_found_and_no_other(texts, others, least):
         assert pair.similarity == pytest.approx(similarity(texts[pair.row], others[pair.other]))
 
 
-@settings(deadline=None)  # the first call loads scikit-learn
 @given(TEXTS, TEXTS)
 def test_the_nearest_is_the_most_alike_of_all(texts, others):
     found = nearest(texts, others)

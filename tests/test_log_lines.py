@@ -384,7 +384,7 @@ def mangled(draw: Callable[..., Any]) -> bytes:
     return line.replace(b"\n", b"")
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(lines=st.lists(mangled(), max_size=6), mapping=st.sampled_from([LogMapping(), ZENDESK]))
 def test_whatever_is_in_a_line_it_is_understood_or_quarantined(lines: list[bytes], mapping: LogMapping):
     store, data = MemoryStore(), b"\n".join(lines)
@@ -400,7 +400,7 @@ def test_whatever_is_in_a_line_it_is_understood_or_quarantined(lines: list[bytes
     write_predictions(store, found.predictions, name="b")  # and what was understood can be written
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.binary(max_size=80), at=st.integers(0, 2_000), kind=st.sampled_from(["parquet", "jsonl.gz"]))
 @example(data=b"\x00\x01", at=1179, kind="parquet")  # a column says that it has no value
 def test_whatever_is_wrong_in_a_file_nothing_is_lost_in_silence(data: bytes, at: int, kind: str):

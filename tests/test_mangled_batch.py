@@ -44,7 +44,6 @@ from upkeep.errors import SheetError
 from upkeep.sheet import Column, read_csv_rows, write_csv_file
 
 
-@settings(deadline=None)
 @given(text=TEXTS)
 @example(text="x;=1+1;")
 @example(text='x\n"=1+1')
@@ -55,7 +54,6 @@ def test_no_cell_of_a_csv_file_runs_wherever_a_spreadsheet_splits_it(text: str):
         assert not re.match(r"[\s\"]*[=+\-@\uff1d\uff0b\uff0d\uff20]", cell)
 
 
-@settings(deadline=None)
 @given(text=TEXTS)
 @example(text="'=1")
 @example(text="'5")
@@ -67,13 +65,12 @@ def test_what_is_put_before_a_cell_is_taken_off_again(text: str):
     assert rows[1] == [re.sub("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]", " ", text)]
 
 
-@settings(deadline=None)
 @given(data=st.binary(max_size=60) | st.text(max_size=60).map(str.encode))
 def test_whatever_is_in_a_file_it_is_read_or_refused(data: bytes):
     refused_or_read(data)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(at=st.floats(0, 1, exclude_max=True), instead=st.binary(max_size=3), kept=st.floats(0.5, 1))
 def test_whatever_became_of_a_workbook_it_is_read_or_refused(at: float, instead: bytes, kept: float):
     whole = write_xlsx([question(1), question(2)], labels=LABELS)
@@ -91,7 +88,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(instead=JSON, data=st.data())
 def test_whatever_became_of_a_label_studio_export_it_is_read_or_refused(instead: object, data):
     export = json.loads(exported([question(1)], {"p-001": [({"id": 3}, "change", "gift cards")]}))
@@ -227,9 +224,7 @@ def laid_out(draw, rows: list[Touched]) -> list[list[str]]:
     return table
 
 
-ANY = settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
+ANY = settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 @ANY

@@ -154,7 +154,7 @@ SHARES = st.sampled_from([0.05, 0.2, 0.45])
 PERIOD = st.tuples(st.lists(st.tuples(TEXTS, st.sampled_from("ab")), max_size=12), st.lists(TEXTS, max_size=2), SHARES)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(TEXTS, st.sampled_from("ab")), max_size=15), st.lists(PERIOD, min_size=2, max_size=4))
 def test_no_evaluation_item_nor_a_near_duplicate_is_ever_in_a_later_snapshot(launch, periods):
     cases = [case(n, answer, text_of=words) for n, (words, answer) in enumerate(launch)]

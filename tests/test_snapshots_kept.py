@@ -75,7 +75,7 @@ ANSWERS = st.sampled_from(["warranty_claim", "order_status", "repair_partner", "
 COLLECTED = st.lists(st.tuples(st.integers(0, 40), ANSWERS, st.sampled_from("ard-")), max_size=25)
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(COLLECTED, min_size=1, max_size=4))
 def test_snapshots_of_any_history_rebuild_byte_for_byte(tmp_path_factory, desk, history):
     desk = replace(desk, store=open_store(str(tmp_path_factory.mktemp("store"))))

@@ -134,7 +134,7 @@ def labelled(found: Tally) -> int:
     return sum(count.requests for cell, count in found.cells.items() if cell.said)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(
     lines=st.lists(mangled() | st.sampled_from(GOOD_LINES), max_size=8),
     mapping=st.sampled_from([LogMapping(), ZENDESK, BY_CHANNEL]),
@@ -262,7 +262,7 @@ def _fields(row: Prediction | Outcome) -> dict[str, Any]:
     return named | {"timestamp": row.at}
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(
     written=st.lists(files(), min_size=1, max_size=3),
     zone=st.sampled_from(ZONES),

@@ -326,6 +326,16 @@ def test_an_address_that_is_no_store_is_refused(uri):
         open_store(uri)
 
 
+def test_a_store_is_opened_with_the_credentials_of_its_time_and_knows_of_s3_what_others_know(monkeypatch):
+    stores = []
+    for key in ("early", "late"):
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", key)
+        stores.append(open_store("s3://bucket/acme", endpoint="http://127.0.0.1:1"))
+        assert f"={key}" in stores[-1].client.generate_presigned_url("get_object", Params={"Bucket": "b", "Key": "k"})
+    one, other = (store.client.meta.service_model.operation_model("GetObject") for store in stores)
+    assert one.metadata is other.metadata  # read once in a process
+
+
 def test_an_address_names_the_same_store_however_it_is_written(tmp_path, s3_endpoint):  # noqa: F811
     open_store((tmp_path / "my acme").as_uri() + "/").write("a", b"1")
     assert (tmp_path / "my acme" / "a").read_bytes() == b"1"

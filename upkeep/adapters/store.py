@@ -20,6 +20,7 @@ from upkeep.store import ASIDE, PROBE, Store, check_key, check_prefix, is_key, i
 
 if TYPE_CHECKING:
     from boto3.session import Session
+    from botocore.loaders import Loader
     from mypy_boto3_s3 import S3Client
 
 WANTED = "an absolute folder, file:///folder or s3://bucket/prefix"
@@ -30,8 +31,6 @@ BUSY = {"ConditionalRequestConflict", "OperationAborted", "409"}
 WAITS = (0.1, 0.2, 0.4, 0.8)
 """Seconds between one try and the next while it is so."""
 WRITER = "upkeep-writer"
-OPENING = Lock()
-"""boto3's clients may be used from several threads, and made from one session by one at a time."""
 
 
 def open_store(uri: str, *, endpoint: str | None = None) -> Store:
@@ -288,19 +287,28 @@ def _open_s3(uri: str, endpoint: str | None) -> S3Store:
     check_prefix(prefix, uri)
     config = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 3})
     try:
-        with OPENING:
-            client = _session().client("s3", endpoint_url=endpoint, config=config)
+        client = _session().client("s3", endpoint_url=endpoint, config=config)
     except (BotoCoreError, ValueError) as exc:
         raise StoreError(f"{uri}: cannot be opened at endpoint {endpoint or 'AWS'}: {exc}") from exc
     return S3Store(client=client, bucket=bucket, prefix=prefix)
 
 
-@lru_cache(maxsize=1)
 def _session() -> Session:
-    """What all S3 stores of a process are opened with: to read what S3 can do takes seconds and 12 MB each time."""
+    """A session of its own, so that a store is opened with the credentials of its day."""
+    import botocore.session
     from boto3.session import Session
 
-    return Session()
+    made = botocore.session.get_session()
+    made.register_component("data_loader", _loader())
+    return Session(botocore_session=made)
+
+
+@lru_cache(maxsize=1)
+def _loader() -> Loader:
+    """What boto3 knows of S3, which is read once in a process: that takes 12 MB."""
+    from botocore.loaders import create_loader
+
+    return create_loader()
 
 
 def _without_gaps(key: str) -> str:

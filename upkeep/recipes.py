@@ -66,7 +66,10 @@ class Common(Strict):
     calibration_share: float = Field(gt=0, lt=0.5, description="share of cases that only fit the confidence threshold")
     holdout_share: float = Field(gt=0, lt=0.5, description="share of collected cases locked away for evaluation")
     audited_holdout_share: float | None = Field(
-        default=None, gt=0, lt=0.5, description="the same of those that chance drew for an audit; None: as of others"
+        default=None,
+        gt=0,
+        lt=0.5,
+        description="the same of audits with an agreed label, of no conversation; None: as of others",
     )
     mix: Mix = Mix()
     start: Start = Field(default=Start.BASE, description="champion: goes on from the adapter in service where it can")

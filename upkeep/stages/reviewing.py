@@ -349,10 +349,8 @@ def _from_queue(desk: Desk, as_of: datetime) -> list[Returned]:
         unused = [one for one in said if isinstance(one, Rejected)]
         if new or unused:
             back = Back(tuple(new), 0, tuple(unused))
-            name = hashlib.sha256(records.dump_rows(new)).hexdigest()[:12]
-            found.append(
-                _keep(desk, back, f"{stamp(desk.local(as_of))}-{name}", name=f"MLflow {batch.period}", at=as_of)
-            )
+            key = f"{stamp(desk.local(as_of))}-{_digest(records.dump_rows(new))}"
+            found.append(_keep(desk, back, key, name=f"MLflow {batch.period}", at=as_of))
     return found
 
 

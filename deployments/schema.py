@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -65,7 +65,6 @@ class Deployment(Strict):
     parameters: dict[str, Any] = Field(default_factory=dict)
     schedules: tuple[Schedule, ...] = ()
     work_pool: Place
-    concurrency_limit: Annotated[int, Field(ge=1)] | None = None
 
     @field_validator("tags")
     @classmethod

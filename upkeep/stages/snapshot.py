@@ -148,7 +148,7 @@ def snapshot(desk: Desk, period: str) -> Made:
     return found
 
 
-def rebuild(desk: Desk, period: str, *, progress: Progress = silent) -> bytes:
+def rebuild(desk: Desk, period: str) -> bytes:
     """The lessons of a period once more from the facts and the terms, byte for byte as they were written.
 
     Raises SnapshotError where a fact has changed or is gone since, or they come to something else.
@@ -161,9 +161,7 @@ def rebuild(desk: Desk, period: str, *, progress: Progress = silent) -> bytes:
             raise SnapshotError(f"{address(desk.store, key)}: gone, snapshot {period} was chosen from it") from exc
         if now != was:
             raise SnapshotError(f"{address(desk.store, key)}: SHA-256 is {now}, expected {was} as in {period}")
-    again = records.dump_rows(
-        choose(_facts(desk, made.sources, made.terms.moment), made.terms, progress=progress).lessons
-    )
+    again = records.dump_rows(choose(_facts(desk, made.sources, made.terms.moment), made.terms).lessons)
     if again != desk.store.read(_rows(period)):
         raise SnapshotError(f"{address(desk.store, _rows(period))}: not what its facts and terms come to")
     return again

@@ -147,6 +147,11 @@ def open_use_cases(desk: Desk, as_of: datetime) -> list[Open]:
     return [Open(one, begun, wait_for_cases(desk, begun, as_of)) for one, begun in still]
 
 
+def looked_over(desk: Desk, as_of: datetime) -> list[UseCase]:
+    """The open ones that go on now: all that people were asked about them is answered."""
+    return [one.use_case for one in open_use_cases(desk, as_of) if one.waiting is None]
+
+
 def candidates_for(desk: Desk, as_of: datetime) -> list[Candidate]:
     """What may be the client's next new category, by the last review before a moment."""
     if desk.client.free_text:

@@ -130,7 +130,7 @@ def test_a_rollback_restores_the_model_before_and_keeps_who_and_why(desk):
     tags = desk.registry.client.get_model_version("northwind", "2").tags
     assert tags["upkeep.rolled_back"] == f"{done.at.isoformat()} by bob: complaints about refunds"
     # the same decision does not put it back, a rollback to it by name does
-    with pytest.raises(DecisionError, match="was in service and is no more; `upkeep rollback northwind --to 2`"):
+    with pytest.raises(DecisionError, match="was in service and is no more; `upkeep rollback northwind --to 2 --by"):
         approve(desk, "2026-03", by="ada", reason="again", at=later)
     agree(desk, "1")
     with pytest.raises(DecisionError, match="version 1 replaced no other, nothing to go back to"):

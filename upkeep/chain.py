@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from upkeep.auditing import draw_audit
 from upkeep.beginning import require_log
@@ -43,14 +43,6 @@ class Watched(NamedTuple):
 
 def unheard(one: Returned) -> None:
     """Tell nobody what a returned file brought."""
-
-
-class Act(Protocol):
-    """Does whatever is due for a client on a day."""
-
-    def __call__(self, client: str, as_of: datetime) -> None:
-        """Act on the day of `as_of`."""
-        ...
 
 
 def run_due(client: str, as_of: datetime, *, seed: int = 0, progress: Progress = silent) -> None:

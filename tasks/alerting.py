@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from prefect import get_run_logger, task
@@ -61,13 +62,13 @@ def _publish_release(message: Notice) -> None:
     _publish(message, "release", message.entry.action, told)
 
 
-def _publish(message: Alert | Notice, kind: str, event: str, told: dict[str, object]) -> None:
+def _publish(message: Alert | Notice, kind: str, event: str, told: Mapping[str, object]) -> None:
     page = f"# {message.title}\n\n{message.text}"
     create_markdown_artifact(key=f"{kind}-{message.client}", markdown=page, description=message.title)
     emit_event(
         event=f"upkeep.{kind}.{event}",
         resource={"prefect.resource.id": f"upkeep.client.{message.client}", "prefect.resource.name": message.client},
-        payload=told | {"text": message.text},
+        payload={**told, "text": message.text},
     )
 
 

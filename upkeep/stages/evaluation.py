@@ -18,9 +18,7 @@ from upkeep import records
 from upkeep.cases import Case, Item, normalise, valid_at
 from upkeep.config import Relabel
 from upkeep.desk import Desk
-from upkeep.history import current, label_history
-from upkeep.stages.in_force import rules_in_force
-from upkeep.stages.snapshot import decided_by, known_cases, locked_items
+from upkeep.stages.snapshot import known_cases, locked_items, right_at
 from upkeep.verdict import Outcome
 
 RECENT = timedelta(days=92)
@@ -116,12 +114,8 @@ def _held_out(
     """The locked cases that are not agreed, with the answer right at a moment, by the rules in force or those given."""
     locked = {normalise(item.text) for item in locked_items(desk) if item.since <= moment}
     locked -= {normalise(item.text) for item in golden}
-    cases = known_cases(desk, moment)
-    decided = decided_by(desk, moment)
-    if rules is None:
-        rules = rules_in_force(desk, cases, decided, moment)
-    history = label_history(cases, rules=rules, decided=decided, moment=moment, zone=desk.zone)
-    return [case for case in current(history.versions, moment) if normalise(case.text) in locked]
+    right = right_at(desk, known_cases(desk, moment), moment, rules=rules)
+    return [case for case in right if normalise(case.text) in locked]
 
 
 def _fixed(desk: Desk, served: Iterable[str]) -> set[str]:

@@ -17,8 +17,10 @@ from upkeep import records
 from upkeep.batch import Decided, Question
 from upkeep.cases import Case, normalise
 from upkeep.collection import Fold
+from upkeep.config import Relabel
 from upkeep.desk import LAUNCH, Desk
 from upkeep.errors import NotFoundError, SnapshotError
+from upkeep.history import current, label_history
 from upkeep.progress import Progress, silent
 from upkeep.release import Action
 from upkeep.sides import Locked, Proof, lock
@@ -197,6 +199,20 @@ def known_cases(desk: Desk, moment: datetime, *, but: str | None = None) -> list
 def decided_by(desk: Desk, moment: datetime) -> dict[str, Decided]:
     """What reviewers had decided by a moment, by case."""
     return _decided(desk, desk.store.keys("reviewed/"), moment)
+
+
+def right_at(
+    desk: Desk, cases: Sequence[Case], moment: datetime, *, rules: Sequence[Relabel] | None = None
+) -> list[Case]:
+    """The cases that are right at a moment, one of a text, as reviewers had decided and by the rules in force.
+
+    `rules` are others to tell them by. Raises BaseModelError as `rules_in_force` does.
+    """
+    decided = decided_by(desk, moment)
+    if rules is None:
+        rules = rules_in_force(desk, cases, decided, moment)
+    history = label_history(cases, rules=rules, decided=decided, moment=moment, zone=desk.zone)
+    return current(history.versions, moment)
 
 
 def stamp(moment: datetime) -> str:

@@ -14,13 +14,13 @@ from typing import NamedTuple
 
 from upkeep import records
 from upkeep.beginning import log_begins
-from upkeep.cases import Case
+from upkeep.cases import Case, valid_at
 from upkeep.collection import LATE, Collected, Taken, collect
 from upkeep.config import PersonalData
 from upkeep.desk import Desk
 from upkeep.doubtful import Doubt, languages_of
 from upkeep.errors import BaseModelError
-from upkeep.history import current, label_history
+from upkeep.history import label_history
 from upkeep.log import lot
 from upkeep.looking import eyes_of
 from upkeep.periods import Window
@@ -165,7 +165,7 @@ def _judged(desk: Desk, cases: Sequence[Case], known: Sequence[Case], moment: da
     decided = decided_by(desk, moment)
     rules = rules_in_force(desk, known, decided, moment)
     history = label_history(known, rules=rules, decided=decided, moment=moment, zone=desk.zone)
-    judging = judges(current(history.versions, moment))
+    judging = judges(valid_at(history.versions, moment))
     lately = [case for case in judging if case.valid_from is not None and case.valid_from >= moment - LATELY]
     before = [case for case in judging if case.valid_from is None or case.valid_from < moment - LATELY]
     eyes = eyes_of(desk)

@@ -18,7 +18,7 @@ from upkeep import records
 from upkeep.cases import Case, Item, normalise, valid_at
 from upkeep.config import Relabel
 from upkeep.desk import Desk
-from upkeep.history import current, label_history
+from upkeep.history import label_history
 from upkeep.stages.in_force import rules_in_force
 from upkeep.stages.snapshot import decided_by, known_cases, locked_items
 from upkeep.verdict import Outcome
@@ -119,7 +119,7 @@ def _held_out(desk: Desk, moment: datetime, *, agreed: set[str], rules: Sequence
     if rules is None:
         rules = rules_in_force(desk, cases, decided, moment)
     history = label_history(cases, rules=rules, decided=decided, moment=moment, zone=desk.zone)
-    return [case for case in current(history.versions, moment) if normalise(case.text) in locked]
+    return [case for case in valid_at(history.versions, moment) if normalise(case.text) in locked]
 
 
 def _fixed(desk: Desk, served: Iterable[str]) -> set[str]:

@@ -15,13 +15,13 @@ from typing import NamedTuple
 from upkeep import records
 from upkeep.batch import Question
 from upkeep.beginning import require_anything
-from upkeep.cases import Case
+from upkeep.cases import Case, valid_at
 from upkeep.collection import LATE
 from upkeep.config import Promotion
 from upkeep.desk import Desk
 from upkeep.doubtful import Doubt
 from upkeep.entitlement import ChangeOrder, UseCase
-from upkeep.history import current, label_history
+from upkeep.history import label_history
 from upkeep.log import lot
 from upkeep.looking import eyes_of, tracked_themes
 from upkeep.periods import Cadence, last_full, period
@@ -222,7 +222,7 @@ def _likeliest(
     rules = rules_in_force(desk, stored, decided, moment)
     history = label_history(stored, rules=rules, decided=decided, moment=moment, zone=desk.zone)
     texts: dict[str, list[str]] = defaultdict(list)
-    for case in current(history.versions, moment):
+    for case in valid_at(history.versions, moment):
         texts[case.answer].append(case.text)
     eyes = eyes_of(desk)
     known = _taught(desk, desk.registry.version("champion")) - {label, desk.client.out_of_scope_label}

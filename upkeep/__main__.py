@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from upkeep.command_line import announce_changes, as_of, desk_of, make_folder, moment, seed
+from upkeep.command_line import announce_changes, as_of, make_folder, moment, open_desk, seed
 from upkeep.errors import RuleError, SheetError, UpkeepError, VariantError
 from upkeep.home import configs, home, prepare_process
 from upkeep.progress import OnTerminal
@@ -162,7 +162,7 @@ def _onboard(options: argparse.Namespace) -> None:
     from upkeep.records import load
     from upkeep.stages.onboarding import REDACTED, Redaction, onboard
 
-    desk = desk_of(options.client)
+    desk = open_desk(options.client)
     check_apart(configs(), desk, neighbours(configs(), options.client))
     cases, golden = first_cases(options.cases), golden_set(options.golden, desk.client)
     for note in label_notes(desk.client, cases, golden):
@@ -176,7 +176,7 @@ def _review(options: argparse.Namespace) -> None:
     from upkeep.chain import watch
     from upkeep.summary import summary
 
-    desk = desk_of(options.client)
+    desk = open_desk(options.client)
     noted, returned, order = watch(desk, as_of(options))
     for one in returned:
         _came_back(options.client, one)
@@ -195,7 +195,7 @@ def _came_back(client: str, one: Returned) -> None:
 def _audit(options: argparse.Namespace) -> None:
     from upkeep.auditing import draw_audit, sheet_key
 
-    desk = desk_of(options.client)
+    desk = open_desk(options.client)
     if options.to:
         make_folder(options.to)
     drawn = draw_audit(desk, as_of(options))
@@ -212,7 +212,7 @@ def _audited(options: argparse.Namespace) -> None:
 
     if not options.sheet.is_file():
         raise SheetError(f"{options.sheet}: no such file, expected the .xlsx file that `upkeep audit` wrote, filled in")
-    back = return_audit(desk_of(options.client), options.sheet.read_bytes(), at=as_of(options))
+    back = return_audit(open_desk(options.client), options.sheet.read_bytes(), at=as_of(options))
     print(f"{options.client} {back.week}: {back.answered} answers taken in, {back.blank} rows left blank")
     for one in back.rejected:
         print(f"  row {one.row} not used: {one.reason}")
@@ -226,13 +226,13 @@ def _reviewed(options: argparse.Namespace) -> None:
             f"{options.file}: no such file, expected a batch from to-review/ in the client's store, filled in"
         )
     data = options.file.read_bytes()
-    print(return_file(desk_of(options.client), data, name=options.file.name, by=options.by, at=as_of(options)))
+    print(return_file(open_desk(options.client), data, name=options.file.name, by=options.by, at=as_of(options)))
 
 
 def _rules(options: argparse.Namespace) -> None:
     from upkeep.stages.rules import decide_rule, rule_named
 
-    desk = desk_of(options.client)
+    desk = open_desk(options.client)
     if options.since and not options.accept:
         raise RuleError(f"--since is {options.since}: expected --accept with it")
     if options.accept or options.refuse:
@@ -248,7 +248,7 @@ def _rules(options: argparse.Namespace) -> None:
 def _data(options: argparse.Namespace) -> None:
     from upkeep.stages.snapshot import differences, rebuild, snapshot, snapshots
 
-    desk = desk_of(options.client)
+    desk = open_desk(options.client)
     if not options.period:
         for one in snapshots(desk):
             print(f"{one.period}: {one.lessons:,} cases, {len(one.labels)} labels, {one.terms.moment:%Y-%m-%d}")
@@ -269,7 +269,7 @@ def _report(options: argparse.Namespace) -> None:
     from upkeep.chain import report
     from upkeep.store import address
 
-    desk = desk_of(options.client)
+    desk = open_desk(options.client)
     made = report(desk, as_of(options))
     print(f"{options.client} {made.month}: {made.health.value}; {address(desk.store, f'reports/{made.month}.html')}")
 
@@ -279,7 +279,7 @@ def _retrain(options: argparse.Namespace) -> None:
     from upkeep.entitlement import Claim
     from upkeep.stages.contract import goes_on, is_included
 
-    desk, at = desk_of(options.client), as_of(options)
+    desk, at = open_desk(options.client), as_of(options)
     included = is_included(desk, at, options.reason)
     if isinstance(included, Claim) and (going_on := goes_on(desk, included, at)):
         print(f"{options.client}: {going_on}")
@@ -293,7 +293,7 @@ def _variant(options: argparse.Namespace) -> None:
     from upkeep.chain import variant
 
     seeds = _lines(options.seeds) if options.seeds else []
-    desk = desk_of(options.client)
+    desk = open_desk(options.client)
     made = variant(
         desk,
         options.label,
@@ -313,7 +313,7 @@ def _variant(options: argparse.Namespace) -> None:
 def _variants(options: argparse.Namespace) -> None:
     from upkeep.stages.variant import candidates_for, open_use_cases
 
-    desk = desk_of(options.client)
+    desk = open_desk(options.client)
     for begun in open_use_cases(desk, as_of(options)):
         state = begun.waiting or "its cases are reviewed, the next scheduled review takes it up"
         print(f"{begun.begun.period}: {state}")

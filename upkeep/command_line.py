@@ -61,11 +61,11 @@ def as_of(options: argparse.Namespace) -> datetime:
     return options.as_of or now
 
 
-def desk_of(client: str) -> Desk:
+def open_desk(client: str) -> Desk:
     """The client's desk, opened when a command needs it: what it brings is heavy."""
-    from upkeep.desk import open_desk
+    from upkeep import desk
 
-    return open_desk(client)
+    return desk.open_desk(client)
 
 
 def announce_changes(desk: Desk) -> None:

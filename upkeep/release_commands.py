@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from upkeep.command_line import announce_changes, as_of, desk_of, file_there, moment
+from upkeep.command_line import announce_changes, as_of, file_there, moment, open_desk
 from upkeep.errors import DecisionError
 from upkeep.progress import OnTerminal
 
@@ -53,7 +53,7 @@ def _answer(options: argparse.Namespace) -> None:
     from upkeep.stages.finetuning import load_model
     from upkeep.stages.release import in_service
 
-    desk = desk_of(options.client)
+    desk = open_desk(options.client)
     version = options.version or in_service(desk)
     done = answer_file(
         load_model(desk, version), options.requests, options.answers, version=version, progress=OnTerminal()
@@ -68,10 +68,10 @@ def _decisions(options: argparse.Namespace) -> None:
     from upkeep.stages.comparison import decisions, judge_again
     from upkeep.stages.release import release_log
 
-    desk = desk_of(options.client)
+    desk, at = open_desk(options.client), as_of(options)
     otherwise = 0
     for made in decisions(desk):
-        state = standing(desk, made, as_of(options))
+        state = standing(desk, made, at)
         print(f"{made.period}: {made.verdict}, version {made.challenger} against {made.champion}; {state}")
         print(*(f"  {reason}" for reason in made.reasons), sep="\n")
         if options.again and made.terms is None:
@@ -90,7 +90,7 @@ def _decisions(options: argparse.Namespace) -> None:
 def _approve(options: argparse.Namespace) -> None:
     from upkeep.stages.approval import approve
 
-    desk = desk_of(options.client)
+    desk = open_desk(options.client)
     made = approve(
         desk,
         options.period,
@@ -106,14 +106,14 @@ def _approve(options: argparse.Namespace) -> None:
 def _refuse(options: argparse.Namespace) -> None:
     from upkeep.stages.approval import refuse
 
-    said = refuse(desk_of(options.client), options.period, by=options.by, reason=options.reason, at=as_of(options))
+    said = refuse(open_desk(options.client), options.period, by=options.by, reason=options.reason, at=as_of(options))
     print(f"{options.client}: {said.period} is refused by {said.by}; the champion stays")
 
 
 def _rollback(options: argparse.Namespace) -> None:
     from upkeep.stages.release import roll_back
 
-    desk = desk_of(options.client)
+    desk = open_desk(options.client)
     done = roll_back(desk, by=options.by, reason=options.reason, at=as_of(options), to=options.to)
     print(f"{options.client}: version {done.version} is back in service")
     announce_changes(desk)

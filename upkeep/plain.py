@@ -73,6 +73,8 @@ TYPES = {
     Shape.FLAG: "BOOLEAN",
     Shape.FLAG_OR_NULL: "BOOLEAN",
 }
+READ_AT = {"day": "INTEGER", "file": "INTEGER", "line": "BIGINT"}
+"""The columns that say where a row stands, in the order in which rows count as read."""
 ALL = "f" * 32
 """No lot is higher."""
 OPTIONAL = {Shape.ANSWER, Shape.LATENCY, Shape.FLAG_OR_NULL, Shape.OBJECT}

@@ -5,18 +5,22 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
+from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
 from upkeep.config import Thresholds
 from upkeep.demo.tickets import history
 from upkeep.desk import Desk, open_desk
-from upkeep.home import configs, home
+from upkeep.home import home
 from upkeep.replay import Feedback, go_live
-from upkeep.timeline import Timeline, arrange
+from upkeep.timeline import Timeline, TimelineRow, arrange
 
 START = date(2026, 1, 1)
 FEEDBACK = Feedback(complaints=0.5, audit=100)
@@ -29,6 +33,11 @@ ONBOARDED: dict[str, tuple[Path, Thresholds]] = {}
 def timeline(months: int = 3, per_month: int = 150) -> Timeline:
     """Tickets of the demo's outdoor shop, policy change in the third month."""
     return arrange(history("northwind", seed=1, start=START, months=months, per_month=per_month))
+
+
+def write_timeline(path: Path, rows: Iterable[TimelineRow]) -> None:
+    """Write rows as the Parquet file that a replay reads."""
+    pq.write_table(pa.Table.from_pylist([asdict(row) for row in rows]), path)
 
 
 def copy_configs(folder: Path, *, passes: int = 1) -> None:
@@ -50,7 +59,7 @@ def configure(folder: Path, monkeypatch, *, passes: int = 1, **changes) -> Path:
 
 def live(played: Timeline) -> tuple[Desk, Thresholds]:
     """Onboard `northwind` with a timeline's launch cases; who asks for the same again is given a copy of it."""
-    desk = open_desk("northwind", folder=configs())
+    desk = open_desk("northwind")
     agreed = desk.client.model_dump_json(exclude=READ_LATER)
     asked = repr((agreed, desk.recipe, played.launch, played.golden, played.stream[0].ts))
     if asked not in ONBOARDED:
@@ -58,7 +67,7 @@ def live(played: Timeline) -> tuple[Desk, Thresholds]:
         atexit.register(shutil.rmtree, folder)
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("UPKEEP_HOME", str(folder))
-            floors = go_live(open_desk("northwind", folder=configs()), played, seed=0)
+            floors = go_live(open_desk("northwind"), played, seed=0)
         ONBOARDED[asked] = (folder, floors)
     folder, floors = ONBOARDED[asked]
     shutil.copytree(folder, home(), dirs_exist_ok=True)

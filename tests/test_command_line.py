@@ -13,7 +13,7 @@ import yaml
 from tests.audited import FIRST, agreed, serve
 from tests.receivers import webhook
 from tests.released import OUTCOMES, SECRET, decide, released_desk, released_template, swapped  # noqa: F401 -- fixtures
-from tests.small_client import configure, timeline
+from tests.small_client import configure, timeline, write_timeline
 from tests.test_probation import lived_through
 from upkeep import records
 from upkeep.__main__ import main
@@ -21,7 +21,6 @@ from upkeep.desk import open_desk
 from upkeep.home import configs
 from upkeep.stages.comparison import Decision
 from upkeep.stages.evaluation import save_outcomes
-from upkeep.timeline import write_timeline
 
 CASE = {"id": "1", "text": "Where is it?", "answer": "order_status"}
 

@@ -10,10 +10,10 @@ import pytest
 
 from tests.texts import case
 from upkeep.batch import Choice, Decided
-from upkeep.cases import Source
+from upkeep.cases import Source, valid_at
 from upkeep.config import Relabel
 from upkeep.doubtful import Doubt
-from upkeep.history import as_appended, current, label_history
+from upkeep.history import as_appended, label_history
 
 ZONE = ZoneInfo("Europe/Berlin")
 MAY, JULY = datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 7, 1, tzinfo=UTC)
@@ -28,7 +28,7 @@ def told(cases, rules=(), *, at=JULY, decided=()):
 
 
 def right(cases, rules=(), *, at=JULY, decided=()):
-    return {one.id: one.answer for one in current(told(cases, rules, at=at, decided=decided).versions, at)}
+    return {one.id: one.answer for one in valid_at(told(cases, rules, at=at, decided=decided).versions, at)}
 
 
 def decision(number: int, what: Choice, answer: str | None) -> Decided:

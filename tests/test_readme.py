@@ -14,12 +14,12 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from sqlalchemy import make_url
 
-from tests.small_client import copy_configs, timeline
+from tests.small_client import copy_configs, timeline, write_timeline
 from upkeep.adapters.store import open_store
 from upkeep.config import load_client
 from upkeep.log import Prediction
 from upkeep.log_files import write_predictions
-from upkeep.timeline import Timeline, write_timeline
+from upkeep.timeline import Timeline
 
 ROOT = Path(__file__).parents[1]
 MADE_BY_MAKE = {"make demo", "make up"}  # tests/test_demo.py and tests/test_up.py

@@ -14,13 +14,13 @@ from tests.texts import case, text
 from upkeep import records
 from upkeep.adapters.store import open_store
 from upkeep.batch import Choice, Decided
-from upkeep.cases import Item
+from upkeep.cases import Item, valid_at
 from upkeep.collection import Fold
 from upkeep.config import Relabel
 from upkeep.desk import GOLDEN, LAUNCH_CASES, Desk, open_desk
 from upkeep.entitlement import UseCase
 from upkeep.errors import SnapshotError
-from upkeep.history import current, label_history
+from upkeep.history import label_history
 from upkeep.release import Action, Entry
 from upkeep.rules import Themed
 from upkeep.sides import Side
@@ -208,7 +208,7 @@ def test_a_rule_for_a_theme_outdates_what_is_about_it_and_is_told_again_without_
         patch.setattr("upkeep.stages.in_force.eyes_of", lambda _: pytest.fail("a model was asked"))
         rows = rebuild(desk, "2026-05")
     history = label_history(asked, rules=[rule], decided={}, moment=moment, zone=desk.zone)
-    assert {one.text: one.answer for one in current(history.versions, moment)} == (
+    assert {one.text: one.answer for one in valid_at(history.versions, moment)} == (
         {TENTS[0]: "repair_partner", TENTS[1]: "order_status", TENTS[2]: "repair_partner"}
         | dict.fromkeys(BOOTS, "warranty_claim")
     )

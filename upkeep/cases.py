@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import BeforeValidator, Field
 
@@ -100,6 +100,9 @@ class Item:
     by: By = field(default_factory=dict)
 
 
+Answered = TypeVar("Answered", Case, Item)
+
+
 def succession(case: Case) -> tuple[bool, datetime | None, bool, datetime | None, str]:
     """Sorts cases so that the newest answer is the last: of two right from the same moment, the one known later."""
     return case.valid_from is not None, case.valid_from, case.known_from is not None, case.known_from, case.id
@@ -115,12 +118,12 @@ def fraction(text: str) -> float:
     return int.from_bytes(hashlib.sha256(normalise(text).encode()).digest()[:7]) / 2**56
 
 
-def valid_at(items: Iterable[Item], moment: datetime) -> list[Item]:
-    """The items whose answer is right at the moment."""
+def valid_at(found: Iterable[Answered], moment: datetime) -> list[Answered]:
+    """The cases or items whose answer is right at the moment."""
     return [
-        item
-        for item in items
-        if (item.valid_from is None or item.valid_from <= moment) and (item.valid_to is None or moment < item.valid_to)
+        one
+        for one in found
+        if (one.valid_from is None or one.valid_from <= moment) and (one.valid_to is None or moment < one.valid_to)
     ]
 
 

@@ -115,9 +115,7 @@ def counted(change: Change, weeks: Sequence[Figures]) -> Rate:
         return _fits_none(weeks)
     if change.kind is Kind.NEW_CATEGORY:
         return _named_as(weeks, change.new or "")
-    hits = sum(
-        cell.requests for one in weeks for cell in one.named if (cell.given, cell.answer) == (change.old, change.new)
-    )
+    hits = corrections(weeks)[change.old or "", change.new or ""]
     return Rate(hits, sum(one.labelled.hits for one in weeks))
 
 

@@ -1,4 +1,4 @@
-"""What kind of trouble is it, and what should be done about it?
+"""What has changed in the newest week, beyond chance and by enough to matter?
 
 A week is compared with earlier weeks, four of them at least: what people say is right with weeks of any model, the
 model's own doing with weeks of the same. Every kind of change has its own evidence and its own action: a policy change

@@ -252,12 +252,11 @@ def _typed(one: _Told, client: Client, labels: Collection[str]) -> _Told:
 def earlier_like(texts: Sequence[str], known: Sequence[str], *, progress: Progress = silent) -> dict[int, str]:
     """For each text that is nearly another one, known or earlier among the texts, the most alike of those."""
     best: dict[int, Pair] = {}
-    before = len(known)
-    for pair in alike(texts, [*known, *texts], progress=progress):
-        earlier = pair.other < before + pair.row
+    both = [*known, *texts]
+    for pair in alike(texts, both, progress=progress):
+        earlier = pair.other < len(known) + pair.row
         if earlier and (pair.row not in best or pair.similarity > best[pair.row].similarity):
             best[pair.row] = pair
-    both = [*known, *texts]
     return {row: both[pair.other] for row, pair in best.items()}
 
 

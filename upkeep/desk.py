@@ -149,10 +149,9 @@ def _redacted(texts: tuple[str, ...], settings: Redaction) -> tuple[str, ...]:
     return redact_cases(texts, settings).texts
 
 
-def open_desk(client: str, *, folder: Path | None = None) -> Desk:
+def open_desk(client: str) -> Desk:
     """Read a client's agreement and open its store. Raises ConfigError or StoreError."""
-    agreement = load_agreement(folder or configs(), client)
-    return desk_of(agreement)
+    return desk_of(load_agreement(configs(), client))
 
 
 def desk_of(agreement: Agreement) -> Desk:

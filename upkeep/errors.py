@@ -38,7 +38,6 @@ class NotEnoughDataError(UpkeepError):
 
     def __init__(self, *, what: str, have: int, need: int, where: str) -> None:
         super().__init__(f"{where}: not enough data for {what}: have {have}, need {need}")
-        self.what, self.have, self.need, self.where = what, have, need, where
 
 
 class MomentError(UpkeepError):

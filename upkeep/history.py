@@ -43,15 +43,6 @@ def label_history(
     return History(versions, rejected, unread)
 
 
-def current(versions: Iterable[Case], moment: datetime) -> list[Case]:
-    """The versions that are right at a moment: one for a text, where any is."""
-    return [
-        one
-        for one in versions
-        if (one.valid_from is None or one.valid_from <= moment) and (one.valid_to is None or moment < one.valid_to)
-    ]
-
-
 def as_appended(cases: Iterable[Case]) -> list[Case]:
     """Every answer that was ever given, as if none could be outdated: what a retrain learns that only appends."""
     return list({(normalise(case.text), case.answer): case for case in cases}.values())

@@ -73,6 +73,8 @@ TYPES = {
     Shape.FLAG: "BOOLEAN",
     Shape.FLAG_OR_NULL: "BOOLEAN",
 }
+READ_AT = {"day": "INTEGER", "file": "INTEGER", "line": "BIGINT"}
+"""The columns that say where a row stands, in the order in which rows count as read."""
 ALL = "f" * 32
 """No lot is higher."""
 OPTIONAL = {Shape.ANSWER, Shape.LATENCY, Shape.FLAG_OR_NULL, Shape.OBJECT}
@@ -170,11 +172,11 @@ def _facets(kind: Kind[Row], mapping: LogMapping, raw: str) -> dict[str, _Field]
     whole = f"CASE WHEN {raw} LIKE '{{%' THEN {raw} END"
     single = f"coalesce(len(json_keys({whole})) = len(list_distinct(json_keys({whole}))), true)"
     for name, key in facets(kind, mapping.by).items():
-        text = f"json_extract({whole}, {quoted(_pointer([key]))})::VARCHAR"
+        text = f"(json_extract({whole}, {quoted(_pointer([key]))})::VARCHAR)"  # `::VARCHAR[1]` would be an array of one
         short = f"regexp_full_match({text}, {quoted(_SHORT_VALUE)})"
-        value = f"""CASE WHEN {text} LIKE '"%' THEN ({text})[2:-2] WHEN {short} THEN {text} END"""
+        value = f"""CASE WHEN {text} LIKE '"%' THEN {text}[2:-2] WHEN {short} THEN {text} END"""
         none = f"{text} IS NULL OR {text} = 'null' OR {text}[1] IN ('{{', '[')"
-        found[name] = _Field(value, f"""{single} AND ({none} OR {short} OR regexp_full_match({text}, '"[^\\]*"'))""")
+        found[name] = _Field(value, rf"""{single} AND ({none} OR {short} OR regexp_full_match({text}, '"[^\\]*"'))""")
     return found
 
 

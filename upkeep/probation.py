@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from upkeep.alarms import LEAST_REFERENCE, REFERENCE_WEEKS, learn
 from upkeep.figures import Figures
+from upkeep.periods import from_to
 from upkeep.rates import Rate
 
 WEEKS = 8
@@ -43,8 +44,8 @@ class Probation:
         return self.chance < CHANCE / WEEKS / 2
 
     def __str__(self) -> str:
-        since = f"in {self.weeks[0]}..{self.weeks[-1]}" if len(self.weeks) > 1 else f"in {self.weeks[0]}"
-        return f"version {self.version}: {self.figure} {self.now} {since}, version {self.previous} had {self.before}"
+        mine = f"version {self.version}: {self.figure} {self.now} in {from_to(self.weeks)}"
+        return f"{mine}, version {self.previous} had {self.before}"
 
 
 def on_probation(

@@ -59,10 +59,10 @@ def _decisions(options: argparse.Namespace) -> None:
     from upkeep.stages.comparison import decisions, judge_again
     from upkeep.stages.release import release_log
 
-    desk = open_desk(options.client)
+    desk, at = open_desk(options.client), as_of(options)
     otherwise = 0
     for made in decisions(desk):
-        state = standing(desk, made, as_of(options))
+        state = standing(desk, made, at)
         print(f"{made.period}: {made.verdict}, version {made.challenger} against {made.champion}; {state}")
         print(*(f"  {reason}" for reason in made.reasons), sep="\n")
         if options.again and made.terms is None:

@@ -219,8 +219,6 @@ def _prediction(one: Played) -> Prediction:
         confidence=min(one.answer.confidence, 1.0),
         model_version=one.version,
         automatic=one.answer.automatic,
-        latency_ms=None,
-        metadata={},
     )
 
 
@@ -245,7 +243,7 @@ def _audit(desk: Desk, played: Sequence[Played], moment: datetime, feedback: Fee
 
 
 def _outcome(one: Played, at: datetime, source: OutcomeSource) -> Outcome:
-    return Outcome(prediction_id=one.row.id, at=at, source=source, answer=one.row.label, correct=None)
+    return Outcome(prediction_id=one.row.id, at=at, source=source, answer=one.row.label)
 
 
 def _working_days(start: datetime, end: datetime, desk: Desk) -> list[datetime]:

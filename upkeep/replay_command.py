@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,10 +77,9 @@ def _replay(options: argparse.Namespace) -> None:
     for path in filter(None, (options.json, options.answers)):
         make_folder(path)
     with tempfile.TemporaryDirectory() as scratch:
-        state = options.keep or Path(scratch)
-        if (state / "replay").exists():
-            shutil.rmtree(state / "replay")
-        chosen = state / "replay"
+        chosen = (options.keep or Path(scratch)) / "replay"
+        if chosen.exists():
+            shutil.rmtree(chosen)
         os.environ |= {"UPKEEP_HOME": str(chosen / "home"), "UPKEEP_CONFIGS": str(chosen / "configs")}
         os.environ.pop("MLFLOW_TRACKING_URI", None)
         shutil.copytree(source, chosen / "configs", ignore=shutil.ignore_patterns("clients"))
@@ -99,8 +99,6 @@ def _replay(options: argparse.Namespace) -> None:
 def _play(
     options: argparse.Namespace, timeline: Timeline, folder: Path, *, like: Client
 ) -> tuple[list[dict[str, Any]], JudgedAgain]:
-    from functools import partial
-
     from upkeep.chain import run_due
     from upkeep.desk import open_desk
     from upkeep.replay import Feedback, answers_given, by_month, client_for, go_live, judged_again, play
@@ -115,11 +113,10 @@ def _play(
         }
     )
     _write_client(folder, client)
-    desk = open_desk("replayed")
     progress = OnTerminal()
-    floors = go_live(desk, timeline, seed=options.seed, progress=progress)
+    floors = go_live(open_desk(client.client), timeline, seed=options.seed, progress=progress)
     _write_client(folder, client.model_copy(update={"thresholds": floors}))
-    desk = open_desk("replayed")
+    desk = open_desk(client.client)
     act = partial(run_due, seed=options.seed, progress=progress)
     feedback = Feedback(complaints=options.feedback, audit=options.audit)
     played = play(desk, timeline, act=act, feedback=feedback, seed=options.seed, progress=progress)

@@ -14,13 +14,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
-from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
 from upkeep.cases import normalise
-from upkeep.chance import fewer
-from upkeep.changed_answers import corrections
+from upkeep.chance import fewer, holm
+from upkeep.changed_answers import SPANS, YEAR, corrections, spans
 from upkeep.config import Client, Relabel
 from upkeep.figures import Figures
 from upkeep.periods import week
@@ -31,10 +30,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-SPANS = (4, 8)
-"""Contradictions are looked for in so many newest weeks together: the longer span sees what is rare."""
-YEAR = 52
-LEAST_EARLIER = 4
 LEAST_CASES = 3
 MOSTLY = 0.6
 """Of the share of a label's checked answers that used to be right, so much must have become the same other answer."""
@@ -156,10 +151,7 @@ def contradictions(
 ) -> Iterator[Contradiction]:
     """The contradictions in the newest weeks against those before them, each once; `known` pairs are passed over."""
     told: set[tuple[str, str]] = set()
-    for span in SPANS:
-        recent, before = [one for _, one in weeks[-span:]], [one for _, one in weeks[:-span]][-YEAR:]
-        if len(before) < LEAST_EARLIER:
-            return
+    for _, recent, before in spans([one for _, one in weeks]):
         for one in _in_span(recent, before):
             pair = (one.old, one.new)
             if pair not in told and pair not in known:
@@ -208,10 +200,10 @@ def _in_span(recent: Sequence[Figures], before: Sequence[Figures]) -> Iterator[C
 
 
 def _certain(seen: Sequence[Contradiction]) -> list[Contradiction]:
-    """Those that chance does not explain, of all that were looked at (Holm, 1979)."""
+    """Those that chance does not explain, of all that were looked at, the surest first."""
     in_order = sorted(seen, key=lambda one: one.chance)
-    passed = takewhile(lambda one: one[1].chance < BUDGET / len(SPANS) / (len(seen) - one[0]), enumerate(in_order))
-    return [one for _, one in passed]
+    chances = holm([one.chance for one in in_order])
+    return [one for one, chance in zip(in_order, chances, strict=True) if chance < BUDGET / len(SPANS)]
 
 
 def _contradicted(one: Figures, old: str, new: str) -> Rate:

@@ -6,6 +6,7 @@ alone decides what a row means and why it is quarantined. A small day goes there
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import shutil
 import zlib
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple
 
 from upkeep.log import LogMapping, Quarantined, facet, lot
 from upkeep.log_lines import Kind, Line, RejectedError, Row, file_lines, judge_line, mapping_in, parquet_lines
-from upkeep.plain import ALL, columns, facets, from_json, from_parquet, micros, parquet_rows, quoted
+from upkeep.plain import ALL, READ_AT, columns, facets, from_json, from_parquet, micros, parquet_rows, quoted
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -38,7 +39,6 @@ MEMORY = "128MB"
 THREADS = 2
 PARQUET = "(FORMAT parquet, PARQUET_VERSION v2, ROW_GROUP_SIZE 30720)"
 """Version 2 packs ids, times and line numbers into half the bytes, in less time; small row groups take less memory."""
-BOM = b"\xef\xbb\xbf"
 
 
 class Source(NamedTuple):
@@ -131,8 +131,8 @@ def _scan_small(
             place = {"day": day.toordinal(), "file": number, "line": line.number}
             rows.append(place | _kept(found.row, kind, mapping))
     types = {"INTEGER": pa.int32(), "BIGINT": pa.int64(), "VARCHAR": pa.string(), "DOUBLE": pa.float64()}
-    schema = [("day", pa.int32()), ("file", pa.int32()), ("line", pa.int64())]
-    schema += [(name, types.get(type, pa.bool_())) for name, type in columns(kind, mapping.by).items()]
+    kept = READ_AT | columns(kind, mapping.by)
+    schema = [(name, types.get(type, pa.bool_())) for name, type in kept.items()]
     pq.write_table(pa.Table.from_pylist(rows, pa.schema(schema)), target)
     return sorted(bad, key=lambda one: (one.file, one.row.line))
 
@@ -222,7 +222,7 @@ class _Scan(Generic[Row]):
 
     @property
     def _kept(self) -> dict[str, str]:
-        return {"day": "INTEGER", "file": "INTEGER", "line": "BIGINT"} | self._columns
+        return READ_AT | self._columns
 
     @property
     def _paths(self) -> dict[str, str]:
@@ -329,7 +329,7 @@ def _text_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             text = line.removesuffix(b"\n")
-            text = text.removeprefix(BOM) if number == 1 else text
+            text = text.removeprefix(codecs.BOM_UTF8) if number == 1 else text
             if text and not text.isspace():
                 yield number, text
 

@@ -14,9 +14,9 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from upkeep.batch import Decided
-from upkeep.cases import Case, digest, fraction, normalise
+from upkeep.cases import Case, digest, fraction, normalise, valid_at
 from upkeep.config import NewLabels, Relabel, Unreviewed
-from upkeep.history import as_appended, as_reviewed, current, decision_on, label_history
+from upkeep.history import as_appended, as_reviewed, decision_on, label_history
 from upkeep.progress import Progress, silent
 from upkeep.recipes import ChatRecipe, Outdated, Recipe
 from upkeep.rules import Themed
@@ -103,7 +103,7 @@ def choose(facts: Facts, terms: Terms, *, progress: Progress = silent) -> Snapsh
         read, rules=terms.rules, decided=facts.decided, moment=terms.moment, zone=ZoneInfo(terms.zone)
     )
     append = terms.recipe.mix.outdated is Outdated.APPEND
-    right = as_appended(as_reviewed(read, facts.decided)[0]) if append else current(history.versions, terms.moment)
+    right = as_appended(as_reviewed(read, facts.decided)[0]) if append else valid_at(history.versions, terms.moment)
     on = sides(right, {case.id: case for case in facts.cases}, terms.recipe)
     open_side = [case for case in right if on[case.id] is not Side.HOLDOUT]
     free = open_to_learn(open_side, facts.locked, progress=progress)

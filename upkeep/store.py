@@ -1,18 +1,17 @@
-"""What is a client's store, and how do records and folders go in and out of it?
+"""What is a client's store, and how do rows go into it?
 
 A store holds bytes under keys such as `log/predictions/2026-11-23/api.jsonl`. `upkeep.adapters.store` opens one.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from upkeep.errors import NotFoundError, StoreError
+from upkeep.errors import StoreError
 
 ASIDE = ".aside-"
 """How the name of a file that is still being written begins."""
@@ -105,69 +104,15 @@ def is_reserved(key: str) -> bool:
     return parts[0] == PROBE or any(part.startswith(ASIDE) for part in parts)
 
 
-def read_json(store: Store, key: str) -> Any:
-    """The value in a JSON file. Raises StoreError when it is not JSON."""
-    return _parse(address(store, key), store.read(key))
-
-
-def write_json(store: Store, key: str, value: object) -> None:
-    """Write a value as JSON: UTF-8, sorted keys, times as ISO 8601 with offset; equal values give equal bytes."""
-    store.write(key, _json(address(store, key), value, indent=2))
-
-
-def create_json(store: Store, key: str, value: object) -> None:
-    """Like `write_json`, but raises AlreadyExistsError when the key is taken."""
-    store.create(key, _json(address(store, key), value, indent=2))
-
-
-def read_jsonl(store: Store, key: str) -> list[Any]:
-    """The values in a JSON Lines file; blank lines are passed over. Raises StoreError naming the line."""
-    where = address(store, key)
-    lines = enumerate(store.read(key).split(b"\n"), start=1)
-    return [_parse(f"{where} line {number}", line) for number, line in lines if line.strip()]
-
-
 def write_jsonl(store: Store, key: str, rows: Iterable[object]) -> None:
-    """Write one row a line, each as `write_json` would."""
+    """Write one row a line as JSON: UTF-8, sorted keys, times as ISO 8601 with offset; equal rows give equal bytes."""
     where = address(store, key)
     store.write(key, b"".join(_json(f"{where} line {number}", row) for number, row in enumerate(rows, start=1)))
 
 
-def local_copy(store: Store, prefix: str, folder: Path) -> None:
-    """Copy every key under `prefix/` into the folder. Raises NotFoundError when there is none."""
-    base = prefix.removesuffix("/") + "/"
-    found = list(store.keys(base))
-    if not found:
-        raise NotFoundError(f"{address(store, base)}: nothing there, expected files to copy to {folder}")
-    for key in found:
-        target = folder / check_key(key.removeprefix(base), address(store, base))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(store.read(key))
-
-
-def upload_folder(store: Store, prefix: str, folder: Path, *, last: str = "manifest.json") -> None:
-    """Write every file below the folder under `prefix/`.
-
-    The file named `last` goes up after all others: who finds it finds the rest. Raises StoreError when there is none.
-    """
-    base = prefix.removesuffix("/")
-    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    if not names:
-        raise StoreError(f"{folder}: no file here, expected a folder to write to {address(store, base)}")
-    for name in sorted(names, key=lambda name: name == last):
-        store.write(f"{base}/{name}", (folder / name).read_bytes())
-
-
-def _parse(where: str, data: bytes) -> Any:
+def _json(where: str, value: object) -> bytes:
     try:
-        return json.loads(data.decode())
-    except (ValueError, RecursionError) as exc:
-        raise StoreError(f"{where}: not JSON: {exc}") from exc
-
-
-def _json(where: str, value: object, *, indent: int | None = None) -> bytes:
-    try:
-        text = json.dumps(value, default=_plain, ensure_ascii=False, allow_nan=False, sort_keys=True, indent=indent)
+        text = json.dumps(value, default=_plain, ensure_ascii=False, allow_nan=False, sort_keys=True)
         return text.encode() + b"\n"
     except (TypeError, ValueError, RecursionError) as exc:
         raise StoreError(f"{where}: cannot be written as JSON: {exc}") from exc
@@ -178,8 +123,6 @@ def _plain(value: object) -> object:
         raise ValueError(f"{value.isoformat()} has no offset, expected a zone-aware time")
     if isinstance(value, date):
         return value.isoformat()
-    if dataclasses.is_dataclass(value):
-        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
         return dict(value)
-    raise TypeError(f"found {type(value).__name__}, expected a JSON value, a date, a time or a dataclass")
+    raise TypeError(f"found {type(value).__name__}, expected a JSON value, a date or a time")

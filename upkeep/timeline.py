@@ -83,19 +83,6 @@ def read_timeline(path: Path) -> Timeline:
     return timeline
 
 
-def write_timeline(path: Path, rows: Iterable[TimelineRow]) -> None:
-    """Write rows as the Parquet file that `read_timeline` reads."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    kept = list(rows)
-    stamp = pa.timestamp("us", tz="UTC")
-    types = {"ts": stamp, "valid_from": stamp, "valid_to": stamp}
-    columns = {name: pa.array([getattr(row, name) for row in kept], types.get(name, pa.string())) for name in COLUMNS}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.table(columns), path)
-
-
 def _row(path: Path, number: int, raw: dict[str, object]) -> TimelineRow:
     where = f"{path} row {number}"
     for name in ("id", "text", "label"):

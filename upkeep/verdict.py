@@ -84,16 +84,8 @@ def verdict(outcomes: Sequence[Outcome], terms: Terms) -> Judged:
     rests_on = deciding(outcomes)
     renewed = {one.id or one.text for one in outcomes if one.items == CHANGED}
     named = [one for one in rests_on if one.wanted and not terms.free_text]
-    labels = by_label(
-        [one.wanted for one in named],
-        champion=[one.champion for one in named],
-        challenger=[one.challenger for one in named],
-    )
-    slices = by_slice(
-        [one.by for one in rests_on],
-        champion=[one.champion for one in rests_on],
-        challenger=[one.challenger for one in rests_on],
-    )
+    labels = by_label([one.wanted for one in named], **_rights(named))
+    slices = by_slice([one.by for one in rests_on], **_rights(rests_on))
     judged = judge(
         [one for one in compared if one.items in DECIDING],
         guarded=[one for one in compared if one.items in GUARDED],
@@ -120,10 +112,7 @@ def verdict(outcomes: Sequence[Outcome], terms: Terms) -> Judged:
 def _set_by_set(outcomes: Sequence[Outcome]) -> tuple[Paired, ...]:
     names = tuple(dict.fromkeys(one.items for one in outcomes))
     rows = {name: [one for one in outcomes if one.items == name] for name in names}
-    return tuple(
-        compare(name, champion=[one.champion for one in of_set], challenger=[one.challenger for one in of_set])
-        for name, of_set in rows.items()
-    )
+    return tuple(compare(name, **_rights(of_set)) for name, of_set in rows.items())
 
 
 def _lost_by_itself(outcomes: Sequence[Outcome], terms: Terms) -> Sequence[str]:
@@ -141,10 +130,9 @@ def _lost_by_itself(outcomes: Sequence[Outcome], terms: Terms) -> Sequence[str]:
 
 def _unchanged(outcomes: Sequence[Outcome], renewed: Set[str]) -> Paired | None:
     same = [one for one in outcomes if (one.id or one.text) not in renewed]
-    if not same:
-        return None
-    return compare(
-        "what did not change",
-        champion=[one.champion for one in same],
-        challenger=[one.challenger for one in same],
-    )
+    return compare("what did not change", **_rights(same)) if same else None
+
+
+def _rights(outcomes: Sequence[Outcome]) -> dict[str, list[bool]]:
+    """Which items each model got right."""
+    return {"champion": [one.champion for one in outcomes], "challenger": [one.challenger for one in outcomes]}

@@ -15,7 +15,7 @@ from upkeep.daily import Kept, kept_days
 from upkeep.log import SAMPLED, LogMapping, Outcome, OutcomeSource, Prediction, Quarantined, Sample, as_utc, utc_days
 from upkeep.log_lines import OUTCOMES, PREDICTIONS, Kind, Row
 from upkeep.periods import Window
-from upkeep.plain import chosen, columns, facets, micros, parquet_rows
+from upkeep.plain import READ_AT, chosen, columns, facets, micros, parquet_rows
 from upkeep.scan import BATCH, EVERY, Source, database, pick_lines
 from upkeep.store import Store
 from upkeep.tally import CONFIDENCE_BINS, LATENCY_STEPS, QUARTER, SCALE, Cell, Count, Opinion, Tally, by_time
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 DAY = 86_400_000_000
-PLACE = "day, file, line"
-"""Rows count as read in this order."""
+PLACE = ", ".join(READ_AT)
 
 
 class _Placed(NamedTuple):
@@ -210,7 +209,7 @@ OFTEN = f"""
 def _relation(kind: Kind[Row], days: Sequence[Kept], by: Sequence[str] = ()) -> str:
     if days:
         return parquet_rows(*(kept.path for kept in days))
-    empty = {"day": "INTEGER", "file": "INTEGER", "line": "BIGINT"} | columns(kind, by)
+    empty = READ_AT | columns(kind, by)
     return f"(SELECT {', '.join(f'NULL::{type} AS {name}' for name, type in empty.items())} WHERE false)"
 
 

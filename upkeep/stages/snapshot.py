@@ -15,12 +15,12 @@ from datetime import UTC, datetime
 
 from upkeep import records
 from upkeep.batch import Decided, Question
-from upkeep.cases import Case, normalise
+from upkeep.cases import Case, normalise, valid_at
 from upkeep.collection import Fold
 from upkeep.config import Relabel
 from upkeep.desk import LAUNCH, Desk
 from upkeep.errors import NotFoundError, SnapshotError
-from upkeep.history import current, label_history
+from upkeep.history import label_history
 from upkeep.progress import Progress, silent
 from upkeep.release import Action
 from upkeep.sides import Locked, Proof, lock
@@ -212,7 +212,7 @@ def right_at(
     if rules is None:
         rules = rules_in_force(desk, cases, decided, moment)
     history = label_history(cases, rules=rules, decided=decided, moment=moment, zone=desk.zone)
-    return current(history.versions, moment)
+    return valid_at(history.versions, moment)
 
 
 def stamp(moment: datetime) -> str:

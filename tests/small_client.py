@@ -6,11 +6,13 @@ import atexit
 import shutil
 import tempfile
 from datetime import date
+from functools import cache
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tests.small_encoder import copy_configs
 from upkeep.config import Thresholds
 from upkeep.demo.tickets import history
 from upkeep.desk import Desk, open_desk
@@ -31,13 +33,6 @@ def timeline(months: int = 3, per_month: int = 150) -> Timeline:
     return arrange(history("northwind", seed=1, start=START, months=months, per_month=per_month))
 
 
-def copy_configs(folder: Path, *, passes: int = 1) -> None:
-    """The repository's configs, but that classifiers learn in fewer passes: most tests only need to have one."""
-    shutil.copytree(Path(__file__).parents[1] / "configs", folder)
-    for recipe in (folder / "training").glob("*.yaml"):
-        recipe.write_text(recipe.read_text().replace("epochs: 4\n", f"epochs: {passes}\n"))
-
-
 def configure(folder: Path, monkeypatch, *, passes: int = 1, **changes) -> Path:
     """A copy of the configs in which the client `northwind` is changed, named by UPKEEP_CONFIGS."""
     copy_configs(folder, passes=passes)
@@ -46,6 +41,15 @@ def configure(folder: Path, monkeypatch, *, passes: int = 1, **changes) -> Path:
     path.write_text(yaml.safe_dump(raw))
     monkeypatch.setenv("UPKEEP_CONFIGS", str(folder))
     return folder
+
+
+@cache
+def small_desk() -> Desk:
+    """`northwind` as configured for tests, for those that train without a registry; its configs go with the process."""
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder)
+    copy_configs(folder / "configs")
+    return open_desk("northwind", folder=folder / "configs")
 
 
 def live(played: Timeline) -> tuple[Desk, Thresholds]:

@@ -17,21 +17,18 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from upkeep.home import home, prepare_process
-
-prepare_process()
-
-from deployments.schema import ROOT  # noqa: E402 -- the environment is read at import
-from deployments.servers import Child, await_ready, environment, free_port, prefect_service, running  # noqa: E402
-from upkeep.desk import Desk, open_desk  # noqa: E402
-from upkeep.errors import UpkeepError  # noqa: E402
-from upkeep.monitoring import Review  # noqa: E402
-from upkeep.progress import OnTerminal  # noqa: E402
-from upkeep.replay import Feedback, by_month, go_live, play  # noqa: E402
-from upkeep.stages.comparison import decisions  # noqa: E402
-from upkeep.stages.contract import change_orders  # noqa: E402
-from upkeep.stages.monitoring import reviews  # noqa: E402
-from upkeep.store import address  # noqa: E402
+from deployments.schema import ROOT
+from deployments.servers import Child, await_ready, environment, free_port, prefect_service, running
+from upkeep.desk import Desk, open_desk
+from upkeep.errors import UpkeepError
+from upkeep.home import home
+from upkeep.monitoring import Review
+from upkeep.progress import OnTerminal
+from upkeep.replay import Feedback, by_month, go_live, play
+from upkeep.stages.comparison import decisions
+from upkeep.stages.contract import change_orders
+from upkeep.stages.monitoring import reviews
+from upkeep.store import address
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -129,17 +126,14 @@ class Teller:
         for change in review.changes:
             self._once(f"{version} {change.kind} {change.old} {change.new}", f"{change.kind.value}: {change.text}")
         if self.alarmed and self.alarmed != version and not review.alerts:
-            self._once(f"{version} better", f"better with v{version} in {review.week}: {_resolved(review)}")
+            resolved = f"auto-resolution {review.figures.auto_resolution}"
+            self._once(f"{version} better", f"better with v{version} in {review.week}: {resolved}")
         self.alarmed = version if review.alerts else self.alarmed
 
     def _once(self, key: str, text: str) -> None:
         if key not in self.told:
             self.told.add(key)
             print(f"  [{time.monotonic() - self.began:4.0f} s]   {text}", flush=True)
-
-
-def _resolved(review: Review) -> str:
-    return f"auto-resolution {review.figures.auto_resolution}"
 
 
 def _tier_flow(tier: int) -> Callable[[str, datetime], object]:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo
+from typing import Any, Literal, Self
 
-import yaml
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from upkeep.errors import ConfigError
-from upkeep.strict import Name, Strict
+from upkeep.strict import Name, Strict, Zone, load
 
 ROOT = Path(__file__).resolve().parents[1]
 """The checkout: what the worker puts on PYTHONPATH."""
@@ -48,16 +45,7 @@ class Schedule(Strict):
 
     slug: Name
     cron: str = Field(pattern=r"^\S+( \S+){4}$", description="minute hour day month weekday")
-    timezone: str
-
-    @field_validator("timezone")
-    @classmethod
-    def _known_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (KeyError, ValueError, OSError) as exc:
-            raise ValueError("expected an IANA time zone such as Europe/Berlin") from exc
-        return value
+    timezone: Zone
 
 
 class Place(Strict):
@@ -77,13 +65,12 @@ class Deployment(Strict):
     parameters: dict[str, Any] = Field(default_factory=dict)
     schedules: tuple[Schedule, ...] = ()
     work_pool: Place
-    concurrency_limit: Annotated[int, Field(ge=1)] | None = None
 
     @field_validator("tags")
     @classmethod
     def _ours(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if TAG not in value:
-            raise ValueError(f"expected {TAG!r} among the tags, or it is never pruned")
+            raise ValueError(f"{TAG!r} among them, or it is never pruned")
         return value
 
 
@@ -130,16 +117,4 @@ class Project(Strict):
 
 def load_project(path: Path = PROJECT) -> Project:
     """Read prefect.yaml, strictly. Raises ConfigError naming the file, the place and what was found."""
-    try:
-        return Project.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except OSError as exc:
-        raise ConfigError(f"{path}: cannot be read: {exc}") from exc
-    except yaml.YAMLError as exc:
-        raise ConfigError(f"{path}: not YAML: {exc}") from exc
-    except ValidationError as exc:
-        lines = [f"{path}: {_place(error['loc'])}: found {error['input']!r}: {error['msg']}" for error in exc.errors()]
-        raise ConfigError("\n".join(lines)) from exc
-
-
-def _place(loc: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in loc) or "the whole file"
+    return load(path, Project)

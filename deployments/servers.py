@@ -108,7 +108,6 @@ def environment(folder: Path, *, prefect_api: str, mlflow_uri: str) -> dict[str,
         "PREFECT_API_URL": prefect_api,
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
         "MLFLOW_TRACKING_URI": mlflow_uri,
-        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
 

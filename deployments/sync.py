@@ -2,9 +2,8 @@
 
     python -m deployments.sync
 
-Brings work pool, deployments and schedules into line with the file, and the automation that ends runs whose machine is
-gone; is safe to repeat. Finds the server by
-PREFECT_API_URL, else by what `make up` has started.
+Brings work pool, deployments and schedules into line with the file, and the automations that end runs whose machine is
+gone; is safe to repeat. Finds the server by PREFECT_API_URL, else by what `make up` has started.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from deployments.schema import MANUAL, PROJECT, ROOT, TAG, Deployment, Pool, Pro
 from deployments.up import read_state
 from upkeep.config import client_names
 from upkeep.errors import ConfigError, ServerError, UpkeepError
-from upkeep.home import configs, home, prepare_process
+from upkeep.home import configs, home
 
 PAGE = 200
 
@@ -204,7 +203,6 @@ def _api_url() -> str:
 
 def main() -> int:
     """Sync and say what was done; 1 and the reason when it cannot be."""
-    prepare_process()
     try:
         synced = sync(_api_url())
     except UpkeepError as exc:

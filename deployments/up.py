@@ -41,7 +41,7 @@ from deployments.servers import (
     worker_service,
 )
 from upkeep.errors import ServerError, UpkeepError
-from upkeep.home import home, prepare_process
+from upkeep.home import home
 from upkeep.strict import Strict
 
 SERVICES = ("worker", "sync", "mlflow", "prefect")
@@ -254,16 +254,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m deployments.up", description="Start everything Upkeep needs.")
     parser.add_argument("--background", action="store_true", help="return when all is healthy")
     background = parser.parse_args().background
-    prepare_process()
     folder = home()
     try:
-        state, stop = read_state(folder), f"UPKEEP_HOME={folder} {sys.executable} -m deployments.down"
+        state, how = read_state(folder), f"UPKEEP_HOME={folder} {sys.executable} -m deployments.down"
         if state is not None:
-            print(f"already up, nothing started\n{describe(state, folder)}\nStop with   {stop}")
+            print(f"already up, nothing started\n{describe(state, folder)}\nStop with   {how}")
         elif (pid := holder(folder)) is not None:
-            raise ServerError(f"{folder}: up is starting already (process {pid}); wait for it, or stop it with {stop}")
+            raise ServerError(f"{folder}: up is starting already (process {pid}); wait for it, or stop it with {how}")
         elif background:
-            print(f"{describe(up_in_background(folder), folder)}\nStop with   {stop}")
+            print(f"{describe(up_in_background(folder), folder)}\nStop with   {how}")
         else:
             up(folder)
     except UpkeepError as exc:

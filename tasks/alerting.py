@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from prefect import get_run_logger, task
@@ -50,28 +51,24 @@ def alert(client: str) -> None:
 
 def _deliver(message: Alert, channel: str, at: datetime) -> None:
     if channel == PREFECT:
-        _publish(message, at)
+        told = {"incident": message.incident, "title": message.title, "as_of": at.isoformat()}
+        _publish(message, "alert", message.event, told)
     else:
         send(_url(channel), channel=channel, title=message.title, text=message.text)
 
 
-def _publish(message: Alert, at: datetime) -> None:
-    page = f"# {message.title}\n\n{message.text}"
-    create_markdown_artifact(key=f"alert-{message.client}", markdown=page, description=message.title)
-    emit_event(
-        event=f"upkeep.alert.{message.event.value}",
-        resource={"prefect.resource.id": f"upkeep.client.{message.client}", "prefect.resource.name": message.client},
-        payload={"incident": message.incident, "title": message.title, "text": message.text, "as_of": at.isoformat()},
-    )
-
-
 def _publish_release(message: Notice) -> None:
+    told = {"number": message.entry.number, "version": message.entry.version}
+    _publish(message, "release", message.entry.action, told)
+
+
+def _publish(message: Alert | Notice, kind: str, event: str, told: Mapping[str, object]) -> None:
     page = f"# {message.title}\n\n{message.text}"
-    create_markdown_artifact(key=f"release-{message.client}", markdown=page, description=message.title)
+    create_markdown_artifact(key=f"{kind}-{message.client}", markdown=page, description=message.title)
     emit_event(
-        event=f"upkeep.release.{message.entry.action}",
+        event=f"upkeep.{kind}.{event}",
         resource={"prefect.resource.id": f"upkeep.client.{message.client}", "prefect.resource.name": message.client},
-        payload={"number": message.entry.number, "version": message.entry.version, "text": message.text},
+        payload={**told, "text": message.text},
     )
 
 

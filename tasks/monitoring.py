@@ -8,40 +8,32 @@ from prefect import get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 
 from tasks.retrying import only
-from upkeep.auditing import draw_audit
+from upkeep import chain
 from upkeep.charts import chart_review
 from upkeep.desk import open_desk
 from upkeep.errors import StoreError
-from upkeep.incidents import note_incidents
 from upkeep.monitoring import Review
-from upkeep.stages.monitoring import NoWayBack, follow_themes, go_back_if_worse, review_week
-from upkeep.stages.rules import propose_rules
-from upkeep.summary import Noted, summary
+from upkeep.summary import summary
 
 
 @task(task_run_name="review {client}", retries=2, retry_delay_seconds=10, retry_condition_fn=only(StoreError))
 def review_last_week(client: str, as_of: datetime) -> Review:
     """Review the client's last full week before `as_of`."""
-    desk = open_desk(client)
-    found = review_week(desk, as_of)
-    back = go_back_if_worse(desk, found)
-    note_incidents(desk, found, back if isinstance(back, NoWayBack) else None)
-    rules = propose_rules(desk, found)
-    themes = follow_themes(desk, found)
-    drawn = draw_audit(desk, as_of)
-    log = get_run_logger()
+    desk, log = open_desk(client), get_run_logger()
+    noted = chain.review(desk, as_of)
+    found = noted.review
     for finding in found.findings:
         log.info("%s %s: %s: %s", client, found.week, finding.status.value, finding.text)
     for change in found.changes:
         log.info("%s %s: %s: %s", client, found.week, change.kind.value, change.text)
-    if back:
-        log.warning("%s: %s", client, back)
-    for rule in rules:
+    if noted.back:
+        log.warning("%s: %s", client, noted.back)
+    for rule in noted.rules:
         log.info("%s %s: rule %s %s: %s", client, found.week, rule.id, "applied" if rule.accepted else "proposed", rule)
     if found.unusable:
         log.warning("%s %s: %s", client, found.week, found.unusable)
     page = [f"# {client} {found.week}", "", f"{found.figures.requests:,} requests.", ""]
-    page += summary(desk, Noted(found, back, rules, themes, drawn))
+    page += summary(desk, noted)
     create_markdown_artifact(key=f"review-{client}", markdown="\n".join(page), description=f"{client} {found.week}")
     return found
 

@@ -11,8 +11,9 @@ from tasks.retrying import only
 from upkeep.desk import open_desk
 from upkeep.entitlement import ChangeOrder, UseCase
 from upkeep.errors import StoreError
+from upkeep.stages import variant
 from upkeep.stages.reviewing import Waiting
-from upkeep.stages.variant import Round, begin_use_case, open_use_cases, wait_for_cases
+from upkeep.stages.variant import Round, begin_use_case, wait_for_cases
 
 
 @task(task_run_name="begin {label} of {client}", retries=2, retry_delay_seconds=10, retry_condition_fn=only(StoreError))
@@ -38,4 +39,4 @@ def wait_for(client: str, begun: Round, as_of: datetime) -> Waiting | None:
 @task(task_run_name="does a new category of {client} wait no more?")
 def looked_over(client: str, as_of: datetime) -> list[UseCase]:
     """The categories whose past requests people have looked over and that are not decided on, or not yet in service."""
-    return [one.use_case for one in open_use_cases(open_desk(client), as_of) if one.waiting is None]
+    return variant.looked_over(open_desk(client), as_of)

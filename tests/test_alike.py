@@ -60,3 +60,18 @@ def test_a_word_more_is_a_near_duplicate_and_another_meaning_is_none():
 
 def test_texts_of_a_few_letters_are_alike_only_where_they_are_the_same():
     assert [pair.other for pair in alike(["a", ""], ["b", "A", ""])] == [1]
+
+
+def test_past_the_first_block_every_pair_has_its_own_rows_and_pairs_come_in_the_order_of_the_texts(monkeypatch):
+    words = ("why", "when", "how", "why", "where", "who", "when", "why")
+    texts = [f"{word} has my card payment been reverted?" for word in words]
+    pairs, near = list(alike(texts, texts)), nearest(texts, texts[::-1])
+    assert [pair.other for pair in pairs if pair.row == 0] == [0, 3, 7]
+    assert pairs == sorted(pairs)
+    assert near.other.tolist() == [0, 1, 5, 0, 3, 2, 1, 0]  # of equals the first
+    monkeypatch.setattr("upkeep.alike.BLOCK", 4)  # a block of one for `nearest`
+    monkeypatch.setattr("upkeep.alike.VERIFIED", 3)
+    assert list(alike(texts, texts)) == pairs
+    again = nearest(texts, texts[::-1])
+    assert again.other.tolist() == near.other.tolist()
+    assert again.similarity.tolist() == near.similarity.tolist()

@@ -16,12 +16,14 @@ from tests.released import (  # noqa: F401 -- fixtures
     changed,
     decide,
     gift_card_begun,
+    register,
     released_desk,
     released_template,
     swapped,
 )  # fmt: skip
+from tests.test_changed import case, held_out
 from upkeep import records
-from upkeep.cases import Case, Source
+from upkeep.cases import Case, Source, normalise
 from upkeep.chain import retrain
 from upkeep.config import Promotion
 from upkeep.desk import LAUNCH, LAUNCH_CASES, Desk, desk_of
@@ -29,14 +31,17 @@ from upkeep.entitlement import Claim
 from upkeep.errors import DecisionError, LeakError
 from upkeep.home import configs
 from upkeep.rates import Rate
+from upkeep.release import Action, Entry
 from upkeep.replay import judged_again
 from upkeep.sides import Side
 from upkeep.snapshot import Lesson
 from upkeep.stages.approval import (
+    Approval,
     Standing,
     apply_decision,
     approval,
     approve,
+    not_in_service,
     pending,
     refuse,
     standing,
@@ -45,13 +50,13 @@ from upkeep.stages.approval import (
 from upkeep.stages.challengers import Challenger
 from upkeep.stages.comparison import compare_models, decision, decisions, judge_again
 from upkeep.stages.contract import book_retrain
-from upkeep.stages.evaluation import save_outcomes
+from upkeep.stages.evaluation import RECENT, load_outcomes, save_outcomes
 from upkeep.stages.finetuning import load_model
 from upkeep.stages.release import in_service, release_log, roll_back
 from upkeep.stages.snapshot import take_snapshot
 from upkeep.stages.variant import begin_use_case, open_use_cases
 from upkeep.tiers import load_tiers
-from upkeep.verdict import verdict
+from upkeep.verdict import Outcome, Terms, verdict
 
 SOON, LATE = DECIDED + timedelta(days=29), DECIDED + timedelta(days=30)
 
@@ -207,6 +212,67 @@ def test_what_did_not_win_needs_an_override_which_is_kept(desk):
     assert release_log(desk)[-1].reason == "the client insists (override: not promoted)"
 
 
+def test_a_later_challenger_that_lost_supersedes_nothing_and_before_a_decision_nothing_waits(desk):
+    decide(desk, "2026-04", challenger="3", at=SOON, outcomes=OUTCOMES[:100])
+    assert [one.period for one in pending(desk, SOON)] == ["2026-03"]
+    assert [one.period for one in pending(desk, DECIDED)] == ["2026-03"]
+    assert pending(desk, DECIDED - timedelta(seconds=1)) == []
+
+
+def serves(desk: Desk, version: str, period: str, *, at=SOON) -> None:
+    """The log says that a decision was carried out."""
+    number, previous = len(release_log(desk)) + 1, in_service(desk)
+    entry = Entry(number, desk.local(at), Action.PROMOTE, version, previous, "ada", "looks right", "test", period)
+    records.save(desk.store, f"releases/log/{number:06}.json", entry)
+
+
+def test_it_is_told_why_a_challenger_that_won_was_not_in_service_by_a_moment(desk):
+    def why(at) -> str:
+        return not_in_service(desk, decision(desk, "2026-03"), at)
+
+    before, waits = SOON - timedelta(seconds=1), "waits for approval until 2026-04-01"
+    assert (why(SOON), why(LATE)) == (waits, "not approved until 2026-04-01")
+    lost = decide(desk, "2026-04", challenger="3", at=SOON, outcomes=OUTCOMES[:100])
+    assert (why(SOON), not_in_service(desk, lost, SOON)) == (waits, "")
+    decide(desk, "2026-04", challenger="3", at=SOON)
+    assert (why(before), why(SOON)) == (waits, "superseded by a later model")
+    desk.store.delete("decisions/2026-04.json")
+    serves(desk, "3", "another")
+    assert (why(before), why(SOON)) == (waits, "superseded by a later model")
+    desk.store.delete("releases/log/000002.json")
+    refuse(desk, "2026-03", by="bob", reason="the shop is on sale", at=SOON)
+    assert (why(before), why(SOON)) == (waits, "refused by bob (the shop is on sale)")
+    serves(desk, "2", "2026-03")
+    assert why(SOON) == ""
+
+
+@pytest.mark.parametrize("override", [False, True])
+def test_a_person_s_word_whose_run_was_killed_is_carried_out_by_the_next_one_however_late(desk, override):
+    if override:
+        decide(desk, outcomes=OUTCOMES[:100])
+    said = Approval("2026-03", True, "ada", "looks right", desk.local(SOON), override)
+    records.save(desk.store, "approvals/2026-03.json", said)
+    assert standing(desk, decision(desk, "2026-03"), LATE) is Standing.PENDING
+    approve(desk, "2026-03", by="bob", reason="me too", at=LATE)
+    assert [(one.version, one.by, one.reason) for one in release_log(desk)][1:] == [("2", "ada", "looks right")]
+
+
+def test_what_was_carried_out_changes_nothing_when_its_run_goes_on_after_another_model_took_its_place(desk):
+    decide(desk, "2026-04", challenger="3", champion="2", at=SOON)
+    serves(desk, "2", "2026-03")
+    serves(desk, "3", "2026-04")
+    assert apply_decision(automatically(desk), decision(desk, "2026-03")).applied
+    assert (in_service(desk), len(release_log(desk))) == ("3", 3)
+
+
+def test_decisions_are_told_oldest_first_and_as_they_had_been_carried_out_by_a_moment(desk):
+    decide(desk, "2026-01", challenger="3", at=SOON)  # as an onboarding of another year may leave it
+    serves(desk, "2", "2026-03", at=LATE)
+    told = [(one.period, one.applied, one.applied_by) for one in decisions(desk, at=LATE)]
+    assert told == [("2026-03", True, "ada"), ("2026-01", False, None)]
+    assert not any(one.applied for one in decisions(desk, at=LATE - timedelta(seconds=1)))
+
+
 @pytest.mark.parametrize(
     ("terms", "why"),
     [
@@ -233,6 +299,15 @@ def test_a_decision_is_told_again_from_its_record_and_a_changed_record_is_found_
     desk.store.delete("outcomes/2026-03.jsonl")
     (gone,) = judge_again(desk, made)
     assert gone.startswith("outcomes: ")
+
+
+def test_a_decision_whose_reasons_or_figures_were_changed_is_found_out_and_one_without_evidence_cannot_be_told(desk):
+    made = decision(desk, "2026-03")
+    assert [one.partition(":")[0] for one in judge_again(desk, replace(made, reasons=("a gift",)))] == ["reasons"]
+    assert [one.partition(":")[0] for one in judge_again(desk, replace(made, compared=()))] == ["comparison"]
+    for old in (replace(made, terms=None), replace(made, evidence=None)):
+        with pytest.raises(DecisionError, match="2026-03: made before terms were kept, it cannot be told again"):
+            judge_again(desk, old)
 
 
 def test_a_replay_says_how_many_of_its_decisions_come_out_identical_and_what_differs_in_the_others(desk):
@@ -317,3 +392,48 @@ def test_the_log_says_who_is_champion_where_the_alias_is_behind(desk):
     made = records.load(desk.store, "challengers/made-3.json", Challenger)
     records.save(desk.store, "challengers/2026-06.json", replace(made, period="2026-06"))
     assert compare_models(desk, "2026-06", SOON, reason="scheduled").champion == "2"
+
+
+def put_right(period_desk: Desk, period: str, held: Case) -> None:
+    """The challenger of a period had right what was answered wrong before."""
+    save_outcomes(period_desk, period, [*OUTCOMES, Outcome("errors", normalise(held.text), False, True, id=held.id)])
+
+
+def test_a_comparison_guards_what_a_model_before_the_champion_put_right_and_keeps_what_both_did(desk):
+    long_ago = SOON - RECENT - timedelta(days=9)
+    texts = ("Where have you left my stove?", "My tent pole has not come", "You owe me thirty euros")
+    cases = [replace(case(f"c{n}", text, LABELS[n], known=long_ago), was_error=True) for n, text in enumerate(texts)]
+    held_out(desk, *cases)
+    decide(desk, "2026-04", challenger="3", champion="2", at=SOON)
+    decide(desk, "2026-04-b", challenger="2", champion="3", at=SOON)  # which waits
+    for period, held in zip(("2026-03", "2026-04", "2026-04-b"), cases, strict=True):
+        put_right(desk, period, held)
+    serves(desk, "2", "2026-03")
+    serves(desk, "3", "2026-04")
+    version = register(desk, 7, threshold=1.01)  # it answers nothing by itself
+    trained = records.load(desk.store, f"challengers/made-{version}.json", Challenger)
+    records.save(desk.store, "challengers/2026-05.json", replace(trained, period="2026-05", reload_exact=False))
+    made = compare_models(desk, "2026-05", SOON, reason="scheduled")
+    kept = load_outcomes(desk, "2026-05")[0]
+    assert [one.id for one in kept if one.items == "regression"] == ["c0"]  # not what chose the champion
+    assert made.champion == "3"
+    assert made.terms == Terms(
+        margin=0.03, minimum_items=300, same_weights=False, reload_exact=False, minimum_new_recall=0.7,
+        minimum_new_items=10, promised=0.95,
+    )  # fmt: skip
+    golden, asked = [one for one in kept if one.items == "golden"], desk.golden()
+    assert [one.wanted for one in golden] == [item.answer for item in asked]
+    old, new = (load_model(desk, one).answer([item.text for item in asked]) for one in ("3", version))
+    assert [(one.champion_answer, one.challenger_answer) for one in golden] == [
+        (before.output, now.output) for before, now in zip(old, new, strict=True)
+    ]
+    assert {(one.champion_automatic, one.challenger_automatic) for one in golden} == {(True, False)}
+    alone = next(one for one in made.figures if (one.items, one.figure) == ("golden", "automatic_share"))
+    assert (alone.champion, alone.challenger) == (1.0, 0.0)
+
+
+def test_no_version_is_compared_with_itself(desk):
+    made = records.load(desk.store, "challengers/made-1.json", Challenger)
+    records.save(desk.store, "challengers/2026-05.json", replace(made, period="2026-05"))
+    with pytest.raises(DecisionError, match="version 1 would be compared with itself"):
+        compare_models(desk, "2026-05", SOON, reason="scheduled")

@@ -90,6 +90,8 @@ def test_what_is_known_already_is_asked_only_by_chance_and_the_oddest_edge_cases
     rest = [one for one in ids[50:] if one not in by_chance]
     assert [one for one in drawn if drawn[one] is Why.UNSURE] == rest[:5]
     assert [one for one in drawn if drawn[one] is Why.EDGE_CASE] == rest[:-4:-1]
+    both = draw(rows, wanted, seed="s", answered=known, edges=[*rest[:5], *oddest])  # odd and unsure: asked about once
+    assert both == drawn
 
 
 def test_every_request_is_as_likely_to_be_drawn_however_sure_the_model_was():
@@ -137,6 +139,8 @@ def test_for_free_text_people_say_right_or_wrong(desk):
     found = back(filled, rows, client)
     assert [one.correct for one in found.outcomes] == [True, False]
     assert found.rejected[0].reason == "right or wrong: found 'perhaps', expected 'right' or 'wrong'"
+    other = back(fill(filled, {"000": "refund_status"}, column="answer given"), rows, client)
+    assert other.rejected[0].reason == "answer given: found 'refund_status', expected 'order_status' as it was sent"
     asked_for = back(fill(sheet, {"000": "ask ada@example.org"}, column="right or wrong"), rows, client)
     assert asked_for.rejected[0].reason == "right or wrong: found 'ask [e-mail]', expected 'right' or 'wrong'"
     alone = back(fill(sheet, {"002": "Better"}), rows, client)
@@ -153,7 +157,9 @@ def test_an_answer_counts_only_for_the_request_that_was_seen(desk):
     sheet["C3"].value, sheet["C4"].value = sheet["C4"].value, sheet["C3"].value  # a column sorted on its own
     sheet.append(["p3", None, "size?", "size_advice"])
     sheet.append(["p0", None, "my card", "oos"])
+    sheet.append([None, None, " "])
     found = back(saved(book), rows, desk.client)
+    assert found.blank == 0  # an empty row is about nobody
     assert [(one.prediction_id, one.answer) for one in found.outcomes] == [(" p0 ", "oos")]
     assert [(one.row, one.reason.partition(" (was")[0]) for one in found.rejected] == [
         (3, "request: found that of 'p2'"),

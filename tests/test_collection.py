@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from upkeep.cases import Case, Source
-from upkeep.collection import Fold, Taken, collect, first_day
+from upkeep.collection import Fold, Taken, collect, earlier_like, first_day
 from upkeep.config import PersonalData, Redaction, load_client
 from upkeep.doubtful import Doubt
 from upkeep.log import LogWindow, Outcome, OutcomeSource, Prediction
@@ -310,3 +310,12 @@ def test_whether_a_written_answer_was_right_is_what_was_said_last():
         said("1", CUSTOMER, "Write to us.", correct=True, after=2 * DAY),
     )
     assert [case.was_error for case in collected(log, task=Task.GENERATION).cases] == [False]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_of_several_earlier_texts_the_most_alike_is_meant_and_of_equals_the_first(turned):
+    like, most = "has my card payment been reverted?", "why has my card payment been reverted"
+    text = f"{most}?"
+    known = [most, like] if turned else [like, most]
+    assert earlier_like([text], [*known, most.upper()]) == {0: most}
+    assert earlier_like([text, like], ["where is my tent?"]) == {1: text}  # what comes later is not meant

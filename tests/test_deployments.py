@@ -130,9 +130,10 @@ def test_the_file_says_how_many_runs_and_trainings_go_on_at_a_time(tmp_path):
         ("flows.dispatch.dispatch", "flows/dispatch.py:dispatch", "deployments.0.entrypoint"),
         ("tags: [upkeep, scheduled, review]", "tags: [scheduled, review]", "deployments.0.tags"),
         ("pull: []", "push: []", "push"),
-        ("trainings: 1", "trainings: 2", "limits: found {'runs': 2, 'trainings': 2}"),
+        ("trainings: 1", "trainings: 2", "limits: trainings is 2, expected less than runs"),
         ("trainings: 1", "training: 1", "limits.training"),
         ("- name: monthly-report", "- name: weekly-review", "'weekly-review'"),
+        ("limits:", "name: upkeep\nlimits:", "name: found again after line 20"),
     ],
 )
 def test_a_slip_in_the_file_is_an_error_that_names_its_place(tmp_path, right, wrong, place):

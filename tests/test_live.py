@@ -67,7 +67,7 @@ def test_what_the_machine_does_is_beside_it(registry, monkeypatch):
 def test_a_run_that_did_not_end_is_taken_up_again_and_one_that_did_is_not(registry):
     def dies() -> Run:
         with suppress(KeyboardInterrupt), registry.run("training", TAGS, key="abc") as run:
-            run.metrics({"training/loss": 3.0}, step=1)
+            run.metrics({"training/loss": 3.0})
             raise KeyboardInterrupt
         return run
 
@@ -77,7 +77,7 @@ def test_a_run_that_did_not_end_is_taken_up_again_and_one_that_did_is_not(regist
     with registry.run("training", TAGS, key="abc") as again:
         assert again.run_id == killed.run_id
         assert registry.client.get_run(again.run_id).info.status == "RUNNING"
-        again.metrics({"training/loss": 2.0}, step=2)
+        again.metrics({"training/loss": 2.0})
     assert points(registry, again.run_id, "training/loss") == [(1, 3.0), (2, 2.0)]
     assert registry.client.get_run(again.run_id).info.status == "FINISHED"
     with registry.run("training", TAGS, key="abc") as new:

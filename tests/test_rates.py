@@ -65,3 +65,7 @@ def test_no_data_is_not_zero():
     assert Rate(0, 0).interval() == (0.0, 1.0)
     assert str(Rate(0, 0)) == "no data"
     assert Rate(0, 5).value == 0.0
+
+
+def test_what_is_no_hit_is_a_hit_of_the_complement():
+    assert Rate(3, 10).complement == Rate(7, 10)

@@ -21,7 +21,8 @@ from tests.small_client import configure
 from upkeep import records
 from upkeep.adapters.registry import Registry
 from upkeep.adapters.store import open_store
-from upkeep.desk import Desk, open_desk
+from upkeep.base_model import resolve_base
+from upkeep.desk import LAUNCH, Desk, open_desk
 from upkeep.errors import DecisionError, NoChampionError, ReleaseError, StoreError
 from upkeep.release import Action, Entry, Known, answers_differ, chosen, replaced
 from upkeep.stages.announcing import announce
@@ -29,7 +30,16 @@ from upkeep.stages.approval import approve
 from upkeep.stages.challengers import Challenger
 from upkeep.stages.comparison import decision
 from upkeep.stages.finetuning import train_challenger
-from upkeep.stages.release import current_release, in_service, launch, release_log, roll_back, settle
+from upkeep.stages.release import (
+    current_release,
+    in_service,
+    launch,
+    newer_in_service,
+    put_into_service,
+    release_log,
+    roll_back,
+    settle,
+)
 
 
 def entry(number: int, action: Action, version: str, previous: str | None) -> Entry:
@@ -51,6 +61,15 @@ def test_a_model_answers_as_it_did_where_labels_are_the_same_and_confidences_clo
         "'b': x (0.87), expected x (0.90)",
         "'c': y (0.90), expected x (0.90)",
     ]
+    assert answers_differ(known[:1], [("x", 0.93)]) == ["'a': x (0.93), expected x (0.90)"]
+
+
+def test_a_text_that_a_model_writes_may_differ_in_a_few_words_and_a_label_in_none():
+    known = [Known("a", "your parcel is on its way and will be there on Monday", 0.9)]
+    close, other = known[0].output.replace("there", "here"), "your parcel is lost"
+    assert answers_differ(known, [(close, 0.9)], written=True) == []  # 10 of 11 words on either side
+    assert len(answers_differ(known, [(other, 0.9)], written=True)) == 1
+    assert len(answers_differ(known, [(close, 0.9)])) == 1
 
 
 def test_known_inputs_are_spread_over_all_texts():
@@ -88,6 +107,10 @@ def test_an_application_finds_all_it_needs_in_the_store(desk):
     assert set(pointer.files) >= {"adapter/adapter_model.safetensors", "head.safetensors", "release.json"}
     for name, digest in pointer.files.items():
         assert hashlib.sha256(Path(pointer.folder, name).read_bytes()).hexdigest() == digest
+    assert (pointer.since, pointer.model, pointer.task) == (desk.local(BEGUN), "models:/northwind/1", "classification")
+    assert (pointer.threshold, pointer.out_of_scope_label, pointer.training_digest) == (0.3, "oos", "data 0")
+    base = resolve_base(desk.client.base_model)
+    assert (pointer.base, pointer.base_digest) == (base.reference, base.digest)
 
 
 def test_a_promotion_is_done_once_and_says_who_and_why(desk):
@@ -130,15 +153,54 @@ def test_a_rollback_restores_the_model_before_and_keeps_who_and_why(desk):
     tags = desk.registry.client.get_model_version("northwind", "2").tags
     assert tags["upkeep.rolled_back"] == f"{done.at.isoformat()} by bob: complaints about refunds"
     # the same decision does not put it back, a rollback to it by name does
-    with pytest.raises(DecisionError, match="was in service and is no more; `upkeep rollback northwind --to 2`"):
+    with pytest.raises(DecisionError, match="was in service and is no more; `upkeep rollback northwind --to 2 --by"):
         approve(desk, "2026-03", by="ada", reason="again", at=later)
     agree(desk, "1")
     with pytest.raises(DecisionError, match="version 1 replaced no other, nothing to go back to"):
         roll_back(desk, by="bob", reason="more", at=later)
     roll_back(desk, by="bob", reason="it was the shop", at=later, to="2")
     agree(desk, "2")
-    with pytest.raises(DecisionError, match=r"cannot go back to version 3, expected one of \['1'\]"):
-        roll_back(desk, by="bob", reason="x", at=later, to="3")
+    for to in ("3", "2"):  # never in service, and in service now
+        with pytest.raises(DecisionError, match=rf"cannot go back to version {to}, expected one of \['1'\]"):
+            roll_back(desk, by="bob", reason="x", at=later, to=to)
+
+
+class Quicker:
+    """A store in which somebody else adds the log's next entry first."""
+
+    def __init__(self, store, theirs: Entry) -> None:
+        self.store, self.theirs = store, theirs
+
+    def __getattr__(self, name: str):
+        return getattr(self.store, name)
+
+    def create(self, key: str, data: bytes) -> None:
+        self.store.create(key, records.dump(self.theirs))
+        self.store.create(key, data)
+
+
+@pytest.mark.parametrize(("theirs", "decided"), [("2", "2026-03"), ("3", "2026-04")])
+def test_who_comes_second_is_told_who_was_quicker_unless_that_was_the_same_change(desk, theirs, decided):
+    change = {"instead_of": "1", "evidence": None, "reason": "looks right"}
+    first = Entry(2, desk.local(BEGUN), Action.PROMOTE, theirs, "1", "bob", "looks right", "test", decision=decided)
+    quick = replace(desk, store=Quicker(desk.store, first))
+    if theirs == "2":
+        assert put_into_service(quick, "2", decision="2026-03", at=DECIDED, by="ada", **change) == first
+    else:
+        with pytest.raises(DecisionError, match=r"somebody else was quicker: .* version 3 in place of 1, by bob: "):
+            put_into_service(quick, "2", decision="2026-03", at=DECIDED, by="ada", **change)
+        with pytest.raises(DecisionError, match="it compared with version 1, but 3 is in service now"):
+            put_into_service(desk, "2", decision="2026-03", at=DECIDED, by="ada", **change)
+    assert release_log(desk)[1:] == [first]
+
+
+def test_a_retrain_as_of_the_moment_of_the_model_in_service_is_none_too_late_nor_is_any_after_a_first_model(desk):
+    assert newer_in_service(desk, BEGUN) is None
+    assert newer_in_service(desk, BEGUN - timedelta(seconds=1)).version == "1"
+    made = records.load(desk.store, "challengers/made-1.json", Challenger)
+    records.save(desk.store, f"challengers/{LAUNCH}.json", replace(made, period=LAUNCH, as_of=desk.local(DECIDED)))
+    desk.store.delete("challengers/made-1.json")
+    assert newer_in_service(desk, BEGUN) is None
 
 
 class FullDisk:

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from upkeep.command_line import announce_changes, as_of, desk_of, make_folder, moment, seed
+from upkeep.command_line import Commands, announce_changes, as_of, for_client, make_folder, moment, open_desk, seed
 from upkeep.errors import RuleError, SheetError, UpkeepError, VariantError
 from upkeep.home import configs, home, prepare_process
 from upkeep.progress import OnTerminal
@@ -47,40 +47,32 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="validate every config")
     check.set_defaults(run=_check)
 
-    onboard = commands.add_parser("onboard", help="store first cases and golden set, train and start the first model")
-    onboard.add_argument("client")
+    onboard = for_client(
+        commands, "onboard", _onboard, "store first cases and golden set, train and start the first model"
+    )
     onboard.add_argument("--cases", type=Path, required=True, help="JSONL with id, text, answer")
     onboard.add_argument(
         "--golden", type=Path, required=True, help="JSONL with id, text, answer[, valid_from, valid_to]"
     )
     moment(onboard)
     seed(onboard)
-    onboard.set_defaults(run=_onboard)
 
-    for name, run, about in (
-        ("review", _review, "review the last full week"),
-        ("report", _report, "write the report of the last full month"),
-        ("retrain", _retrain, "retrain now, or open a change order where the tier does not include it"),
-    ):
-        command = commands.add_parser(name, help=about)
-        command.add_argument("client")
-        moment(command)
-        command.set_defaults(run=run)
-        if name == "retrain":
-            command.add_argument("--reason", default="manual", help="why, for the record")
-            seed(command)
+    moment(for_client(commands, "review", _review, "review the last full week"))
+    moment(for_client(commands, "report", _report, "write the report of the last full month"))
 
-    audit = commands.add_parser("audit", help="draw last week's audit sample and write its sheet to fill in")
-    audit.add_argument("client")
+    about = "retrain now, or open a change order where the tier does not include it"
+    retrain = for_client(commands, "retrain", _retrain, about)
+    moment(retrain)
+    retrain.add_argument("--reason", default="manual", help="why, for the record")
+    seed(retrain)
+
+    audit = for_client(commands, "audit", _audit, "draw last week's audit sample and write its sheet to fill in")
     audit.add_argument("--to", type=Path, help="the .xlsx file to write, default <client>-<week>.xlsx here")
     moment(audit)
-    audit.set_defaults(run=_audit)
 
-    audited = commands.add_parser("audited", help="take in a filled audit sheet, all of it or part")
-    audited.add_argument("client")
+    audited = for_client(commands, "audited", _audited, "take in a filled audit sheet, all of it or part")
     audited.add_argument("sheet", type=Path, help="the .xlsx file")
     moment(audited)
-    audited.set_defaults(run=_audited)
 
     _data_commands(commands)
 
@@ -88,16 +80,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _data_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    batch = commands.add_parser("reviewed", help="take in a batch of cases that people looked over, all of it or part")
-    batch.add_argument("client")
+def _data_commands(commands: Commands) -> None:
+    about = "take in a batch of cases that people looked over, all of it or part"
+    batch = for_client(commands, "reviewed", _reviewed, about)
     batch.add_argument("file", type=Path, help=".xlsx, .csv, or an export of Label Studio (.json)")
     batch.add_argument("--by", required=True, help="who looked them over, where the file does not say")
     moment(batch)
-    batch.set_defaults(run=_reviewed)
 
-    rules = commands.add_parser("rules", help="list the relabel rules that outcomes speak for; accept or refuse one")
-    rules.add_argument("client")
+    rules = for_client(
+        commands, "rules", _rules, "list the relabel rules that outcomes speak for; accept or refuse one"
+    )
     rules.add_argument("rule", nargs="?", help="the id of one of them")
     answer = rules.add_mutually_exclusive_group()
     answer.add_argument("--accept", action="store_true", help="the next retrain unlearns the old answer")
@@ -105,10 +97,10 @@ def _data_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     rules.add_argument("--since", type=date.fromisoformat, metavar="DAY", help="the rule holds from another day")
     rules.add_argument("--by", help="who decides")
     moment(rules)
-    rules.set_defaults(run=_rules)
 
-    variant = commands.add_parser("variant", help="teach the model a new category, from examples and past requests")
-    variant.add_argument("client")
+    variant = for_client(
+        commands, "variant", _variant, "teach the model a new category, from examples and past requests"
+    )
     variant.add_argument("--label", required=True, help="what the new category is called")
     variant.add_argument(
         "--seeds", type=Path, metavar="FILE", help="examples, one a line; none: go on with one that was begun"
@@ -118,19 +110,13 @@ def _data_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     variant.add_argument("--now", action="store_true", help="do not wait for the review of past requests like them")
     moment(variant)
     seed(variant)
-    variant.set_defaults(run=_variant)
 
-    variants = commands.add_parser("variants", help="list what may be the next new category, and those begun")
-    variants.add_argument("client")
-    moment(variants)
-    variants.set_defaults(run=_variants)
+    moment(for_client(commands, "variants", _variants, "list what may be the next new category, and those begun"))
 
-    data = commands.add_parser("data", help="what a model was taught, and what changed since another one")
-    data.add_argument("client")
+    data = for_client(commands, "data", _data, "what a model was taught, and what changed since another one")
     data.add_argument("period", nargs="?", help="the snapshot of a retrain, such as 2026-Q4; default: list them")
     data.add_argument("--since", metavar="PERIOD", help="what changed since that one")
     data.add_argument("--rebuild", action="store_true", help="choose it once more from the facts and compare")
-    data.set_defaults(run=_data)
 
 
 def _check(options: argparse.Namespace) -> None:  # noqa: ARG001 -- every command takes its options
@@ -162,7 +148,7 @@ def _onboard(options: argparse.Namespace) -> None:
     from upkeep.records import load
     from upkeep.stages.onboarding import REDACTED, Redaction, onboard
 
-    desk = desk_of(options.client)
+    desk = open_desk(options.client)
     check_apart(configs(), desk, neighbours(configs(), options.client))
     cases, golden = first_cases(options.cases), golden_set(options.golden, desk.client)
     for note in label_notes(desk.client, cases, golden):
@@ -176,7 +162,7 @@ def _review(options: argparse.Namespace) -> None:
     from upkeep.chain import watch
     from upkeep.summary import summary
 
-    desk = desk_of(options.client)
+    desk = open_desk(options.client)
     noted, returned, order = watch(desk, as_of(options))
     for one in returned:
         _came_back(options.client, one)
@@ -195,7 +181,7 @@ def _came_back(client: str, one: Returned) -> None:
 def _audit(options: argparse.Namespace) -> None:
     from upkeep.auditing import draw_audit, sheet_key
 
-    desk = desk_of(options.client)
+    desk = open_desk(options.client)
     if options.to:
         make_folder(options.to)
     drawn = draw_audit(desk, as_of(options))
@@ -212,7 +198,7 @@ def _audited(options: argparse.Namespace) -> None:
 
     if not options.sheet.is_file():
         raise SheetError(f"{options.sheet}: no such file, expected the .xlsx file that `upkeep audit` wrote, filled in")
-    back = return_audit(desk_of(options.client), options.sheet.read_bytes(), at=as_of(options))
+    back = return_audit(open_desk(options.client), options.sheet.read_bytes(), at=as_of(options))
     print(f"{options.client} {back.week}: {back.answered} answers taken in, {back.blank} rows left blank")
     for one in back.rejected:
         print(f"  row {one.row} not used: {one.reason}")
@@ -226,13 +212,13 @@ def _reviewed(options: argparse.Namespace) -> None:
             f"{options.file}: no such file, expected a batch from to-review/ in the client's store, filled in"
         )
     data = options.file.read_bytes()
-    print(return_file(desk_of(options.client), data, name=options.file.name, by=options.by, at=as_of(options)))
+    print(return_file(open_desk(options.client), data, name=options.file.name, by=options.by, at=as_of(options)))
 
 
 def _rules(options: argparse.Namespace) -> None:
     from upkeep.stages.rules import decide_rule, rule_named
 
-    desk = desk_of(options.client)
+    desk = open_desk(options.client)
     if options.since and not options.accept:
         raise RuleError(f"--since is {options.since}: expected --accept with it")
     if options.accept or options.refuse:
@@ -248,7 +234,7 @@ def _rules(options: argparse.Namespace) -> None:
 def _data(options: argparse.Namespace) -> None:
     from upkeep.stages.snapshot import differences, rebuild, snapshot, snapshots
 
-    desk = desk_of(options.client)
+    desk = open_desk(options.client)
     if not options.period:
         for one in snapshots(desk):
             print(f"{one.period}: {one.lessons:,} cases, {len(one.labels)} labels, {one.terms.moment:%Y-%m-%d}")
@@ -269,7 +255,7 @@ def _report(options: argparse.Namespace) -> None:
     from upkeep.chain import report
     from upkeep.store import address
 
-    desk = desk_of(options.client)
+    desk = open_desk(options.client)
     made = report(desk, as_of(options))
     print(f"{options.client} {made.month}: {made.health.value}; {address(desk.store, f'reports/{made.month}.html')}")
 
@@ -279,7 +265,7 @@ def _retrain(options: argparse.Namespace) -> None:
     from upkeep.entitlement import Claim
     from upkeep.stages.contract import goes_on, is_included
 
-    desk, at = desk_of(options.client), as_of(options)
+    desk, at = open_desk(options.client), as_of(options)
     included = is_included(desk, at, options.reason)
     if isinstance(included, Claim) and (going_on := goes_on(desk, included, at)):
         print(f"{options.client}: {going_on}")
@@ -293,7 +279,7 @@ def _variant(options: argparse.Namespace) -> None:
     from upkeep.chain import variant
 
     seeds = _lines(options.seeds) if options.seeds else []
-    desk = desk_of(options.client)
+    desk = open_desk(options.client)
     made = variant(
         desk,
         options.label,
@@ -313,7 +299,7 @@ def _variant(options: argparse.Namespace) -> None:
 def _variants(options: argparse.Namespace) -> None:
     from upkeep.stages.variant import candidates_for, open_use_cases
 
-    desk = desk_of(options.client)
+    desk = open_desk(options.client)
     for begun in open_use_cases(desk, as_of(options)):
         state = begun.waiting or "its cases are reviewed, the next scheduled review takes it up"
         print(f"{begun.begun.period}: {state}")

@@ -1,13 +1,14 @@
 """What is done for one client on one day, without an orchestrator?
 
-The same stages in the same order as the flows of the client's tier; replay and the command line use it.
+The same stages in the same order as the flows of the client's tier; replay and the command line use it, and tasks what
+is one piece of work in both.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from upkeep.auditing import draw_audit
 from upkeep.beginning import require_log
@@ -27,7 +28,7 @@ from upkeep.stages.monitoring import NoWayBack, follow_themes, go_back_if_worse,
 from upkeep.stages.release import settle
 from upkeep.stages.reviewing import Returned, Waiting, no_longer_waiting, offer_cases, take_returns, wait_for_review
 from upkeep.stages.rules import propose_rules
-from upkeep.stages.variant import begin_use_case, open_use_cases, wait_for_cases
+from upkeep.stages.variant import begin_use_case, looked_over, wait_for_cases
 from upkeep.summary import Noted
 from upkeep.tiers import Work
 
@@ -44,14 +45,6 @@ def unheard(one: Returned) -> None:
     """Tell nobody what a returned file brought."""
 
 
-class Act(Protocol):
-    """Does whatever is due for a client on a day."""
-
-    def __call__(self, client: str, as_of: datetime) -> None:
-        """Act on the day of `as_of`."""
-        ...
-
-
 def run_due(client: str, as_of: datetime, *, seed: int = 0, progress: Progress = silent) -> None:
     """Do all scheduled work of a client's tier whose period begins on the day of `as_of`."""
     desk = open_desk(client)
@@ -61,11 +54,8 @@ def run_due(client: str, as_of: datetime, *, seed: int = 0, progress: Progress =
             waited = no_longer_waiting(desk, as_of)
             if waited:
                 retrain(desk, waited.as_of, reason=waited.reason, seed=seed, progress=progress)
-            for one in open_use_cases(desk, as_of):
-                if one.waiting is None:
-                    variant(
-                        desk, one.use_case.label, [], as_of, reason=one.use_case.reason, seed=seed, progress=progress
-                    )
+            for one in looked_over(desk, as_of):
+                variant(desk, one.label, [], as_of, reason=one.reason, seed=seed, progress=progress)
         elif work is Work.REPORT:
             report(desk, as_of)
         else:
@@ -76,15 +66,21 @@ def watch(desk: Desk, as_of: datetime) -> Watched:
     """Review the week; a recommended retrain that the contract does not include becomes a change order."""
     settle(desk)
     returned = take_returns(desk, as_of)
-    found = review_week(desk, as_of)
-    went_back = go_back_if_worse(desk, found)
-    note_incidents(desk, found, went_back if isinstance(went_back, NoWayBack) else None)
-    rules, themes = propose_rules(desk, found), follow_themes(desk, found)
+    noted = review(desk, as_of)
+    found = noted.review
     chart_review(desk, found)
-    noted = Noted(found, went_back, rules, themes, draw_audit(desk, as_of))
     collect_cases(desk, found.week, as_of)
     offer_cases(desk, found.week, as_of)
     return Watched(noted, returned, order_if_extra(desk, found))
+
+
+def review(desk: Desk, as_of: datetime) -> Noted:
+    """Review the last full week, do what follows from it without anybody's word, and draw its audit."""
+    found = review_week(desk, as_of)
+    back = go_back_if_worse(desk, found)
+    note_incidents(desk, found, back if isinstance(back, NoWayBack) else None)
+    rules, themes = propose_rules(desk, found), follow_themes(desk, found)
+    return Noted(found, back, rules, themes, draw_audit(desk, as_of))
 
 
 def report(desk: Desk, as_of: datetime) -> Report:

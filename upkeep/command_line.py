@@ -1,12 +1,13 @@
-"""What do the commands have in common: a time to act at, the client's desk, and telling the client's channels?"""
+"""What do the commands have in common: a client, a time to act at, its desk, and telling its channels?"""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from upkeep.config import load_client
 from upkeep.errors import ConfigError, DeliveryError
@@ -15,6 +16,19 @@ from upkeep.periods import require_past
 
 if TYPE_CHECKING:
     from upkeep.desk import Desk
+
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def for_client(
+    commands: Commands, name: str, run: Callable[[argparse.Namespace], None], about: str
+) -> argparse.ArgumentParser:
+    """A command that does something for one client."""
+    command = commands.add_parser(name, help=about)
+    command.add_argument("client")
+    command.set_defaults(run=run)
+    return command
 
 
 def moment(command: argparse.ArgumentParser) -> None:
@@ -61,11 +75,11 @@ def as_of(options: argparse.Namespace) -> datetime:
     return options.as_of or now
 
 
-def desk_of(client: str) -> Desk:
+def open_desk(client: str) -> Desk:
     """The client's desk, opened when a command needs it: what it brings is heavy."""
-    from upkeep.desk import open_desk
+    from upkeep import desk
 
-    return open_desk(client)
+    return desk.open_desk(client)
 
 
 def announce_changes(desk: Desk) -> None:

@@ -16,7 +16,7 @@ from upkeep.errors import ConfigError
 from upkeep.log import LogMapping, bare
 from upkeep.log_map import LogMap
 from upkeep.recipes import Recipe, Task, load_recipe
-from upkeep.strict import Name, Share, Strict, load, named, names
+from upkeep.strict import Name, Share, Strict, Zone, load, named, names
 from upkeep.tiers import Tier, load_tiers
 
 OWN_FUNCTION = r"^\w+(\.\w+)*:\w+$"
@@ -207,7 +207,7 @@ class Client(Strict):
     client: Name
     name: str = Field(description="as people read it, in reports and alerts")
     tier: int = Field(description="a number in tiers.yaml")
-    time_zone: str = Field(
+    time_zone: Zone = Field(
         description="IANA name such as Europe/Berlin: where the client's days, weeks and months begin"
     )
     task: Task
@@ -280,15 +280,6 @@ class Client(Strict):
         description="metadata key whose requests belong together: all are trained on, or all held out but for "
         "near-duplicates of what is trained on",
     )
-
-    @field_validator("time_zone")
-    @classmethod
-    def _known_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (KeyError, ValueError, OSError) as exc:
-            raise ValueError("expected an IANA time zone such as Europe/Berlin") from exc
-        return value
 
     @field_validator("store")
     @classmethod

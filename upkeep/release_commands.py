@@ -5,47 +5,38 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from upkeep.command_line import announce_changes, as_of, desk_of, file_there, moment
+from upkeep.command_line import Commands, announce_changes, as_of, file_there, for_client, moment, open_desk
 from upkeep.errors import DecisionError
 from upkeep.progress import OnTerminal
 
 
-def add_release_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_release_commands(commands: Commands) -> None:
     """`answer`, `decisions`, `approve`, `refuse` and `rollback`."""
-    answer = commands.add_parser("answer", help="answer a file of requests, however long, by a registered version")
-    answer.add_argument("client")
+    about = "answer a file of requests, however long, by a registered version"
+    answer = for_client(commands, "answer", _answer, about)
     answer.add_argument("requests", type=file_there, help="JSONL with id, input, as a log has them")
     answer.add_argument("answers", type=Path, help="the JSONL file to write")
     answer.add_argument("--version", help="a version in MLflow; default: the one in service")
-    answer.set_defaults(run=_answer)
 
-    listed = commands.add_parser("decisions", help="list what was decided, what became of it and what was in service")
-    listed.add_argument("client")
+    about = "list what was decided, what became of it and what was in service"
+    listed = for_client(commands, "decisions", _decisions, about)
     listed.add_argument("--again", action="store_true", help="judge each decision again from its record, and compare")
     moment(listed)
-    listed.set_defaults(run=_decisions)
 
-    for name, about in (
-        ("approve", "promote a challenger that won and waits for a person"),
-        ("refuse", "write down that a challenger that won is not to be promoted"),
-    ):
-        command = commands.add_parser(name, help=about)
-        command.add_argument("client")
+    approve = for_client(commands, "approve", _approve, "promote a challenger that won and waits for a person")
+    refuse = for_client(commands, "refuse", _refuse, "write down that a challenger that won is not to be promoted")
+    for name, command in (("approve", approve), ("refuse", refuse)):
         command.add_argument("period", help="the decision's period, such as 2026-Q4")
         command.add_argument("--by", required=True, help=f"who {name}s")
         command.add_argument("--reason", required=True, help="why, for the record")
         moment(command)
-        command.set_defaults(run=_approve if name == "approve" else _refuse)
-        if name == "approve":
-            command.add_argument("--override", action="store_true", help="although it did not win, or has expired")
+    approve.add_argument("--override", action="store_true", help="although it did not win, or has expired")
 
-    rollback = commands.add_parser("rollback", help="put the previous champion back into service")
-    rollback.add_argument("client")
+    rollback = for_client(commands, "rollback", _rollback, "put the previous champion back into service")
     rollback.add_argument("--by", required=True, help="who goes back")
     rollback.add_argument("--reason", required=True, help="why, for the record")
     rollback.add_argument("--to", metavar="VERSION", help="an earlier version; default: the one before")
     moment(rollback)
-    rollback.set_defaults(run=_rollback)
 
 
 def _answer(options: argparse.Namespace) -> None:
@@ -53,7 +44,7 @@ def _answer(options: argparse.Namespace) -> None:
     from upkeep.stages.finetuning import load_model
     from upkeep.stages.release import in_service
 
-    desk = desk_of(options.client)
+    desk = open_desk(options.client)
     version = options.version or in_service(desk)
     done = answer_file(
         load_model(desk, version), options.requests, options.answers, version=version, progress=OnTerminal()
@@ -68,7 +59,7 @@ def _decisions(options: argparse.Namespace) -> None:
     from upkeep.stages.comparison import decisions, judge_again
     from upkeep.stages.release import release_log
 
-    desk = desk_of(options.client)
+    desk = open_desk(options.client)
     otherwise = 0
     for made in decisions(desk):
         state = standing(desk, made, as_of(options))
@@ -90,7 +81,7 @@ def _decisions(options: argparse.Namespace) -> None:
 def _approve(options: argparse.Namespace) -> None:
     from upkeep.stages.approval import approve
 
-    desk = desk_of(options.client)
+    desk = open_desk(options.client)
     made = approve(
         desk,
         options.period,
@@ -106,14 +97,14 @@ def _approve(options: argparse.Namespace) -> None:
 def _refuse(options: argparse.Namespace) -> None:
     from upkeep.stages.approval import refuse
 
-    said = refuse(desk_of(options.client), options.period, by=options.by, reason=options.reason, at=as_of(options))
+    said = refuse(open_desk(options.client), options.period, by=options.by, reason=options.reason, at=as_of(options))
     print(f"{options.client}: {said.period} is refused by {said.by}; the champion stays")
 
 
 def _rollback(options: argparse.Namespace) -> None:
     from upkeep.stages.release import roll_back
 
-    desk = desk_of(options.client)
+    desk = open_desk(options.client)
     done = roll_back(desk, by=options.by, reason=options.reason, at=as_of(options), to=options.to)
     print(f"{options.client}: version {done.version} is back in service")
     announce_changes(desk)

@@ -7,13 +7,12 @@ the client's feedback comes in as it would, and whatever is due on a day is done
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from upkeep.cases import Case, Item, Source, fraction
-from upkeep.chain import Act
 from upkeep.config import Client, Thresholds
 from upkeep.desk import Desk
 from upkeep.evaluation import evaluate_model
@@ -31,6 +30,8 @@ from upkeep.stages.onboarding import onboard
 from upkeep.stages.release import in_service
 from upkeep.timeline import OUT_OF_SCOPE, Timeline, TimelineRow
 
+Act = Callable[[str, datetime], object]
+"""Does whatever is due for a client on a day."""
 HOUR = 6
 """Local hour at which the day's work is done."""
 ESCALATION_DELAY = timedelta(hours=4)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from upkeep.command_line import make_folder
+from upkeep.command_line import Commands, make_folder
 from upkeep.config import Client, Relabel, Rules, load_client
 from upkeep.errors import ConfigError
 from upkeep.home import configs
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from upkeep.timeline import Timeline
 
 
-def add_replay_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_replay_command(commands: Commands) -> None:
     """`replay`."""
     replay = commands.add_parser("replay", help="play a labelled timeline as production")
     replay.add_argument("timeline", type=Path, help="Parquet file: id, ts, text, label, split, valid_from, valid_to")

@@ -1,1 +1,1 @@
-"""The only modules that name boto3 or MLflow."""
+"""The only modules that name boto3, MLflow or apprise."""

@@ -1,8 +1,8 @@
 """Which version of a client's model is in service, and where does everything about it stand in MLflow?
 
-One experiment for retrains, one for reviews and one registered model per client. Only this module, `review_queue` and
-`served_model` speak to MLflow, through a client that is told its tracking address, so nothing depends on what another
-thread set. What MLflow raises leaves this module as a StoreError, and no password with it.
+One experiment for retrains, one for reviews and one registered model per client. MLflow is spoken to through a client
+that is told its tracking address, so nothing depends on what another thread set. What MLflow raises leaves this module
+as a StoreError, and no password with it.
 """
 
 from __future__ import annotations
@@ -125,9 +125,9 @@ class Run:
 
         self.client.log_batch(self.run_id, params=[Param(key, str(value)) for key, value in values.items()])
 
-    def metrics(self, values: Mapping[str, float], *, step: int = 0) -> None:
+    def metrics(self, values: Mapping[str, float]) -> None:
         """Log metrics, all in one call."""
-        self.history([Point(values, step, datetime.now(UTC))])
+        self.history([Point(values, 0, datetime.now(UTC))])
 
     @_told
     def history(self, points: Iterable[Point]) -> None:

@@ -141,8 +141,8 @@ def approve(desk: Desk, period: str, *, by: str, reason: str, at: datetime, over
     if now is Standing.IN_SERVICE:
         return _carry_out(desk, made, by=by, reason=reason, at=at)
     if now is Standing.REPLACED:
-        to = f"`upkeep rollback {desk.client.client} --to {made.challenger}` brings it back"
-        raise DecisionError(f"{where}: version {made.challenger} was in service and is no more; {to}")
+        back = f"`upkeep rollback {desk.client.client} --to {made.challenger} --by NAME --reason WHY` brings it back"
+        raise DecisionError(f"{where}: version {made.challenger} was in service and is no more; {back}")
     if made.terms is not None and made.terms.same_weights:
         raise DecisionError(f"{where}: the challenger has the champion's weights, there is nothing to approve")
     if made.terms is not None and not made.terms.reload_exact:

@@ -14,6 +14,7 @@ from upkeep.beginning import require_model
 from upkeep.cases import Item, normalise
 from upkeep.closeness import Duel, Judge, duel, judge_of
 from upkeep.comparison import Paired, Verdict
+from upkeep.config import Client
 from upkeep.cost import ASKED, FEW, Cost, cost, time_answers
 from upkeep.desk import Desk
 from upkeep.differences import Answered, Difference, differences
@@ -117,33 +118,17 @@ def compare_models(
         raise DecisionError(f"client {desk.client.client}: version {champion} would be compared with itself")
     old, new = load_model(desk, champion), load_model(desk, made.version)
     models = {champion: old, made.version: new}
-    # what the champion itself was chosen for getting right it has right by luck too: any other model would lose there
-    served = [one.period for one in decisions(desk) if one.applied and one.challenger != champion]
-    if label is None:
-        taught = taught_by(desk, champion)
-        lessons = Lessons(taught.terms.moment, frozenset(old.manifest.labels), taught.terms.rules) if taught else None
-        sets = evaluation_sets(desk, moment, served=served, taught=lessons)
-    else:
-        known = {*old.manifest.labels, desk.client.out_of_scope_label}
-        sets = variant_sets(desk, moment, served=served, label=label, known=known)
+    sets = _sets(desk, moment, old, champion=champion, label=label)
     sets, left_out = _not_taught(desk, sets, champion=champion, challenger=made)
     if "golden" not in sets:
         where = f"client {desk.client.client} on {moment:%Y-%m-%d}"
         raise NotEnoughDataError(what="a comparison (golden items valid then)", have=0, need=1, where=where)
     judge = judge_of(desk.client.writing)
     scores = {version: _score_all(desk, model, sets, judge, progress) for version, model in models.items()}
-    outcomes = _outcomes(desk, sets, champion=scores[champion], challenger=scores[made.version])
-    terms = Terms(
-        margin=desk.client.margin_pp / 100,
-        minimum_items=desk.client.minimum_items,
-        same_weights=old.manifest.weights_digest == new.manifest.weights_digest,
-        reload_exact=made.reload_exact,
-        label=label,
-        minimum_new_recall=desk.client.minimum_new_recall,
-        minimum_new_items=desk.client.minimum_new_items,
-        free_text=desk.client.free_text,
-        promised=desk.client.promised_precision,
-    )
+    before, now = scores[champion], scores[made.version]
+    outcomes = _outcomes(desk, sets, champion=before, challenger=now)
+    same_weights = old.manifest.weights_digest == new.manifest.weights_digest
+    terms = _terms(desk.client, label=label, same_weights=same_weights, reload_exact=made.reload_exact)
     judged = verdict(outcomes, terms)
     decision = Decision(
         period=period,
@@ -155,17 +140,44 @@ def compare_models(
         reasons=judged.judgement.reasons,
         compared=judged.compared,
         metrics={version: _flat(found) for version, found in scores.items()},
-        themes=_on_themes(desk, moment, sets, champion=scores[champion], challenger=scores[made.version]),
+        themes=_on_themes(desk, moment, sets, champion=before, challenger=now),
         label=label,
         terms=terms,
         evidence=save_outcomes(desk, period, outcomes),
         code=code_version(),
         left_out=left_out,
-        figures=_differences(desk, sets, champion=scores[champion], challenger=scores[made.version]),
-        duels=_duels(champion=scores[champion], challenger=scores[made.version]),
+        figures=_differences(desk, sets, champion=before, challenger=now),
+        duels=_duels(champion=before, challenger=now),
     )
     log_comparison(desk, decision, Scored(sets, scores, outcomes, judged, _costs(desk, models, sets["golden"])))
     return records.create(desk.store, key, decision)
+
+
+def _sets(desk: Desk, moment: datetime, model: Model, *, champion: str, label: str | None) -> dict[str, list[Item]]:
+    """On what a champion, whose `model` it is, and its challenger are compared."""
+    # what the champion itself was chosen for getting right it has right by luck too: any other model would lose there
+    served = [one.period for one in decisions(desk) if one.applied and one.challenger != champion]
+    labels = frozenset(model.manifest.labels)
+    if label is not None:
+        return variant_sets(desk, moment, served=served, label=label, known={*labels, desk.client.out_of_scope_label})
+    taught = taught_by(desk, champion)
+    lessons = Lessons(taught.terms.moment, labels, taught.terms.rules) if taught else None
+    return evaluation_sets(desk, moment, served=served, taught=lessons)
+
+
+def _terms(client: Client, *, label: str | None, same_weights: bool, reload_exact: bool) -> Terms:
+    """What was agreed on a comparison, and what is proved of the two models."""
+    return Terms(
+        margin=client.margin_pp / 100,
+        minimum_items=client.minimum_items,
+        same_weights=same_weights,
+        reload_exact=reload_exact,
+        label=label,
+        minimum_new_recall=client.minimum_new_recall,
+        minimum_new_items=client.minimum_new_items,
+        free_text=client.free_text,
+        promised=client.promised_precision,
+    )
 
 
 def _not_taught(

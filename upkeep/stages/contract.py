@@ -10,7 +10,6 @@ import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
-from typing import TypeVar
 
 from upkeep import records
 from upkeep.beginning import require_anything, require_model
@@ -23,8 +22,6 @@ from upkeep.stages.release import newer_in_service, require_bases, require_no_ne
 from upkeep.stages.snapshot import forget_choice
 from upkeep.store import address
 from upkeep.tiers import Work
-
-Record = TypeVar("Record")
 
 TRIES = 20
 """So often a booking is tried: each time that somebody else was quicker."""
@@ -143,10 +140,10 @@ def open_order(desk: Desk, answer: ChangeOrder, as_of: datetime) -> ChangeOrder:
     """Open a change order, or let its reason join the one that its period has. Raises as `require_anything` does."""
     require_anything(desk)
     moment, reason = desk.local(as_of), answer.reason
-    order = _once(desk, f"change-orders/{answer.period}.json", answer)
+    order = records.create(desk.store, f"change-orders/{answer.period}.json", answer)
     # a record of its own, since no store replaces one on condition: two who ask at once would lose a reason
     name = hashlib.sha256(reason.encode()).hexdigest()[:12]
-    _once(desk, f"change-orders/{order.period}/{name}.json", Asked(moment, reason))
+    records.create(desk.store, f"change-orders/{order.period}/{name}.json", Asked(moment, reason))
     return _all_reasons(desk, order)
 
 
@@ -181,12 +178,3 @@ def _never_free(desk: Desk, place: str) -> StoreError:
 def _all_reasons(desk: Desk, order: ChangeOrder) -> ChangeOrder:
     asked = [records.load(desk.store, key, Asked) for key in desk.store.keys(f"change-orders/{order.period}/")]
     return with_reasons(order, asked)
-
-
-def _once(desk: Desk, key: str, record: Record) -> Record:
-    """Write a record unless there is one; returns the one that stands."""
-    try:
-        desk.store.create(key, records.dump(record))
-    except AlreadyExistsError:
-        return records.load(desk.store, key, type(record))
-    return record

@@ -18,9 +18,7 @@ from upkeep import records
 from upkeep.cases import Case, Item, normalise, valid_at
 from upkeep.config import Relabel
 from upkeep.desk import Desk
-from upkeep.history import current, label_history
-from upkeep.stages.in_force import rules_in_force
-from upkeep.stages.snapshot import decided_by, known_cases, locked_items
+from upkeep.stages.snapshot import known_cases, locked_items, right_at
 from upkeep.verdict import Outcome
 
 RECENT = timedelta(days=92)
@@ -47,7 +45,7 @@ def evaluation_sets(
     known.
     """
     golden = desk.golden()
-    held = _held_out(desk, moment, agreed={normalise(item.text) for item in golden})
+    held = _held_out(desk, moment, golden)
     oldest = moment.astimezone(UTC) - RECENT
     late = [case for case in held if case.known_from is not None and case.known_from >= oldest]
     recent = _one_of_each([case for case in late if case.by_chance])
@@ -71,8 +69,7 @@ def variant_sets(
 ) -> dict[str, list[Item]]:
     """The same for a challenger that learned a new `label`; `known` are those of the champion, and out of scope."""
     sets = evaluation_sets(desk, moment, served=served)
-    golden = desk.golden()
-    held = _held_out(desk, moment, agreed={normalise(item.text) for item in golden})
+    held = _held_out(desk, moment, desk.golden())
     agreed = [item for item in sets.get("golden", []) if item.answer == label]
     before = {*known} - {label}
     old = {name: [item for item in items if item.answer in before] for name, items in sets.items()}
@@ -100,7 +97,7 @@ def _changed(desk: Desk, items: Iterable[Item], taught: Lessons) -> list[Item]:
     is wrong about nearly all of these.
     """
     golden = desk.golden()
-    held = _held_out(desk, taught.moment, agreed={normalise(item.text) for item in golden}, rules=taught.rules)
+    held = _held_out(desk, taught.moment, golden, rules=taught.rules)
     before = {normalise(item.text): item.answer for item in valid_at(golden, taught.moment)}
     before |= {normalise(case.text): case.answer for case in held}
     known = {*taught.labels, desk.client.out_of_scope_label}
@@ -111,15 +108,14 @@ def _changed(desk: Desk, items: Iterable[Item], taught: Lessons) -> list[Item]:
     ]
 
 
-def _held_out(desk: Desk, moment: datetime, *, agreed: set[str], rules: Sequence[Relabel] | None = None) -> list[Case]:
-    """The locked cases with the answer that is right at a moment, by the rules in force or by those given."""
-    locked = {normalise(item.text) for item in locked_items(desk) if item.since <= moment} - agreed
-    cases = known_cases(desk, moment)
-    decided = decided_by(desk, moment)
-    if rules is None:
-        rules = rules_in_force(desk, cases, decided, moment)
-    history = label_history(cases, rules=rules, decided=decided, moment=moment, zone=desk.zone)
-    return [case for case in current(history.versions, moment) if normalise(case.text) in locked]
+def _held_out(
+    desk: Desk, moment: datetime, golden: Iterable[Item], *, rules: Sequence[Relabel] | None = None
+) -> list[Case]:
+    """The locked cases that are not agreed, with the answer right at a moment, by the rules in force or those given."""
+    locked = {normalise(item.text) for item in locked_items(desk) if item.since <= moment}
+    locked -= {normalise(item.text) for item in golden}
+    right = right_at(desk, known_cases(desk, moment), moment, rules=rules)
+    return [case for case in right if normalise(case.text) in locked]
 
 
 def _fixed(desk: Desk, served: Iterable[str]) -> set[str]:

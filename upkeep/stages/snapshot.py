@@ -17,8 +17,10 @@ from upkeep import records
 from upkeep.batch import Decided, Question
 from upkeep.cases import Case, normalise
 from upkeep.collection import Fold
+from upkeep.config import Relabel
 from upkeep.desk import LAUNCH, Desk
 from upkeep.errors import NotFoundError, SnapshotError
+from upkeep.history import current, label_history
 from upkeep.progress import Progress, silent
 from upkeep.release import Action
 from upkeep.sides import Locked, Proof, lock
@@ -148,7 +150,7 @@ def snapshot(desk: Desk, period: str) -> Made:
     return found
 
 
-def rebuild(desk: Desk, period: str, *, progress: Progress = silent) -> bytes:
+def rebuild(desk: Desk, period: str) -> bytes:
     """The lessons of a period once more from the facts and the terms, byte for byte as they were written.
 
     Raises SnapshotError where a fact has changed or is gone since, or they come to something else.
@@ -161,9 +163,7 @@ def rebuild(desk: Desk, period: str, *, progress: Progress = silent) -> bytes:
             raise SnapshotError(f"{address(desk.store, key)}: gone, snapshot {period} was chosen from it") from exc
         if now != was:
             raise SnapshotError(f"{address(desk.store, key)}: SHA-256 is {now}, expected {was} as in {period}")
-    again = records.dump_rows(
-        choose(_facts(desk, made.sources, made.terms.moment), made.terms, progress=progress).lessons
-    )
+    again = records.dump_rows(choose(_facts(desk, made.sources, made.terms.moment), made.terms).lessons)
     if again != desk.store.read(_rows(period)):
         raise SnapshotError(f"{address(desk.store, _rows(period))}: not what its facts and terms come to")
     return again
@@ -199,6 +199,20 @@ def known_cases(desk: Desk, moment: datetime, *, but: str | None = None) -> list
 def decided_by(desk: Desk, moment: datetime) -> dict[str, Decided]:
     """What reviewers had decided by a moment, by case."""
     return _decided(desk, desk.store.keys("reviewed/"), moment)
+
+
+def right_at(
+    desk: Desk, cases: Sequence[Case], moment: datetime, *, rules: Sequence[Relabel] | None = None
+) -> list[Case]:
+    """The cases that are right at a moment, one of a text, as reviewers had decided and by the rules in force.
+
+    `rules` are others to tell them by. Raises BaseModelError as `rules_in_force` does.
+    """
+    decided = decided_by(desk, moment)
+    if rules is None:
+        rules = rules_in_force(desk, cases, decided, moment)
+    history = label_history(cases, rules=rules, decided=decided, moment=moment, zone=desk.zone)
+    return current(history.versions, moment)
 
 
 def stamp(moment: datetime) -> str:

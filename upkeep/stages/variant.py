@@ -21,7 +21,6 @@ from upkeep.config import Promotion
 from upkeep.desk import Desk
 from upkeep.doubtful import Doubt
 from upkeep.entitlement import ChangeOrder, UseCase
-from upkeep.history import current, label_history
 from upkeep.log import lot
 from upkeep.looking import eyes_of, tracked_themes
 from upkeep.periods import Cadence, last_full, period
@@ -29,11 +28,10 @@ from upkeep.stages.approval import Standing, standing
 from upkeep.stages.challengers import Challenger, challengers
 from upkeep.stages.comparison import decision
 from upkeep.stages.contract import book_use_case, use_case_of
-from upkeep.stages.in_force import rules_in_force
 from upkeep.stages.monitoring import reviews
 from upkeep.stages.release import in_service
 from upkeep.stages.reviewing import Waiting
-from upkeep.stages.snapshot import decided_by, known_cases
+from upkeep.stages.snapshot import decided_by, known_cases, right_at
 from upkeep.truth import settle
 from upkeep.variant import (
     Candidate,
@@ -147,6 +145,11 @@ def open_use_cases(desk: Desk, as_of: datetime) -> list[Open]:
     return [Open(one, begun, wait_for_cases(desk, begun, as_of)) for one, begun in still]
 
 
+def looked_over(desk: Desk, as_of: datetime) -> list[UseCase]:
+    """The open ones that go on now: all that people were asked about them is answered."""
+    return [one.use_case for one in open_use_cases(desk, as_of) if one.waiting is None]
+
+
 def candidates_for(desk: Desk, as_of: datetime) -> list[Candidate]:
     """What may be the client's next new category, by the last review before a moment."""
     if desk.client.free_text:
@@ -218,11 +221,8 @@ def _likeliest(
     desk: Desk, past: Sequence[Past], given: Folded, cases: Sequence[Case], *, label: str, moment: datetime
 ) -> list[int]:
     """Compare them with all examples of the category and with some cases of each label that the model knows."""
-    decided, stored = decided_by(desk, moment), [*cases, *given.cases]
-    rules = rules_in_force(desk, stored, decided, moment)
-    history = label_history(stored, rules=rules, decided=decided, moment=moment, zone=desk.zone)
     texts: dict[str, list[str]] = defaultdict(list)
-    for case in current(history.versions, moment):
+    for case in right_at(desk, [*cases, *given.cases], moment):
         texts[case.answer].append(case.text)
     eyes = eyes_of(desk)
     known = _taught(desk, desk.registry.version("champion")) - {label, desk.client.out_of_scope_label}

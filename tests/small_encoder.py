@@ -1,4 +1,4 @@
-"""The demo's encoder with its first two layers only: real weights that learn and answer in a third of the time."""
+"""The repository's configs with a base model of two layers: what tests train and ask is real, and takes half the time."""
 
 from __future__ import annotations
 
@@ -10,38 +10,36 @@ from functools import cache
 from pathlib import Path
 
 import yaml
+from safetensors.numpy import load_file, save_file
 
-ROOT = Path(__file__).parents[1]
+from upkeep.base_model import resolve_base
+from upkeep.config import load_client
+
+CONFIGS = Path(__file__).parents[1] / "configs"
 LAYERS = 2
 
 
 @cache
 def small_encoder() -> Path:
-    """Its folder, made once; it goes with the process."""
-    from safetensors.numpy import load_file, save_file
-
-    from upkeep.base_model import resolve_base
-    from upkeep.config import load_client
-
-    whole = resolve_base(load_client(ROOT / "configs", "northwind").base_model).folder
-    folder = Path(tempfile.mkdtemp()) / "small-encoder"
-    atexit.register(shutil.rmtree, folder.parent)
-    left_out = tuple(f"encoder.layer.{n}." for n in range(LAYERS, 6))
-    shutil.copytree(whole, folder, ignore=shutil.ignore_patterns("*.safetensors", "*.bin", "*.onnx"))
-    weights = load_file(whole / "model.safetensors")
-    kept = {name: value for name, value in weights.items() if not name.startswith(left_out)}
+    """The folder of the demo's encoder without the layers after its second; it goes with the process."""
+    whole = resolve_base(load_client(CONFIGS, "northwind").base_model).folder
+    shape = json.loads((whole / "config.json").read_text())
+    gone = tuple(f"encoder.layer.{number}." for number in range(LAYERS, shape["num_hidden_layers"]))
+    kept = {name: value for name, value in load_file(whole / "model.safetensors").items() if not name.startswith(gone)}
+    made = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, made)
+    folder = shutil.copytree(whole, made / "small-encoder", ignore=shutil.ignore_patterns("*.safetensors"))
     save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
-    shape = json.loads((whole / "config.json").read_text()) | {"num_hidden_layers": LAYERS}
-    (folder / "config.json").write_text(json.dumps(shape))
+    (folder / "config.json").write_text(json.dumps(shape | {"num_hidden_layers": LAYERS}))
     return folder
 
 
 def copy_configs(folder: Path, *, passes: int = 1) -> None:
-    """The repository's configs, but that classifiers are small and learn in fewer passes: most tests only need one."""
-    shutil.copytree(ROOT / "configs", folder)
+    """The configs, but that classifiers are small and learn in fewer passes: most tests only need to have one."""
+    shutil.copytree(CONFIGS, folder)
     for client in (folder / "clients").glob("*.yaml"):
-        told = yaml.safe_load(client.read_text()) | {"base_model": {"path": str(small_encoder())}}
-        client.write_text(yaml.safe_dump(told, sort_keys=False))
+        agreed = yaml.safe_load(client.read_text()) | {"base_model": {"path": str(small_encoder())}}
+        client.write_text(yaml.safe_dump(agreed, sort_keys=False))
     for recipe in (folder / "training").glob("*.yaml"):
         text = recipe.read_text().replace("epochs: 4\n", f"epochs: {passes}\n")
         recipe.write_text(text.replace("trained_layers: 3\n", "trained_layers: 1\n"))

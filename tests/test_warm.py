@@ -83,13 +83,13 @@ def test_after_a_kill_it_goes_on_from_the_same_champion_only(desk, data, champio
 
 
 def test_it_goes_on_from_an_adapter_whose_modules_peft_has_put_shortly(data, tmp_path):  # noqa: F811
-    desk = open_desk("northwind")  # with all its layers: peft leaves fewer than twenty names as they are
+    whole = open_desk("northwind")  # all six layers: fewer than twenty names are not put shortly
     everywhere = {"target_modules": ("query", "key", "value", "dense"), "trained_layers": None}
-    before = train(desk, data, batches=3, **everywhere)
+    before = train(whole, data, batches=3, **everywhere)
     before.model.save(tmp_path / "release")
     named = json.loads((tmp_path / "release" / "adapter" / "adapter_config.json").read_text())["target_modules"]
     assert len(named) < 36  # six in each of six layers
-    begun = train(desk, data, batches=3, epochs=0, champion=tmp_path / "release", **everywhere, **WARM)
+    begun = train(whole, data, batches=3, epochs=0, champion=tmp_path / "release", **everywhere, **WARM)
     assert begun.notes == (NOTE,)
     assert alike(lora(begun), lora(before))
 

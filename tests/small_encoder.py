@@ -1,4 +1,4 @@
-"""The repository's configs with a base model of two layers: what tests train and ask is real, and takes half the time."""
+"""The configs with a base model of two layers: what tests train and ask is real, and takes half the time."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def register(desk: Desk, seed: int, threshold: float = 0.3) -> str:
     base = resolve_base(desk.client.base_model)
     encoder = load_encoder(base, max_tokens=32, precision="fp32")
     torch.manual_seed(seed)
-    lora = LoraConfig(r=2, target_modules=["query"], layers_to_transform=[5], task_type="FEATURE_EXTRACTION")
+    lora = LoraConfig(r=2, target_modules=["query"], layers_to_transform=[1], task_type="FEATURE_EXTRACTION")
     encoder.model = get_peft_model(encoder.model, lora)
     manifest = Manifest(LABELS, "oos", threshold, base.reference, base.digest, 32, "fp32", f"data {seed}")
     with tempfile.TemporaryDirectory() as scratch, desk.registry.run(f"training {seed}", {}) as run:

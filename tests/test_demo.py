@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from deployments.demo import draw
-from tests.small_client import copy_configs
+from tests.small_encoder import copy_configs
 
 ROOT = Path(__file__).parents[1]
 

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tests.small_client import configure, timeline
+from tests.small_client import configure, small_desk, timeline
 from upkeep.base_model import resolve_base
 from upkeep.cases import Case, Source
 from upkeep.desk import open_desk
@@ -36,7 +36,7 @@ HERE = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
 
 @pytest.fixture(scope="module")
 def desk():
-    return open_desk("northwind")
+    return small_desk()
 
 
 @pytest.fixture(scope="module")
@@ -303,7 +303,7 @@ def main() -> None:
         if what.startswith("fine-tuning") and done == int(step):
             os.kill(os.getpid(), signal.SIGKILL)
 
-    desk = open_desk("northwind")
+    desk = small_desk()
     train(desk, snapshot(desk), batches=12, epochs=2, work=Path(work), progress=dies)
 
 

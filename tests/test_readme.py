@@ -14,7 +14,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from sqlalchemy import make_url
 
-from tests.small_client import copy_configs, timeline, write_timeline
+from tests.small_client import timeline, write_timeline
+from tests.small_encoder import copy_configs
 from upkeep.adapters.store import open_store
 from upkeep.config import load_client
 from upkeep.log import Prediction

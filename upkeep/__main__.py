@@ -135,8 +135,8 @@ def _data_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]
 
 def _check(options: argparse.Namespace) -> None:  # noqa: ARG001 -- every command takes its options
     from upkeep.apart import check_apart
-    from upkeep.at_hand import base_notes, check_own_functions, rule_notes, served_base_notes
-    from upkeep.config import client_names, load_agreement, relabel_notes
+    from upkeep.at_hand import base_notes, check_own_functions, relabel_notes, rule_notes, served_base_notes
+    from upkeep.config import client_names, load_agreement
     from upkeep.desk import desk_of
 
     folder = configs()

@@ -20,12 +20,12 @@ from upkeep.config import PersonalData
 from upkeep.desk import Desk
 from upkeep.doubtful import Doubt, languages_of
 from upkeep.errors import BaseModelError
-from upkeep.history import current, label_history
+from upkeep.history import current
 from upkeep.log import lot
 from upkeep.looking import eyes_of
 from upkeep.periods import Window
 from upkeep.progress import Progress, silent
-from upkeep.stages.in_force import rules_in_force
+from upkeep.stages.in_force import history_in_force
 from upkeep.stages.snapshot import decided_by, known_cases
 from upkeep.suspects import LATELY, Answered, find_suspects, judges
 
@@ -162,9 +162,7 @@ def _judged(desk: Desk, cases: Sequence[Case], known: Sequence[Case], moment: da
     some = sorted(cases, key=lambda case: lot(case.id))[:JUDGED]
     if not some or desk.client.free_text:
         return tuple(cases)
-    decided = decided_by(desk, moment)
-    rules = rules_in_force(desk, known, decided, moment)
-    history = label_history(known, rules=rules, decided=decided, moment=moment, zone=desk.zone)
+    history = history_in_force(desk, known, decided_by(desk, moment), moment)
     judging = judges(current(history.versions, moment))
     lately = [case for case in judging if case.valid_from is not None and case.valid_from >= moment - LATELY]
     before = [case for case in judging if case.valid_from is None or case.valid_from < moment - LATELY]

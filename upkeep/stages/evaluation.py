@@ -18,8 +18,8 @@ from upkeep import records
 from upkeep.cases import Case, Item, normalise, valid_at
 from upkeep.config import Relabel
 from upkeep.desk import Desk
-from upkeep.history import current, label_history
-from upkeep.stages.in_force import rules_in_force
+from upkeep.history import current
+from upkeep.stages.in_force import history_in_force
 from upkeep.stages.snapshot import decided_by, known_cases, locked_items
 from upkeep.verdict import Outcome
 
@@ -115,10 +115,7 @@ def _held_out(desk: Desk, moment: datetime, *, agreed: set[str], rules: Sequence
     """The locked cases with the answer that is right at a moment, by the rules in force or by those given."""
     locked = {normalise(item.text) for item in locked_items(desk) if item.since <= moment} - agreed
     cases = known_cases(desk, moment)
-    decided = decided_by(desk, moment)
-    if rules is None:
-        rules = rules_in_force(desk, cases, decided, moment)
-    history = label_history(cases, rules=rules, decided=decided, moment=moment, zone=desk.zone)
+    history = history_in_force(desk, cases, decided_by(desk, moment), moment, rules=rules)
     return [case for case in current(history.versions, moment) if normalise(case.text) in locked]
 
 

@@ -19,6 +19,7 @@ from upkeep.cases import Case, normalise
 from upkeep.collection import Fold
 from upkeep.desk import LAUNCH, Desk
 from upkeep.errors import NotFoundError, SnapshotError
+from upkeep.patterns import of_client
 from upkeep.progress import Progress, silent
 from upkeep.release import Action
 from upkeep.sides import Locked, Proof, lock
@@ -69,7 +70,8 @@ def take_snapshot(
     keys = [key for prefix in SOURCES for key in desk.store.keys(prefix) if key.endswith(".jsonl")]
     facts = _facts(desk, keys, moment)
     terms = _terms(desk, facts, moment, head)
-    chosen = choose(facts, terms, progress=progress)
+    with of_client(desk.client.client):
+        chosen = choose(facts, terms, progress=progress)
     chosen = replace(chosen, label_set=_label_set(desk, chosen.labels, moment))
     records.save_rows(desk.store, _rows(period), chosen.lessons)
     made = Made(
@@ -161,9 +163,9 @@ def rebuild(desk: Desk, period: str, *, progress: Progress = silent) -> bytes:
             raise SnapshotError(f"{address(desk.store, key)}: gone, snapshot {period} was chosen from it") from exc
         if now != was:
             raise SnapshotError(f"{address(desk.store, key)}: SHA-256 is {now}, expected {was} as in {period}")
-    again = records.dump_rows(
-        choose(_facts(desk, made.sources, made.terms.moment), made.terms, progress=progress).lessons
-    )
+    facts = _facts(desk, made.sources, made.terms.moment)
+    with of_client(desk.client.client):
+        again = records.dump_rows(choose(facts, made.terms, progress=progress).lessons)
     if again != desk.store.read(_rows(period)):
         raise SnapshotError(f"{address(desk.store, _rows(period))}: not what its facts and terms come to")
     return again

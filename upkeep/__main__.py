@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from upkeep.command_line import announce_changes, as_of, desk_of, make_folder, moment, seed
-from upkeep.errors import RuleError, SheetError, UpkeepError, VariantError
+from upkeep.errors import RuleError, SheetError, SnapshotError, UpkeepError, VariantError
 from upkeep.home import configs, home, prepare_process
 from upkeep.progress import OnTerminal
 from upkeep.recipes import load_recipe
@@ -250,6 +250,10 @@ def _data(options: argparse.Namespace) -> None:
 
     desk = desk_of(options.client)
     if not options.period:
+        if options.since or options.rebuild:
+            asked = f"--since {options.since}" if options.since else "--rebuild"
+            wanted = f"`upkeep data {options.client} PERIOD {asked}`"
+            raise SnapshotError(f"{asked}: found no period, expected {wanted}")
         for one in snapshots(desk):
             print(f"{one.period}: {one.lessons:,} cases, {len(one.labels)} labels, {one.terms.moment:%Y-%m-%d}")
         return

@@ -51,6 +51,14 @@ def test_a_missing_timeline_is_told_with_what_a_timeline_is(tmp_path, capsys):
     assert capsys.readouterr().err == f"upkeep: {gone}: no such file, {wanted}\n"
 
 
+@pytest.mark.parametrize("option", ["--since 2026-Q3", "--rebuild"])
+def test_what_data_is_asked_of_a_period_is_refused_without_one(tmp_path, monkeypatch, capsys, option):
+    agreed(tmp_path, monkeypatch)
+    assert main(["data", "northwind", *option.split()]) == 1
+    wanted = f"`upkeep data northwind PERIOD {option}`"
+    assert capsys.readouterr().err == f"upkeep: {option}: found no period, expected {wanted}\n"
+
+
 @pytest.fixture
 def history(tmp_path) -> Path:
     played = timeline(months=1, per_month=20)
@@ -65,6 +73,15 @@ def replay(history, *more: object) -> int:
 def test_a_replay_like_nobody_is_told_who_there_is(history, capsys):
     assert replay(history, "--tier", 1, "--like", "nobody") == 1
     assert "nobody.yaml: no such file, expected one of ['brightbill', 'clearline'" in capsys.readouterr().err
+
+
+def test_a_replay_finds_a_base_model_that_lies_under_the_home_of_the_client_it_is_like(
+    tmp_path, monkeypatch, history, capsys
+):
+    monkeypatch.setenv("UPKEEP_HOME", str(tmp_path / "home"))
+    configure(tmp_path / "configs", monkeypatch, base_model={"path": "models/nowhere"})
+    assert replay(history, "--tier", 1, "--like", "northwind", "--keep", tmp_path / "kept") == 1
+    assert f"no folder {tmp_path / 'home' / 'models' / 'nowhere'}" in capsys.readouterr().err
 
 
 def test_a_replay_makes_the_folders_of_what_it_writes_before_it_plays(tmp_path, monkeypatch, history, capsys):

@@ -5,14 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import pytest
 import yaml
 
 from tests.audited import agreed, serve
 from tests.test_reporting import DECISION
 from tests.test_reporting import week as review_of
+from tests.texts import case
 from upkeep import records
 from upkeep.desk import Desk, open_desk
-from upkeep.entitlement import Claim
+from upkeep.doubtful import Doubt
+from upkeep.entitlement import Claim, UseCase
+from upkeep.errors import VariantError
 from upkeep.home import configs
 from upkeep.monitoring import Contract
 from upkeep.periods import Cadence, last_full
@@ -20,6 +24,7 @@ from upkeep.release import Action, Entry
 from upkeep.reporting import Report, assemble, render_markdown
 from upkeep.stages.monitoring import review_week
 from upkeep.stages.reviewing import Waiting
+from upkeep.stages.variant import Round, begin_use_case, open_use_cases
 
 JANUARY, FEBRUARY = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, 8, tzinfo=UTC)
 LAUNCH = Entry(1, JANUARY, Action.LAUNCH, "1", None, "onboarding", "the first model", "test")
@@ -114,3 +119,45 @@ def test_a_promotion_is_told_in_the_month_in_which_somebody_approved_it_and_not_
     assert done(desk, datetime(2026, 4, 1, 7, tzinfo=UTC)) == [
         "- 2026-03-02: version 2 went **into service** in place of version 1, by Ada (checked), as decided in 2026-Q1."
     ]
+
+
+def begun_category(desk: Desk, moment: datetime) -> Round:
+    """A new category with examples, of which one past request is to be reviewed."""
+    booked = UseCase("2026-Q1", desk.local(moment), "rental", "rentals have begun", "ada")
+    first = Round(booked.key, 1, booked.label, desk.local(moment), seeds=1, folded=0, looked=9, proposed=1)
+    records.save(desk.store, "use-cases/claims/2026-Q1-1.json", booked)
+    records.save(desk.store, f"use-cases/rounds/{first.period}.json", first)
+    proposed = case(1, booked.label, at=moment, doubts=(Doubt.PROPOSED,))
+    records.save_rows(desk.store, f"cases/{first.period}.jsonl", [proposed])
+    return first
+
+
+def test_a_new_category_that_was_booked_is_told_each_month_until_it_is_decided_on(tmp_path, monkeypatch):
+    desk = client(tmp_path, monkeypatch, tier=3)
+    first = begun_category(desk, FEBRUARY)
+    march, april = datetime(2026, 3, 1, 7, tzinfo=UTC), datetime(2026, 4, 1, 7, tzinfo=UTC)
+    assert month(desk, FEBRUARY).open_categories == ()  # January's
+    line = "the new category 'rental', booked on 2026-02-01, waits until 1 more cases are reviewed"
+    assert [month(desk, one).open_categories for one in (march, april)] == [(line,), (line,)]
+    assert f"- T{line[1:]}." in done(desk, march)
+    records.save_rows(desk.store, f"cases/{first.period}.jsonl", [])
+    assert month(desk, march).open_categories == (line.partition(" waits")[0] + " has no decision yet",)
+    made = replace(DECISION, period=first.period, as_of=desk.local(march), label="rental")
+    records.save(desk.store, f"decisions/{first.period}.json", made)
+    assert [len(month(desk, one).open_categories) for one in (FEBRUARY, april)] == [0, 0]
+
+
+def test_a_new_category_that_a_rule_renamed_before_it_was_taught_is_told_and_holds_up_no_review(tmp_path, monkeypatch):
+    desk = client(tmp_path, monkeypatch, tier=3)
+    begun_category(desk, FEBRUARY)
+    rule = {"old": "rental", "new": "repairs", "since": "2026-02-09"}
+    renamed, before = changed(relabel=[rule]), datetime(2026, 2, 8, 7, tzinfo=UTC)
+    later = datetime(2026, 2, 9, 7, tzinfo=UTC)
+    assert isinstance(open_use_cases(renamed, before)[0].waiting, Waiting)
+    said = (
+        "2026-Q1-variant-rental: the relabel rule 'rental' -> 'repairs' from 2026-02-09 renamed its cases before it "
+        "was taught; a retrain teaches them as 'repairs', or take the rule back to teach 'rental'"
+    )
+    assert str(open_use_cases(renamed, later)[0].waiting) == said
+    with pytest.raises(VariantError, match=f"^client northwind: {said}$"):
+        begin_use_case(renamed, "rental", [], later, reason="x", by="")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from tests.test_monitoring import outcome, prediction, window
 from upkeep.closeness import rouge_l
 from upkeep.config import REFUSALS
 from upkeep.desk import Desk
+from upkeep.errors import ConfigError
 from upkeep.generated import Generated, Mean, chrf, look_at_answers, token_f1, words
 from upkeep.log import Outcome, OutcomeSource, Prediction, Sample, sample
 from upkeep.log_files import write_outcomes, write_predictions
@@ -85,6 +87,13 @@ def test_an_answer_that_an_audit_called_right_is_its_own_reference():
 )
 def test_refusals_are_counted(answer, refuses):
     assert look((answer, None)).refusals == Rate(int(refuses), 1)
+
+
+def test_a_refusal_s_pattern_that_takes_too_long_is_an_error(monkeypatch):
+    monkeypatch.setattr("upkeep.patterns.SECONDS", 0.01)
+    slow = sample(window([replace(prediction(0), output="a," * 40)], []))
+    with pytest.raises(ConfigError, match=r"^refusals: '.*' has taken more than 0.01 s on a text of 80 characters"):
+        look_at_answers(slow, refusals=["(.*?,){20}sorry"])
 
 
 def test_nothing_to_look_at_is_no_figure():

@@ -9,8 +9,9 @@ import traceback
 
 import pytest
 
+from upkeep.adapters.addresses import shown, shown_address
 from upkeep.adapters.live import watched
-from upkeep.adapters.registry import Registry, metric_name, shown
+from upkeep.adapters.registry import Registry, metric_name, speaking
 from upkeep.errors import NoChampionError, NotFoundError, StoreError
 
 WITH_PASSWORD = "http://ada:s3cret@127.0.0.1:1"
@@ -66,6 +67,14 @@ def test_each_label_has_a_metric_of_its_own_that_mlflow_takes_and_an_ordinary_on
         ("http://ada:2024/s3cret@127.0.0.1:1", "http://127.0.0.1:1"),
         ("postgresql://host/mlflow?user=ada&password=s3cret fails", "postgresql://host/mlflow?... fails"),
         ("failed with url: /?token=s3cret/api (is it down?)", "failed with url: /?... (is it down?)"),
+        ("postgresql://ada:my s3cret@host/mlflow", "postgresql://host/mlflow"),
+        ("is http://ada:my s3cret@host:5000 up?", "is http://host:5000 up?"),
+        (
+            "MLflow at http://host:5000/api: no model of ada@corp",
+            "MLflow at http://host:5000/api: no model of ada@corp",
+        ),
+        ("http://host:5000 is down, ask ada@corp", "http://host:5000 is down, ask ada@corp"),
+        ("s3://bucket/x: no ada@corp", "s3://bucket/x: no ada@corp"),
         ("http://host:5000/home/ada@corp", "http://host:5000/home/ada@corp"),
         ("http://host/home/ada@corp", "http://host/home/ada@corp"),
         ("sqlite:////home/ada@corp/mlflow.db", "sqlite:////home/ada@corp/mlflow.db"),
@@ -74,6 +83,16 @@ def test_each_label_has_a_metric_of_its_own_that_mlflow_takes_and_an_ordinary_on
 )
 def test_an_address_is_shown_without_user_and_password(text, without):
     assert shown(text) == without
+
+
+@pytest.mark.parametrize("password", ["my s3cret", "my s3@cr et", "2024 s3cret", "s3cret", "2024/s3cret"])
+def test_an_address_on_its_own_is_shown_without_a_password_of_any_kind(password):
+    assert shown_address(f"http://ada:{password}@127.0.0.1:1") == "http://127.0.0.1:1"
+    with (
+        pytest.raises(StoreError, match=r"^MLflow at http://127.0.0.1:1: refused by http://127.0.0.1:1$"),
+        speaking(f"http://ada:{password}@127.0.0.1:1"),
+    ):
+        raise OSError(f"refused by http://ada:{password}@127.0.0.1:1")
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,11 @@ from upkeep import records
 from upkeep.at_hand import rule_notes
 from upkeep.cases import Case, Source
 from upkeep.config import Relabel
-from upkeep.errors import RuleError
+from upkeep.errors import ConfigError, RuleError
 from upkeep.quality import Confusion
 from upkeep.rates import Rate
 from upkeep.rules import Found, about_theme, contradictions, rule_of
-from upkeep.stages.in_force import rules_in_force
+from upkeep.stages.in_force import history_in_force, rules_in_force
 from upkeep.stages.rules import decide_rule
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -154,3 +154,16 @@ def test_a_writer_s_rule_covers_the_answers_as_they_are_kept_and_one_that_covers
         "relabel.2: covers no case: none that it is for has the answer 'Call us at once.'",
         "relabel.3: old and new are both 'Ask [number].' once personal data is taken out",
     ]
+
+
+def test_a_rule_whose_pattern_takes_too_long_is_an_error_that_names_the_client_s_file_and_the_rule(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("upkeep.patterns.SECONDS", 0.01)
+    rule = {"old": "claim", "new": "repairs", "since": "2026-02-09", "text": "(.*?,){20}tent"}
+    desk = agreed(tmp_path, monkeypatch, relabel=[rule])
+    slow, quick = Case("c1", "a," * 40, "claim", Source.LAUNCH), Case("c2", "a, tent", "claim", Source.LAUNCH)
+    where = "clients/northwind.yaml: relabel 'claim' -> 'repairs' from 2026-02-09: text"
+    with pytest.raises(ConfigError, match=f"^{where} '.*' has taken more than 0.01 s on a text of 80 characters"):
+        history_in_force(desk, [slow], {}, NOON)
+    assert [one.answer for one in history_in_force(desk, [quick], {}, NOON).versions] == ["claim"]

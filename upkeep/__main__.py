@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from upkeep.command_line import Commands, announce_changes, as_of, for_client, make_folder, moment, open_desk, seed
-from upkeep.errors import RuleError, SheetError, UpkeepError, VariantError
+from upkeep.errors import RuleError, SheetError, SnapshotError, UpkeepError, VariantError
 from upkeep.home import configs, home, prepare_process
 from upkeep.progress import OnTerminal
 from upkeep.recipes import load_recipe
@@ -121,8 +121,8 @@ def _data_commands(commands: Commands) -> None:
 
 def _check(options: argparse.Namespace) -> None:  # noqa: ARG001 -- every command takes its options
     from upkeep.apart import check_apart
-    from upkeep.at_hand import base_notes, check_own_functions, rule_notes, served_base_notes
-    from upkeep.config import client_names, load_agreement, relabel_notes
+    from upkeep.at_hand import base_notes, check_own_functions, relabel_notes, rule_notes, served_base_notes
+    from upkeep.config import client_names, load_agreement
     from upkeep.desk import desk_of
 
     folder = configs()
@@ -236,6 +236,10 @@ def _data(options: argparse.Namespace) -> None:
 
     desk = open_desk(options.client)
     if not options.period:
+        if options.since or options.rebuild:
+            asked = f"--since {options.since}" if options.since else "--rebuild"
+            wanted = f"`upkeep data {options.client} PERIOD {asked}`"
+            raise SnapshotError(f"{asked}: found no period, expected {wanted}")
         for one in snapshots(desk):
             print(f"{one.period}: {one.lessons:,} cases, {len(one.labels)} labels, {one.terms.moment:%Y-%m-%d}")
         return

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from upkeep.base_model import BaseModelConfig, HubModel, expect_base, reference_of, resolve_base
+from upkeep.cases import Case
 from upkeep.closeness import judge_of
-from upkeep.config import Client
+from upkeep.config import Client, Relabel
 from upkeep.desk import Desk
 from upkeep.errors import BaseModelError, ConfigError, StoreError
+from upkeep.patterns import of_client
 from upkeep.redaction import redact_cases
 from upkeep.release import Release
 from upkeep.rules import as_kept
@@ -51,10 +53,23 @@ def served_base_notes(desk: Desk) -> list[str]:
     return [f"base_model: {reference_of(model)} is not what {own}; {needed}"]
 
 
+def relabel_notes(client: Client) -> list[str]:
+    """Rules whose old label nothing else in the config names: a typing error, or a label that `labels` had once.
+
+    No error: cases from before a rename keep their answer in the store when `labels` has only the new one.
+    """
+    known = {*client.answers, *(rule.new for rule in client.relabel)}
+    return [
+        f"relabel.{at}.old: found {rule.old!r}, expected one of {sorted(known)}, or a label that cases had before"
+        for at, rule in enumerate(client.relabel)
+        if rule.old not in known and not client.free_text
+    ]
+
+
 def rule_notes(desk: Desk) -> list[str]:
     """Rules in a writer's config that change nothing: a typing error, mostly, or what only `redaction.keep` would keep.
 
-    No error: the answer may come with cases that are yet to come.
+    No error: the answer may come with cases that are yet to come. Raises ConfigError where one takes too long.
     """
     if not desk.client.free_text or not desk.client.relabel:
         return []
@@ -68,9 +83,14 @@ def rule_notes(desk: Desk) -> list[str]:
     for at, rule in enumerate(rules):
         if rule.old == rule.new:
             notes.append(f"relabel.{at}: old and new are both {rule.old!r} once personal data is taken out")
-        elif cases and rule.old not in led_to and not any(rule.may_cover(one.answer, one.text) for one in cases):
+        elif cases and rule.old not in led_to and not _covers_any(rule, cases, desk.client):
             notes.append(f"relabel.{at}: covers no case: none that it is for has the answer {rule.old!r}")
     return notes
+
+
+def _covers_any(rule: Relabel, cases: list[Case], client: Client) -> bool:
+    with of_client(client.client):
+        return any(rule.may_cover(one.answer, one.text) for one in cases)
 
 
 def _is_base_of(model: BaseModelConfig, served: Release) -> bool:

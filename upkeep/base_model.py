@@ -93,6 +93,13 @@ def reference_of(model: BaseModelConfig) -> str:
     return f"package:{model.package}/{model.folder}"
 
 
+def anchored(model: BaseModelConfig) -> BaseModelConfig:
+    """The same model wherever UPKEEP_HOME is: a relative folder as an absolute one."""
+    if not isinstance(model, LocalModel):
+        return model
+    return model.model_copy(update={"path": str(_folder(model).absolute())})
+
+
 def file_digest(path: Path) -> str:
     """SHA-256 of a file, hexadecimal."""
     with path.open("rb") as opened:

@@ -196,7 +196,7 @@ def _told(window: LogWindow, earlier: _Earlier, client: Client) -> tuple[list[_T
     """What was said that is new, and of which predictions that was taken."""
     judge = judge_of(client.writing)
     given = (one.output for one in window.predictions if one.output)
-    labels = {*client.labels, client.out_of_scope_label, *earlier.cases.values(), *given}
+    labels = {*client.answers, *earlier.cases.values(), *given}
     told: list[_Told] = []
     took: dict[str, str | None] = {}
     for prediction in window.predictions:

@@ -15,6 +15,7 @@ from upkeep.base_model import BaseModelConfig
 from upkeep.errors import ConfigError
 from upkeep.log import LogMapping, bare
 from upkeep.log_map import LogMap
+from upkeep.patterns import fault, is_in
 from upkeep.recipes import Recipe, Task, load_recipe
 from upkeep.strict import Name, Share, Strict, Zone, load, named, names
 from upkeep.tiers import Tier, load_tiers
@@ -85,10 +86,9 @@ class Thresholds(Strict):
 
 
 def _compiles(value: str) -> str:
-    try:
-        re.compile(value)
-    except re.error as exc:
-        raise ValueError(f"expected a regular expression: {exc}") from exc
+    wrong = fault(value)
+    if wrong:
+        raise ValueError(f"expected a regular expression: {wrong}")
     return value
 
 
@@ -123,8 +123,13 @@ class Relabel(Strict):
         return self
 
     def may_cover(self, answer: str, text: str) -> bool:
-        """Is an answer to a text outdated by it, whatever the text is about?"""
-        return answer == self.old and (self.text is None or re.search(self.text, text, re.IGNORECASE) is not None)
+        """Is an answer to a text outdated by it, whatever the text is about? Raises ConfigError as `is_in` does."""
+        if answer != self.old or self.text is None:
+            return answer == self.old
+        try:
+            return is_in(self.text, text)
+        except ConfigError as exc:
+            raise ConfigError(f"relabel {self.old!r} -> {self.new!r} from {self.since}: text {exc}") from exc
 
     def covers(self, answer: str, text: str) -> bool:
         """Is an answer to a text outdated by it? Raises ValueError where only a model can say what is about a theme."""
@@ -302,7 +307,7 @@ class Client(Strict):
     @model_validator(mode="after")
     def _relabel_leads_to_what_is_taught(self) -> Self:
         held = self.new_labels is NewLabels.HOLD and not self.free_text
-        known = {*self.labels, self.out_of_scope_label, *(rule.old for rule in self.relabel)}
+        known = {*self.answers, *(rule.old for rule in self.relabel)}
         for at, rule in enumerate(self.relabel):
             if held and rule.new not in known:
                 wanted = f"one of labels {list(self.labels)} or {self.out_of_scope_label!r}"
@@ -320,6 +325,11 @@ class Client(Strict):
     def zone(self) -> ZoneInfo:
         """The client's time zone."""
         return ZoneInfo(self.time_zone)
+
+    @property
+    def answers(self) -> frozenset[str]:
+        """The labels agreed, and the answer that is right when none of them is."""
+        return frozenset((*self.labels, self.out_of_scope_label))
 
     @property
     def free_text(self) -> bool:
@@ -367,16 +377,3 @@ def load_agreement(folder: Path, name: str) -> Agreement:
 def client_names(folder: Path) -> list[str]:
     """Every client that has a config, in order."""
     return names(folder / "clients")
-
-
-def relabel_notes(client: Client) -> list[str]:
-    """Rules whose old label nothing else in the config names: a typing error, or a label that `labels` had once.
-
-    No error: cases from before a rename keep their answer in the store when `labels` has only the new one.
-    """
-    known = {*client.labels, client.out_of_scope_label, *(rule.new for rule in client.relabel)}
-    return [
-        f"relabel.{at}.old: found {rule.old!r}, expected one of {sorted(known)}, or a label that cases had before"
-        for at, rule in enumerate(client.relabel)
-        if rule.old not in known and not client.free_text
-    ]

@@ -12,6 +12,7 @@ from upkeep.stages.approval import GATE
 from upkeep.stages.comparison import Decision, decisions
 from upkeep.stages.release import release_log
 from upkeep.stages.reviewing import waiting
+from upkeep.stages.variant import rounds, wait_for_cases
 
 
 def changes_of(desk: Desk, month: Window, action: Action) -> tuple[Entry, ...]:
@@ -38,6 +39,20 @@ def undone(desk: Desk, month: Window, at: datetime, *, included: Cadence | None)
     lines |= {one.period: f"the retrain of {one}" for one in held}
     missed = {key: f"the retrain of {key} was due and was not done" for key in _due(desk, month, at, included)}
     return tuple((missed | lines).values())
+
+
+def open_categories(desk: Desk, month: Window, at: datetime) -> tuple[str, ...]:
+    """The new categories that were booked by a month's end and had no decision by a moment, and what they wait for."""
+    decided = {one.period for one in decisions(desk) if one.as_of <= at}
+    lines = []
+    for one in desk.use_cases():
+        begun = [part for part in rounds(desk, one) if part.as_of < month.end]
+        if one.as_of >= month.end or (begun and begun[-1].period in decided):
+            continue
+        waits = wait_for_cases(desk, begun[-1], at) if begun else None
+        state = f"waits until {len(waits.cases):,} more cases are reviewed" if waits else "has no decision yet"
+        lines.append(f"the new category {one.label!r}, booked on {one.as_of:%Y-%m-%d}, {state}")
+    return tuple(lines)
 
 
 def _due(desk: Desk, month: Window, at: datetime, cadence: Cadence | None) -> Iterator[str]:

@@ -119,7 +119,7 @@ def figures_of(counted: Tally, client: Client, *, every_model: bool = False) -> 
     current = [group for group in groups if every_model or group.cell.model_version == newest]
     requests = sum(group.count.requests for group in current)
     basis, sample = _sample(current)
-    known = {*client.labels, client.out_of_scope_label}
+    known = client.answers
     reasons = Counter(row.reason for row in counted.quarantined)
     return Figures(
         requests=sum(group.count.requests for group in groups),
@@ -159,7 +159,7 @@ def figures_of(counted: Tally, client: Client, *, every_model: bool = False) -> 
 def _groups(counted: Tally, client: Client) -> list[Group]:
     """Its requests, and of a right answer that is no label and no model's answer nothing personal."""
     groups = [Group.of(cell, count, out_of_scope=client.out_of_scope_label) for cell, count in counted.cells.items()]
-    labels = {*client.labels, client.out_of_scope_label, *(group.cell.output for group in groups if group.cell.output)}
+    labels = {*client.answers, *(group.cell.output for group in groups if group.cell.output)}
     typed = {group.answer for group in groups if group.answer is not None} - labels
     kept = {answer: redact_answer(answer, client.redaction, labels=labels) for answer in typed}
     return [

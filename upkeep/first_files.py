@@ -52,7 +52,7 @@ def label_notes(client: Client, cases: Iterable[Case], golden: Iterable[Item]) -
     if client.free_text:
         return []
     ruled = {label for rule in client.relabel for label in (rule.old, rule.new)}
-    known = {*client.labels, client.out_of_scope_label, *ruled}
+    known = {*client.answers, *ruled}
     taught, agreed = (Counter(one.answer for one in rows if one.answer not in known) for rows in (cases, golden))
     return [
         f"answer {label!r}: in {taught[label]:,} cases and {agreed[label]:,} golden items, and not in labels; "

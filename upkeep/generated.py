@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from upkeep.errors import ConfigError
 from upkeep.log import OutcomeSource, Prediction, Sample
+from upkeep.patterns import is_in
 from upkeep.rates import Rate
 from upkeep.truth import settle
 
@@ -71,20 +73,22 @@ class Generated:
 
 
 def look_at_answers(sample: Sample, *, refusals: Sequence[str]) -> Generated:
-    """Compare a sample's answers with those that audits named or called right; `refusals` are regular expressions."""
+    """Compare a sample's answers with those that audits named or called right; `refusals` are regular expressions.
+
+    Raises ConfigError where one of them takes too long.
+    """
     answers = [one.output for one in sample.predictions if one.output is not None]
     pairs = [
         (one.output, reference)
         for one in sample.predictions
         if one.output is not None and (reference := _reference(sample, one)) is not None
     ]
-    refuses = [re.compile(pattern, re.IGNORECASE) for pattern in refusals]
     return Generated(
         exact=Rate.of(words(answer) == words(reference) for answer, reference in pairs),
         token_f1=Mean.of([token_f1(answer, reference) for answer, reference in pairs]),
         chrf=Mean.of([chrf(answer, reference) for answer, reference in pairs]),
         words=Mean.of([float(len(words(answer))) for answer in answers]),
-        refusals=Rate.of(any(pattern.search(answer) for pattern in refuses) for answer in answers),
+        refusals=Rate.of(any(_refuses(pattern, answer) for pattern in refusals) for answer in answers),
     )
 
 
@@ -125,6 +129,13 @@ def _chrf() -> CHRF:
 def words(text: str) -> list[str]:
     """The words of a text, in small letters; each letter of a script without spaces is one."""
     return WORD.findall(text.casefold())
+
+
+def _refuses(pattern: str, answer: str) -> bool:
+    try:
+        return is_in(pattern, answer)
+    except ConfigError as exc:
+        raise ConfigError(f"refusals: {exc}") from exc
 
 
 def _reference(sample: Sample, one: Prediction) -> str | None:

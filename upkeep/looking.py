@@ -219,7 +219,7 @@ def _trouble(client: Client, week: str, one: Prediction, said: Sequence[Outcome]
         return None
     if client.free_text:
         return Trouble(week, one.input, wrong, None, None)
-    labels = {*client.labels, client.out_of_scope_label, one.output or ""}
+    labels = {*client.answers, one.output or ""}
     answer = truth.answer if truth else None
     right = None if answer is None else redact_answer(answer, client.redaction, labels=labels)
     return Trouble(week, one.input, wrong, one.output, right)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from upkeep.base_model import anchored
 from upkeep.command_line import Commands, make_folder
 from upkeep.config import Client, Relabel, Rules, load_client
 from upkeep.errors import ConfigError
@@ -74,6 +75,8 @@ def _replay(options: argparse.Namespace) -> None:
     timeline = read_timeline(options.timeline)
     source = configs()
     like = load_client(source, options.like)
+    models = {"base_model": anchored(like.base_model), "eyes": like.eyes and anchored(like.eyes)}
+    like = like.model_copy(update=models)  # the replay has a home of its own
     for path in filter(None, (options.json, options.answers)):
         make_folder(path)
     with tempfile.TemporaryDirectory() as scratch:

@@ -11,7 +11,7 @@ from io import BytesIO
 from upkeep import records
 from upkeep.config import Client
 from upkeep.desk import Desk
-from upkeep.doings import changes_of, promotions, undone
+from upkeep.doings import changes_of, open_categories, promotions, undone
 from upkeep.edges import Edges
 from upkeep.entitlement import RETRAIN, ChangeOrder
 from upkeep.estimate import ONLY_AN_ESTIMATE, Estimate
@@ -45,8 +45,8 @@ SINCE = 9
 class Report:
     """One client's month: figures over all of it and every model, its weekly reviews, and what was decided.
 
-    `promotions` are those that no decision of the month tells, `undone` the retrains without a decision, and
-    `not_in_service` says by period why a challenger that won was not.
+    `promotions` are those that no decision of the month tells, `undone` the retrains and `open_categories` the new
+    categories without a decision, and `not_in_service` says by period why a challenger that won was not.
     """
 
     client: str
@@ -66,6 +66,7 @@ class Report:
     promotions: tuple[Entry, ...] = ()
     undone: tuple[str, ...] = ()
     not_in_service: dict[str, str] = field(default_factory=dict)
+    open_categories: tuple[str, ...] = ()
 
     @property
     def newest_alerts(self) -> list[Finding]:
@@ -155,6 +156,7 @@ def assemble(desk: Desk, month: Window, as_of: datetime) -> Report:
         rollbacks=changes_of(desk, month, Action.ROLLBACK),
         promotions=promotions(desk, month, decided),
         undone=undone(desk, month, as_of, included=contract.retrain if contract else None),
+        open_categories=open_categories(desk, month, as_of),
         not_in_service={one.period: why for one in decided if (why := not_in_service(desk, one, as_of))},
         change_orders=tuple(one for one in change_orders(desk) if month.start <= one.as_of < month.end),
         themes=_themes(desk, month),

@@ -18,7 +18,7 @@ from upkeep.reporting import SHOWN_THEMES
 from upkeep.rules import Found
 from upkeep.stages.approval import waiting_for_approval
 from upkeep.stages.monitoring import NoWayBack
-from upkeep.stages.variant import candidates_for
+from upkeep.stages.variant import Renamed, candidates_for, open_use_cases
 from upkeep.store import address
 
 
@@ -83,6 +83,8 @@ def _to_do(desk: Desk, noted: Noted) -> Iterator[str]:
         where = address(desk.store, sheet_key(drawn.week))
         asked = f"{len(drawn.asked)} of {drawn.requests:,} requests to answer in `{where}`"
         yield f"- audit: {asked}; fill it in, all or part, then `upkeep audited {found.client} FILE`"
+    waiting = (one.waiting for one in open_use_cases(desk, found.as_of))
+    yield from (f"- **not taught**: {one}" for one in waiting if isinstance(one, Renamed))
     for one in candidates_for(desk, found.as_of):
         yield f"- **may be a new category**: {one.why} (`{one.command(found.client)}`)"
         yield from (f"    - “{text}”" for text in one.examples)

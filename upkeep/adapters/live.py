@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from upkeep.adapters.registry import Point, Run, shown
+from upkeep.adapters.addresses import shown
+from upkeep.adapters.registry import Point, Run
 from upkeep.errors import StoreError
 
 EVERY = 5.0

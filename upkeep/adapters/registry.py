@@ -8,7 +8,6 @@ as a StoreError, and no password with it.
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -22,6 +21,7 @@ from urllib.parse import unquote, urlsplit
 
 import yaml
 
+from upkeep.adapters.addresses import shown, shown_address
 from upkeep.errors import NoChampionError, NotFoundError, StoreError
 from upkeep.home import home
 from upkeep.manifest import read_manifest
@@ -48,12 +48,6 @@ ARTIFACTS = "mlartifacts"
 """The folder under UPKEEP_HOME of a local MLflow's artifacts."""
 LONGEST_NAME = 250
 """Characters of a metric's name in MLflow."""
-LOGIN = re.compile(
-    r"((?!https?://[^\s/:@]+:\d+/\S*@[^\s/:@.]+(?:\s|$))\b[a-z][\w+.-]*://)(?:[^\s/:@]+:\S*|[^\s/]*)@", re.IGNORECASE
-)
-"""User and password in an address, which may hold a slash; but not a port and a path that ends in `@word`."""
-QUERY = re.compile(r"(/[^\s?]*\?)\S+")
-"""What stands behind the `?` of an address or of its path, where a database takes a password too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +72,6 @@ def tracking_uri() -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home() / 'mlflow.db'}"
 
 
-def shown(text: str) -> str:
-    """An address, or a text with addresses in it, without user, password and what stands behind a `?`."""
-    return QUERY.sub(r"\1...", LOGIN.sub(r"\1", text))
-
-
 @contextmanager
 def speaking(uri: str, failing: str | None = None) -> Iterator[None]:
     """Raise NotFoundError for what MLflow does not have, and StoreError for whatever else it raises in the block."""
@@ -91,10 +80,10 @@ def speaking(uri: str, failing: str | None = None) -> Iterator[None]:
     try:
         yield
     except (MlflowException, OSError, ImportError) as exc:  # a server's refusal of a file, a database's missing driver
-        said = shown(f"{failing or f'MLflow at {uri}'}: {exc}")
+        said = shown(f"{failing or f'MLflow at {uri}'}: {exc}".replace(uri, shown_address(uri)))
         absent = isinstance(exc, MlflowException) and exc.error_code == "RESOURCE_DOES_NOT_EXIST"
         error = NotFoundError(f"{said}; {IS_IT_THIS_ONE}") if absent else StoreError(said)
-        raise error from (exc if shown(uri) == uri else None)  # MLflow's own quote the address
+        raise error from (exc if shown_address(uri) == uri else None)  # MLflow's own quote the address
 
 
 def _told(
@@ -267,7 +256,7 @@ class Registry:
         """The version in service. Raises NoChampionError when there is none."""
         version = self.version(CHAMPION)
         if version is None:
-            where = f"client {self.name}: no champion in MLflow at {shown(self.uri)}"
+            where = f"client {self.name}: no champion in MLflow at {shown_address(self.uri)}"
             raise NoChampionError(f"{where}; onboard the client first")
         return version
 

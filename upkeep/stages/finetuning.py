@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from upkeep import records
+from upkeep.adapters.addresses import shown_address
 from upkeep.adapters.live import watched
-from upkeep.adapters.registry import IS_IT_THIS_ONE, Dataset, Registry, Run, shown
+from upkeep.adapters.registry import IS_IT_THIS_ONE, Dataset, Registry, Run
 from upkeep.base_model import Base, BaseModelConfig, resolve_base
 from upkeep.checkpoints import fingerprint
 from upkeep.classifier import Classifier
@@ -106,7 +107,7 @@ def _expect_in_service(desk: Desk) -> None:
 
 def _expect(desk: Desk, version: str, taught: Collection[str], *, told: str) -> None:
     """Raise StoreError unless MLflow has a version, and was it taught one of these: each MLflow counts from 1."""
-    where = f"client {desk.client.client}: MLflow at {shown(desk.registry.uri)}"
+    where = f"client {desk.client.client}: MLflow at {shown_address(desk.registry.uri)}"
     try:
         digest = desk.registry.tags(version).get(DIGEST)
     except NotFoundError as exc:

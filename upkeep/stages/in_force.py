@@ -9,8 +9,9 @@ from upkeep.batch import Decided
 from upkeep.cases import Case
 from upkeep.config import Relabel
 from upkeep.desk import Desk
-from upkeep.history import label_history
+from upkeep.history import History, label_history
 from upkeep.looking import eyes_of
+from upkeep.patterns import of_client
 from upkeep.rules import about_theme
 
 
@@ -19,14 +20,30 @@ def rules_in_force(
 ) -> tuple[Relabel, ...]:
     """The rules known at a moment, oldest first; one for a theme with those of the cases' texts that are about it.
 
-    Raises BaseModelError where a theme asks for a model that is not there.
+    Raises BaseModelError where a theme asks for a model that is not there, and ConfigError naming the client's file.
     """
     found: list[Relabel] = []
     for rule in sorted(desk.rules(moment), key=lambda one: one.since):
         if rule.theme:  # for what is answered so once the rules before it have spoken
-            so_far = label_history(cases, rules=found, decided=decided, moment=moment, zone=desk.zone).versions
-            texts = {one.text for one in so_far if rule.may_cover(one.answer, one.text)}
+            so_far = history_in_force(desk, cases, decided, moment, rules=found).versions
+            with of_client(desk.client.client):
+                texts = {one.text for one in so_far if rule.may_cover(one.answer, one.text)}
             found.append(about_theme(rule, texts, eyes_of(desk).embed))
         else:
             found.append(rule)
     return tuple(found)
+
+
+def history_in_force(
+    desk: Desk,
+    cases: Sequence[Case],
+    decided: Mapping[str, Decided],
+    moment: datetime,
+    *,
+    rules: Sequence[Relabel] | None = None,
+) -> History:
+    """All that is known of the cases at a moment, by the rules in force then or by those given. Raises as it does."""
+    if rules is None:
+        rules = rules_in_force(desk, cases, decided, moment)
+    with of_client(desk.client.client):
+        return label_history(cases, rules=rules, decided=decided, moment=moment, zone=desk.zone)

@@ -17,10 +17,11 @@ from upkeep.desk import Desk
 from upkeep.edges import SHOWN
 from upkeep.errors import BaseModelError, UpkeepError
 from upkeep.figures import figures_of
-from upkeep.generated import look_at_answers
+from upkeep.generated import Generated, look_at_answers
 from upkeep.looking import Tracked, edges_key, look_at_week, track_themes
 from upkeep.monitoring import Contract, Promoted, Review, review
-from upkeep.periods import Cadence, last_full, week
+from upkeep.patterns import of_client
+from upkeep.periods import Cadence, Window, last_full, week
 from upkeep.release import Action, Entry
 from upkeep.stages.challengers import challengers
 from upkeep.stages.release import release_log, roll_back
@@ -64,15 +65,19 @@ def review_week(desk: Desk, as_of: datetime) -> Review:
         inputs=seen.inputs if seen else None,
         unseen=unseen,
         versions={one.version for one in challengers(desk)},
-        generated=look_at_answers(desk.sample_log(last, until=moment), refusals=desk.client.refusals)
-        if desk.client.free_text
-        else None,
+        generated=_look_at_answers(desk, last, moment) if desk.client.free_text else None,
         edges=replace(seen.edges, cases=seen.edges.cases[:SHOWN]) if seen else None,
         promoted=_promoted([one for one in release_log(desk) if one.at <= moment]),
         contract=Contract(desk.tier.name, desk.tier.retrain),
     )
     records.save(desk.store, key, found)
     return found
+
+
+def _look_at_answers(desk: Desk, last: Window, moment: datetime) -> Generated:
+    sample = desk.sample_log(last, until=moment)
+    with of_client(desk.client.client):
+        return look_at_answers(sample, refusals=desk.client.refusals)
 
 
 @dataclass(frozen=True, slots=True)

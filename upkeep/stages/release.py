@@ -17,7 +17,8 @@ from datetime import datetime
 from pathlib import Path
 
 from upkeep import records
-from upkeep.adapters.registry import IS_IT_THIS_ONE, shown
+from upkeep.adapters.addresses import shown_address
+from upkeep.adapters.registry import IS_IT_THIS_ONE
 from upkeep.base_model import resolve_base
 from upkeep.beginning import require_model
 from upkeep.desk import LAUNCH, Desk
@@ -254,7 +255,7 @@ def fetch_trained(desk: Desk, version: str, folder: Path) -> Path:
     found, made = read_manifest(fetched), [one for one in challengers(desk) if one.version == version]
     trained = {(one.weights_digest, one.training_digest) for one in made}
     if made and (found.weights_digest, found.training_digest) not in trained:
-        where = f"client {desk.client.client}: MLflow at {shown(desk.registry.uri)}"
+        where = f"client {desk.client.client}: MLflow at {shown_address(desk.registry.uri)}"
         expected = f"taught {made[-1].training_digest} with the weights {made[-1].weights_digest}"
         named = f"another version {version} than the client's, which was {expected}"
         raise StoreError(f"{where} has {named}; {IS_IT_THIS_ONE}")

@@ -20,13 +20,13 @@ from upkeep.collection import Fold
 from upkeep.config import Relabel
 from upkeep.desk import LAUNCH, Desk
 from upkeep.errors import NotFoundError, SnapshotError
-from upkeep.history import label_history
+from upkeep.patterns import of_client
 from upkeep.progress import Progress, silent
 from upkeep.release import Action
 from upkeep.sides import Locked, Proof, lock
 from upkeep.snapshot import Facts, Lesson, Snapshot, Terms, choose, difference
 from upkeep.stages.challengers import challengers
-from upkeep.stages.in_force import rules_in_force
+from upkeep.stages.in_force import history_in_force, rules_in_force
 from upkeep.stages.release import release_log
 from upkeep.store import address
 
@@ -71,7 +71,8 @@ def take_snapshot(
     keys = [key for prefix in SOURCES for key in desk.store.keys(prefix) if key.endswith(".jsonl")]
     facts = _facts(desk, keys, moment)
     terms = _terms(desk, facts, moment, head)
-    chosen = choose(facts, terms, progress=progress)
+    with of_client(desk.client.client):
+        chosen = choose(facts, terms, progress=progress)
     chosen = replace(chosen, label_set=_label_set(desk, chosen.labels, moment))
     records.save_rows(desk.store, _rows(period), chosen.lessons)
     made = Made(
@@ -163,7 +164,9 @@ def rebuild(desk: Desk, period: str) -> bytes:
             raise SnapshotError(f"{address(desk.store, key)}: gone, snapshot {period} was chosen from it") from exc
         if now != was:
             raise SnapshotError(f"{address(desk.store, key)}: SHA-256 is {now}, expected {was} as in {period}")
-    again = records.dump_rows(choose(_facts(desk, made.sources, made.terms.moment), made.terms).lessons)
+    facts = _facts(desk, made.sources, made.terms.moment)
+    with of_client(desk.client.client):
+        again = records.dump_rows(choose(facts, made.terms).lessons)
     if again != desk.store.read(_rows(period)):
         raise SnapshotError(f"{address(desk.store, _rows(period))}: not what its facts and terms come to")
     return again
@@ -208,11 +211,7 @@ def right_at(
 
     `rules` are others to tell them by. Raises BaseModelError as `rules_in_force` does.
     """
-    decided = decided_by(desk, moment)
-    if rules is None:
-        rules = rules_in_force(desk, cases, decided, moment)
-    history = label_history(cases, rules=rules, decided=decided, moment=moment, zone=desk.zone)
-    return valid_at(history.versions, moment)
+    return valid_at(history_in_force(desk, cases, decided_by(desk, moment), moment, rules=rules).versions, moment)
 
 
 def stamp(moment: datetime) -> str:

@@ -17,10 +17,11 @@ from upkeep.batch import Question
 from upkeep.beginning import require_anything
 from upkeep.cases import Case
 from upkeep.collection import LATE
-from upkeep.config import Promotion
+from upkeep.config import Promotion, Relabel
 from upkeep.desk import Desk
 from upkeep.doubtful import Doubt
 from upkeep.entitlement import ChangeOrder, UseCase
+from upkeep.errors import VariantError
 from upkeep.log import lot
 from upkeep.looking import eyes_of, tracked_themes
 from upkeep.periods import Cadence, last_full, period
@@ -82,12 +83,27 @@ class Round:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Renamed:
+    """A new category whose cases a relabel rule gave another answer before it was taught."""
+
+    period: str
+    rule: Relabel
+
+    def __str__(self) -> str:
+        rule = self.rule
+        return (
+            f"{self.period}: the relabel rule {rule.old!r} -> {rule.new!r} from {rule.since} renamed its cases before "
+            f"it was taught; a retrain teaches them as {rule.new!r}, or take the rule back to teach {rule.old!r}"
+        )
+
+
 class Open(NamedTuple):
     """A new category that was started and goes on: its newest round, and what that waits for, if anything."""
 
     use_case: UseCase
     begun: Round
-    waiting: Waiting | None
+    waiting: Waiting | Renamed | None
 
 
 def begin_use_case(
@@ -97,8 +113,8 @@ def begin_use_case(
 
     A category that was begun goes on where it is; examples that it did not have begin a new round of it, and so does
     another model that came into service before the one with the category could. Raises
-    VariantError where the label is not new or the examples are too few, whatever the contract includes; that uses
-    nothing up and opens no change order.
+    VariantError where the label is not new, was renamed by a rule or has too few examples, whatever the contract
+    includes; that uses nothing up and opens no change order.
     """
     require_anything(desk)
     moment = desk.local(as_of)
@@ -109,6 +125,9 @@ def begin_use_case(
     cases = known_cases(desk, moment, but=_cases(key))
     read = [case for case in cases if Doubt.PROPOSED not in case.doubts]
     given = seed_cases(label, seeds, known=read, redaction=desk.client.redaction, by=by, at=moment)
+    gone = None if given.cases else _renamed(desk, label, before, moment)
+    if gone:
+        raise VariantError(f"client {desk.client.client}: {gone}")
     if before and not given.cases and not _overtaken(desk, before[-1], moment):
         return before[-1]
     if not before:
@@ -142,7 +161,7 @@ def open_use_cases(desk: Desk, as_of: datetime) -> list[Open]:
     """
     newest = [(one, begun) for one in desk.use_cases() for begun in rounds(desk, one)[-1:]]
     still = [pair for pair in newest if not _decided(desk, pair[1]) or _to_apply(desk, pair[1], as_of)]
-    return [Open(one, begun, wait_for_cases(desk, begun, as_of)) for one, begun in still]
+    return [Open(one, begun, _waits(desk, one, begun, as_of)) for one, begun in still]
 
 
 def looked_over(desk: Desk, as_of: datetime) -> list[UseCase]:
@@ -166,6 +185,20 @@ def candidates_for(desk: Desk, as_of: datetime) -> list[Candidate]:
         cases=desk.cases(),
         redaction=desk.client.redaction,
     )
+
+
+def _waits(desk: Desk, one: UseCase, begun: Round, as_of: datetime) -> Waiting | Renamed | None:
+    return _renamed(desk, one.label, rounds(desk, one), desk.local(as_of)) or wait_for_cases(desk, begun, as_of)
+
+
+def _renamed(desk: Desk, label: str, begun: Sequence[Round], moment: datetime) -> Renamed | None:
+    """The rule, if any, from a day after the newest examples of a category that is still to be taught."""
+    given = [desk.local(one.as_of).date() for one in begun if one.seeds]
+    if not given or (_decided(desk, begun[-1]) and not _overtaken(desk, begun[-1], moment)):
+        return None
+    whole = [rule for rule in desk.rules(moment) if rule.old == label and not (rule.text or rule.theme)]
+    found = [rule for rule in whole if max(given) < rule.since <= moment.date()]
+    return Renamed(begun[-1].period, found[0]) if found else None
 
 
 def _require_new(desk: Desk, label: str, given: Folded, cases: Sequence[Case], *, booked: bool) -> None:
@@ -241,7 +274,7 @@ def _taught(desk: Desk, version: str | None) -> set[str]:
 def _labels(desk: Desk, version: str | None) -> set[str]:
     """Every label there is: agreed, learned, or booked as a new category; and the one for what none fits."""
     booked = [one.label for one in desk.use_cases()]
-    return {*desk.client.labels, *_taught(desk, version), *booked, desk.client.out_of_scope_label}
+    return {*desk.client.answers, *_taught(desk, version), *booked}
 
 
 def _asked(desk: Desk, key: str) -> list[str]:

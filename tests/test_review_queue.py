@@ -69,9 +69,15 @@ class Page:
 
     def questions(self):
         """Name and options of each question, in the page's order."""
+        return [(one.name, getattr(one.input, "options", None)) for one in self._schemas()]
+
+    def instructions(self):
+        return [one.instruction for one in self._schemas()]
+
+    def _schemas(self):
         queue = self.mlflow._get_review_queue(self.queue)
         schemas = self.mlflow._list_label_schemas(queue.experiment_id)
-        return [(one.name, getattr(one.input, "options", None)) for one in schemas if one.schema_id in queue.schema_ids]
+        return [one for one in schemas if one.schema_id in queue.schema_ids]
 
 
 def decide(decision, comment=None):
@@ -249,3 +255,12 @@ def test_people_are_given_the_page_s_address_without_a_password(uri, client):
 def test_only_a_server_has_a_page():
     assert available("https://mlflow.example")
     assert not available("sqlite:////home/mlflow.db")
+
+
+def test_the_page_says_for_how_long_answers_on_it_count(uri, client, page):
+    assert not any("days" in one for one in page.instructions())
+    assert (
+        Page(uri, offer(client, "2026-W08", QUESTIONS, labels=LABELS, uri=uri, days=92))
+        .instructions()[0]
+        .endswith("Answers here count for 92 days; later ones only in the batch's file, sent back.")
+    )

@@ -181,6 +181,17 @@ def test_a_run_for_a_time_without_a_zone_takes_it_for_the_clients(desk):
     assert decided_by(desk, desk.local(at)).keys() == {"1"}  # the run that took it in counts it
 
 
+def test_only_the_newest_batch_of_each_kind_is_read_to_tell_whether_people_can_have_answered(desk):
+    sent = {"2026-W09": MONDAY - 9 * WEEK, "2026-Q1": MONDAY - 8 * WEEK, "2026-03": MONDAY - 9 * WEEK}
+    sent |= {"2026-Q1-variant-rental": MONDAY - 9 * WEEK, "2026-Q1-variant-rental.2": TUESDAY, "2026-Q2": MONDAY}
+    for period, moment in sent.items():
+        records.save(desk.store, f"batches/{period}.json", Batch(period, moment, 0, {}))
+    desk.store.write("batches/2026-W08.json", b"never read")
+    desk.store.write("inbox/x.csv", b"no batch")
+    assert take_returns(desk, TUESDAY - timedelta(hours=1)) == []  # asked about the category's second round since
+    assert [one.name for one in take_returns(desk, TUESDAY)] == ["x.csv"]
+
+
 def test_a_file_that_is_saved_again_while_it_is_taken_in_is_the_next_runs(desk):
     offer_cases(desk, PERIOD, MONDAY)
     desk.store.write("inbox/ada.csv", filled(desk, n1=("accept", "")))

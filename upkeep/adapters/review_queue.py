@@ -14,12 +14,13 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from upkeep.adapters.registry import Registry, shown, speaking
+from upkeep.adapters.addresses import shown_address
+from upkeep.adapters.registry import Registry, speaking
 from upkeep.errors import NotFoundError, StoreError
 
 if TYPE_CHECKING:
@@ -76,18 +77,20 @@ def available(uri: str) -> bool:
     return uri.startswith(("http://", "https://"))
 
 
-def offer(client: str, batch: str, questions: Sequence[Shown], *, labels: Sequence[str], uri: str) -> str:
+def offer(
+    client: str, batch: str, questions: Sequence[Shown], *, labels: Sequence[str], uri: str, days: int | None = None
+) -> str:
     """Put a batch before the reviewers, in the order given, and return the page's address.
 
     Offering it again adds what is missing and keeps what was answered. Without labels the right answer is free text.
-    Raises StoreError.
+    The page says for how many `days` answers on it are looked for, where not for ever. Raises StoreError.
     """
     too_long = [label for label in labels if len(label) > OPTION_LENGTH]
     if too_long:
         raise StoreError(f"client {client}: label {too_long[0]!r} is longer than MLflow's {OPTION_LENGTH} characters")
     with speaking(uri, f"client {client}: review queue {batch!r} cannot be offered at {uri}"):
         mlflow, experiment = _connect(client, uri)
-        queue = _queue(mlflow, experiment, batch, labels)
+        queue = _queue(mlflow, experiment, batch, _questions(labels, days))
         there = set(_items(mlflow, queue))
         wanted = {_trace_id(client, batch, question): question for question in questions}
         # the page shows the newest on top
@@ -101,7 +104,7 @@ def offer(client: str, batch: str, questions: Sequence[Shown], *, labels: Sequen
             traces, spans = zip(*missing[start : start + CHUNK], strict=True)
             mlflow.log_spans(experiment, list(spans))
             mlflow._add_items_to_review_queue(queue, item_ids=list(traces))
-    return f"{shown(uri).rstrip('/')}/#/experiments/{experiment}/review-queue?selectedQueueId={queue}"
+    return f"{shown_address(uri).rstrip('/')}/#/experiments/{experiment}/review-queue?selectedQueueId={queue}"
 
 
 def collect(client: str, batch: str, *, uri: str) -> list[Reviewed]:
@@ -114,7 +117,9 @@ def collect(client: str, batch: str, *, uri: str) -> list[Reviewed]:
         mlflow, experiment = _connect(client, uri)
         queue = _absent_is_none(lambda: mlflow._get_review_queue_by_name(experiment, batch))
         if queue is None:
-            raise NotFoundError(f"client {client}: no review queue {batch!r} at {shown(uri)}; offer the batch first")
+            raise NotFoundError(
+                f"client {client}: no review queue {batch!r} at {shown_address(uri)}; offer the batch first"
+            )
         done = set(_items(mlflow, queue.queue_id, status="complete"))
         traces = _pages(mlflow.search_traces, locations=[experiment], include_spans=False,
                         filter_string=f"tags.`{BATCH_TAG}` = '{batch}'", max_results=CHUNK)  # fmt: skip
@@ -129,16 +134,16 @@ def _connect(client: str, uri: str) -> tuple[TracingClient, str]:
     return TracingClient(uri), experiment
 
 
-def _queue(mlflow: TracingClient, experiment: str, batch: str, labels: Sequence[str]) -> str:
+def _queue(mlflow: TracingClient, experiment: str, batch: str, questions: Iterable[tuple[str, Any, str]]) -> str:
     """The id of the batch's queue, made with its questions at the first use."""
-    schemas = [_schema(mlflow, experiment, *question) for question in _questions(labels)]
+    schemas = [_schema(mlflow, experiment, *question) for question in questions]
     queue = _absent_is_none(lambda: mlflow._get_review_queue_by_name(experiment, batch))
     if queue is None:
         queue = mlflow._create_review_queue(experiment, name=batch, queue_type="custom", schema_ids=schemas)
     return str(queue.queue_id)
 
 
-def _questions(labels: Sequence[str]) -> Iterator[tuple[str, Any, str]]:
+def _questions(labels: Sequence[str], days: int | None) -> Iterator[tuple[str, Any, str]]:
     """Name, input and instruction of each question, the page's last first: it shows the newest on top."""
     from mlflow.genai.label_schemas import InputCategorical, InputText
 
@@ -153,6 +158,8 @@ def _questions(labels: Sequence[str]) -> Iterator[tuple[str, Any, str]]:
         f"{ACCEPT}: the answer said to be right is right. {CHANGE}: another answer is right. "
         f"{REJECT}: the case is not to be learnt from."
     )
+    if days is not None:
+        meaning += f" Answers here count for {days} days; later ones only in the batch's file, sent back."
     yield DECISION, InputCategorical(options=[ACCEPT, CHANGE, REJECT]), meaning
 
 

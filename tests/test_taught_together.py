@@ -31,8 +31,9 @@ class KilledError(Exception):
 
 def taught(desk, data, work, **changed):  # noqa: F811
     return train(
-        desk, data, batches=5, batch_size=BATCH, epochs=2, max_minutes=10, precision="fp32", work=work, **changed
-    )
+        desk, data, batches=5, batch_size=BATCH, epochs=2, learning_rate=0.002, max_minutes=10, precision="fp32",
+        work=work, **changed,
+    )  # fmt: skip
 
 
 def together(desk, data, work, *, dies: int | None = None) -> Both:  # noqa: F811

@@ -42,7 +42,7 @@ def history_in_force(
     *,
     rules: Sequence[Relabel] | None = None,
 ) -> History:
-    """All that is known of the cases at a moment, by the rules in force then or by those given. Raises as it does."""
+    """What is known of the cases at a moment, by the rules in force then or by others. Raises what those raise."""
     if rules is None:
         rules = rules_in_force(desk, cases, decided, moment)
     with of_client(desk.client.client):

@@ -25,8 +25,8 @@ from upkeep.home import home
 from upkeep.monitoring import Review
 from upkeep.progress import OnTerminal
 from upkeep.replay import Feedback, by_month, go_live, play
-from upkeep.stages.comparison import decisions
 from upkeep.stages.contract import change_orders
+from upkeep.stages.decisions import decisions
 from upkeep.stages.monitoring import reviews
 from upkeep.store import address
 

@@ -11,7 +11,7 @@ from flows.naming import by_day
 from tasks.alerting import alert
 from tasks.approval import answer as carry_out
 from upkeep.stages.approval import Answer, Approval
-from upkeep.stages.comparison import Decision
+from upkeep.stages.decisions import Decision
 
 
 @flow(flow_run_name=by_day("{answer} {client} {period}"))

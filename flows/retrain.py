@@ -16,7 +16,7 @@ from tasks.contract import ask, book
 from tasks.finetuning import finetune
 from tasks.reviewing import offer, take_back, wait
 from upkeep.entitlement import ChangeOrder, Claim
-from upkeep.stages.comparison import Decision
+from upkeep.stages.decisions import Decision
 from upkeep.stages.reviewing import Waiting
 
 

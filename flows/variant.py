@@ -15,7 +15,7 @@ from tasks.finetuning import finetune
 from tasks.reviewing import offer, take_back
 from tasks.variant import begin, wait_for
 from upkeep.entitlement import ChangeOrder
-from upkeep.stages.comparison import Decision
+from upkeep.stages.decisions import Decision
 from upkeep.stages.reviewing import Waiting
 
 

@@ -11,7 +11,7 @@ from upkeep.desk import open_desk
 from upkeep.errors import StoreError
 from upkeep.stages import approval
 from upkeep.stages.approval import Answer, Approval
-from upkeep.stages.comparison import Decision
+from upkeep.stages.decisions import Decision
 
 
 @task(

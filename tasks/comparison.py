@@ -12,7 +12,8 @@ from tasks.retrying import only
 from upkeep.desk import open_desk
 from upkeep.errors import StoreError
 from upkeep.redaction import inert
-from upkeep.stages.comparison import Decision, compare_models
+from upkeep.stages.comparison import compare_models
+from upkeep.stages.decisions import Decision
 from upkeep.verdict import DECIDING
 
 

@@ -21,7 +21,7 @@ from upkeep.encoder import load_encoder
 from upkeep.entitlement import UseCase
 from upkeep.manifest import Manifest
 from upkeep.stages.challengers import Challenger
-from upkeep.stages.comparison import Decision
+from upkeep.stages.decisions import Decision
 from upkeep.stages.evaluation import save_outcomes
 from upkeep.stages.finetuning import DIGEST
 from upkeep.stages.release import CURRENT, launch, publish, release_log, release_of

@@ -17,8 +17,8 @@ from upkeep.batch import (
     write_csv,
     write_label_studio,
 )
-from upkeep.config import Redaction
 from upkeep.deciding import understand
+from upkeep.redaction import Redaction
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 LABELS = ("order_status", "refund_status", "Rückgabe", "007", "oos")

@@ -48,8 +48,9 @@ from upkeep.stages.approval import (
     waiting_for_approval,
 )
 from upkeep.stages.challengers import Challenger
-from upkeep.stages.comparison import compare_models, decision, decisions, judge_again
+from upkeep.stages.comparison import compare_models, judge_again
 from upkeep.stages.contract import book_retrain
+from upkeep.stages.decisions import decision, decisions
 from upkeep.stages.evaluation import RECENT, load_outcomes, save_outcomes
 from upkeep.stages.finetuning import load_model
 from upkeep.stages.release import in_service, release_log, roll_back

@@ -23,8 +23,8 @@ from upkeep.monitoring import Status
 from upkeep.replay import JudgedAgain, by_month, go_live, judged_again, play
 from upkeep.stages.approval import approve
 from upkeep.stages.collection import collect_cases
-from upkeep.stages.comparison import Decision, decision, decisions
 from upkeep.stages.contract import book_retrain, book_use_case, change_orders, goes_on, order_if_extra
+from upkeep.stages.decisions import Decision, decision, decisions
 from upkeep.stages.finetuning import load_model
 from upkeep.stages.monitoring import review_week, reviews
 from upkeep.stages.release import current_release, roll_back

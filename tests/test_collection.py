@@ -10,10 +10,11 @@ import pytest
 
 from upkeep.cases import Case, Source
 from upkeep.collection import Fold, Taken, collect, earlier_like, first_day
-from upkeep.config import PersonalData, Redaction, load_client
+from upkeep.config import load_client
 from upkeep.doubtful import Doubt
 from upkeep.log import LogWindow, Outcome, OutcomeSource, Prediction
 from upkeep.recipes import Task
+from upkeep.redaction import PersonalData, Redaction
 
 MONDAY = datetime(2026, 11, 23, 9, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -19,7 +19,7 @@ from upkeep import records
 from upkeep.__main__ import main
 from upkeep.desk import open_desk
 from upkeep.home import configs
-from upkeep.stages.comparison import Decision
+from upkeep.stages.decisions import Decision
 from upkeep.stages.evaluation import save_outcomes
 
 CASE = {"id": "1", "text": "Where is it?", "answer": "order_status"}

@@ -10,7 +10,6 @@ import numpy as np
 from tests.audited import FIRST, agreed, serve
 from upkeep import records
 from upkeep.cases import Case, Source
-from upkeep.config import Redaction
 from upkeep.desk import LAUNCH_CASES
 from upkeep.edges import EdgeCase, Edges, Familiar, Reason, familiar, find_edges
 from upkeep.log import Prediction
@@ -18,6 +17,7 @@ from upkeep.log_files import write_predictions
 from upkeep.looking import FAMILIAR, look_at_week
 from upkeep.periods import week
 from upkeep.rates import Rate
+from upkeep.redaction import Redaction
 from upkeep.stages.monitoring import review_week
 from upkeep.truth import Truth
 

@@ -45,8 +45,8 @@ from upkeep.replay import play
 from upkeep.rules import Found, Ruling
 from upkeep.stages.approval import Answer, Approval
 from upkeep.stages.challengers import Challenger
-from upkeep.stages.comparison import Decision, decisions
 from upkeep.stages.contract import change_orders
+from upkeep.stages.decisions import Decision, decisions
 from upkeep.stages.monitoring import reviews
 from upkeep.tiers import Work
 

@@ -8,10 +8,11 @@ from peft import LoraConfig, get_peft_model
 from transformers import AutoConfig, AutoModel
 
 from upkeep import frozen
+from upkeep.adapting import drop_out
 from upkeep.base_model import resolve_base
 from upkeep.desk import open_desk
 from upkeep.encoder import load_encoder
-from upkeep.frozen import FrozenLayers, drop_out
+from upkeep.frozen import FrozenLayers
 
 TEXTS = ["Where is my parcel?", "I was charged twice for the tent I sent back last week", "refund"]
 OTHERS = [

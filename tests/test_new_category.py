@@ -28,8 +28,8 @@ from upkeep.log_files import write_outcomes, write_predictions
 from upkeep.manifest import read_manifest
 from upkeep.stages.challengers import Challenger
 from upkeep.stages.collection import collect_cases
-from upkeep.stages.comparison import Decision, decisions
 from upkeep.stages.contract import book_use_case, change_orders, is_included
+from upkeep.stages.decisions import Decision, decisions
 from upkeep.stages.finetuning import load_model
 from upkeep.stages.release import roll_back
 from upkeep.stages.reviewing import Waiting, asked

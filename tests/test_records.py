@@ -18,7 +18,7 @@ from upkeep.entitlement import Claim
 from upkeep.errors import NotFoundError, StoreError
 from upkeep.rates import Rate
 from upkeep.records import dump, dump_rows, load, load_if_there, load_rows, save, save_rows
-from upkeep.stages.comparison import Decision
+from upkeep.stages.decisions import Decision
 from upkeep.verdict import Outcome
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=ZoneInfo("Europe/Berlin"))

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from markdown import markdown
 from pydantic import ValidationError
 
-from upkeep.config import PersonalData, Redaction
 from upkeep.errors import ConfigError
-from upkeep.redaction import LONGEST, PLACEHOLDER, inert, redact, redact_cases, shown
+from upkeep.redaction import LONGEST, PLACEHOLDER, PersonalData, Redaction, inert, redact, redact_cases, shown
 
 EVERYTHING = (
     "Ada, ada@example.com, +49 30 1234567, card 4111 1111 1111 1111, DE89 3704 0044 0532 0130 00, "

@@ -28,7 +28,7 @@ from upkeep.release import Action, Entry, Known, answers_differ, chosen, replace
 from upkeep.stages.announcing import announce
 from upkeep.stages.approval import approve
 from upkeep.stages.challengers import Challenger
-from upkeep.stages.comparison import decision
+from upkeep.stages.decisions import decision
 from upkeep.stages.finetuning import train_challenger
 from upkeep.stages.release import (
     current_release,

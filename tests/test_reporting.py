@@ -24,7 +24,7 @@ from upkeep.quality import Confusion
 from upkeep.rates import Rate
 from upkeep.release import Action, Entry
 from upkeep.reporting import Report, draw_chart, render_html, render_markdown, share
-from upkeep.stages.comparison import Decision, OnTheme
+from upkeep.stages.decisions import Decision, OnTheme
 from upkeep.themes import Theme
 from upkeep.trouble import Change, Kind
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from tests.audited import FIRST, agreed, serve
-from upkeep.config import Redaction
 from upkeep.looking import themes_of, track_themes, tracked_themes
 from upkeep.periods import week
+from upkeep.redaction import Redaction
 from upkeep.themes import Theme, Trouble, find_themes, follow, nearest
 
 WEEKS = ["2026-W10", "2026-W11", "2026-W12", "2026-W13"]

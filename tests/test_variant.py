@@ -10,11 +10,11 @@ import pytest
 
 from tests import texts
 from upkeep.cases import Case, Source
-from upkeep.config import Redaction
 from upkeep.doubtful import Doubt
 from upkeep.errors import VariantError
 from upkeep.log import Prediction
 from upkeep.recipes import load_recipe
+from upkeep.redaction import Redaction
 from upkeep.sides import Side, sides
 from upkeep.themes import Theme
 from upkeep.trouble import Change, Kind

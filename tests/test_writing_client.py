@@ -13,7 +13,8 @@ from upkeep.comparison import Verdict
 from upkeep.home import home
 from upkeep.release import Action
 from upkeep.stages.collection import collect_cases
-from upkeep.stages.comparison import compare_models, decision, judge_again
+from upkeep.stages.comparison import compare_models, judge_again
+from upkeep.stages.decisions import decision
 from upkeep.stages.evaluation import load_outcomes
 from upkeep.stages.finetuning import load_model, train_challenger
 from upkeep.stages.monitoring import review_week

@@ -22,7 +22,7 @@ from upkeep.tiers import load_tiers
 
 if TYPE_CHECKING:
     from upkeep.entitlement import ChangeOrder
-    from upkeep.stages.comparison import Decision
+    from upkeep.stages.decisions import Decision
     from upkeep.stages.reviewing import Returned, Waiting
 
 
@@ -315,7 +315,7 @@ def _variants(options: argparse.Namespace) -> None:
 
 
 def _told(client: str, made: Decision | ChangeOrder | Waiting) -> None:
-    from upkeep.stages.comparison import Decision
+    from upkeep.stages.decisions import Decision
 
     if isinstance(made, Decision):
         print(f"{client} {made.period}: {made.verdict.value}{' and in service' if made.applied else ''}")

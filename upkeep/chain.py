@@ -21,8 +21,9 @@ from upkeep.progress import Progress, silent
 from upkeep.reporting import Report, write_report
 from upkeep.stages.approval import apply_decision
 from upkeep.stages.collection import collect_cases
-from upkeep.stages.comparison import Decision, compare_models
+from upkeep.stages.comparison import compare_models
 from upkeep.stages.contract import book_retrain, due, is_included, order_if_extra
+from upkeep.stages.decisions import Decision
 from upkeep.stages.finetuning import train_challenger
 from upkeep.stages.monitoring import NoWayBack, follow_themes, go_back_if_worse, review_week
 from upkeep.stages.release import settle

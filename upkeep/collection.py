@@ -16,11 +16,11 @@ from typing import NamedTuple
 from upkeep.alike import Pair, alike
 from upkeep.cases import Case, Marked, Source, normalise, succession
 from upkeep.closeness import Judge, judge_of
-from upkeep.config import Client, PersonalData
+from upkeep.config import Client
 from upkeep.doubtful import Doubt, doubts_of
 from upkeep.log import LogWindow, Outcome, OutcomeSource, Prediction, facets
 from upkeep.progress import Progress, silent
-from upkeep.redaction import redact_answer, redact_cases
+from upkeep.redaction import PersonalData, redact_answer, redact_cases
 from upkeep.truth import settle
 
 LATE = timedelta(days=31)

@@ -15,12 +15,13 @@ from upkeep.base_model import BaseModelConfig
 from upkeep.errors import ConfigError
 from upkeep.log import LogMapping, bare
 from upkeep.log_map import LogMap
+from upkeep.own import OWN_FUNCTION
 from upkeep.patterns import fault, is_in
 from upkeep.recipes import Recipe, Task, load_recipe
+from upkeep.redaction import Redaction
 from upkeep.strict import Name, Share, Strict, Zone, load, named, names
 from upkeep.tiers import Tier, load_tiers
 
-OWN_FUNCTION = r"^\w+(\.\w+)*:\w+$"
 """How a config names a function of the client's own: package.module:function."""
 
 
@@ -47,18 +48,6 @@ class NewLabels(StrEnum):
 
     LEARN = "learn"
     HOLD = "hold"
-
-
-class PersonalData(StrEnum):
-    """What is taken out of a text before it is kept or shown."""
-
-    E_MAIL = "e-mail"
-    PHONE = "phone"
-    CARD = "card"
-    IBAN = "iban"
-    IP = "ip"
-    LINK = "link"
-    NUMBER = "number"
 
 
 class Unreviewed(StrEnum):
@@ -160,36 +149,6 @@ class Audit(Strict):
     random: int = Field(default=50, ge=0, description="drawn by chance; accuracy is estimated from them")
     unsure: int = Field(default=10, ge=0, description="the least confident of the others; they only teach")
     edge_cases: int = Field(default=5, ge=0, description="the oddest of the edge cases among the rest; they only teach")
-
-
-class Redaction(Strict):
-    """Which personal data is taken out of a text before it is kept for training."""
-
-    kinds: tuple[PersonalData, ...] = Field(
-        default=tuple(PersonalData), description="what is looked for; `number` is any other of five digits or more"
-    )
-    country: str | None = Field(
-        default=None, description="ISO 3166 code such as DE of the country whose telephone numbers come without +49"
-    )
-    keep: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
-        default=(),
-        max_length=1000,
-        description="what stays although it looks like it: the client's own telephone number",
-    )
-    by: str | None = Field(
-        default=None,
-        pattern=OWN_FUNCTION,
-        description="package.module:function, the client's own redactor str -> str in place of ours",
-    )
-
-    @field_validator("country")
-    @classmethod
-    def _has_a_numbering_plan(cls, value: str | None) -> str | None:
-        from phonenumbers import SUPPORTED_REGIONS
-
-        if value is not None and value not in SUPPORTED_REGIONS:
-            raise ValueError("one of phonenumbers.SUPPORTED_REGIONS")
-        return value
 
 
 class Writing(Strict):

@@ -12,10 +12,9 @@ from datetime import datetime
 from typing import Generic, NamedTuple, TypeVar
 
 from upkeep.batch import ANSWER, DECISION, ID, OFFERED, REQUEST, Back, Choice, Decided, Filled, Question, Row, cut
-from upkeep.config import Redaction
 from upkeep.errors import SheetError
 from upkeep.likeness import LOST, Known, damaged, key, merged, mostly_lost
-from upkeep.redaction import for_name, shown
+from upkeep.redaction import Redaction, for_name, shown
 from upkeep.sheet import Rejected, alike, made_by_spreadsheet
 
 CELL_ERRORS = ("#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#N/A")

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from upkeep.adapters.registry import Registry
 from upkeep.adapters.store import open_store
 from upkeep.cases import Case, Item
-from upkeep.config import Agreement, Client, Redaction, Relabel, load_agreement
+from upkeep.config import Agreement, Client, Relabel, load_agreement
 from upkeep.entitlement import Claim, UseCase
 from upkeep.errors import NotFoundError, UnsupportedTaskError
 from upkeep.home import configs, home
@@ -21,7 +21,7 @@ from upkeep.log_files import log_size, read_window
 from upkeep.periods import Window, localise
 from upkeep.recipes import HeadRecipe, Recipe
 from upkeep.records import load, load_rows
-from upkeep.redaction import redact_cases
+from upkeep.redaction import Redaction, redact_cases
 from upkeep.rules import Found, as_kept
 from upkeep.scan import SMALL
 from upkeep.store import Store, address

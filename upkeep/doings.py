@@ -9,7 +9,7 @@ from upkeep.desk import Desk
 from upkeep.periods import Cadence, Window, period
 from upkeep.release import Action, Entry
 from upkeep.stages.approval import GATE
-from upkeep.stages.comparison import Decision, decisions
+from upkeep.stages.decisions import Decision, decisions
 from upkeep.stages.release import release_log
 from upkeep.stages.reviewing import waiting
 from upkeep.stages.variant import rounds, wait_for_cases

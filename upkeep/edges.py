@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from upkeep.config import Redaction
 from upkeep.inputs import words_of
 from upkeep.log import Prediction
-from upkeep.redaction import shown
+from upkeep.redaction import Redaction, shown
 from upkeep.truth import Truth
 
 if TYPE_CHECKING:

@@ -215,7 +215,7 @@ def _begun(
     """The model before its first step, and what the base model alone makes of the cases."""
     import torch
 
-    from upkeep.frozen import prepare
+    from upkeep.adapting import prepare
 
     encoder = load_encoder(base, max_tokens=manifest.max_tokens, precision=manifest.precision)
     lora = prepare(encoder, recipe)

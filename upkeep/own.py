@@ -8,6 +8,9 @@ from typing import Any
 
 from upkeep.errors import ConfigError
 
+OWN_FUNCTION = r"^\w+(\.\w+)*:\w+$"
+"""package.module:function"""
+
 
 def own_function(name: str, *, key: str, shape: str, returns: type) -> Callable[..., Any]:
     """The function named `package.module:function` under a config's `key`, which is to have the `shape` told.

@@ -11,13 +11,59 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache
 from ipaddress import ip_address
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
-from upkeep.config import PersonalData, Redaction
-from upkeep.own import own_function
+from pydantic import Field, field_validator
+
+from upkeep.own import OWN_FUNCTION, own_function
+from upkeep.strict import Strict
 from upkeep.turns import turns
+
+
+class PersonalData(StrEnum):
+    """What is taken out of a text before it is kept or shown."""
+
+    E_MAIL = "e-mail"
+    PHONE = "phone"
+    CARD = "card"
+    IBAN = "iban"
+    IP = "ip"
+    LINK = "link"
+    NUMBER = "number"
+
+
+class Redaction(Strict):
+    """Which personal data is taken out of a text before it is kept for training."""
+
+    kinds: tuple[PersonalData, ...] = Field(
+        default=tuple(PersonalData), description="what is looked for; `number` is any other of five digits or more"
+    )
+    country: str | None = Field(
+        default=None, description="ISO 3166 code such as DE of the country whose telephone numbers come without +49"
+    )
+    keep: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        default=(),
+        max_length=1000,
+        description="what stays although it looks like it: the client's own telephone number",
+    )
+    by: str | None = Field(
+        default=None,
+        pattern=OWN_FUNCTION,
+        description="package.module:function, the client's own redactor str -> str in place of ours",
+    )
+
+    @field_validator("country")
+    @classmethod
+    def _has_a_numbering_plan(cls, value: str | None) -> str | None:
+        from phonenumbers import SUPPORTED_REGIONS
+
+        if value is not None and value not in SUPPORTED_REGIONS:
+            raise ValueError("one of phonenumbers.SUPPORTED_REGIONS")
+        return value
+
 
 LONGEST = 160
 EVERY_KIND = Redaction()

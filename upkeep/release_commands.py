@@ -56,7 +56,8 @@ def _answer(options: argparse.Namespace) -> None:
 
 def _decisions(options: argparse.Namespace) -> None:
     from upkeep.stages.approval import standing
-    from upkeep.stages.comparison import decisions, judge_again
+    from upkeep.stages.comparison import judge_again
+    from upkeep.stages.decisions import decisions
     from upkeep.stages.release import release_log
 
     desk, at = open_desk(options.client), as_of(options)

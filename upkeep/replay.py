@@ -23,7 +23,8 @@ from upkeep.manifest import Answer
 from upkeep.periods import Cadence, days, last_full, starts_on
 from upkeep.progress import Progress, silent
 from upkeep.rates import Rate
-from upkeep.stages.comparison import decisions, judge_again
+from upkeep.stages.comparison import judge_again
+from upkeep.stages.decisions import decisions
 from upkeep.stages.finetuning import load_model
 from upkeep.stages.monitoring import reviews
 from upkeep.stages.onboarding import onboard

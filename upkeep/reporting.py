@@ -27,8 +27,8 @@ from upkeep.rates import Rate
 from upkeep.redaction import inert
 from upkeep.release import Action, Entry
 from upkeep.stages.approval import not_in_service
-from upkeep.stages.comparison import Decision, decisions
 from upkeep.stages.contract import change_orders
+from upkeep.stages.decisions import Decision, decisions
 from upkeep.stages.monitoring import reviews
 from upkeep.themes import Theme
 from upkeep.trouble import Change

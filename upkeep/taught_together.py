@@ -84,7 +84,7 @@ def begin(work: Work) -> Classifier:
     import torch
     from peft import get_peft_model
 
-    from upkeep.frozen import prepare
+    from upkeep.adapting import prepare
 
     manifest = work.manifest
     encoder = load_encoder(work.base, max_tokens=manifest.max_tokens, precision=manifest.precision)

@@ -14,9 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from upkeep.config import Redaction
 from upkeep.inputs import WORD
-from upkeep.redaction import PLACEHOLDER, redact, shown
+from upkeep.redaction import PLACEHOLDER, Redaction, redact, shown
 
 if TYPE_CHECKING:
     import numpy as np

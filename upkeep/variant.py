@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from upkeep.cases import Case, Source, normalise
 from upkeep.collection import earlier_like
-from upkeep.config import Redaction
 from upkeep.doubtful import Doubt
 from upkeep.edges import LIKELY_WRONG
 from upkeep.errors import VariantError
 from upkeep.log import Prediction
 from upkeep.recipes import HeadRecipe
-from upkeep.redaction import redact_cases, shown
+from upkeep.redaction import Redaction, redact_cases, shown
 from upkeep.sides import Side, sides
 from upkeep.themes import EXAMPLES, Theme
 from upkeep.trouble import Change, Kind

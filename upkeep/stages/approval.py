@@ -16,7 +16,7 @@ from upkeep.config import Promotion
 from upkeep.desk import Desk
 from upkeep.errors import AlreadyExistsError, DecisionError
 from upkeep.stages.card import write_card
-from upkeep.stages.comparison import Decision, decision, decisions
+from upkeep.stages.decisions import Decision, decision, decisions
 from upkeep.stages.release import (
     PROMOTED_FROM,
     in_service,

@@ -11,7 +11,7 @@ from pathlib import Path
 from upkeep.desk import Desk
 from upkeep.manifest import read_manifest
 from upkeep.stages.challengers import challengers
-from upkeep.stages.comparison import Decision
+from upkeep.stages.decisions import Decision
 from upkeep.stages.release import fetch_trained
 from upkeep.stages.snapshot import snapshots
 

@@ -16,7 +16,6 @@ from upkeep import records
 from upkeep.beginning import log_begins
 from upkeep.cases import Case
 from upkeep.collection import LATE, Collected, Taken, collect
-from upkeep.config import PersonalData
 from upkeep.desk import Desk
 from upkeep.doubtful import Doubt, languages_of
 from upkeep.errors import BaseModelError
@@ -24,6 +23,7 @@ from upkeep.log import lot
 from upkeep.looking import eyes_of
 from upkeep.periods import Window
 from upkeep.progress import Progress, silent
+from upkeep.redaction import PersonalData
 from upkeep.stages.snapshot import known_cases, right_at
 from upkeep.suspects import LATELY, Answered, find_suspects, judges
 

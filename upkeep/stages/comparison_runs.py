@@ -19,7 +19,7 @@ from upkeep.parts import Part, PartChange
 from upkeep.verdict import EACH_ONCE, Judged, Outcome, deciding
 
 if TYPE_CHECKING:
-    from upkeep.stages.comparison import Decision
+    from upkeep.stages.decisions import Decision
 
 Table = dict[str, list[object]]
 

@@ -12,11 +12,10 @@ from typing import TypeVar
 
 from upkeep import records
 from upkeep.cases import Case, Item
-from upkeep.config import PersonalData
 from upkeep.desk import GOLDEN, LAUNCH, LAUNCH_CASES, Desk
 from upkeep.errors import AlreadyExistsError, NotEnoughDataError
 from upkeep.progress import Progress, silent
-from upkeep.redaction import Redacted, redact_cases
+from upkeep.redaction import PersonalData, Redacted, redact_cases
 from upkeep.stages.card import write_card
 from upkeep.stages.challengers import Challenger, challengers
 from upkeep.stages.finetuning import train_challenger

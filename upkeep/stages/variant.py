@@ -27,8 +27,8 @@ from upkeep.looking import eyes_of, tracked_themes
 from upkeep.periods import Cadence, last_full, period
 from upkeep.stages.approval import Standing, standing
 from upkeep.stages.challengers import Challenger, challengers
-from upkeep.stages.comparison import decision
 from upkeep.stages.contract import book_use_case, use_case_of
+from upkeep.stages.decisions import decision
 from upkeep.stages.monitoring import reviews
 from upkeep.stages.release import in_service
 from upkeep.stages.reviewing import Waiting

@@ -25,9 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.table import head, row
-from upkeep.alarms import State, Week, limits, watch
+from upkeep.monitoring.alarms import State, Week, limits, watch
 from upkeep.progress import OnTerminal
-from upkeep.rates import Rate
+from upkeep.statistics.rates import Rate
 
 LEVEL = 0.87
 LABELS = (50, 100, 300, 500, 2000)

@@ -23,9 +23,9 @@ import numpy as np
 
 from benchmarks.simulation import ANOTHER, NEW, PLANTED, VERSION, Setting, Shift, World, draw_week, draw_world
 from benchmarks.table import head, row
-from upkeep.changes import Seen, find_changes
+from upkeep.monitoring.changes import Seen, find_changes
+from upkeep.monitoring.trouble import LEAST_EARLIER, Change, Kind
 from upkeep.progress import OnTerminal
-from upkeep.trouble import LEAST_EARLIER, Change, Kind
 
 STABLE = (
     Setting(labels=10, requests=100, audit=50),

@@ -15,9 +15,9 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.table import head, row
-from upkeep.alarms import State, Week, limits, watch
+from upkeep.monitoring.alarms import State, Week, limits, watch
 from upkeep.progress import OnTerminal
-from upkeep.rates import Rate
+from upkeep.statistics.rates import Rate
 
 LEVEL, FLOOR, SPREAD = 0.90, 0.88, 0.02
 REFERENCE, YEAR, BAD = 26, 52, 8

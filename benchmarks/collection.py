@@ -20,10 +20,10 @@ import numpy as np
 
 from benchmarks.table import head, row
 from upkeep import records
-from upkeep.cases import Case, Item, Source
+from upkeep.cases.case import Case, Item, Source
 from upkeep.desk import GOLDEN, LAUNCH_CASES, Desk, open_desk
-from upkeep.log import Outcome, OutcomeSource, Prediction
-from upkeep.log_files import write_outcomes, write_predictions
+from upkeep.log.entries import Outcome, OutcomeSource, Prediction
+from upkeep.log.files import write_outcomes, write_predictions
 from upkeep.progress import OnTerminal
 from upkeep.stages.collection import collect_cases
 from upkeep.stages.reviewing import offer_cases

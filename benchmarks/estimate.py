@@ -14,13 +14,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from upkeep.audit import SOURCES, draw
+from upkeep.cases.audit import SOURCES, draw
 from upkeep.config import Audit, Client, load_client
-from upkeep.figures import figures
 from upkeep.home import configs
-from upkeep.log import LogWindow, Outcome, OutcomeSource, Prediction
+from upkeep.log.entries import LogWindow, Outcome, OutcomeSource, Prediction
+from upkeep.monitoring.figures import figures
 from upkeep.progress import OnTerminal
-from upkeep.rates import Rate
+from upkeep.statistics.rates import Rate
 
 START = datetime(2026, 2, 2, tzinfo=UTC)
 LABEL, OTHER = "order_status", "refund_status"

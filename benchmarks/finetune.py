@@ -2,7 +2,7 @@
 
 On the same rows of a public set, with the same base encoder and seed, in one run:
 
-* ours: `upkeep.finetuning.finetune` with the default recipe, from cases to a model with a threshold;
+* ours: `upkeep.training.finetuning.finetune` with the default recipe, from cases to a model with a threshold;
 * stock: transformers' text-classification settings with LoRA added (`stock.py`), its learning rate chosen on the
   calibration rows, which costs it nothing here; the run that chose it, with texts of like length together, is told too;
 * frozen: a logistic regression on the base model's mean-pooled embeddings, C chosen on the calibration rows;
@@ -29,12 +29,12 @@ from benchmarks.setfit_way import train_setfit
 from benchmarks.stock import Stock, train_stock, tuned_rate
 from benchmarks.table import head, row
 from benchmarks.ways import Ours, fit_frozen, head_alone, looks_of, train_all, train_ours
-from upkeep.comparison import compare
+from upkeep.evaluation.comparison import compare
 from upkeep.hardware import hardware_precision
 from upkeep.home import prepare_process
 from upkeep.progress import OnTerminal
-from upkeep.rates import Rate
 from upkeep.recipes import Start
+from upkeep.statistics.rates import Rate
 
 USUAL = ("ways", "processor", "month")
 PARTS = (*USUAL, "frozen", "setfit")

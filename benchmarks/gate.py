@@ -35,8 +35,8 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.table import head, row
-from upkeep.comparison import CHANGED, Paired, Verdict, from_counts, judge
 from upkeep.config import Client
+from upkeep.evaluation.comparison import CHANGED, Paired, Verdict, from_counts, judge
 from upkeep.progress import OnTerminal
 
 LEVEL = 0.87

@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks.table import head, row
 from benchmarks.unlearning import Way, play
-from upkeep.rates import Rate
+from upkeep.statistics.rates import Rate
 from upkeep.timeline import OUT_OF_SCOPE, read_timeline
 
 FROM_THE_START, NONE = "from the start", "none fits"

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upkeep.base_model import Base, resolve_base
-from upkeep.cases import Case, Source
+from upkeep.cases.case import Case, Source
+from upkeep.cases.snapshot import Facts, Snapshot, SnapshotTerms, choose
 from upkeep.config import Client, load_client
 from upkeep.home import configs
 from upkeep.recipes import HeadRecipe, load_recipe
-from upkeep.snapshot import Facts, Snapshot, Terms, choose
 
 LIKE = "northwind"
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -67,7 +67,7 @@ def rows_of(name: str, *, train: int | None, seed: int, recipe: str) -> Rows:
 
 def rows_from(cases: Sequence[Case], test: Sequence[Case], *, client: Client, recipe: HeadRecipe) -> Rows:
     """Cases parted into taught and calibration as a client's are, and what is asked of the model."""
-    terms = Terms(
+    terms = SnapshotTerms(
         moment=START,
         new_since=None,
         zone=client.time_zone,

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from upkeep.batches import in_batches
-from upkeep.encoder import SCORING_BATCH
-from upkeep.rates import Rate
+from upkeep.models.batches import in_batches
+from upkeep.models.encoder import SCORING_BATCH
+from upkeep.statistics.rates import Rate
 
 if TYPE_CHECKING:
     import torch

@@ -17,13 +17,13 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, TypeVar
 
 from benchmarks.intents import LIKE, read, some
-from upkeep.cases import Case
-from upkeep.comparison import Paired
+from upkeep.cases.case import Case
 from upkeep.config import Agreement, load_agreement
 from upkeep.desk import Desk, desk_of
+from upkeep.evaluation.comparison import Paired
 from upkeep.home import configs
-from upkeep.log import Outcome, OutcomeSource, Prediction
-from upkeep.log_files import write_outcomes, write_predictions
+from upkeep.log.entries import Outcome, OutcomeSource, Prediction
+from upkeep.log.files import write_outcomes, write_predictions
 from upkeep.progress import Progress, silent
 from upkeep.recipes import Start
 from upkeep.replay import client_for, go_live

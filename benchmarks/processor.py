@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks.intents import Rows
 from benchmarks.ways import STEPS
-from upkeep.finetuning import finetune
+from upkeep.training.finetuning import finetune
 
 if TYPE_CHECKING:
     import torch

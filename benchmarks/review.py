@@ -7,7 +7,7 @@ everything is imported, in brackets with the start of the process, and the most 
 * new week: what Upkeep read before is kept and the week's raw files are new; Evidently reads the weeks before again;
 * new week, reference one week: Evidently compares it with the week before only;
 * kept week: the week's days are kept too, as for the weeks that a review recounts;
-* row by row: a week by `upkeep.log_files.read_window`, which keeps nothing.
+* row by row: a week by `upkeep.log.files.read_window`, which keeps nothing.
 
 "With texts" Evidently's reports have the input as a text column, and Upkeep looks at a sample of each week's texts.
 Both have to find the same number of requests and the same accuracy, or the benchmark fails.
@@ -37,15 +37,15 @@ from benchmarks.table import head, row
 from upkeep import records
 from upkeep.adapters.store import open_store
 from upkeep.config import Client, load_agreement
-from upkeep.figures import Figures, figures_of
-from upkeep.inputs import Inputs
-from upkeep.log import LogMapping, lot
-from upkeep.log_files import read_window
-from upkeep.monitoring import Review, review
+from upkeep.log.entries import LogMapping, draw_order
+from upkeep.log.files import read_window
+from upkeep.log.tally import Tally, tally
+from upkeep.log.windows import sample_window, tally_windows
+from upkeep.monitoring.figures import Figures, figures_of
+from upkeep.monitoring.input_shift import Inputs
+from upkeep.monitoring.review import Review, review
 from upkeep.periods import Window
 from upkeep.store import Store
-from upkeep.tally import Tally, tally
-from upkeep.windows import sample_window, tally_windows
 
 ROOT = Path(__file__).parents[1]
 WEEK = timedelta(days=7)
@@ -142,9 +142,9 @@ def _counted(store: Store, windows: Sequence[Window], *, by_row: bool) -> Iterab
 def _looker(store: Store, client: Client) -> Callable[[Window], Inputs]:
     """What looks at the texts of a week as a review does; the base model is loaded before the clock runs."""
     from upkeep.base_model import resolve_base
-    from upkeep.encoder import embed_all, load_encoder
-    from upkeep.inputs import look
-    from upkeep.looking import LOOKED_AT
+    from upkeep.models.encoder import embed_all, load_encoder
+    from upkeep.monitoring.input_shift import describe_inputs
+    from upkeep.stages.request_analysis import LOOKED_AT
 
     recipe = load_agreement(ROOT / "configs", CLIENT).recipe
     base = resolve_base(client.base_model)
@@ -152,8 +152,8 @@ def _looker(store: Store, client: Client) -> Callable[[Window], Inputs]:
 
     def looked(window: Window) -> Inputs:
         sampled = sample_window(store, window, mapping=MAPPING, outcomes_until=_until(window)).predictions
-        texts = [one.input for one in sorted(sampled, key=lambda one: lot(one.id))[:LOOKED_AT]]
-        return look(texts, embed_all(encoder, texts), known=(), base=base.digest)
+        texts = [one.input for one in sorted(sampled, key=lambda one: draw_order(one.id))[:LOOKED_AT]]
+        return describe_inputs(texts, embed_all(encoder, texts), known=(), base=base.digest)
 
     return looked
 

@@ -15,14 +15,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from upkeep.changes import Seen
 from upkeep.config import Client
-from upkeep.figures import figures_of
-from upkeep.inputs import Inputs
-from upkeep.log import OutcomeSource, Quarantined
-from upkeep.looking import LOOKED_AT
-from upkeep.rates import Rate
-from upkeep.tally import SCALE, Cell, Count, Opinion, Tally, quarter
+from upkeep.log.entries import OutcomeSource, Quarantined
+from upkeep.log.tally import SCALE, Cell, Count, Opinion, Tally, quarter
+from upkeep.monitoring.changes import Seen
+from upkeep.monitoring.figures import figures_of
+from upkeep.monitoring.input_shift import Inputs
+from upkeep.stages.request_analysis import LOOKED_AT
+from upkeep.statistics.rates import Rate
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -283,7 +283,7 @@ def _cell(names: Sequence[str], given: int, tenth: int, automatic: int, *said: i
 
 
 def _look(world: World, truth: Ints, rng: np.random.Generator, shift: Shift) -> Inputs:
-    """What these requests look like; `upkeep.inputs.look` would need texts."""
+    """What these requests look like; `upkeep.monitoring.input_shift.describe_inputs` would need texts."""
     looks, n = world.looks, len(truth)
     new = rng.random(n) < shift.topic
     topics = np.where(new[:, None], looks.topics[-1], looks.topics[truth])
@@ -306,7 +306,7 @@ def _look(world: World, truth: Ints, rng: np.random.Generator, shift: Shift) -> 
 
 
 def _dimensions(vectors: Floats) -> float:
-    """As `upkeep.inputs` counts them, from the smaller of the two matrices with the same eigenvalues."""
+    """As `monitoring.input_shift` counts them, from the smaller of the two matrices with the same eigenvalues."""
     n = len(vectors)
     if n <= 2:
         return 1.0

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from benchmarks.intents import Rows
 from benchmarks.learned import Clock, Learned, Look, Spent, logits, loss, rights
 from upkeep.progress import Progress, silent
-from upkeep.rates import Rate
+from upkeep.statistics.rates import Rate
 
 if TYPE_CHECKING:
     import torch

@@ -23,13 +23,13 @@ from zoneinfo import ZoneInfo
 
 from benchmarks.intents import LIKE, read, rows_from
 from benchmarks.table import head, row
-from upkeep.cases import Case
+from upkeep.cases.case import Case
 from upkeep.config import load_client
-from upkeep.finetuning import finetune
 from upkeep.home import configs
 from upkeep.periods import week
-from upkeep.rates import Rate
 from upkeep.recipes import HeadRecipe, load_recipe
+from upkeep.statistics.rates import Rate
+from upkeep.training.finetuning import finetune
 
 POLICY = "banking77_policy"
 

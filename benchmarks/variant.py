@@ -21,21 +21,21 @@ from numpy.typing import NDArray
 
 from benchmarks.table import head, row
 from upkeep.base_model import Base, resolve_base
-from upkeep.cases import Case, Source
-from upkeep.classifier import Classifier
+from upkeep.cases.case import Case, Source
+from upkeep.cases.snapshot import Facts, Lesson, Snapshot, SnapshotTerms, choose
+from upkeep.cases.split import Locked, Side
+from upkeep.cases.variant import likeliest
 from upkeep.config import Client, load_client
-from upkeep.encoder import Encoder, embed_all, load_encoder
 from upkeep.errors import TimelineError
-from upkeep.finetuning import finetune
-from upkeep.growing import grow
 from upkeep.home import configs
-from upkeep.rates import Rate
+from upkeep.models.classifier import Classifier
+from upkeep.models.encoder import Encoder, embed_all, load_encoder
 from upkeep.recipes import HeadRecipe, load_recipe
 from upkeep.replay import client_for
-from upkeep.sides import Locked, Side
-from upkeep.snapshot import Facts, Lesson, Snapshot, Terms, choose
+from upkeep.statistics.rates import Rate
 from upkeep.timeline import OUT_OF_SCOPE, Timeline, TimelineRow, read_timeline
-from upkeep.variant import likeliest
+from upkeep.training.finetuning import finetune
+from upkeep.training.head_growth import grow
 
 WEEKS, KNOWN_AFTER, OF_A_LABEL = 26, timedelta(days=130), 20
 
@@ -68,7 +68,7 @@ def first_model(timeline: Timeline) -> Bench:
     start = min(one.ts for one in timeline.stream if one.ts)
     cases = [Case(one.id, one.text, one.label, Source.LAUNCH) for one in timeline.launch]
     locked = [Locked(one.id, one.text, start) for one in timeline.golden]
-    terms = Terms(
+    terms = SnapshotTerms(
         moment=start,
         new_since=None,
         zone=client.time_zone,

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from benchmarks.intents import Rows
 from benchmarks.learned import Clock, Learned, Look, less, logits, loss, now, rights
-from upkeep.classifier import Classifier
-from upkeep.encoder import embed_all, load_encoder
-from upkeep.finetuning import finetune
-from upkeep.rates import Rate
+from upkeep.models.classifier import Classifier
+from upkeep.models.encoder import embed_all, load_encoder
+from upkeep.statistics.rates import Rate
+from upkeep.training.finetuning import finetune
 
 if TYPE_CHECKING:
     import torch

@@ -5,8 +5,8 @@ meant for a GPU, where `1b` is a model of 1.2 billion weights. Needs the shared 
 ../shared/data).
 
 * plain: a lesson a row, padded to the longest of its batch, in random order, bf16 autocast, loss on answers only;
-* ours: `upkeep.together.run_together` with the recipe `lora-chat`, as a retrain does it; with `nf4` the base model is
-  in 4 bits.
+* ours: `upkeep.training.sft_processes.run_together` with the recipe `lora-chat`, as a retrain does it; with `nf4` the
+  base model is in 4 bits.
 
 Tokens are those of lessons, padding is none. A step's operations are counted as those of the matrices that are not
 learned, once forward and once for the gradients that pass through them: 4 for each weight and token.
@@ -27,15 +27,15 @@ from typing import Any, NamedTuple
 from benchmarks.llama import SHAPES, write_llama
 from benchmarks.table import head, row
 from upkeep.base_model import Base, LocalModel, resolve_base
-from upkeep.chat import Chat, Lesson, pack
-from upkeep.generator import load_causal, load_tokenizer
 from upkeep.hardware import device, dtype, fused_kernels
 from upkeep.home import configs, prepare_process
-from upkeep.memory import free
+from upkeep.models.chat import Chat, Lesson, pack
+from upkeep.models.generator import load_causal, load_tokenizer
+from upkeep.models.out_of_memory import free_memory
 from upkeep.progress import OnTerminal
 from upkeep.recipes import ChatRecipe, load_recipe
-from upkeep.together import Work, begin, launcher, run_together
-from upkeep.trainer import Lessons, collate
+from upkeep.training.sft_processes import SftWork, begin, launcher, run_together
+from upkeep.training.trainer import Lessons, collate
 
 HELD = 64
 """Lessons that only the looks are taken on."""
@@ -113,7 +113,7 @@ def plain(base: Base, lessons: Sequence[Lesson], recipe: ChatRecipe, *, size: in
     import torch
     from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
-    model = begin(Work(base, "bf16", recipe, Lessons([], []), SEED, None)).model
+    model = begin(SftWork(base, "bf16", recipe, Lessons([], []), SEED, None)).model
     ends: list[float] = []
     tokens: list[int] = []
 
@@ -139,7 +139,7 @@ def plain(base: Base, lessons: Sequence[Lesson], recipe: ChatRecipe, *, size: in
         trainer.train()
     memory = used()
     del model, trainer
-    free()
+    free_memory()
     warm = len(ends) // 3
     return Taught(sum(tokens[warm + 1 : len(ends)]) / (ends[-1] - ends[warm]), None, memory)
 
@@ -156,7 +156,7 @@ def ours(base: Base, lessons: Sequence[Lesson], recipe: ChatRecipe, *, folder: P
 
     capacity = recipe.max_tokens + recipe.max_new_tokens
     held, train = (pack(some, capacity=capacity) for some in (lessons[:HELD], lessons[HELD:]))
-    work = Work(base, recipe.precision, recipe, Lessons(train, held), SEED, None)
+    work = SftWork(base, recipe.precision, recipe, Lessons(train, held), SEED, None)
     began = time.perf_counter()
     run_together(launcher() or [sys.executable], work, folder=folder, progress=say, measured=measured)
     return Taught(statistics.median(rates[len(rates) // 3 :]), time.perf_counter() - began, max(memory))
@@ -168,7 +168,7 @@ def multiplied(base: Base) -> int:
     layers = sum(weight.numel() for weight in model.model.layers.parameters() if weight.dim() == 2)
     found = int(layers + model.get_output_embeddings().weight.numel())
     del model
-    free()
+    free_memory()
     return found
 
 

@@ -22,7 +22,7 @@ from deployments.servers import Child, await_ready, environment, free_port, pref
 from upkeep.desk import Desk, open_desk
 from upkeep.errors import UpkeepError
 from upkeep.home import home
-from upkeep.monitoring import Review
+from upkeep.monitoring.review import Review
 from upkeep.progress import OnTerminal
 from upkeep.replay import Feedback, by_month, go_live, play
 from upkeep.stages.contract import change_orders

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from upkeep.strict import Name, Strict, Zone, load
+from upkeep.strict_yaml import Name, Strict, Zone, load
 
 ROOT = Path(__file__).resolve().parents[1]
 """The checkout: what the worker puts on PYTHONPATH."""

@@ -42,7 +42,7 @@ from deployments.servers import (
 )
 from upkeep.errors import ServerError, UpkeepError
 from upkeep.home import home
-from upkeep.strict import Strict
+from upkeep.strict_yaml import Strict
 
 SERVICES = ("worker", "sync", "mlflow", "prefect")
 """In the order in which they are stopped."""

@@ -22,8 +22,8 @@ from pydantic import TypeAdapter
 from upkeep.adapters.store import open_store
 from upkeep.base_model import Base, BaseModelConfig, resolve_base
 from upkeep.errors import UpkeepError
-from upkeep.manifest import Answer
-from upkeep.model import Model, load_release
+from upkeep.models.loading import Model, load_release
+from upkeep.models.manifest import Answer
 from upkeep.records import load
 from upkeep.release import SCHEMA_VERSION, Release
 from upkeep.store import Store

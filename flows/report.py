@@ -10,7 +10,7 @@ from flows.moment import moment
 from flows.naming import by_period
 from tasks.reporting import report_last_month
 from upkeep.periods import Cadence
-from upkeep.reporting import Report
+from upkeep.stages.reporting import Report
 from upkeep.tiers import Work
 
 

@@ -13,7 +13,7 @@ from tasks.collection import collect
 from tasks.contract import order
 from tasks.monitoring import chart, review_last_week
 from tasks.reviewing import offer, take_back
-from upkeep.monitoring import Review
+from upkeep.monitoring.review import Review
 from upkeep.periods import Cadence
 from upkeep.tiers import Work
 

@@ -9,7 +9,7 @@ from prefect import flow
 from flows.moment import moment
 from flows.naming import by_day
 from tasks.rules import answer as write_down
-from upkeep.rules import Found, Ruling
+from upkeep.cases.relabel_rules import Found, Ruling
 
 
 @flow(flow_run_name=by_day("{answer} rule {rule} of {client}"))

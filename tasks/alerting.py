@@ -14,8 +14,8 @@ from tasks.retrying import only
 from upkeep.adapters.notifier import send, url_from_environment, variable
 from upkeep.desk import open_desk
 from upkeep.errors import DeliveryError, StoreError
-from upkeep.incidents import Alert, channels, compose, mark_told, untold
 from upkeep.stages.announcing import Notice, announce
+from upkeep.stages.incidents import Alert, channels, compose, mark_told, untold
 
 PREFECT = "prefect"
 """The channel that needs no address: an event that automations can use, and an artifact."""

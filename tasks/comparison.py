@@ -11,10 +11,10 @@ from tasks.progress import on_run_page
 from tasks.retrying import only
 from upkeep.desk import open_desk
 from upkeep.errors import StoreError
+from upkeep.evaluation.verdict import DECIDING
 from upkeep.redaction import inert
 from upkeep.stages.comparison import compare_models
 from upkeep.stages.decisions import Decision
-from upkeep.verdict import DECIDING
 
 
 @task(task_run_name="compare {client} {period}", retries=1, retry_delay_seconds=10, retry_condition_fn=only(StoreError))

@@ -10,7 +10,7 @@ from prefect.artifacts import create_markdown_artifact
 from upkeep.desk import open_desk
 from upkeep.entitlement import ChangeOrder, Claim
 from upkeep.errors import ConfigError
-from upkeep.monitoring import Review
+from upkeep.monitoring.review import Review
 from upkeep.stages.contract import book_retrain, due, goes_on, is_included, order_if_extra
 from upkeep.tiers import Work
 

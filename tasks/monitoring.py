@@ -9,11 +9,11 @@ from prefect.artifacts import create_markdown_artifact
 
 from tasks.retrying import only
 from upkeep import chain
-from upkeep.charts import chart_review
 from upkeep.desk import open_desk
 from upkeep.errors import StoreError
-from upkeep.monitoring import Review
-from upkeep.summary import summary
+from upkeep.monitoring.review import Review
+from upkeep.stages.review_charts import chart_review
+from upkeep.stages.review_summary import summary
 
 
 @task(task_run_name="review {client}", retries=2, retry_delay_seconds=10, retry_condition_fn=only(StoreError))

@@ -11,7 +11,7 @@ from tasks.retrying import only
 from upkeep import chain
 from upkeep.desk import open_desk
 from upkeep.errors import StoreError
-from upkeep.reporting import Report
+from upkeep.stages.reporting import Report
 from upkeep.store import link
 
 

@@ -6,8 +6,8 @@ from datetime import date, datetime
 
 from prefect import get_run_logger, task
 
+from upkeep.cases.relabel_rules import Found, Ruling
 from upkeep.desk import open_desk
-from upkeep.rules import Found, Ruling
 from upkeep.stages.rules import decide_rule
 
 

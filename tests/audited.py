@@ -7,9 +7,9 @@ from pathlib import Path
 
 from tests.small_client import configure
 from upkeep.desk import Desk, open_desk
-from upkeep.incidents import Incident, note_incidents
-from upkeep.log import Outcome, OutcomeSource, Prediction
-from upkeep.log_files import write_outcomes, write_predictions
+from upkeep.log.entries import Outcome, OutcomeSource, Prediction
+from upkeep.log.files import write_outcomes, write_predictions
+from upkeep.stages.incidents import Incident, note_incidents
 from upkeep.stages.monitoring import review_week
 
 FIRST = datetime(2026, 2, 2, 9, tzinfo=UTC)  # a Monday, 10 o'clock in Berlin

@@ -10,12 +10,12 @@ import pytest
 
 from benchmarks.llama import write_llama
 from upkeep.base_model import Base, LocalModel, resolve_base
-from upkeep.cases import Case, Source
+from upkeep.cases.case import Case, Source
+from upkeep.cases.snapshot import Lesson, Snapshot
+from upkeep.cases.split import Proof, Side
 from upkeep.config import Client, load_client
 from upkeep.home import configs
 from upkeep.recipes import ChatRecipe
-from upkeep.sides import Proof, Side
-from upkeep.snapshot import Lesson, Snapshot
 
 TOPICS = {
     "cancel": ("cancel my order", "stop the purchase", "call off my order"),

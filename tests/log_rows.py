@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from upkeep.errors import NotFoundError
-from upkeep.log import LogMapping, LogWindow, Outcome, OutcomeSource, Prediction
-from upkeep.log_files import read_window
+from upkeep.log.entries import LogMapping, LogWindow, Outcome, OutcomeSource, Prediction
+from upkeep.log.files import read_window
 from upkeep.periods import Window
 from upkeep.store import Store
 

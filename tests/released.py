@@ -13,29 +13,29 @@ import pytest
 from tests.small_client import configure
 from upkeep import records
 from upkeep.base_model import resolve_base
-from upkeep.cases import Item
-from upkeep.classifier import Classifier
-from upkeep.comparison import Verdict
+from upkeep.cases.case import Item
 from upkeep.desk import GOLDEN, Desk, open_desk
-from upkeep.encoder import load_encoder
 from upkeep.entitlement import UseCase
-from upkeep.manifest import Manifest
+from upkeep.evaluation.comparison import Verdict
+from upkeep.evaluation.verdict import ItemResult, VerdictTerms, verdict
+from upkeep.models.classifier import Classifier
+from upkeep.models.encoder import load_encoder
+from upkeep.models.manifest import Manifest
 from upkeep.stages.challengers import Challenger
 from upkeep.stages.decisions import Decision
 from upkeep.stages.evaluation import save_outcomes
 from upkeep.stages.finetuning import DIGEST
 from upkeep.stages.release import CURRENT, launch, publish, release_log, release_of
 from upkeep.stages.variant import Round
-from upkeep.verdict import Outcome, Terms, verdict
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 BEGUN = datetime(2026, 2, 2, 9, tzinfo=UTC)
 DECIDED = BEGUN + timedelta(days=28)
 LABELS = ("order_status", "refund_status", "repair_parts")
-TERMS = Terms(margin=0.03, minimum_items=200, same_weights=False, reload_exact=True)
+TERMS = VerdictTerms(margin=0.03, minimum_items=200, same_weights=False, reload_exact=True)
 # 250 right by both, 40 fixed, 5 broken, 5 wrong by both: a clear gain
 OUTCOMES = [
-    Outcome("golden", f"item {n}", champion, challenger, id=f"g{n}")
+    ItemResult("golden", f"item {n}", champion, challenger, id=f"g{n}")
     for n, (champion, challenger) in enumerate(
         [(True, True)] * 250 + [(False, True)] * 40 + [(True, False)] * 5 + [(False, False)] * 5
     )
@@ -113,8 +113,8 @@ def decide(
     challenger: str = "2",
     champion: str = "1",
     at: datetime = DECIDED,
-    terms: Terms = TERMS,
-    outcomes: list[Outcome] = OUTCOMES,
+    terms: VerdictTerms = TERMS,
+    outcomes: list[ItemResult] = OUTCOMES,
 ) -> Decision:
     """A decision, as `compare_models` would leave it."""
     found = verdict(outcomes, terms)
@@ -147,10 +147,10 @@ def gift_card_begun(desk: Desk) -> str:
     return key
 
 
-def swapped(outcomes: list[Outcome]) -> list[Outcome]:
+def swapped(outcomes: list[ItemResult]) -> list[ItemResult]:
     """The same with the two models changed over."""
     return [one._replace(champion=one.challenger, challenger=one.champion) for one in outcomes]
 
 
-def changed(terms: Terms = TERMS, **values) -> Terms:
+def changed(terms: VerdictTerms = TERMS, **values) -> VerdictTerms:
     return replace(terms, **values)

@@ -10,14 +10,14 @@ from io import BytesIO, StringIO
 from hypothesis import strategies as st
 from openpyxl import Workbook, load_workbook
 
-from upkeep.batch import (
-    Filled,
+from upkeep.cases.review_batch import (
+    FilledFile,
     Question,
     read_back,
     write_csv,
     write_label_studio,
 )
-from upkeep.deciding import understand
+from upkeep.cases.review_decisions import understand
 from upkeep.redaction import Redaction
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -69,7 +69,7 @@ def filled(questions: list[Question], *answers: tuple[str, str]) -> list[list[st
     return table
 
 
-def judged(found: Filled | bytes | list[list[str]], asked: list[Question], *, labels: tuple[str, ...] = LABELS):
+def judged(found: FilledFile | bytes | list[list[str]], asked: list[Question], *, labels: tuple[str, ...] = LABELS):
     if isinstance(found, list):
         found = csv_bytes(found)
     found = read_back(found) if isinstance(found, bytes) else found

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from upkeep.alarms import (
+from upkeep.monitoring.alarms import (
     OUT_OF,
     Against,
     Direction,
@@ -20,7 +20,7 @@ from upkeep.alarms import (
     score,
     watch,
 )
-from upkeep.rates import Rate
+from upkeep.statistics.rates import Rate
 
 LIMITS = limits(0.01)
 

@@ -16,7 +16,7 @@ from deployments.servers import free_port
 from flows.review import review
 from tests.audited import FIRST, agreed, serve
 from tests.receivers import mail_server, webhook
-from upkeep.incidents import untold
+from upkeep.stages.incidents import untold
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -10,8 +10,8 @@ import yaml
 
 from tests.released import DECIDED, released_desk, released_template  # noqa: F401 -- fixtures
 from upkeep.adapters.registry import Registry
-from upkeep.at_hand import served_base_notes
 from upkeep.base_model import resolve_base
+from upkeep.commands.readiness import served_base_notes
 from upkeep.desk import Desk, open_desk
 from upkeep.errors import BaseModelError
 from upkeep.home import configs

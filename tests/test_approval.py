@@ -23,18 +23,18 @@ from tests.released import (  # noqa: F401 -- fixtures
 )  # fmt: skip
 from tests.test_changed import case, held_out
 from upkeep import records
-from upkeep.cases import Case, Source, normalise
+from upkeep.cases.case import Case, Source, normalise
+from upkeep.cases.snapshot import Lesson
+from upkeep.cases.split import Side
 from upkeep.chain import retrain
 from upkeep.config import Promotion
 from upkeep.desk import LAUNCH, LAUNCH_CASES, Desk, desk_of
 from upkeep.entitlement import Claim
 from upkeep.errors import DecisionError, LeakError
+from upkeep.evaluation.verdict import ItemResult, VerdictTerms, verdict
 from upkeep.home import configs
-from upkeep.rates import Rate
 from upkeep.release import Action, Entry
 from upkeep.replay import judged_again
-from upkeep.sides import Side
-from upkeep.snapshot import Lesson
 from upkeep.stages.approval import (
     Approval,
     Standing,
@@ -56,8 +56,8 @@ from upkeep.stages.finetuning import load_model
 from upkeep.stages.release import in_service, release_log, roll_back
 from upkeep.stages.snapshot import take_snapshot
 from upkeep.stages.variant import begin_use_case, open_use_cases
+from upkeep.statistics.rates import Rate
 from upkeep.tiers import load_tiers
-from upkeep.verdict import Outcome, Terms, verdict
 
 SOON, LATE = DECIDED + timedelta(days=29), DECIDED + timedelta(days=30)
 
@@ -397,7 +397,7 @@ def test_the_log_says_who_is_champion_where_the_alias_is_behind(desk):
 
 def put_right(period_desk: Desk, period: str, held: Case) -> None:
     """The challenger of a period had right what was answered wrong before."""
-    save_outcomes(period_desk, period, [*OUTCOMES, Outcome("errors", normalise(held.text), False, True, id=held.id)])
+    save_outcomes(period_desk, period, [*OUTCOMES, ItemResult("errors", normalise(held.text), False, True, id=held.id)])
 
 
 def test_a_comparison_guards_what_a_model_before_the_champion_put_right_and_keeps_what_both_did(desk):
@@ -418,7 +418,7 @@ def test_a_comparison_guards_what_a_model_before_the_champion_put_right_and_keep
     kept = load_outcomes(desk, "2026-05")[0]
     assert [one.id for one in kept if one.items == "regression"] == ["c0"]  # not what chose the champion
     assert made.champion == "3"
-    assert made.terms == Terms(
+    assert made.terms == VerdictTerms(
         margin=0.03, minimum_items=300, same_weights=False, reload_exact=False, minimum_new_recall=0.7,
         minimum_new_items=10, promised=0.95,
     )  # fmt: skip

@@ -15,16 +15,16 @@ from openpyxl import Workbook, load_workbook
 from benchmarks.estimate import covers, trial
 from tests.audited import FIRST, agreed, serve
 from upkeep import records
-from upkeep.audit import Answers, Why, draw, question, read_sheet, understand, write_sheet
-from upkeep.auditing import draw_audit, return_audit, sheet_key
-from upkeep.cases import Case, Source
+from upkeep.cases.audit import AuditAnswers, DrawReason, draw, question, read_sheet, understand, write_sheet
+from upkeep.cases.case import Case, Source
 from upkeep.config import Audit, Client
 from upkeep.desk import LAUNCH_CASES
 from upkeep.errors import SheetError
-from upkeep.figures import Basis
-from upkeep.log import Outcome, OutcomeSource, Prediction
-from upkeep.log_files import write_outcomes, write_predictions
+from upkeep.log.entries import Outcome, OutcomeSource, Prediction
+from upkeep.log.files import write_outcomes, write_predictions
+from upkeep.monitoring.figures import Basis
 from upkeep.recipes import Task
+from upkeep.stages.auditing import draw_audit, return_audit, sheet_key
 from upkeep.stages.collection import collect_cases
 from upkeep.stages.monitoring import review_week
 from upkeep.store import write_jsonl
@@ -61,9 +61,9 @@ def saved(book: Workbook) -> bytes:
     return file.getvalue()
 
 
-def back(data: bytes, rows: Sequence[Prediction], client: Client) -> Answers:
+def back(data: bytes, rows: Sequence[Prediction], client: Client) -> AuditAnswers:
     """What a returned sheet says of these rows, all of them asked about by chance."""
-    asked = dict.fromkeys((one.id for one in rows), Why.RANDOM)
+    asked = dict.fromkeys((one.id for one in rows), DrawReason.RANDOM)
     return understand(read_sheet(data), asked=asked, sent=map(question, rows), client=client, at=NOW)
 
 
@@ -72,9 +72,9 @@ def test_the_draw_is_random_with_the_least_sure_of_the_others_on_top_and_the_sam
     wanted = Audit(random=20, unsure=5)
     drawn = draw(rows, wanted, seed="s")
     assert drawn == draw(rows[::-1], wanted, seed="s")
-    assert sum(why is Why.RANDOM for why in drawn.values()) == 20
-    others = [one.id for one in rows if drawn.get(one.id) is not Why.RANDOM]
-    assert [one for one in drawn if drawn[one] is Why.UNSURE] == others[:5]
+    assert sum(why is DrawReason.RANDOM for why in drawn.values()) == 20
+    others = [one.id for one in rows if drawn.get(one.id) is not DrawReason.RANDOM]
+    assert [one for one in drawn if drawn[one] is DrawReason.UNSURE] == others[:5]
     assert draw(rows, wanted, seed="t") != drawn
     assert len(draw(rows[:10], wanted, seed="s")) == 10
 
@@ -85,11 +85,11 @@ def test_what_is_known_already_is_asked_only_by_chance_and_the_oddest_edge_cases
     ids = [one.id for one in rows]
     known, oddest = set(ids[:50]), ids[:10] + ids[:-11:-1]
     drawn = draw(rows, wanted, seed="s", answered=known, edges=oddest)
-    by_chance = [one for one in ids if drawn.get(one) is Why.RANDOM]
+    by_chance = [one for one in ids if drawn.get(one) is DrawReason.RANDOM]
     assert by_chance == [one for one in ids if one in draw(rows, Audit(random=20, unsure=0), seed="s")]
     rest = [one for one in ids[50:] if one not in by_chance]
-    assert [one for one in drawn if drawn[one] is Why.UNSURE] == rest[:5]
-    assert [one for one in drawn if drawn[one] is Why.EDGE_CASE] == rest[:-4:-1]
+    assert [one for one in drawn if drawn[one] is DrawReason.UNSURE] == rest[:5]
+    assert [one for one in drawn if drawn[one] is DrawReason.EDGE_CASE] == rest[:-4:-1]
     both = draw(rows, wanted, seed="s", answered=known, edges=[*rest[:5], *oddest])  # odd and unsure: asked about once
     assert both == drawn
 
@@ -118,7 +118,7 @@ def test_what_is_filled_in_becomes_outcomes_and_what_cannot_be_used_comes_back_w
     rows = [prediction(number) for number in range(5)]
     sheet = write_sheet(rows, week="2026-W06", client=desk.client)
     filled = fill(sheet, {"000": "refund_status", "001": "Refund status", "002": "gift cards", "003": "oos"})
-    asked = {"000": Why.RANDOM, "001": Why.RANDOM, "002": Why.UNSURE, "004": Why.RANDOM}
+    asked = {"000": DrawReason.RANDOM, "001": DrawReason.RANDOM, "002": DrawReason.UNSURE, "004": DrawReason.RANDOM}
     found = understand(read_sheet(filled), asked=asked, sent=map(question, rows), client=desk.client, at=NOW)
     assert [(one.prediction_id, one.answer, one.source) for one in found.outcomes] == [
         ("000", "refund_status", OutcomeSource.AUDIT),
@@ -238,7 +238,7 @@ def test_an_edge_case_of_the_week_that_nobody_has_answered_is_asked_about_and_on
     few = desk.client.model_copy(update={"audit": Audit(random=0, unsure=0)})
     desk = replace(desk, agreement=desk.agreement.model_copy(update={"client": few}))
     drawn = draw_audit(desk, FIRST + timedelta(weeks=1))
-    assert drawn.asked["odd-1"] is Why.EDGE_CASE
+    assert drawn.asked["odd-1"] is DrawReason.EDGE_CASE
     assert "odd-0" not in drawn.asked
     filled = fill(desk.store.read(sheet_key("2026-W06")), {"odd-1": "warranty_claim"})
     return_audit(desk, filled, at=NOW)

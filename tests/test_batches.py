@@ -6,8 +6,8 @@ from itertools import count, islice
 
 import pytest
 
-from upkeep.batches import chunks, in_batches
 from upkeep.errors import TrainingError
+from upkeep.models.batches import chunks, in_batches
 
 TEXTS = [f"{'x' * (at * 7 % 23)}{at}" for at in range(50)]
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.texts import case
-from upkeep.cases import Item, digest, fraction, normalise, valid_at
+from upkeep.cases.case import Item, digest, fraction, normalise, valid_at
 
 JULY = datetime(2026, 7, 1, tzinfo=UTC)
 

@@ -11,17 +11,17 @@ from tests.audited import FIRST, agreed, serve
 from tests.released import decide
 from tests.small_client import FEEDBACK, configure, live, timeline
 from upkeep import records
-from upkeep.auditing import draw_audit
-from upkeep.batch import Choice, Decided
+from upkeep.cases.review_batch import Choice, ReviewDecision
 from upkeep.chain import report, retrain, run_due, watch
-from upkeep.comparison import Verdict
 from upkeep.desk import Desk, open_desk
 from upkeep.entitlement import ChangeOrder, Claim, UseCase
 from upkeep.errors import BaseModelError, DecisionError, NoChampionError, NoLogError, StoreError
-from upkeep.figures import Basis
-from upkeep.monitoring import Status
+from upkeep.evaluation.comparison import Verdict
+from upkeep.monitoring.figures import Basis
+from upkeep.monitoring.review import Status
 from upkeep.replay import JudgedAgain, by_month, go_live, judged_again, play
 from upkeep.stages.approval import approve
+from upkeep.stages.auditing import draw_audit
 from upkeep.stages.collection import collect_cases
 from upkeep.stages.contract import book_retrain, book_use_case, change_orders, goes_on, order_if_extra
 from upkeep.stages.decisions import Decision, decision, decisions
@@ -97,7 +97,7 @@ def test_a_retrain_that_waits_for_people_is_done_by_the_review_that_finds_them_r
     assert waiting.cases
     run_due("northwind", MONDAY)
     assert (desk.claims(), decisions(desk)) == ({}, [])
-    said = [Decided(one.id, Choice.ACCEPT, one.answer, "ada", MONDAY, "") for one in asked(desk).values()]
+    said = [ReviewDecision(one.id, Choice.ACCEPT, one.answer, "ada", MONDAY, "") for one in asked(desk).values()]
     records.save_rows(desk.store, f"reviewed/{stamp(MONDAY)}-ada.jsonl", said)
     run_due("northwind", MONDAY + timedelta(days=7))
     assert [(one.period, one.reason) for one in decisions(desk)] == [("2026-02", "scheduled")]

@@ -7,13 +7,13 @@ from datetime import date, timedelta
 
 from tests.released import BEGUN, DECIDED, LABELS, released_desk, released_template  # noqa: F401 -- fixtures
 from upkeep import records
-from upkeep.cases import Case, Item, Source, normalise
-from upkeep.comparison import Verdict
+from upkeep.cases.case import Case, Item, Source, normalise
+from upkeep.cases.split import Locked
 from upkeep.config import Relabel
 from upkeep.desk import GOLDEN
-from upkeep.sides import Locked
+from upkeep.evaluation.comparison import Verdict
+from upkeep.evaluation.verdict import ItemResult, VerdictTerms, verdict
 from upkeep.stages.evaluation import RECENT, Lessons, evaluation_sets, save_outcomes
-from upkeep.verdict import Outcome, Terms, verdict
 
 SOON = DECIDED + timedelta(days=29)
 TAUGHT = Lessons(BEGUN, frozenset(LABELS), ())
@@ -109,11 +109,11 @@ def test_where_it_is_not_known_what_the_champion_was_taught_nothing_is(desk):
     assert changed(desk, None) == set()
 
 
-def outcomes(items: str, start: int, champion: str, challenger: str) -> list[Outcome]:
+def outcomes(items: str, start: int, champion: str, challenger: str) -> list[ItemResult]:
     """One item a character, 1 where the model was right."""
     pairs = zip(champion, challenger, strict=True)
     return [
-        Outcome(items, f"text {number}", old == "1", new == "1", id=f"i{number}")
+        ItemResult(items, f"text {number}", old == "1", new == "1", id=f"i{number}")
         for number, (old, new) in enumerate(pairs, start)
     ]
 
@@ -123,7 +123,7 @@ def test_what_did_not_change_is_told_apart_item_by_item():
     champion, challenger = "1" * 280 + "0" * 20, "1" * 264 + "0" * 16 + "1" * 20
     golden = outcomes("golden", 0, champion, challenger)
     changed = outcomes("changed", 280, champion[280:], challenger[280:])
-    terms = Terms(margin=0.10, minimum_items=100, same_weights=False, reload_exact=True)
+    terms = VerdictTerms(margin=0.10, minimum_items=100, same_weights=False, reload_exact=True)
     judged = verdict([*golden, *changed], terms).judgement
     assert judged.verdict is Verdict.HOLD
     assert judged.reasons[0].startswith("perhaps worse on what did not change: challenger 94.3%, champion 100.0%")
@@ -160,9 +160,10 @@ def test_what_a_model_in_service_had_put_right_is_the_regression_set_once_it_is_
     never = case("never", "My tent is late", ORDER, known=LONG_AGO)
     held_out(desk, fixed, missed, recent, never)
     put_right = [
-        Outcome("errors", normalise(one.text), False, one is not missed, id=one.id) for one in (fixed, missed, recent)
+        ItemResult("errors", normalise(one.text), False, one is not missed, id=one.id)
+        for one in (fixed, missed, recent)
     ]
-    save_outcomes(desk, "2025-12", [*put_right, Outcome("recent", normalise(never.text), True, True, id="never")])
+    save_outcomes(desk, "2025-12", [*put_right, ItemResult("recent", normalise(never.text), True, True, id="never")])
     found = evaluation_sets(desk, SOON, served=("2025-12",))
     assert [item.id for item in found["regression"]] == ["fixed"]
     assert [item.id for item in found["errors"]] == ["recent"]

@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 
 from tests.weeks import CLIENT, ORDINARY, turned, week
-from upkeep.chance import more_often
-from upkeep.changed_requests import MISSING, WEEKDAYS, missing_days
-from upkeep.changes import Seen, find_changes
 from upkeep.config import Relabel
-from upkeep.figures import Figures, figures_of
+from upkeep.log.tally import SCALE, Cell, Count, Tally, quarter
+from upkeep.metrics.quality import Calibrated, Confusion
+from upkeep.monitoring.changed_requests import MISSING, WEEKDAYS, missing_days
+from upkeep.monitoring.changes import Seen, find_changes
+from upkeep.monitoring.figures import Figures, figures_of
+from upkeep.monitoring.trouble import ACTIONS, Change, Kind
 from upkeep.periods import Cadence, period
-from upkeep.quality import Calibrated, Confusion
-from upkeep.rates import Rate
-from upkeep.tally import SCALE, Cell, Count, Tally, quarter
-from upkeep.trouble import ACTIONS, Change, Kind
+from upkeep.statistics.rates import Rate
+from upkeep.statistics.significance import more_often
 
 
 def changes_in(*weeks: Figures, versions: Sequence[str] = ()) -> tuple[Change, ...]:

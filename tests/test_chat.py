@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.chatty import chat_base  # noqa: F401 -- a fixture
-from upkeep.chat import NOT_LEARNED, Chat, Lesson, Prompt, pack
+from upkeep.conversations import Role, Turn, as_text
 from upkeep.errors import BaseModelError
-from upkeep.turns import Role, Turn, as_text
+from upkeep.models.chat import NOT_LEARNED, Chat, Lesson, Prompt, pack
 
 LONG = "could I " * 40 + "cancel my order"
 

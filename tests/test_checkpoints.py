@@ -8,20 +8,20 @@ import pytest
 import torch
 
 from tests.chatty import lessons, recipe
-from upkeep import checkpoints
 from upkeep.base_model import Base
-from upkeep.checkpoints import KEY, fingerprint, last_put_aside, put_aside
-from upkeep.sides import Side
-from upkeep.snapshot import Lesson
+from upkeep.cases.snapshot import Lesson
+from upkeep.cases.split import Side
+from upkeep.training import checkpoints
+from upkeep.training.checkpoints import KEY, fingerprint, load_checkpoint, save_checkpoint
 
 STATE = {"weights": {"a": torch.arange(60.0)}, "groups": [{"betas": (0.9, 0.999)}], "notes": ["halved"], "done": 7}
 
 
 def test_what_was_put_aside_last_is_found(tmp_path):
-    assert last_put_aside(tmp_path / "work") is None
-    put_aside(tmp_path / "work", {**STATE, "done": 6})
-    put_aside(tmp_path / "work", STATE)
-    found = last_put_aside(tmp_path / "work")
+    assert load_checkpoint(tmp_path / "work") is None
+    save_checkpoint(tmp_path / "work", {**STATE, "done": 6})
+    save_checkpoint(tmp_path / "work", STATE)
+    found = load_checkpoint(tmp_path / "work")
     assert torch.equal(found["weights"].pop("a"), torch.arange(60.0))
     assert found == {**STATE, "weights": {}}
     assert [path.name for path in (tmp_path / "work").iterdir()] == [KEY]
@@ -31,24 +31,24 @@ def test_a_kill_while_it_is_written_leaves_the_one_before(tmp_path, monkeypatch)
     def dies(*_):
         raise KeyboardInterrupt
 
-    put_aside(tmp_path, {**STATE, "done": 6})
+    save_checkpoint(tmp_path, {**STATE, "done": 6})
     monkeypatch.setattr("os.replace", dies)  # all is written by then, under another name
     with pytest.raises(KeyboardInterrupt):
-        put_aside(tmp_path, STATE)
-    assert last_put_aside(tmp_path)["done"] == 6
+        save_checkpoint(tmp_path, STATE)
+    assert load_checkpoint(tmp_path)["done"] == 6
 
 
 def test_what_is_damaged_anywhere_is_passed_over(tmp_path):
-    put_aside(tmp_path, STATE)
+    save_checkpoint(tmp_path, STATE)
     path = tmp_path / KEY
     whole = path.read_bytes()
     for place in range(0, len(whole), 61):
         path.write_bytes(whole[:place])
-        assert last_put_aside(tmp_path) is None
+        assert load_checkpoint(tmp_path) is None
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
-        assert last_put_aside(tmp_path) is None
+        assert load_checkpoint(tmp_path) is None
     path.write_bytes(whole)
-    assert last_put_aside(tmp_path) is not None
+    assert load_checkpoint(tmp_path) is not None
 
 
 def changed(data, **case):

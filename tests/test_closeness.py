@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from tests.chatty import client
-from upkeep.cases import Item
-from upkeep.closeness import closeness, judge_of, rouge_l
+from upkeep.cases.case import Item
 from upkeep.config import Writing
 from upkeep.errors import ConfigError
-from upkeep.evaluation import evaluate_model, score_written
-from upkeep.manifest import Answer
+from upkeep.evaluation.scores import evaluate_model, score_written
+from upkeep.metrics.closeness import closeness, judge_of, rouge_l
+from upkeep.models.manifest import Answer
 
 AGREED = "Refunds are paid within ten days."
 

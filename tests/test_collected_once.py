@@ -10,11 +10,11 @@ import pytest
 from tests.small_client import configure
 from tests.texts import text
 from upkeep import records
-from upkeep.cases import Case
-from upkeep.collection import Fold
+from upkeep.cases.case import Case
+from upkeep.cases.collection import Fold
 from upkeep.desk import GOLDEN, Desk, open_desk
-from upkeep.log import Outcome, OutcomeSource, Prediction
-from upkeep.log_files import write_outcomes, write_predictions
+from upkeep.log.entries import Outcome, OutcomeSource, Prediction
+from upkeep.log.files import write_outcomes, write_predictions
 from upkeep.stages.collection import collect_cases
 from upkeep.stages.snapshot import known_cases, take_snapshot
 

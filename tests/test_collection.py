@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from upkeep.cases import Case, Source
-from upkeep.collection import Fold, Taken, collect, earlier_like, first_day
+from upkeep.cases.case import Case, Source
+from upkeep.cases.collection import Fold, Taken, collect, earlier_like, first_day
+from upkeep.cases.doubts import Doubt
 from upkeep.config import load_client
-from upkeep.doubtful import Doubt
-from upkeep.log import LogWindow, Outcome, OutcomeSource, Prediction
+from upkeep.log.entries import LogWindow, Outcome, OutcomeSource, Prediction
 from upkeep.recipes import Task
 from upkeep.redaction import PersonalData, Redaction
 

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from upkeep.chance import holm
-from upkeep.comparison import (
+from upkeep.errors import DecisionError
+from upkeep.evaluation.breakdown import Part, PartChange, by_label
+from upkeep.evaluation.comparison import (
     ONE_SIDED_95,
     TWO_SIDED_95,
     Verdict,
@@ -18,9 +19,8 @@ from upkeep.comparison import (
     judge,
     judge_variant,
 )
-from upkeep.errors import DecisionError
-from upkeep.parts import Part, PartChange, by_label
-from upkeep.rates import Rate
+from upkeep.statistics.rates import Rate
+from upkeep.statistics.significance import holm
 
 FINE = {"items": 400, "margin": 0.03, "minimum_items": 200, "same_weights": False, "reload_exact": True}
 

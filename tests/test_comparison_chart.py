@@ -7,10 +7,10 @@ from io import BytesIO
 import pytest
 from matplotlib.image import imread
 
-from upkeep.comparison_chart import Sureness, draw_comparison, reliable, short
-from upkeep.confusions import Confused
-from upkeep.parts import by_label
-from upkeep.rates import Rate
+from upkeep.evaluation.breakdown import by_label
+from upkeep.evaluation.comparison_chart import Sureness, draw_comparison, reliable, short
+from upkeep.evaluation.confusions import Confused
+from upkeep.statistics.rates import Rate
 
 LONG = "why_was_my_card_payment_declined_or_reverted_by_the_bank_{:02}"
 

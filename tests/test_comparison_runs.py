@@ -13,9 +13,9 @@ from matplotlib.image import imread
 
 from tests.released import DECIDED, LABELS, released_desk, released_template  # noqa: F401 -- fixtures
 from upkeep import records
-from upkeep.cases import Case, Source
+from upkeep.cases.case import Case, Source
+from upkeep.cases.split import Locked
 from upkeep.desk import GOLDEN, Desk
-from upkeep.sides import Locked
 from upkeep.stages.challengers import Challenger
 from upkeep.stages.comparison import compare_models, judge_again
 from upkeep.stages.evaluation import load_outcomes

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from upkeep.confusions import Confused, confusions
-from upkeep.verdict import Outcome
+from upkeep.evaluation.confusions import Confused, confusions
+from upkeep.evaluation.verdict import ItemResult
 
 
-def outcome(wanted: str, champion: str, challenger: str, *, right=()) -> Outcome:
-    return Outcome(
+def outcome(wanted: str, champion: str, challenger: str, *, right=()) -> ItemResult:
+    return ItemResult(
         "golden", "x", champion == wanted or "champion" in right, challenger == wanted or "challenger" in right,
         wanted=wanted, champion_answer=champion, challenger_answer=challenger,
     )  # fmt: skip

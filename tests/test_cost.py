@@ -6,7 +6,7 @@ from itertools import accumulate
 
 import pytest
 
-from upkeep.cost import Cost, cost, time_answers
+from upkeep.evaluation.cost import Cost, cost, time_answers
 
 
 class Model:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 
 from tests.chatty import TOPICS, chat_base, client, requests  # noqa: F401 -- a fixture
-from upkeep.cases import Case, Source
+from upkeep.cases.case import Case, Source
+from upkeep.cases.snapshot import Lesson, Snapshot
+from upkeep.cases.split import Proof, Side
 from upkeep.config import load_client
-from upkeep.elsewhere import answers_elsewhere, same_answers
 from upkeep.errors import BaseModelError
-from upkeep.finetuning import finetune
 from upkeep.home import configs
+from upkeep.models.reload import answers_in_fresh_process, same_answers
 from upkeep.recipes import HeadRecipe, load_recipe
-from upkeep.sides import Proof, Side
-from upkeep.snapshot import Lesson, Snapshot
+from upkeep.training.finetuning import finetune
 
 LABELS = tuple(sorted(TOPICS))
 
@@ -41,7 +41,7 @@ def test_a_decoder_is_taught_to_classify_and_reads_back_the_same(chat_base, tmp_
     assert right(made.model) > right(begun.model) > 100  # of 200; by chance it is 50
     made.model.save(tmp_path / "release")
     texts = [text for text, _ in requests()[-20:]]
-    assert same_answers(made.model.answer(texts), answers_elsewhere(tmp_path / "release", base, texts))
+    assert same_answers(made.model.answer(texts), answers_in_fresh_process(tmp_path / "release", base, texts))
 
 
 def right(model) -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from upkeep.differences import Answered, differences
-from upkeep.metrics import MacroF1
+from upkeep.evaluation.differences import Answered, differences
+from upkeep.metrics.macro_f1 import MacroF1
 
 WANTED = ["a", "a", "b", "b"]
 

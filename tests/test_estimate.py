@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from tests.test_changes import ORDINARY
-from upkeep.estimate import Estimate, estimate_accuracy
-from upkeep.figures import Figures
-from upkeep.rates import Rate
+from upkeep.monitoring.estimate import Estimate, estimate_accuracy
+from upkeep.monitoring.figures import Figures
+from upkeep.statistics.rates import Rate
 
 
 def checked(treated: dict[int, Rate], confidences: dict[int, int] | None = None) -> Figures:

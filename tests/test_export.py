@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.chatty import chat_base, client, later, lessons, recipe  # noqa: F401 -- a fixture
-from tests.test_shared import TEXTS, base, release  # noqa: F401 -- a fixture
-from upkeep.sft import teach
+from tests.test_shared_base import TEXTS, base, release  # noqa: F401 -- a fixture
+from upkeep.training.sft import teach
 
 DOC = Path(__file__).parents[1] / "docs" / "writing.md"
 

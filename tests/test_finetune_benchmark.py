@@ -8,8 +8,8 @@ import pytest
 from benchmarks.intents import UNKNOWN, numbered, some
 from benchmarks.learned import Clock, Look, Spent, loss, reached
 from benchmarks.processor import OUTSIDE, Peak, grouped, of_layer
-from upkeep.cases import Case, Source
-from upkeep.rates import Rate
+from upkeep.cases.case import Case, Source
+from upkeep.statistics.rates import Rate
 
 LOOKS = [Look(Spent(at, 2 * at), Rate(hits, 100)) for at, hits in ((10.0, 60), (20.0, 80), (30.0, 79), (40.0, 90))]
 

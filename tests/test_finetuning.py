@@ -17,18 +17,18 @@ import pytest
 
 from tests.small_client import configure, small_desk, timeline
 from upkeep.base_model import resolve_base
-from upkeep.cases import Case, Source
+from upkeep.cases.case import Case, Source
+from upkeep.cases.snapshot import Facts, Lesson, Snapshot, SnapshotTerms, choose
+from upkeep.cases.split import Side
 from upkeep.desk import open_desk
 from upkeep.errors import NotEnoughDataError, TrainingError
-from upkeep.finetuning import View, calibrate, finetune, labelled, lacking, weighed
 from upkeep.home import home
-from upkeep.passes import Labelled, scaled
+from upkeep.models.threshold import NOTHING_AUTOMATIC
 from upkeep.progress import silent
 from upkeep.recipes import Weight
 from upkeep.replay import go_live
-from upkeep.sides import Side
-from upkeep.snapshot import Facts, Lesson, Snapshot, Terms, choose
-from upkeep.threshold import NOTHING_AUTOMATIC
+from upkeep.training.finetuning import Embedded, calibrate, finetune, label_weights, labelled, lacking
+from upkeep.training.training_loop import Labelled, scaled
 
 SIZE = 14
 HERE = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
@@ -47,7 +47,7 @@ def data(desk) -> Snapshot:
 def snapshot(desk) -> Snapshot:
     cases = [Case(row.id, row.text, row.label, Source.LAUNCH) for row in timeline(months=1).launch]
     client = desk.client
-    terms = Terms(
+    terms = SnapshotTerms(
         moment=datetime(2026, 1, 1, tzinfo=UTC),
         new_since=None,
         zone=client.time_zone,
@@ -221,7 +221,7 @@ def test_requests_that_were_cut_are_counted(desk, data):
 def test_a_new_category_s_few_cases_count_together_as_an_ordinary_label_s(counts, least, together):
     truth = np.repeat(np.arange(len(counts)), counts)
     taught = Labelled(["a text"] * len(truth), truth, np.ones(len(truth), dtype=np.float32))
-    assert np.bincount(truth, weights=weighed(taught, least=least, cases=2).weight) == pytest.approx(together)
+    assert np.bincount(truth, weights=label_weights(taught, least=least, cases=2).weight) == pytest.approx(together)
 
 
 def test_labels_of_three_cases_are_found_more_often_by_what_they_count_together(desk, data):
@@ -248,7 +248,7 @@ def test_requests_that_the_model_itself_hands_over_keep_no_promise(desk, data):
     chances = np.array([[0.6, 0.4]] * 100 + [[0.1, 0.9]] * 300)
     model = SimpleNamespace(labels=(known, none), probabilities=lambda _: chances)
     one = Labelled([""], np.array([0]), np.ones(1, dtype=np.float32))
-    view = View(np.zeros((1, 2), dtype=np.float32), np.zeros((1, 2), dtype=np.float32), one, one)
+    view = Embedded(np.zeros((1, 2), dtype=np.float32), np.zeros((1, 2), dtype=np.float32), one, one)
     asked = replace(data, lessons=tuple(Lesson(Side.CALIBRATION, case) for case in cases))
     assert calibrate(model, asked, view, client).threshold == NOTHING_AUTOMATIC  # 85 of 100 are right
 

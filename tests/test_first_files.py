@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from upkeep.cases import Case, Item, Source
+from upkeep.cases.case import Case, Item, Source
+from upkeep.commands.first_files import first_cases, golden_set, label_notes
 from upkeep.config import Client, load_client
 from upkeep.errors import ConfigError
-from upkeep.first_files import first_cases, golden_set, label_notes
 from upkeep.home import configs
 from upkeep.recipes import Task
 

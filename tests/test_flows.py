@@ -34,6 +34,7 @@ from tests.receivers import webhook
 from tests.released import DECIDED, SECRET, decide, gift_card_begun, released_desk, released_template  # noqa: F401 -- fixtures
 from tests.small_client import FEEDBACK, configure, live, timeline
 from upkeep import chain, records
+from upkeep.cases.relabel_rules import Found, Ruling
 from upkeep.config import Relabel
 from upkeep.demo.tickets import Writer
 from upkeep.desk import open_desk
@@ -42,7 +43,6 @@ from upkeep.errors import ConfigError, MomentError, RuleError, ServerError
 from upkeep.home import configs
 from upkeep.periods import Cadence
 from upkeep.replay import play
-from upkeep.rules import Found, Ruling
 from upkeep.stages.approval import Answer, Approval
 from upkeep.stages.challengers import Challenger
 from upkeep.stages.contract import change_orders

@@ -9,21 +9,21 @@ import pytest
 
 from tests.audited import FIRST, agreed, reviewed
 from tests.test_monitoring import outcome, prediction, window
-from upkeep.closeness import rouge_l
 from upkeep.config import REFUSALS
 from upkeep.desk import Desk
 from upkeep.errors import ConfigError
-from upkeep.generated import Generated, Mean, chrf, look_at_answers, token_f1, words
-from upkeep.log import Outcome, OutcomeSource, Prediction, Sample, sample
-from upkeep.log_files import write_outcomes, write_predictions
-from upkeep.rates import Rate
+from upkeep.log.entries import Outcome, OutcomeSource, Prediction, Sample, sample
+from upkeep.log.files import write_outcomes, write_predictions
+from upkeep.metrics.closeness import rouge_l
+from upkeep.metrics.generated import Generated, Mean, chrf, measure_answers, token_f1, words
 from upkeep.stages.monitoring import review_week
+from upkeep.statistics.rates import Rate
 
 
 def look(*pairs: tuple[str, str | None], source: OutcomeSource = OutcomeSource.AUDIT) -> Generated:
     rows = [prediction(n, given) for n, (given, _) in enumerate(pairs)]
     told = [outcome(n, wanted, source=source) for n, (_, wanted) in enumerate(pairs) if wanted]
-    return look_at_answers(sample(window(rows, told)), refusals=REFUSALS)
+    return measure_answers(sample(window(rows, told)), refusals=REFUSALS)
 
 
 def test_token_f1_is_the_words_in_common():
@@ -70,7 +70,7 @@ def test_an_answer_that_an_audit_called_right_is_its_own_reference():
     told = [outcome(n, None, correct=True) for n in range(45)] + [
         outcome(n, "Never", correct=False) for n in range(45, 50)
     ]
-    found = look_at_answers(sample(window(rows, [*told, outcome(50, None, correct=False)])), refusals=REFUSALS)
+    found = measure_answers(sample(window(rows, [*told, outcome(50, None, correct=False)])), refusals=REFUSALS)
     assert found.exact == Rate(45, 50)
 
 
@@ -93,11 +93,11 @@ def test_a_refusal_s_pattern_that_takes_too_long_is_an_error(monkeypatch):
     monkeypatch.setattr("upkeep.patterns.SECONDS", 0.01)
     slow = sample(window([replace(prediction(0), output="a," * 40)], []))
     with pytest.raises(ConfigError, match=r"^refusals: '.*' has taken more than 0.01 s on a text of 80 characters"):
-        look_at_answers(slow, refusals=["(.*?,){20}sorry"])
+        measure_answers(slow, refusals=["(.*?,){20}sorry"])
 
 
 def test_nothing_to_look_at_is_no_figure():
-    nothing = look_at_answers(Sample(0, [], {}), refusals=REFUSALS)
+    nothing = measure_answers(Sample(0, [], {}), refusals=REFUSALS)
     assert (nothing.exact.value, nothing.token_f1, nothing.words, nothing.refusals.value) == (None, None, None, None)
 
 

@@ -10,13 +10,13 @@ from dataclasses import replace
 import pytest
 
 from tests.chatty import BEFORE, chat_base, client, later, lessons, recipe  # noqa: F401 -- a fixture
-from upkeep.chat import NOT_LEARNED, Chat, pack
 from upkeep.errors import BaseModelError, ReleaseError
-from upkeep.generator import Generator, load_causal, load_tokenizer
-from upkeep.manifest import Manifest
-from upkeep.model import load_release
-from upkeep.sft import teach
-from upkeep.trainer import collate
+from upkeep.models.chat import NOT_LEARNED, Chat, pack
+from upkeep.models.generator import Generator, load_causal, load_tokenizer
+from upkeep.models.loading import load_release
+from upkeep.models.manifest import Manifest
+from upkeep.training.sft import teach
+from upkeep.training.trainer import collate
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.growth import FROM_THE_START, by_cohort
-from upkeep.rates import Rate
+from upkeep.statistics.rates import Rate
 
 
 def test_requests_are_counted_by_when_their_category_came():

@@ -14,7 +14,10 @@ from upkeep import records
 from upkeep.adapters.notifier import send, url_from_environment
 from upkeep.desk import Desk, desk_of
 from upkeep.errors import DeliveryError
-from upkeep.incidents import (
+from upkeep.monitoring.review import Review
+from upkeep.monitoring.trouble import Change, Kind
+from upkeep.redaction import redact
+from upkeep.stages.incidents import (
     Event,
     Incident,
     channels,
@@ -25,10 +28,7 @@ from upkeep.incidents import (
     subject_of,
     untold,
 )
-from upkeep.monitoring import Review
-from upkeep.redaction import redact
 from upkeep.stages.monitoring import review_week
-from upkeep.trouble import Change, Kind
 
 
 @pytest.fixture

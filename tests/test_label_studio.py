@@ -16,10 +16,10 @@ from tests.returned_batch import (
     judged,
     question,
 )
-from upkeep.batch import (
+from upkeep.cases.review_batch import (
     Choice,
-    Decided,
     Format,
+    ReviewDecision,
     label_studio_config,
     read_back,
     write_label_studio,
@@ -78,9 +78,9 @@ def test_annotations_count_with_their_author_and_their_time():
     assert found.format is Format.LABEL_STUDIO
     nine = datetime(2026, 3, 1, 9, 0, 0, 123456, tzinfo=UTC)
     assert back.decided == (
-        Decided("p-001", Choice.ACCEPT, "order_status", "ada@example.com", nine, ""),
-        Decided("p-002", Choice.CHANGE, "gift cards", "user 7", nine, ""),
-        Decided("p-003", Choice.REJECT, None, "ada", nine, ""),
+        ReviewDecision("p-001", Choice.ACCEPT, "order_status", "ada@example.com", nine, ""),
+        ReviewDecision("p-002", Choice.CHANGE, "gift cards", "user 7", nine, ""),
+        ReviewDecision("p-003", Choice.REJECT, None, "ada", nine, ""),
     )
     assert (back.blank, back.rejected) == (1, ())
 
@@ -150,6 +150,6 @@ def test_the_flat_export_is_understood_as_well():
         data[2] | {"id": 13},
     ]
     back = judged(json.dumps(said).encode("utf-8-sig"), asked)
-    assert back.decided == (Decided("p-001", Choice.ACCEPT, "order_status", "user 4", NOON, "a\nb"),)
+    assert back.decided == (ReviewDecision("p-001", Choice.ACCEPT, "order_status", "user 4", NOON, "a\nb"),)
     assert (back.blank, [one.row for one in back.rejected]) == (1, [2])
     assert "accept by ada@example.com in row 2; reject by user 5 in row 2" in back.rejected[0].reason

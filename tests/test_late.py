@@ -8,15 +8,15 @@ from datetime import timedelta
 from tests.audited import FIRST, agreed, serve
 from tests.test_audit import fill
 from tests.weeks import ORDINARY
-from upkeep.auditing import draw_audit, return_audit, sheet_key
-from upkeep.incidents import incidents, note_incidents
-from upkeep.monitoring import Status
-from upkeep.rates import Rate
-from upkeep.recount import cut_short
-from upkeep.reporting import write_report
+from upkeep.monitoring.recount import cut_short
+from upkeep.monitoring.review import Status
+from upkeep.monitoring.trouble import Kind
+from upkeep.stages.auditing import draw_audit, return_audit, sheet_key
+from upkeep.stages.incidents import incidents, note_incidents
 from upkeep.stages.monitoring import review_week
+from upkeep.stages.reporting import write_report
 from upkeep.stages.reviewing import take_returns
-from upkeep.trouble import Kind
+from upkeep.statistics.rates import Rate
 
 
 def test_a_week_in_which_nothing_was_logged_is_data_trouble_and_breaks_no_record(tmp_path, monkeypatch):

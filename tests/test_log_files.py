@@ -29,8 +29,8 @@ from tests.log_rows import (
 )
 from upkeep.adapters.store import open_store
 from upkeep.errors import StoreError
-from upkeep.log import LogWindow
-from upkeep.log_files import write_outcomes, write_predictions
+from upkeep.log.entries import LogWindow
+from upkeep.log.files import write_outcomes, write_predictions
 from upkeep.periods import Window
 from upkeep.store import Store
 

@@ -17,11 +17,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.log_rows import FIRST_DAY, FIRST_OUTCOMES, OUTCOME, PREDICTION, MemoryStore, jsonl, parquet, read
+from upkeep.conversations import WANTED, messages
 from upkeep.errors import ConfigError
-from upkeep.log import LogMapping, LogWindow, Outcome, OutcomeSource, Prediction, Quarantined
-from upkeep.log_files import write_predictions
+from upkeep.log.entries import LogMapping, LogWindow, Outcome, OutcomeSource, Prediction, Quarantined
+from upkeep.log.files import write_predictions
 from upkeep.store import Store
-from upkeep.turns import WANTED, messages
 
 
 @pytest.fixture

@@ -33,15 +33,15 @@ from tests.returned_batch import (
     xlsx_table,
 )
 from upkeep import records
-from upkeep.batch import (
+from upkeep.cases.review_batch import (
     Choice,
     Question,
     write_csv,
     write_label_studio,
     write_xlsx,
 )
+from upkeep.cases.spreadsheet import Column, read_csv_rows, write_csv_file
 from upkeep.errors import SheetError
-from upkeep.sheet import Column, read_csv_rows, write_csv_file
 
 
 @given(text=TEXTS)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from upkeep.config import Thresholds, load_client
 from upkeep.entitlement import ChangeOrder, Claim, entitled
-from upkeep.figures import Basis, figures
-from upkeep.log import LogWindow, Outcome, OutcomeSource, Prediction, Quarantined
-from upkeep.monitoring import Metric, Review, Status, review
-from upkeep.rates import Rate
+from upkeep.log.entries import LogWindow, Outcome, OutcomeSource, Prediction, Quarantined
+from upkeep.monitoring.figures import Basis, figures
+from upkeep.monitoring.review import Metric, Review, Status, review
+from upkeep.statistics.rates import Rate
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 START = datetime(2026, 2, 2, tzinfo=UTC)

@@ -16,16 +16,16 @@ import torch
 from tests.small_client import configure, live, timeline
 from upkeep import records
 from upkeep.__main__ import main
-from upkeep.cases import Source, valid_at
+from upkeep.cases.case import Source, valid_at
 from upkeep.chain import run_due, variant
-from upkeep.comparison import Verdict
 from upkeep.demo.tickets import Writer
 from upkeep.desk import GOLDEN, Desk, open_desk
 from upkeep.entitlement import ChangeOrder, Claim, UseCase
 from upkeep.errors import NoChampionError, UnsupportedTaskError, VariantError
-from upkeep.log import Outcome, OutcomeSource, Prediction
-from upkeep.log_files import write_outcomes, write_predictions
-from upkeep.manifest import read_manifest
+from upkeep.evaluation.comparison import Verdict
+from upkeep.log.entries import Outcome, OutcomeSource, Prediction
+from upkeep.log.files import write_outcomes, write_predictions
+from upkeep.models.manifest import read_manifest
 from upkeep.stages.challengers import Challenger
 from upkeep.stages.collection import collect_cases
 from upkeep.stages.contract import book_use_case, change_orders, is_included

@@ -12,13 +12,13 @@ from tests import texts
 from tests.audited import agreed
 from tests.small_client import configure
 from upkeep import records
-from upkeep.cases import Item
+from upkeep.cases.case import Item
+from upkeep.conversations import Role, Turn, as_text
 from upkeep.desk import LAUNCH, Desk, open_desk
 from upkeep.errors import AlreadyExistsError, BaseModelError, NotEnoughDataError, StoreError
 from upkeep.stages.onboarding import REDACTED, Redaction, onboard
 from upkeep.stages.release import in_service, release_log
 from upkeep.stages.snapshot import locked_items, taught_texts
-from upkeep.turns import Role, Turn, as_text
 
 BEGUN = datetime(2026, 2, 2, 9, tzinfo=UTC)
 NO_DIGITS = str.maketrans("0123456789", "ghijklmnop")

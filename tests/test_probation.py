@@ -16,13 +16,13 @@ from upkeep.chain import watch
 from upkeep.config import Rollback, load_agreement
 from upkeep.desk import desk_of
 from upkeep.errors import ConfigError
-from upkeep.incidents import Event, compose, incidents
-from upkeep.probation import SUBJECT, WEEKS, on_probation
-from upkeep.rates import Rate
+from upkeep.monitoring.probation import SUBJECT, WEEKS, on_probation
 from upkeep.release import Action
 from upkeep.stages.approval import approve
+from upkeep.stages.incidents import Event, compose, incidents
 from upkeep.stages.monitoring import go_back_if_worse, review_week
 from upkeep.stages.release import in_service, release_log, roll_back
+from upkeep.statistics.rates import Rate
 
 
 def week(number: int, version: str, hits: int, n: int = 100):

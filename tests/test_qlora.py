@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from tests.chatty import BEFORE, chat_base, client, later, lessons, recipe  # noqa: F401 -- a fixture
-from upkeep import generator
-from upkeep.elsewhere import answers_elsewhere, same_answers
 from upkeep.errors import BaseModelError
-from upkeep.generator import load_causal
-from upkeep.manifest import read_manifest
-from upkeep.sft import teach
+from upkeep.models import generator
+from upkeep.models.generator import load_causal
+from upkeep.models.manifest import read_manifest
+from upkeep.models.reload import answers_in_fresh_process, same_answers
+from upkeep.training.sft import teach
 
 LINEAR = ["q_proj", "v_proj", "o_proj", "up_proj", "down_proj"]
 
@@ -32,7 +32,7 @@ def test_it_learns_on_four_bits_and_answers_the_same_elsewhere(chat_base, tmp_pa
     asked = [text for text, _ in later()]
     written = made.model.answer(asked)
     assert sum(one.output in BEFORE.values() for one in written) >= 30
-    assert same_answers(written, answers_elsewhere(tmp_path / "release", chat_base, asked))
+    assert same_answers(written, answers_in_fresh_process(tmp_path / "release", chat_base, asked))
 
 
 def test_without_the_library_it_says_what_to_install(chat_base, monkeypatch):  # noqa: F811

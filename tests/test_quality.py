@@ -8,11 +8,11 @@ from datetime import timedelta
 import pytest
 
 from tests.test_monitoring import CLIENT, START, outcome, prediction, window
-from upkeep.figures import Slice, figures
-from upkeep.log import Prediction
-from upkeep.quality import Calibrated, Confusion, by_label, calibration_error, macro_f1
-from upkeep.rates import Rate
-from upkeep.tally import latency_at, latency_bin, latency_of, tally
+from upkeep.log.entries import Prediction
+from upkeep.log.tally import latency_at, latency_bin, latency_of, tally
+from upkeep.metrics.quality import Calibrated, Confusion, by_label, calibration_error, macro_f1
+from upkeep.monitoring.figures import Slice, figures
+from upkeep.statistics.rates import Rate
 
 
 def sure(number: int, confidence: float, output: str | None = "a", latency: float | None = None) -> Prediction:

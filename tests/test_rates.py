@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from upkeep.rates import Rate
+from upkeep.statistics.rates import Rate
 
 RATES = st.integers(1, 500).flatmap(lambda n: st.integers(0, n).map(lambda hits: Rate(hits, n)))
 

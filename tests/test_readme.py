@@ -18,8 +18,8 @@ from tests.small_client import timeline, write_timeline
 from tests.small_encoder import copy_configs
 from upkeep.adapters.store import open_store
 from upkeep.config import load_client
-from upkeep.log import Prediction
-from upkeep.log_files import write_predictions
+from upkeep.log.entries import Prediction
+from upkeep.log.files import write_predictions
 from upkeep.timeline import Timeline
 
 ROOT = Path(__file__).parents[1]

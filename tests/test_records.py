@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from upkeep.adapters.store import open_store
-from upkeep.cases import Case, Item, Source
-from upkeep.comparison import Verdict, compare
+from upkeep.cases.case import Case, Item, Source
 from upkeep.entitlement import Claim
 from upkeep.errors import NotFoundError, StoreError
-from upkeep.rates import Rate
+from upkeep.evaluation.comparison import Verdict, compare
+from upkeep.evaluation.verdict import ItemResult
 from upkeep.records import dump, dump_rows, load, load_if_there, load_rows, save, save_rows
 from upkeep.stages.decisions import Decision
-from upkeep.verdict import Outcome
+from upkeep.statistics.rates import Rate
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=ZoneInfo("Europe/Berlin"))
 DECISION = Decision(
@@ -112,7 +112,7 @@ def test_what_was_stored_before_there_were_slices_is_written_again_with_the_same
 @pytest.mark.parametrize("row", [b'["golden","x",true,false]', b'["golden","x",true,false,"g1","a","a","b"]'])
 def test_an_outcome_from_before_there_were_slices_is_in_none(store, row):
     store.write("outcomes/2026-01.jsonl", row + b"\n")
-    (found,) = load_rows(store, "outcomes/2026-01.jsonl", Outcome)
+    (found,) = load_rows(store, "outcomes/2026-01.jsonl", ItemResult)
     assert (found.champion, found.challenger, found.by) == (True, False, {})
 
 

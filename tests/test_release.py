@@ -24,13 +24,14 @@ from upkeep.adapters.store import open_store
 from upkeep.base_model import resolve_base
 from upkeep.desk import LAUNCH, Desk, open_desk
 from upkeep.errors import DecisionError, NoChampionError, ReleaseError, StoreError
-from upkeep.release import Action, Entry, Known, answers_differ, chosen, replaced
+from upkeep.release import Action, Entry, KnownAnswer, answers_differ, replaced, spread_evenly
 from upkeep.stages.announcing import announce
 from upkeep.stages.approval import approve
 from upkeep.stages.challengers import Challenger
 from upkeep.stages.decisions import decision
 from upkeep.stages.finetuning import train_challenger
 from upkeep.stages.release import (
+    apply_log,
     current_release,
     in_service,
     launch,
@@ -38,7 +39,6 @@ from upkeep.stages.release import (
     put_into_service,
     release_log,
     roll_back,
-    settle,
 )
 
 
@@ -56,7 +56,7 @@ def test_a_rollback_leads_to_the_model_that_the_present_one_took_the_place_of():
 
 
 def test_a_model_answers_as_it_did_where_labels_are_the_same_and_confidences_close():
-    known = [Known("a", "x", 0.90), Known("b", "x", 0.90), Known("c", "x", 0.90)]
+    known = [KnownAnswer("a", "x", 0.90), KnownAnswer("b", "x", 0.90), KnownAnswer("c", "x", 0.90)]
     assert answers_differ(known, [("x", 0.905), ("x", 0.87), ("y", 0.90)]) == [
         "'b': x (0.87), expected x (0.90)",
         "'c': y (0.90), expected x (0.90)",
@@ -65,7 +65,7 @@ def test_a_model_answers_as_it_did_where_labels_are_the_same_and_confidences_clo
 
 
 def test_a_text_that_a_model_writes_may_differ_in_a_few_words_and_a_label_in_none():
-    known = [Known("a", "your parcel is on its way and will be there on Monday", 0.9)]
+    known = [KnownAnswer("a", "your parcel is on its way and will be there on Monday", 0.9)]
     close, other = known[0].output.replace("there", "here"), "your parcel is lost"
     assert answers_differ(known, [(close, 0.9)], written=True) == []  # 10 of 11 words on either side
     assert len(answers_differ(known, [(other, 0.9)], written=True)) == 1
@@ -73,9 +73,9 @@ def test_a_text_that_a_model_writes_may_differ_in_a_few_words_and_a_label_in_non
 
 
 def test_known_inputs_are_spread_over_all_texts():
-    assert chosen([str(n) for n in range(25)], 10) == ["0", "2", "5", "7", "10", "12", "15", "17", "20", "22"]
-    assert chosen(["a", "b"], 10) == ["a", "b"]
-    assert chosen([], 10) == []
+    assert spread_evenly([str(n) for n in range(25)], 10) == ["0", "2", "5", "7", "10", "12", "15", "17", "20", "22"]
+    assert spread_evenly(["a", "b"], 10) == ["a", "b"]
+    assert spread_evenly([], 10) == []
 
 
 def test_what_mlflow_installs_for_a_model_are_libraries_as_they_are_here_and_no_stranger_s_package(desk, tmp_path):
@@ -140,7 +140,7 @@ def test_of_two_promotions_at_once_one_is_carried_out(desk):
     winner = in_service(desk)
     assert winner in said
     assert sum(len(line) > 1 for line in said) == 1, said
-    settle(desk)
+    apply_log(desk)
     agree(desk, winner)
 
 
@@ -245,7 +245,7 @@ def test_a_rollback_that_failed_on_the_way_goes_back_one_model_and_no_further_wh
 def test_a_model_that_answers_otherwise_than_it_did_does_not_come_back(desk):
     approve(desk, "2026-03", by="ada", reason="looks right", at=DECIDED)
     key = "releases/models/1/known.jsonl"
-    known = records.load_rows(desk.store, key, Known)
+    known = records.load_rows(desk.store, key, KnownAnswer)
     assert len(known) == 10
     other = next(label for label in ("order_status", "refund_status") if label != known[0].output)
     records.save_rows(desk.store, key, [replace(known[0], output=other), *known[1:]])
@@ -265,14 +265,14 @@ def test_a_damaged_release_does_not_come_back(desk):
 
 def test_an_alias_moved_by_hand_follows_the_log_again(desk):
     desk.registry.promote("3")
-    settle(desk)
+    apply_log(desk)
     agree(desk, "1")
 
 
 def test_a_client_from_before_the_log_begins_it_with_its_champion(desk):
     for key in [*desk.store.keys("releases/log/"), "releases/current.json"]:
         desk.store.delete(key)
-    assert settle(desk) is None
+    assert apply_log(desk) is None
     assert in_service(desk) == "1"
     approve(desk, "2026-03", by="ada", reason="looks right", at=DECIDED)
     assert [(one.version, one.by) for one in release_log(desk)] == [("1", "adopted"), ("2", "ada")]
@@ -293,7 +293,7 @@ def test_a_client_from_before_the_log_can_go_back(desk):
 def test_a_client_without_a_model_has_none_in_service(tmp_path, monkeypatch):
     configure(tmp_path / "configs", monkeypatch)
     empty = open_desk("northwind")
-    assert (settle(empty), current_release(empty)) == (None, None)
+    assert (apply_log(empty), current_release(empty)) == (None, None)
     with pytest.raises(NoChampionError, match="onboard the client first"):
         in_service(empty)
 
@@ -301,7 +301,7 @@ def test_a_client_without_a_model_has_none_in_service(tmp_path, monkeypatch):
 def test_the_pointer_of_a_store_that_has_moved_names_the_new_place(desk):
     place = current_release(desk).folder
     records.save(desk.store, "releases/current.json", replace(current_release(desk), folder="/old/releases/models/1"))
-    settle(desk)
+    apply_log(desk)
     assert current_release(desk).folder == place
 
 

@@ -10,23 +10,23 @@ from pathlib import Path
 
 import pytest
 
-from upkeep.comparison import Verdict
 from upkeep.config import Thresholds, load_client
-from upkeep.edges import EdgeCase, Edges, Reason
 from upkeep.entitlement import ChangeOrder
-from upkeep.estimate import Estimate
-from upkeep.figures import Basis, Figures, Slice
-from upkeep.generated import Generated, Mean
-from upkeep.health import Health, assess, in_words
-from upkeep.incidents import Incident
-from upkeep.monitoring import Contract, Finding, Metric, Review, Status
-from upkeep.quality import Confusion
-from upkeep.rates import Rate
+from upkeep.evaluation.comparison import Verdict
+from upkeep.metrics.generated import Generated, Mean
+from upkeep.metrics.quality import Confusion
+from upkeep.monitoring.edge_cases import EdgeCase, Edges, Reason
+from upkeep.monitoring.estimate import Estimate
+from upkeep.monitoring.figures import Basis, Figures, Slice
+from upkeep.monitoring.health import Health, assess, in_words
+from upkeep.monitoring.review import Contract, Finding, Metric, Review, Status
+from upkeep.monitoring.themes import Theme
+from upkeep.monitoring.trouble import Change, Kind
 from upkeep.release import Action, Entry
-from upkeep.reporting import Report, draw_chart, render_html, render_markdown, share
 from upkeep.stages.decisions import Decision, OnTheme
-from upkeep.themes import Theme
-from upkeep.trouble import Change, Kind
+from upkeep.stages.incidents import Incident
+from upkeep.stages.reporting import Report, draw_chart, render_html, render_markdown, share
+from upkeep.statistics.rates import Rate
 
 MONDAY = datetime(2026, 11, 23, 6, tzinfo=UTC)
 CLIENT = load_client(Path(__file__).parents[1] / "configs", "northwind").model_copy(

@@ -18,18 +18,18 @@ from tests.test_review_queue import Page, choose, decide, uri  # noqa: F401 -- a
 from tests.texts import case, text
 from upkeep import records
 from upkeep.adapters.store import FolderStore
-from upkeep.auditing import draw_audit, sheet_key
-from upkeep.batch import Format, write_csv
-from upkeep.cases import Source
-from upkeep.collection import Fold
+from upkeep.cases.case import Source
+from upkeep.cases.collection import Fold
+from upkeep.cases.doubts import Doubt
+from upkeep.cases.review_batch import Format, write_csv
 from upkeep.config import Unreviewed
 from upkeep.desk import GOLDEN, Desk, open_desk
-from upkeep.doubtful import Doubt
 from upkeep.entitlement import Claim
 from upkeep.errors import SheetError
-from upkeep.log import Prediction
-from upkeep.log_files import write_predictions
+from upkeep.log.entries import Prediction
+from upkeep.log.files import write_predictions
 from upkeep.recipes import Task
+from upkeep.stages.auditing import draw_audit, sheet_key
 from upkeep.stages.reviewing import (
     Batch,
     asked,

@@ -12,15 +12,15 @@ import pytest
 from tests.audited import agreed
 from tests.weeks import week
 from upkeep import records
-from upkeep.at_hand import rule_notes
-from upkeep.cases import Case, Source
+from upkeep.cases.case import Case, Source
+from upkeep.cases.relabel_rules import Found, about_theme, contradictions, rule_of
+from upkeep.commands.readiness import rule_notes
 from upkeep.config import Relabel
 from upkeep.errors import ConfigError, RuleError
-from upkeep.quality import Confusion
-from upkeep.rates import Rate
-from upkeep.rules import Found, about_theme, contradictions, rule_of
-from upkeep.stages.in_force import history_in_force, rules_in_force
+from upkeep.metrics.quality import Confusion
 from upkeep.stages.rules import decide_rule
+from upkeep.stages.rules_in_force import history_in_force, rules_in_force
+from upkeep.statistics.rates import Rate
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)

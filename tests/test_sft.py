@@ -12,12 +12,12 @@ import pytest
 
 from tests.chatty import SINCE, build, chat_base, client, later, lessons, recipe  # noqa: F401 -- a fixture
 from upkeep.base_model import LocalModel, resolve_base
-from upkeep.chat import pack
 from upkeep.errors import NotEnoughDataError, TrainingError
+from upkeep.models.chat import pack
+from upkeep.models.shared_base import DEFAULT, Adapted
 from upkeep.progress import silent
-from upkeep.sft import teach
-from upkeep.shared import DEFAULT, Adapted
-from upkeep.trainer import Lessons, _watch, run
+from upkeep.training.sft import teach
+from upkeep.training.trainer import Lessons, _watch, run
 
 SHORT = recipe(epochs=2)
 HERE = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}

@@ -10,21 +10,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.test_alike import similarity
+from tests.test_near_duplicates import similarity
 from tests.texts import case
-from upkeep.alike import ALIKE
-from upkeep.batch import Choice, Decided
-from upkeep.cases import Item
+from upkeep.cases.case import Item
+from upkeep.cases.doubts import Doubt
+from upkeep.cases.near_duplicates import ALIKE
+from upkeep.cases.review_batch import Choice, ReviewDecision
+from upkeep.cases.snapshot import Facts, Snapshot, SnapshotTerms, choose, difference
+from upkeep.cases.split import Locked, Side, lock, sides
 from upkeep.config import NewLabels, Relabel, Unreviewed
-from upkeep.doubtful import Doubt
 from upkeep.recipes import Mix, Outdated, load_recipe
-from upkeep.sides import Locked, Side, lock, sides
-from upkeep.snapshot import Facts, Snapshot, Terms, choose, difference
 
 RECIPE = load_recipe(Path(__file__).parents[1] / "configs", "lora-encoder")
 MAY, JULY = datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 7, 1, tzinfo=UTC)
 RULE = Relabel(old="refund", new="self_service", since=date(2026, 6, 1))
-TERMS = Terms(
+TERMS = SnapshotTerms(
     moment=JULY,
     new_since=None,
     zone="Europe/Berlin",
@@ -90,14 +90,14 @@ def test_what_nobody_has_read_is_used_skipped_or_left_out_for_its_doubts():
     skipped = chosen(cases, asked=about, unreviewed=Unreviewed.SKIP)
     assert {one.id for one in skipped.train} == {plain.id}
     assert skipped.left_out == {"not yet reviewed": 1, "unread and doubtful: too short": 1}
-    read = [Decided(one.id, Choice.ACCEPT, "a", "ada", JULY, "") for one in (asked, doubtful)]
+    read = [ReviewDecision(one.id, Choice.ACCEPT, "a", "ada", JULY, "") for one in (asked, doubtful)]
     assert len(chosen(cases, asked=about, decided=read, unreviewed=Unreviewed.SKIP).train) == 3
 
 
 def test_an_answer_that_came_after_another_one_was_accepted_waits_to_be_reviewed():
     (read,) = trainable(range(60))[:1]
     later = replace(read, answer="b", known_from=JULY)
-    accepted = Decided(read.id, Choice.ACCEPT, "a", "ada", JULY, "")
+    accepted = ReviewDecision(read.id, Choice.ACCEPT, "a", "ada", JULY, "")
     terms = {"asked": [read.id], "unreviewed": Unreviewed.SKIP}
     first = chosen([read, later], decided=[accepted], **terms)
     assert ([one.answer for one in first.train], first.left_out) == (["a"], {"not yet reviewed": 1})
@@ -135,7 +135,7 @@ def test_the_difference_of_two_snapshots_is_told_in_words():
     more = trainable(range(50, 70), "b")
     labels = ("refund", "self_service", "b")
     before = chosen(cases, labels=labels)
-    refused = [Decided(before.train[0].id, Choice.REJECT, None, "ada", JULY, "")]
+    refused = [ReviewDecision(before.train[0].id, Choice.REJECT, None, "ada", JULY, "")]
     after = chosen(
         [*cases, *more], labels=labels, rules=(RULE,), decided=refused, locked=[Locked("g", before.train[1].text, MAY)]
     )
@@ -202,7 +202,7 @@ def test_a_head_that_grows_is_taught_its_labels_and_no_other_whatever_becomes_of
 def test_a_proposal_for_a_new_category_is_taught_once_somebody_has_accepted_it():
     old = trainable(range(20), "oos")[0]
     proposal = replace(old, id="past-1", answer="new", valid_from=JULY, doubts=(Doubt.PROPOSED,), like=old.id)
-    accepted = Decided("past-1", Choice.ACCEPT, "new", "ada", JULY, "")
+    accepted = ReviewDecision("past-1", Choice.ACCEPT, "new", "ada", JULY, "")
     heads = {"labels": ("a", "oos"), "head": ("a", "oos", "new")}
     assert [one.answer for one in chosen([old, proposal], **heads).train] == ["oos"]
     (taught,) = chosen([old, proposal], decided=[accepted], **heads).train

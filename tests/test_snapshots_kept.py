@@ -14,17 +14,17 @@ from tests.small_encoder import CONFIGS
 from tests.texts import case, text
 from upkeep import records
 from upkeep.adapters.store import open_store
-from upkeep.batch import Choice, Decided
-from upkeep.cases import Item, valid_at
-from upkeep.collection import Fold
+from upkeep.cases.case import Item, valid_at
+from upkeep.cases.collection import Fold
+from upkeep.cases.label_history import label_history
+from upkeep.cases.relabel_rules import Themed
+from upkeep.cases.review_batch import Choice, ReviewDecision
+from upkeep.cases.split import Side
 from upkeep.config import Relabel, load_client
 from upkeep.desk import GOLDEN, LAUNCH_CASES, Desk, open_desk
 from upkeep.entitlement import UseCase
 from upkeep.errors import SnapshotError
-from upkeep.history import label_history
 from upkeep.release import Action, Entry
-from upkeep.rules import Themed
-from upkeep.sides import Side
 from upkeep.stages.snapshot import differences, locked_items, rebuild, snapshot, stamp, take_snapshot
 
 APRIL, MAY = datetime(2026, 4, 1, 6, tzinfo=UTC), datetime(2026, 5, 1, 6, tzinfo=UTC)
@@ -51,7 +51,7 @@ def test_a_snapshot_can_be_rebuilt_byte_for_byte_whatever_has_happened_since(des
     kept = {period: desk.store.read(f"snapshots/{period}.jsonl") for period in ("2026-04", "2026-05")}
     later = [case(n, "warranty_claim", at=MAY + timedelta(days=9)) for n in range(200, 220)]
     records.save_rows(desk.store, "cases/2026-W20.jsonl", later)
-    decided = [Decided("6", Choice.REJECT, None, "ada", MAY, "")]
+    decided = [ReviewDecision("6", Choice.REJECT, None, "ada", MAY, "")]
     records.save_rows(desk.store, f"reviewed/{stamp(MAY + timedelta(days=1))}-x.jsonl", decided)
     other = Desk(
         desk.agreement.model_copy(update={"client": desk.client.model_copy(update={"relabel": ()})}),
@@ -88,7 +88,7 @@ def test_snapshots_of_any_history_rebuild_byte_for_byte(tmp_path_factory, desk, 
         records.save_rows(desk.store, f"cases/2026-{month:02}.jsonl", cases)
         said = {"a": Choice.ACCEPT, "r": Choice.REJECT}
         decided = [
-            Decided(str(n), said[what], None if what == "r" else answer, "ada", at, "")
+            ReviewDecision(str(n), said[what], None if what == "r" else answer, "ada", at, "")
             for n, answer, what in collected
             if what in said
         ]
@@ -207,7 +207,7 @@ def test_a_rule_for_a_theme_outdates_what_is_about_it_and_is_told_again_without_
     assert rule.texts == tuple(sorted(TENTS))
     moment = desk.local(MAY)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("upkeep.stages.in_force.eyes_of", lambda _: pytest.fail("a model was asked"))
+        patch.setattr("upkeep.stages.rules_in_force.eyes_of", lambda _: pytest.fail("a model was asked"))
         rows = rebuild(desk, "2026-05")
     history = label_history(asked, rules=[rule], decided={}, moment=moment, zone=desk.zone)
     assert {one.text: one.answer for one in valid_at(history.versions, moment)} == (

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import logsumexp, softmax
 
-from upkeep.temperature import fit_temperature
+from upkeep.training.temperature import fit_temperature
 
 
 def drawn(n: int, *, seed: int = 0, spread: float = 2.0):

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from tests.audited import FIRST, agreed, serve
-from upkeep.looking import themes_of, track_themes, tracked_themes
+from upkeep.monitoring.themes import Theme, TroubledRequest, find_themes, follow, nearest
 from upkeep.periods import week
 from upkeep.redaction import Redaction
-from upkeep.themes import Theme, Trouble, find_themes, follow, nearest
+from upkeep.stages.request_analysis import themes_of, track_themes, tracked_themes
 
 WEEKS = ["2026-W10", "2026-W11", "2026-W12", "2026-W13"]
 ORDINARY = [
@@ -30,8 +30,8 @@ def direction(topic: int, seed: int) -> np.ndarray:
     return (vector / np.linalg.norm(vector)).astype(np.float32)
 
 
-def trouble(text: str, week: str = "2026-W13", *, wrong: bool = True, right: str = "tents") -> Trouble:
-    return Trouble(week, text, wrong, "stock", right)
+def trouble(text: str, week: str = "2026-W13", *, wrong: bool = True, right: str = "tents") -> TroubledRequest:
+    return TroubledRequest(week, text, wrong, "stock", right)
 
 
 TENTS = [trouble(f"Can I rent the tent for {n} days please", WEEKS[min(n, 3)], wrong=n > 0) for n in range(6)]
@@ -39,7 +39,7 @@ COATS = [trouble(f"My coat has hole number {n}, please help", "2026-W10", right=
 ODD = [trouble("Do you like cats")]
 
 
-def themes(*groups: list[Trouble]) -> list[Theme]:
+def themes(*groups: list[TroubledRequest]) -> list[Theme]:
     all_of_them = [one for group in groups for one in group]
     topics = [at for at, group in enumerate(groups) for _ in group]
     vectors = np.stack([direction(topic, seed) for seed, topic in enumerate(topics)])
@@ -131,7 +131,7 @@ def test_a_few_more_are_no_trend(counts):
 
 
 def test_of_many_errors_as_many_are_looked_at_in_each_week_so_that_counts_tell_a_trend(tmp_path, monkeypatch):
-    monkeypatch.setattr("upkeep.looking.MOST", 20)
+    monkeypatch.setattr("upkeep.stages.request_analysis.MOST", 20)
     desk = agreed(tmp_path, monkeypatch)
     for number, wrong in enumerate((50, 30)):
         serve(desk, number, wrong=wrong)

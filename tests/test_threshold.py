@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from upkeep.threshold import NOTHING_AUTOMATIC, Fit, fit_threshold
+from upkeep.models.threshold import NOTHING_AUTOMATIC, Fit, fit_threshold
 
 # few different confidences, so that ties are common; whole weights, so that shares are not blurred by rounding
 HELD_OUT = st.lists(st.tuples(st.sampled_from([0.2, 0.5, 0.7, 0.9, 1.0]), st.booleans(), st.integers(1, 5)), min_size=1)

@@ -12,7 +12,7 @@ import pytest
 from tests.small_client import write_timeline
 from upkeep.config import Client, load_client
 from upkeep.errors import TimelineError
-from upkeep.log_map import LogMap
+from upkeep.log.field_map import LogMap
 from upkeep.replay import client_for
 from upkeep.timeline import COLUMNS, Split, TimelineRow, arrange, read_timeline
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from upkeep.log import Outcome, OutcomeSource, Prediction
-from upkeep.truth import Truth, settle
+from upkeep.log.entries import Outcome, OutcomeSource, Prediction
+from upkeep.log.truth import Truth, truth_of
 
 MONDAY = datetime(2026, 11, 23, 9, tzinfo=UTC)
 
@@ -23,7 +23,7 @@ def said(*opinions: str | bool) -> list[Outcome]:
 
 def settled(*opinions: str | bool, output: str | None = "billing", automatic: bool = True) -> Truth:
     answer = Prediction("1", MONDAY, "text", output, 0.9, "v3", automatic=automatic)
-    return settle(answer, said(*opinions), out_of_scope="oos")
+    return truth_of(answer, said(*opinions), out_of_scope="oos")
 
 
 @pytest.mark.parametrize(

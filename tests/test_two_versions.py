@@ -10,11 +10,11 @@ import pytest
 
 from tests.chatty import build, client, recipe
 from upkeep.base_model import LocalModel, resolve_base
-from upkeep.cases import Case, Source
-from upkeep.closeness import closeness, duel
-from upkeep.sft import teach
-from upkeep.sides import Proof, Side
-from upkeep.snapshot import Lesson, Snapshot
+from upkeep.cases.case import Case, Source
+from upkeep.cases.snapshot import Lesson, Snapshot
+from upkeep.cases.split import Proof, Side
+from upkeep.metrics.closeness import closeness, duel
+from upkeep.training.sft import teach
 
 DATA = Path(os.environ.get("UPKEEP_DATA", "../shared/data")) / "bitext_support" / "bitext_support.parquet"
 INTENTS = ("cancel_order", "track_refund", "delivery_period", "get_invoice", "payment_issue")

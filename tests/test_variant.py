@@ -9,17 +9,10 @@ import numpy as np
 import pytest
 
 from tests import texts
-from upkeep.cases import Case, Source
-from upkeep.doubtful import Doubt
-from upkeep.errors import VariantError
-from upkeep.log import Prediction
-from upkeep.recipes import load_recipe
-from upkeep.redaction import Redaction
-from upkeep.sides import Side, sides
-from upkeep.themes import Theme
-from upkeep.trouble import Change, Kind
-from upkeep.truth import Truth
-from upkeep.variant import (
+from upkeep.cases.case import Case, Source
+from upkeep.cases.doubts import Doubt
+from upkeep.cases.split import Side, sides
+from upkeep.cases.variant import (
     MOST,
     Folded,
     Past,
@@ -31,6 +24,13 @@ from upkeep.variant import (
     proposed_cases,
     seed_cases,
 )
+from upkeep.errors import VariantError
+from upkeep.log.entries import Prediction
+from upkeep.log.truth import Truth
+from upkeep.monitoring.themes import Theme
+from upkeep.monitoring.trouble import Change, Kind
+from upkeep.recipes import load_recipe
+from upkeep.redaction import Redaction
 
 MAY = datetime(2026, 5, 4, 9, tzinfo=UTC)
 RECIPE = load_recipe(Path(__file__).parents[1] / "configs", "lora-encoder")

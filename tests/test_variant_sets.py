@@ -8,10 +8,10 @@ from datetime import timedelta
 from tests.released import DECIDED, LABELS, released_desk, released_template  # noqa: F401 -- fixtures
 from tests.test_changed import case, held_out
 from upkeep import records
-from upkeep.cases import Item
+from upkeep.cases.case import Item
 from upkeep.desk import GOLDEN
+from upkeep.evaluation.verdict import EACH_ONCE
 from upkeep.stages.evaluation import variant_sets
-from upkeep.verdict import EACH_ONCE
 
 SOON = DECIDED + timedelta(days=29)
 NEW = "rental"

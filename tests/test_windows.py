@@ -34,17 +34,18 @@ from tests.log_rows import (
 )
 from tests.s3 import new_bucket, s3_endpoint  # noqa: F401 -- fixtures are found by name
 from tests.test_log_lines import GOOD_LINES, SAID, THEIRS, ZENDESK, mangled
-from upkeep import log, scan, windows
 from upkeep.adapters.store import open_store
-from upkeep.log import LogMapping, Outcome, OutcomeSource, Prediction, Sample, lot, sample
-from upkeep.log_files import read_window, write_outcomes, write_predictions
-from upkeep.log_lines import PREDICTIONS, own_file
+from upkeep.conversations import MARK
+from upkeep.log import entries as log
+from upkeep.log import scan, windows
+from upkeep.log.entries import LogMapping, Outcome, OutcomeSource, Prediction, Sample, draw_order, sample
+from upkeep.log.files import read_window, write_outcomes, write_predictions
+from upkeep.log.lines import PREDICTIONS, own_file
+from upkeep.log.sql_filter import VISIBLE, from_json, from_parquet
+from upkeep.log.tally import Tally, tally
+from upkeep.log.windows import sample_window, tally_windows
 from upkeep.periods import Cadence, Window, period
-from upkeep.plain import VISIBLE, from_json, from_parquet
 from upkeep.store import Store
-from upkeep.tally import Tally, tally
-from upkeep.turns import MARK
-from upkeep.windows import sample_window, tally_windows
 
 
 class Counting:
@@ -384,8 +385,8 @@ def test_of_a_large_day_the_texts_of_some_requests_are_kept_as_by_chance(store, 
     found = sampled(store)
     assert found.requests == 1000
     assert 70 < len(found.predictions) < 130  # a tenth; the standard deviation is 9.5
-    lots = sorted(lot(f"p{n}") for n in range(1000))
-    assert sorted(lot(one.id) for one in found.predictions) == lots[: len(found.predictions)]
+    lots = sorted(draw_order(f"p{n}") for n in range(1000))
+    assert sorted(draw_order(one.id) for one in found.predictions) == lots[: len(found.predictions)]
     assert all(one.input == f"Text {one.id[1:]}" for one in found.predictions)
 
 
@@ -402,8 +403,8 @@ def test_a_request_of_a_busy_day_is_as_likely_to_be_looked_at_as_one_of_a_quiet_
     found = sampled(store)
     assert (found.requests, len(weekend)) == (1560, 1560)
     assert 110 < len(found.predictions) < 200  # a tenth; the standard deviation is 12
-    lots = {lot(id): odd for id, odd in weekend.items()}
-    assert sorted(lot(one.id) for one in found.predictions) == sorted(lots)[: len(found.predictions)]
+    lots = {draw_order(id): odd for id, odd in weekend.items()}
+    assert sorted(draw_order(one.id) for one in found.predictions) == sorted(lots)[: len(found.predictions)]
     assert sum(weekend[one.id] for one in found.predictions) < 15  # 60 of 1,560 requests, so 6 of 156
 
 

@@ -9,7 +9,8 @@ from prefect.testing.utilities import prefect_test_harness
 
 from tests.chatty import BEFORE, SINCE, chat_base  # noqa: F401 -- a fixture
 from tests.writing_client import begun, desk_of_a_writer  # noqa: F401 -- fixtures
-from upkeep.comparison import Verdict
+from upkeep.conversations import Role, Turn, as_text
+from upkeep.evaluation.comparison import Verdict
 from upkeep.home import home
 from upkeep.release import Action
 from upkeep.stages.collection import collect_cases
@@ -19,7 +20,6 @@ from upkeep.stages.evaluation import load_outcomes
 from upkeep.stages.finetuning import load_model, train_challenger
 from upkeep.stages.monitoring import review_week
 from upkeep.stages.release import current_release, in_service, put_into_service, release_log, roll_back
-from upkeep.turns import Role, Turn, as_text
 
 RETRAIN = datetime(2026, 3, 10, 8, tzinfo=UTC)
 

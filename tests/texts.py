@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from hashlib import sha256
 
-from upkeep.cases import Case, Source
+from upkeep.cases.case import Case, Source
 
 
 def text(number: int) -> str:

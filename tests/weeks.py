@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from upkeep.config import load_client
-from upkeep.figures import Basis, Figures
-from upkeep.quality import Calibrated, Confusion
-from upkeep.rates import Rate
+from upkeep.metrics.quality import Calibrated, Confusion
+from upkeep.monitoring.figures import Basis, Figures
+from upkeep.statistics.rates import Rate
 
 CLIENT = load_client(Path(__file__).parents[1] / "configs", "northwind")
 LABELS = ("order_status", "refund_status", "size_advice", "return_item", "cancel_order")

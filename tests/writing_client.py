@@ -11,10 +11,10 @@ import yaml
 
 from tests.chatty import BEFORE, SINCE, chat_base, recipe, requests  # noqa: F401 -- a fixture
 from tests.small_client import configure
-from upkeep.cases import Case, Item, Source
+from upkeep.cases.case import Case, Item, Source
 from upkeep.desk import Desk, open_desk
-from upkeep.log import Outcome, OutcomeSource, Prediction
-from upkeep.log_files import write_outcomes, write_predictions
+from upkeep.log.entries import Outcome, OutcomeSource, Prediction
+from upkeep.log.files import write_outcomes, write_predictions
 from upkeep.stages.finetuning import load_model
 from upkeep.stages.onboarding import onboard
 from upkeep.stages.release import in_service

@@ -10,14 +10,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from upkeep.command_line import Commands, announce_changes, as_of, for_client, make_folder, moment, open_desk, seed
+from upkeep.commands.common import Commands, announce_changes, as_of, for_client, make_folder, moment, open_desk, seed
+from upkeep.commands.release import add_release_commands
+from upkeep.commands.replay import add_replay_command
 from upkeep.errors import RuleError, SheetError, SnapshotError, UpkeepError, VariantError
 from upkeep.home import configs, home, prepare_process
 from upkeep.progress import OnTerminal
 from upkeep.recipes import load_recipe
-from upkeep.release_commands import add_release_commands
-from upkeep.replay_command import add_replay_command
-from upkeep.strict import names
+from upkeep.strict_yaml import names
 from upkeep.tiers import load_tiers
 
 if TYPE_CHECKING:
@@ -120,8 +120,8 @@ def _data_commands(commands: Commands) -> None:
 
 
 def _check(options: argparse.Namespace) -> None:  # noqa: ARG001 -- every command takes its options
-    from upkeep.apart import check_apart
-    from upkeep.at_hand import base_notes, check_own_functions, relabel_notes, rule_notes, served_base_notes
+    from upkeep.commands.readiness import base_notes, check_own_functions, relabel_notes, rule_notes, served_base_notes
+    from upkeep.commands.separate_stores import check_apart
     from upkeep.config import client_names, load_agreement
     from upkeep.desk import desk_of
 
@@ -143,8 +143,8 @@ def _check(options: argparse.Namespace) -> None:  # noqa: ARG001 -- every comman
 
 
 def _onboard(options: argparse.Namespace) -> None:
-    from upkeep.apart import check_apart, neighbours
-    from upkeep.first_files import first_cases, golden_set, label_notes
+    from upkeep.commands.first_files import first_cases, golden_set, label_notes
+    from upkeep.commands.separate_stores import check_apart, neighbours
     from upkeep.records import load
     from upkeep.stages.onboarding import REDACTED, Redaction, onboard
 
@@ -160,7 +160,7 @@ def _onboard(options: argparse.Namespace) -> None:
 
 def _review(options: argparse.Namespace) -> None:
     from upkeep.chain import watch
-    from upkeep.summary import summary
+    from upkeep.stages.review_summary import summary
 
     desk = open_desk(options.client)
     noted, returned, order = watch(desk, as_of(options))
@@ -179,7 +179,7 @@ def _came_back(client: str, one: Returned) -> None:
 
 
 def _audit(options: argparse.Namespace) -> None:
-    from upkeep.auditing import draw_audit, sheet_key
+    from upkeep.stages.auditing import draw_audit, sheet_key
 
     desk = open_desk(options.client)
     if options.to:
@@ -194,7 +194,7 @@ def _audit(options: argparse.Namespace) -> None:
 
 
 def _audited(options: argparse.Namespace) -> None:
-    from upkeep.auditing import return_audit
+    from upkeep.stages.auditing import return_audit
 
     if not options.sheet.is_file():
         raise SheetError(f"{options.sheet}: no such file, expected the .xlsx file that `upkeep audit` wrote, filled in")

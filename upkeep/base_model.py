@@ -14,7 +14,7 @@ from pydantic import Discriminator, Field, Tag
 
 from upkeep.errors import BaseModelError
 from upkeep.home import home
-from upkeep.strict import Sha256, Strict
+from upkeep.strict_yaml import Sha256, Strict
 
 
 class PackagedModel(Strict):

@@ -10,39 +10,39 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from upkeep.auditing import draw_audit
-from upkeep.beginning import require_log
-from upkeep.charts import chart_review
 from upkeep.desk import Desk, open_desk
 from upkeep.entitlement import ChangeOrder, Claim
-from upkeep.incidents import note_incidents
 from upkeep.periods import Cadence, last_full
 from upkeep.progress import Progress, silent
-from upkeep.reporting import Report, write_report
 from upkeep.stages.approval import apply_decision
+from upkeep.stages.auditing import draw_audit
 from upkeep.stages.collection import collect_cases
 from upkeep.stages.comparison import compare_models
 from upkeep.stages.contract import book_retrain, due, is_included, order_if_extra
 from upkeep.stages.decisions import Decision
 from upkeep.stages.finetuning import train_challenger
+from upkeep.stages.incidents import note_incidents
 from upkeep.stages.monitoring import NoWayBack, follow_themes, go_back_if_worse, review_week
-from upkeep.stages.release import settle
+from upkeep.stages.prerequisites import require_log
+from upkeep.stages.release import apply_log
+from upkeep.stages.reporting import Report, write_report
+from upkeep.stages.review_charts import chart_review
+from upkeep.stages.review_summary import ReviewNotes
 from upkeep.stages.reviewing import Returned, Waiting, no_longer_waiting, offer_cases, take_returns, wait_for_review
 from upkeep.stages.rules import propose_rules
 from upkeep.stages.variant import begin_use_case, looked_over, wait_for_cases
-from upkeep.summary import Noted
 from upkeep.tiers import Work
 
 
 class Watched(NamedTuple):
     """What a week's review found and what came of it, the returns it took in, and the change order it opened."""
 
-    noted: Noted
+    noted: ReviewNotes
     returned: list[Returned]
     order: ChangeOrder | None
 
 
-def unheard(one: Returned) -> None:
+def tell_nobody(one: Returned) -> None:
     """Tell nobody what a returned file brought."""
 
 
@@ -65,7 +65,7 @@ def run_due(client: str, as_of: datetime, *, seed: int = 0, progress: Progress =
 
 def watch(desk: Desk, as_of: datetime) -> Watched:
     """Review the week; a recommended retrain that the contract does not include becomes a change order."""
-    settle(desk)
+    apply_log(desk)
     returned = take_returns(desk, as_of)
     noted = review(desk, as_of)
     found = noted.review
@@ -75,13 +75,13 @@ def watch(desk: Desk, as_of: datetime) -> Watched:
     return Watched(noted, returned, order_if_extra(desk, found))
 
 
-def review(desk: Desk, as_of: datetime) -> Noted:
+def review(desk: Desk, as_of: datetime) -> ReviewNotes:
     """Review the last full week, do what follows from it without anybody's word, and draw its audit."""
     found = review_week(desk, as_of)
     back = go_back_if_worse(desk, found)
     note_incidents(desk, found, back if isinstance(back, NoWayBack) else None)
     rules, themes = propose_rules(desk, found), follow_themes(desk, found)
-    return Noted(found, back, rules, themes, draw_audit(desk, as_of))
+    return ReviewNotes(found, back, rules, themes, draw_audit(desk, as_of))
 
 
 def report(desk: Desk, as_of: datetime) -> Report:
@@ -97,7 +97,7 @@ def retrain(
     reason: str,
     seed: int = 0,
     progress: Progress = silent,
-    hear: Callable[[Returned], None] = unheard,
+    hear: Callable[[Returned], None] = tell_nobody,
 ) -> Decision | ChangeOrder | Waiting:
     """Collect, fine-tune, compare and decide; a retrain the tier does not include becomes a change order.
 
@@ -132,7 +132,7 @@ def variant(
     wait: bool = True,
     seed: int = 0,
     progress: Progress = silent,
-    hear: Callable[[Returned], None] = unheard,
+    hear: Callable[[Returned], None] = tell_nobody,
 ) -> Decision | ChangeOrder | Waiting:
     """Book a new category, look for past requests of it, and once people have looked those over teach it and decide.
 

@@ -12,14 +12,14 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from upkeep.base_model import BaseModelConfig
+from upkeep.client_functions import OWN_FUNCTION
 from upkeep.errors import ConfigError
-from upkeep.log import LogMapping, bare
-from upkeep.log_map import LogMap
-from upkeep.own import OWN_FUNCTION
+from upkeep.log.entries import LogMapping, canonical
+from upkeep.log.field_map import LogMap
 from upkeep.patterns import fault, is_in
 from upkeep.recipes import Recipe, Task, load_recipe
 from upkeep.redaction import Redaction
-from upkeep.strict import Name, Share, Strict, Zone, load, named, names
+from upkeep.strict_yaml import Name, Share, Strict, Zone, load, named, names
 from upkeep.tiers import Tier, load_tiers
 
 """How a config names a function of the client's own: package.module:function."""
@@ -87,11 +87,11 @@ Pattern = Annotated[str, AfterValidator(_compiles)]
 def _bare(value: str) -> str:
     if not value or value != value.strip():
         raise ValueError("a name without spaces around it")
-    return bare(value)
+    return canonical(value)
 
 
 Label = Annotated[str, AfterValidator(_bare)]
-Answer = Annotated[str, AfterValidator(bare)]
+Answer = Annotated[str, AfterValidator(canonical)]
 
 
 class Relabel(Strict):

@@ -11,23 +11,23 @@ from zoneinfo import ZoneInfo
 
 from upkeep.adapters.registry import Registry
 from upkeep.adapters.store import open_store
-from upkeep.cases import Case, Item
+from upkeep.cases.case import Case, Item
+from upkeep.cases.relabel_rules import Found, as_kept
 from upkeep.config import Agreement, Client, Relabel, load_agreement
 from upkeep.entitlement import Claim, UseCase
 from upkeep.errors import NotFoundError, UnsupportedTaskError
 from upkeep.home import configs, home
-from upkeep.log import LogMapping, LogWindow, Sample, sample
-from upkeep.log_files import log_size, read_window
+from upkeep.log.entries import LogMapping, LogWindow, Sample, sample
+from upkeep.log.files import log_size, read_window
+from upkeep.log.scan import SMALL
+from upkeep.log.tally import Tally, tally
+from upkeep.log.windows import sample_window, tally_windows
 from upkeep.periods import Window, localise
 from upkeep.recipes import HeadRecipe, Recipe
 from upkeep.records import load, load_rows
 from upkeep.redaction import Redaction, redact_cases
-from upkeep.rules import Found, as_kept
-from upkeep.scan import SMALL
 from upkeep.store import Store, address
-from upkeep.tally import Tally, tally
 from upkeep.tiers import Tier
-from upkeep.windows import sample_window, tally_windows
 
 LAUNCH = "launch"
 """What stands in place of a period for the first model."""

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field
 
 from upkeep.errors import ConfigError
-from upkeep.strict import Name, Strict, named, read, validated
+from upkeep.strict_yaml import Name, Strict, named, read, validated
 
 
 class Task(StrEnum):

@@ -18,9 +18,9 @@ from typing import Annotated, TypeAlias
 
 from pydantic import Field, field_validator
 
-from upkeep.own import OWN_FUNCTION, own_function
-from upkeep.strict import Strict
-from upkeep.turns import turns
+from upkeep.client_functions import OWN_FUNCTION, own_function
+from upkeep.conversations import turns
+from upkeep.strict_yaml import Strict
 
 
 class PersonalData(StrEnum):

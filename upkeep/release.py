@@ -13,7 +13,7 @@ from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 
 from upkeep.errors import DecisionError
-from upkeep.generated import token_f1
+from upkeep.metrics.generated import token_f1
 from upkeep.recipes import Task
 
 SCHEMA_VERSION = 1
@@ -58,7 +58,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownAnswer:
     """A request, and what the released model answers to it."""
 
     text: str
@@ -108,7 +108,9 @@ def replaced(entries: Sequence[Entry], *, client: str) -> str:
     return before.previous
 
 
-def answers_differ(known: Sequence[Known], found: Sequence[tuple[str, float]], *, written: bool = False) -> list[str]:
+def answers_differ(
+    known: Sequence[KnownAnswer], found: Sequence[tuple[str, float]], *, written: bool = False
+) -> list[str]:
     """What a model answers otherwise than it did when it was released: one line each, empty where nothing.
 
     Answers that are `written` may differ in a few words.
@@ -124,7 +126,7 @@ def answers_differ(known: Sequence[Known], found: Sequence[tuple[str, float]], *
     ]
 
 
-def chosen(texts: Sequence[str], count: int = KNOWN_INPUTS) -> list[str]:
+def spread_evenly(texts: Sequence[str], count: int = KNOWN_INPUTS) -> list[str]:
     """Texts spread evenly over all there are."""
     step = max(len(texts) / count, 1)
     return [texts[int(at * step)] for at in range(min(count, len(texts)))]

@@ -12,23 +12,23 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from upkeep.cases import Case, Item, Source, fraction
+from upkeep.cases.case import Case, Item, Source, fraction
 from upkeep.config import Client, Thresholds
 from upkeep.desk import Desk
-from upkeep.evaluation import evaluate_model
-from upkeep.log import Outcome, OutcomeSource, Prediction
-from upkeep.log_files import write_outcomes, write_predictions
-from upkeep.log_map import LogMap
-from upkeep.manifest import Answer
+from upkeep.evaluation.scores import evaluate_model
+from upkeep.log.entries import Outcome, OutcomeSource, Prediction
+from upkeep.log.field_map import LogMap
+from upkeep.log.files import write_outcomes, write_predictions
+from upkeep.models.manifest import Answer
 from upkeep.periods import Cadence, days, last_full, starts_on
 from upkeep.progress import Progress, silent
-from upkeep.rates import Rate
 from upkeep.stages.comparison import judge_again
 from upkeep.stages.decisions import decisions
 from upkeep.stages.finetuning import load_model
 from upkeep.stages.monitoring import reviews
 from upkeep.stages.onboarding import onboard
 from upkeep.stages.release import in_service
+from upkeep.statistics.rates import Rate
 from upkeep.timeline import OUT_OF_SCOPE, Timeline, TimelineRow
 
 Act = Callable[[str, datetime], object]

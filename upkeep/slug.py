@@ -14,9 +14,9 @@ def slug(text: str) -> str:
     plain = re.sub("[^a-z0-9]+", "-", text.casefold())[:LONGEST].strip("-")
     if plain.replace("-", "_") == text:
         return plain
-    return f"{plain}-{mark(text)}".lstrip("-")
+    return f"{plain}-{hash_suffix(text)}".lstrip("-")
 
 
-def mark(text: str) -> str:
+def hash_suffix(text: str) -> str:
     """Six letters and digits that stand for what a text has lost."""
     return hashlib.sha256(text.encode()).hexdigest()[:6]

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from upkeep.errors import ConfigError
 from upkeep.periods import Cadence
-from upkeep.strict import Strict, load
+from upkeep.strict_yaml import Strict, load
 
 
 class Work(StrEnum):

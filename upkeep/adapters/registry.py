@@ -24,9 +24,9 @@ import yaml
 from upkeep.adapters.addresses import shown, shown_address
 from upkeep.errors import NoChampionError, NotFoundError, StoreError
 from upkeep.home import home
-from upkeep.manifest import read_manifest
+from upkeep.models.manifest import read_manifest
 from upkeep.recipes import Task
-from upkeep.slug import mark
+from upkeep.slug import hash_suffix
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -372,9 +372,9 @@ def metric_name(name: str) -> str:
     It takes letters, digits and `_-. :` in paths that are as short as can be, 250 characters in all.
     """
     taken = "/".join(map(_path_part, name.split("/")))
-    return taken if len(taken) <= LONGEST_NAME else f"{taken[: LONGEST_NAME - 7]}-{mark(name)}"
+    return taken if len(taken) <= LONGEST_NAME else f"{taken[: LONGEST_NAME - 7]}-{hash_suffix(name)}"
 
 
 def _path_part(text: str) -> str:
     plain = "".join(char if char.isalnum() or char in "_-. :" else "_" for char in text)
-    return plain if plain == text and text not in ("", ".", "..") else f"{plain}-{mark(text)}"
+    return plain if plain == text and text not in ("", ".", "..") else f"{plain}-{hash_suffix(text)}"

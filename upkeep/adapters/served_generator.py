@@ -12,12 +12,12 @@ import mlflow.pyfunc
 from pydantic import BaseModel, TypeAdapter
 
 from upkeep.base_model import BaseModelConfig, resolve_base
-from upkeep.generator import Generator
-from upkeep.turns import request_of
+from upkeep.conversations import request_of
+from upkeep.models.generator import Generator
 
 
 class ServedText(BaseModel):
-    """One answer, as MLflow's server sends it: `upkeep.manifest.Answer`, whose `output` is called `answer` here."""
+    """One answer, as MLflow's server sends it: a `models.manifest.Answer` whose `output` is called `answer`."""
 
     answer: str
     confidence: float

@@ -12,11 +12,11 @@ import mlflow.pyfunc
 from pydantic import BaseModel, TypeAdapter
 
 from upkeep.base_model import BaseModelConfig, resolve_base
-from upkeep.classifier import Classifier
+from upkeep.models.classifier import Classifier
 
 
 class ServedAnswer(BaseModel):
-    """One answer, as MLflow's server sends it: `upkeep.manifest.Answer`, whose `output` is called `label` here."""
+    """One answer, as MLflow's server sends it: a `models.manifest.Answer` whose `output` is called `label`."""
 
     label: str
     confidence: float

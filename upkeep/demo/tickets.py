@@ -22,7 +22,7 @@ import yaml
 from pydantic import BeforeValidator
 
 from upkeep.errors import ConfigError, TimelineError
-from upkeep.strict import Strict
+from upkeep.strict_yaml import Strict
 from upkeep.timeline import OUT_OF_SCOPE, Split, TimelineRow
 
 THEMES = ("northwind", "brightbill", "clearline")

@@ -16,10 +16,10 @@ from upkeep.adapters.notifier import send
 from upkeep.adapters.webhook import post
 from upkeep.desk import Desk
 from upkeep.errors import DeliveryError
-from upkeep.incidents import NEWS
 from upkeep.release import Action, Entry
+from upkeep.stages.incidents import NEWS
 from upkeep.stages.monitoring import reviews
-from upkeep.stages.release import release_log, release_of, settle
+from upkeep.stages.release import apply_log, release_log, release_of
 
 TOLD = "releases/told/"
 WEBHOOK = "webhook:"
@@ -70,7 +70,7 @@ def announce(
 
     `address_of` gives a channel's URL or secret. Raises DeliveryError, after every channel has been tried.
     """
-    settle(desk)
+    apply_log(desk)
     hook = [f"{WEBHOOK}{desk.client.release_webhook}"] if desk.client.release_webhook else []
     told, failed = [], []
     for entry, channel in untold(desk, [*hook, *(also or {}), *desk.client.alert_channels]):

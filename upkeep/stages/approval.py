@@ -11,19 +11,19 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from upkeep import records
-from upkeep.comparison import Verdict
 from upkeep.config import Promotion
 from upkeep.desk import Desk
 from upkeep.errors import AlreadyExistsError, DecisionError
+from upkeep.evaluation.comparison import Verdict
 from upkeep.stages.card import write_card
 from upkeep.stages.decisions import Decision, decision, decisions
 from upkeep.stages.release import (
     PROMOTED_FROM,
+    apply_log,
     in_service,
     newer_in_service,
     put_into_service,
     release_log,
-    settle,
 )
 
 GATE = "gate"
@@ -116,7 +116,7 @@ def apply_decision(desk: Desk, made: Decision) -> Decision:
     What a person has refused since is left. Raises DecisionError where another model than the one compared with is in
     service now, or one that is newer than the challenger.
     """
-    settle(desk)
+    apply_log(desk)
     answer = approval(desk, made.period)
     refused = answer is not None and not answer.approved
     if made.verdict is not Verdict.PROMOTE or desk.client.promotion is not Promotion.AUTOMATIC or refused:
@@ -134,7 +134,7 @@ def approve(desk: Desk, period: str, *, by: str, reason: str, at: datetime, over
     `override` approves also what did not win or has expired, but nothing that reads back otherwise, learned nothing or
     was overtaken. Raises DecisionError saying which of these it is, or who has answered already.
     """
-    settle(desk)
+    apply_log(desk)
     made = decision(desk, period)
     where = f"client {desk.client.client}, decision {period}"
     now = standing(desk, made, at)
@@ -161,7 +161,7 @@ def approve(desk: Desk, period: str, *, by: str, reason: str, at: datetime, over
 
 def refuse(desk: Desk, period: str, *, by: str, reason: str, at: datetime) -> Approval:
     """Write down that a challenger that won is not to go into service. Raises DecisionError where it does not wait."""
-    settle(desk)
+    apply_log(desk)
     made = decision(desk, period)
     now = standing(desk, made, at)
     if now not in (Standing.PENDING, Standing.REFUSED):

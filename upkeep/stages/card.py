@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from upkeep.desk import Desk
-from upkeep.manifest import read_manifest
+from upkeep.models.manifest import read_manifest
 from upkeep.stages.challengers import challengers
 from upkeep.stages.decisions import Decision
 from upkeep.stages.release import fetch_trained

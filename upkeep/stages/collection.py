@@ -13,19 +13,19 @@ from datetime import datetime
 from typing import NamedTuple
 
 from upkeep import records
-from upkeep.beginning import log_begins
-from upkeep.cases import Case
-from upkeep.collection import LATE, Collected, Taken, collect
+from upkeep.cases.case import Case
+from upkeep.cases.collection import LATE, Collected, Taken, collect
+from upkeep.cases.doubts import Doubt, languages_of
+from upkeep.cases.label_errors import LATELY, Answered, find_suspects, reference_cases
 from upkeep.desk import Desk
-from upkeep.doubtful import Doubt, languages_of
 from upkeep.errors import BaseModelError
-from upkeep.log import lot
-from upkeep.looking import eyes_of
+from upkeep.log.entries import draw_order
 from upkeep.periods import Window
 from upkeep.progress import Progress, silent
 from upkeep.redaction import PersonalData
+from upkeep.stages.prerequisites import log_begins
+from upkeep.stages.request_analysis import request_encoder
 from upkeep.stages.snapshot import known_cases, right_at
-from upkeep.suspects import LATELY, Answered, find_suspects, judges
 
 JUDGED = 3000
 """So many cases of a collection are looked at for mistakes, drawn by chance: to embed them takes longer than all the
@@ -157,13 +157,13 @@ def _taken(
 
 def _judged(desk: Desk, cases: Sequence[Case], known: Sequence[Case], moment: datetime) -> tuple[Case, ...]:
     """The new cases, with how little a label is believed that is likely a mistake. Raises BaseModelError."""
-    some = sorted(cases, key=lambda case: lot(case.id))[:JUDGED]
+    some = sorted(cases, key=lambda case: draw_order(case.id))[:JUDGED]
     if not some or desk.client.free_text:
         return tuple(cases)
-    judging = judges(right_at(desk, known, moment))
+    judging = reference_cases(right_at(desk, known, moment))
     lately = [case for case in judging if case.valid_from is not None and case.valid_from >= moment - LATELY]
     before = [case for case in judging if case.valid_from is None or case.valid_from < moment - LATELY]
-    eyes = eyes_of(desk)
+    eyes = request_encoder(desk)
     new, recent, old = (
         Answered(eyes.embed([case.text for case in part]), [case.answer for case in part])
         for part in (some, lately, before)

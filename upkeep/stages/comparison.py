@@ -9,18 +9,18 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from upkeep import records
-from upkeep.cases import Item, normalise
-from upkeep.closeness import Duel, Judge, duel, judge_of
+from upkeep.cases.case import Item, normalise
 from upkeep.config import Client
-from upkeep.cost import ASKED, FEW, Cost, cost, time_answers
 from upkeep.desk import Desk
-from upkeep.differences import Answered, Difference, differences
 from upkeep.errors import DecisionError, LeakError, NotEnoughDataError, NotFoundError
-from upkeep.evaluation import Scores, evaluate_model, treated
-from upkeep.looking import eyes_of, tracked_themes
-from upkeep.model import Model
+from upkeep.evaluation.cost import ASKED, FEW, Cost, cost, time_answers
+from upkeep.evaluation.differences import Answered, Difference, differences
+from upkeep.evaluation.scores import Scores, evaluate_model, treated
+from upkeep.evaluation.verdict import ItemResult, VerdictTerms, verdict
+from upkeep.metrics.closeness import Duel, Judge, duel, judge_of
+from upkeep.models.loading import Model
+from upkeep.monitoring.themes import LEAST, nearest
 from upkeep.progress import Progress, silent
-from upkeep.rates import Rate
 from upkeep.release import code_version
 from upkeep.stages.challengers import Challenger
 from upkeep.stages.comparison_runs import Scored, log_comparison
@@ -28,9 +28,9 @@ from upkeep.stages.decisions import Decision, OnTheme, as_carried_out, decisions
 from upkeep.stages.evaluation import Lessons, evaluation_sets, load_outcomes, save_outcomes, variant_sets
 from upkeep.stages.finetuning import load_model
 from upkeep.stages.release import in_service
+from upkeep.stages.request_analysis import request_encoder, tracked_themes
 from upkeep.stages.snapshot import known_texts, taught_by, taught_texts
-from upkeep.themes import LEAST, nearest
-from upkeep.verdict import Outcome, Terms, verdict
+from upkeep.statistics.rates import Rate
 
 BROUGHT = ("recent", "reported")
 """The sets of what production brought, in the order in which they are scored; they share no item."""
@@ -101,9 +101,9 @@ def _sets(desk: Desk, moment: datetime, model: Model, *, champion: str, label: s
     return evaluation_sets(desk, moment, served=served, taught=lessons)
 
 
-def _terms(client: Client, *, label: str | None, same_weights: bool, reload_exact: bool) -> Terms:
+def _terms(client: Client, *, label: str | None, same_weights: bool, reload_exact: bool) -> VerdictTerms:
     """What was agreed on a comparison, and what is proved of the two models."""
-    return Terms(
+    return VerdictTerms(
         margin=client.margin_pp / 100,
         minimum_items=client.minimum_items,
         same_weights=same_weights,
@@ -171,7 +171,7 @@ def _on_themes(
     old, new = (
         [right for one in scores if one.items in BROUGHT for right in one.right] for scores in (champion, challenger)
     )
-    at = nearest(tracked.themes, eyes_of(desk).embed([item.text for item in items]))
+    at = nearest(tracked.themes, request_encoder(desk).embed([item.text for item in items]))
     return tuple(
         OnTheme(
             theme.name,
@@ -223,9 +223,9 @@ def _duels(*, champion: Sequence[Scores], challenger: Sequence[Scores]) -> tuple
 
 def _outcomes(
     desk: Desk, sets: dict[str, list[Item]], *, champion: Sequence[Scores], challenger: Sequence[Scores]
-) -> list[Outcome]:
+) -> list[ItemResult]:
     return [
-        Outcome(
+        ItemResult(
             name,
             normalise(item.text),
             right_before,

@@ -9,14 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from upkeep.adapters.registry import Dataset, Run
-from upkeep.cases import Item, digest
-from upkeep.comparison_chart import Sureness, draw_comparison, draw_written
-from upkeep.confusions import Confused, confusions
-from upkeep.cost import Cost
+from upkeep.cases.case import Item, digest
 from upkeep.desk import Desk
-from upkeep.evaluation import CLOSENESS, Scores
-from upkeep.parts import Part, PartChange
-from upkeep.verdict import EACH_ONCE, Judged, Outcome, deciding
+from upkeep.evaluation.breakdown import Part, PartChange
+from upkeep.evaluation.comparison_chart import Sureness, draw_comparison, draw_written
+from upkeep.evaluation.confusions import Confused, confusions
+from upkeep.evaluation.cost import Cost
+from upkeep.evaluation.scores import CLOSENESS, Scores
+from upkeep.evaluation.verdict import EACH_ONCE, ItemResult, Judged, deciding_items
 
 if TYPE_CHECKING:
     from upkeep.stages.decisions import Decision
@@ -29,7 +29,7 @@ class Scored(NamedTuple):
 
     sets: Mapping[str, Sequence[Item]]
     scores: Mapping[str, Sequence[Scores]]
-    outcomes: Sequence[Outcome]
+    outcomes: Sequence[ItemResult]
     judged: Judged
     costs: Mapping[str, Cost]
 
@@ -50,7 +50,7 @@ def log_comparison(desk: Desk, decision: Decision, scored: Scored) -> None:
             run.table("items.json", _items(scored.sets, scored.scores[version]))
     with desk.registry.run(
         f"{decision.period} comparison: {decision.verdict.value}",
-        {**tags, "upkeep.stage": "comparison", "upkeep.verdict": decision.verdict.value},
+        {**tags, "upkeep.stage": "comparison", "upkeep.evaluation.verdict": decision.verdict.value},
     ) as run:
         run.params(
             {
@@ -84,7 +84,7 @@ def _log_changes(run: Run, decision: Decision) -> None:
 def _log_labels(run: Run, scored: Scored, scores: Mapping[str, Sequence[Scores]]) -> None:
     """The tables of what changed, and the picture of them."""
     _log_flips(run, scored)
-    confused = confusions(deciding(scored.outcomes))
+    confused = confusions(deciding_items(scored.outcomes))
     run.table("labels.json", _parts(Part.LABEL, scored.judged.labels))
     run.table("confusions.json", _confused(confused))
     models = [_sureness(role, found) for role, found in scores.items()]
@@ -130,7 +130,7 @@ def _items(sets: Mapping[str, Sequence[Item]], scores: Sequence[Scores]) -> Tabl
     return table | {figure: [getattr(one, figure) for one in close] for figure in CLOSENESS if close}
 
 
-def _flips(outcomes: Sequence[Outcome]) -> Table:
+def _flips(outcomes: Sequence[ItemResult]) -> Table:
     """The items on which one model is right and the other is not, what the challenger broke first."""
     flipped = sorted((one for one in outcomes if one.champion != one.challenger), key=lambda one: one.challenger)
     rows = [

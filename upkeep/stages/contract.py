@@ -12,12 +12,12 @@ from contextlib import suppress
 from datetime import datetime
 
 from upkeep import records
-from upkeep.beginning import require_anything, require_model
 from upkeep.desk import Desk
 from upkeep.entitlement import Asked, ChangeOrder, Claim, UseCase, entitled, use_case, with_reasons
 from upkeep.errors import AlreadyExistsError, StoreError
-from upkeep.monitoring import Review
+from upkeep.monitoring.review import Review
 from upkeep.periods import starts_on
+from upkeep.stages.prerequisites import require_anything, require_model
 from upkeep.stages.release import newer_in_service, require_bases, require_no_newer
 from upkeep.stages.snapshot import forget_choice
 from upkeep.store import address

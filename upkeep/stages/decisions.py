@@ -10,15 +10,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from upkeep import records
-from upkeep.beginning import require_model
-from upkeep.closeness import Duel
-from upkeep.comparison import Paired, Verdict
 from upkeep.desk import Desk
-from upkeep.differences import Difference
 from upkeep.errors import DecisionError
-from upkeep.rates import Rate
+from upkeep.evaluation.comparison import Paired, Verdict
+from upkeep.evaluation.differences import Difference
+from upkeep.evaluation.verdict import VerdictTerms
+from upkeep.metrics.closeness import Duel
+from upkeep.stages.prerequisites import require_model
 from upkeep.stages.release import release_log
-from upkeep.verdict import Terms
+from upkeep.statistics.rates import Rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Decision:
     applied_by: str | None = None
     themes: tuple[OnTheme, ...] = ()
     label: str | None = None
-    terms: Terms | None = None
+    terms: VerdictTerms | None = None
     evidence: str | None = None
     code: str | None = None
     left_out: int = 0

@@ -15,11 +15,11 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from upkeep import records
-from upkeep.cases import Case, Item, normalise, valid_at
+from upkeep.cases.case import Case, Item, normalise, valid_at
 from upkeep.config import Relabel
 from upkeep.desk import Desk
+from upkeep.evaluation.verdict import ItemResult
 from upkeep.stages.snapshot import known_cases, locked_items, right_at
-from upkeep.verdict import Outcome
 
 RECENT = timedelta(days=92)
 """How far back the recent holdout reaches."""
@@ -77,17 +77,17 @@ def variant_sets(
     return {name: items for name, items in {**old, "new": new}.items() if items}
 
 
-def save_outcomes(desk: Desk, period: str, outcomes: Iterable[Outcome]) -> str:
+def save_outcomes(desk: Desk, period: str, outcomes: Iterable[ItemResult]) -> str:
     """Keep how both models did, item by item, in outcomes/<period>.jsonl; returns its SHA-256."""
     data = records.dump_rows(outcomes)
     desk.store.write(_outcomes(period), data)
     return hashlib.sha256(data).hexdigest()
 
 
-def load_outcomes(desk: Desk, period: str) -> tuple[list[Outcome], str]:
+def load_outcomes(desk: Desk, period: str) -> tuple[list[ItemResult], str]:
     """What was kept of a period, and the SHA-256 it has now. Raises NotFoundError."""
     digest = hashlib.sha256(desk.store.read(_outcomes(period))).hexdigest()
-    return records.load_rows(desk.store, _outcomes(period), Outcome), digest
+    return records.load_rows(desk.store, _outcomes(period), ItemResult), digest
 
 
 def _changed(desk: Desk, items: Iterable[Item], taught: Lessons) -> list[Item]:
@@ -123,7 +123,7 @@ def _fixed(desk: Desk, served: Iterable[str]) -> set[str]:
     return {
         one.text
         for period in served
-        for one in records.load_rows(desk.store, _outcomes(period), Outcome)
+        for one in records.load_rows(desk.store, _outcomes(period), ItemResult)
         if one.items == "errors" and one.challenger
     }
 

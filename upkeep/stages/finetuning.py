@@ -16,24 +16,24 @@ from upkeep.adapters.addresses import shown_address
 from upkeep.adapters.live import watched
 from upkeep.adapters.registry import IS_IT_THIS_ONE, Dataset, Registry, Run
 from upkeep.base_model import Base, BaseModelConfig, resolve_base
-from upkeep.checkpoints import fingerprint
-from upkeep.classifier import Classifier
+from upkeep.cases.snapshot import Snapshot
 from upkeep.desk import Desk
-from upkeep.elsewhere import answers_elsewhere, prepare, same_answers
 from upkeep.errors import NoChampionError, NotFoundError, StoreError, UnsupportedTaskError
-from upkeep.finetuning import finetune
-from upkeep.growing import grow
 from upkeep.home import home
-from upkeep.model import Model, Trained
+from upkeep.models.classifier import Classifier
+from upkeep.models.loading import Model, Trained
+from upkeep.models.reload import answers_in_fresh_process, prepare, same_answers
 from upkeep.progress import Measured, Progress, silent
 from upkeep.recipes import HeadRecipe, Recipe, Start
-from upkeep.sft import teach
-from upkeep.snapshot import Snapshot
-from upkeep.stages.bases import OwnBase, load_version, own_base
 from upkeep.stages.challengers import Challenger, challengers
+from upkeep.stages.own_base import OwnBase, load_version, own_base
 from upkeep.stages.release import in_service, release_log, require_no_newer
 from upkeep.stages.snapshot import differences, snapshots, take_snapshot
-from upkeep.warm import weights_of
+from upkeep.training.checkpoints import fingerprint
+from upkeep.training.finetuning import finetune
+from upkeep.training.head_growth import grow
+from upkeep.training.sft import teach
+from upkeep.training.warm_start import weights_of
 
 PROOF_TEXTS = 20
 DIGEST = "upkeep.digest"
@@ -73,7 +73,7 @@ def train_challenger(
             trained.model.save(folder)
             version = _register(desk, run, period, data, trained, folder=folder, named=named)
         texts = [case.text for case in data.calibration[:PROOF_TEXTS]]
-        back = answers_elsewhere(desk.registry.fetch(version, Path(scratch) / "back"), base, texts)
+        back = answers_in_fresh_process(desk.registry.fetch(version, Path(scratch) / "back"), base, texts)
         exact = same_answers(trained.model.answer(texts), back)
     manifest = trained.model.manifest
     made = Challenger(

@@ -1,7 +1,7 @@
 """How is a week reviewed, and what do reviews leave behind?
 
 In the client's store: reviews/2026-W47.json, edge-cases/ and themes/ by week, and the rows that could not be used in
-quarantine/. What was read of the log stands in daily/ (`upkeep.daily`).
+quarantine/. What was read of the log stands in daily/ (`upkeep.log.daily`).
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from upkeep import records
-from upkeep.beginning import require_log
 from upkeep.config import Rollback
 from upkeep.desk import Desk
-from upkeep.edges import SHOWN
 from upkeep.errors import BaseModelError, UpkeepError
-from upkeep.figures import figures_of
-from upkeep.generated import Generated, look_at_answers
-from upkeep.looking import Tracked, edges_key, look_at_week, track_themes
-from upkeep.monitoring import Contract, Promoted, Review, review
+from upkeep.metrics.generated import Generated, measure_answers
+from upkeep.monitoring.edge_cases import SHOWN
+from upkeep.monitoring.figures import figures_of
+from upkeep.monitoring.review import Contract, Promoted, Review, review
 from upkeep.patterns import of_client
 from upkeep.periods import Cadence, Window, last_full, week
 from upkeep.release import Action, Entry
 from upkeep.stages.challengers import challengers
+from upkeep.stages.prerequisites import require_log
 from upkeep.stages.release import release_log, roll_back
+from upkeep.stages.request_analysis import TrackedThemes, analyse_week, edges_key, track_themes
 
 THEME_WEEKS = 8
 """Themes are found in what went wrong in so many newest weeks."""
@@ -50,7 +50,7 @@ def review_week(desk: Desk, as_of: datetime) -> Review:
     if counted.quarantined:
         records.save_rows(desk.store, f"quarantine/{last.key}.jsonl", counted.quarantined)
     try:
-        seen, unseen = look_at_week(desk, last, until=moment), None
+        seen, unseen = analyse_week(desk, last, until=moment), None
     except BaseModelError as exc:  # the figures need no model
         seen, unseen = None, str(exc)
     if seen:
@@ -77,7 +77,7 @@ def review_week(desk: Desk, as_of: datetime) -> Review:
 def _look_at_answers(desk: Desk, last: Window, moment: datetime) -> Generated:
     sample = desk.sample_log(last, until=moment)
     with of_client(desk.client.client):
-        return look_at_answers(sample, refusals=desk.client.refusals)
+        return measure_answers(sample, refusals=desk.client.refusals)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ def _promoted(entries: Sequence[Entry]) -> Promoted | None:
     return Promoted(last.version, last.previous) if last and last.action is Action.PROMOTE and last.previous else None
 
 
-def follow_themes(desk: Desk, found: Review) -> Tracked | None:
+def follow_themes(desk: Desk, found: Review) -> TrackedThemes | None:
     """Track what keeps going wrong over the weeks up to a review; None where nobody can look."""
     weeks = reviewed_weeks(desk, upto=found.week)[-THEME_WEEKS:]
     try:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from upkeep import records
-from upkeep.cases import Case, Item
+from upkeep.cases.case import Case, Item
 from upkeep.desk import GOLDEN, LAUNCH, LAUNCH_CASES, Desk
 from upkeep.errors import AlreadyExistsError, NotEnoughDataError
 from upkeep.progress import Progress, silent
@@ -19,7 +19,7 @@ from upkeep.redaction import PersonalData, Redacted, redact_cases
 from upkeep.stages.card import write_card
 from upkeep.stages.challengers import Challenger, challengers
 from upkeep.stages.finetuning import train_challenger
-from upkeep.stages.release import launch, release_log, settle
+from upkeep.stages.release import apply_log, launch, release_log
 from upkeep.stages.snapshot import forget
 from upkeep.store import address
 
@@ -87,7 +87,7 @@ def onboard(
         forget(desk, LAUNCH)
     first = train_challenger(desk, LAUNCH, as_of, seed=seed, progress=progress)
     if release_log(desk):
-        settle(desk)
+        apply_log(desk)
     elif desk.registry.version("champion") is None:  # where there is one, the client is older than the log
         write_card(desk, first.version)
         launch(desk, first.version, at=as_of)

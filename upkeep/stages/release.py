@@ -20,13 +20,13 @@ from upkeep import records
 from upkeep.adapters.addresses import shown_address
 from upkeep.adapters.registry import IS_IT_THIS_ONE
 from upkeep.base_model import resolve_base
-from upkeep.beginning import require_model
 from upkeep.desk import LAUNCH, Desk
 from upkeep.errors import AlreadyExistsError, DecisionError, ReleaseError, StoreError
-from upkeep.manifest import Manifest, read_manifest
-from upkeep.release import Action, Entry, Known, Release, answers_differ, chosen, code_version, replaced
-from upkeep.stages.bases import load_version, own_base
+from upkeep.models.manifest import Manifest, read_manifest
+from upkeep.release import Action, Entry, KnownAnswer, Release, answers_differ, code_version, replaced, spread_evenly
 from upkeep.stages.challengers import Challenger, challengers
+from upkeep.stages.own_base import load_version, own_base
+from upkeep.stages.prerequisites import require_model
 from upkeep.store import address
 
 LOG = "releases/log/"
@@ -82,7 +82,7 @@ def require_bases(desk: Desk) -> None:
 
 def launch(desk: Desk, version: str, *, at: datetime) -> Entry:
     """Put a client's first model into service; where one is already nothing happens."""
-    settle(desk)
+    apply_log(desk)
     entries = release_log(desk)
     if entries:
         return entries[0]
@@ -157,7 +157,7 @@ def _go_back(desk: Desk, entries: list[Entry], *, by: str, reason: str, at: date
     return _enter(desk, Action.ROLLBACK, version, entries[-1].version, len(entries) + 1, at=at, by=by, reason=reason)
 
 
-def settle(desk: Desk) -> Entry | None:
+def apply_log(desk: Desk) -> Entry | None:
     """Bring MLflow's alias and the pointer after the log; safe to run at any time, by several at once.
 
     One that was held up may write what another has changed meanwhile: each looks again when it is done.
@@ -212,7 +212,7 @@ def check_release(desk: Desk, version: str) -> None:
     """
     publish(desk, version)
     folder = _folder(version)
-    known = records.load_rows(desk.store, f"{folder}/{KNOWN}", Known)
+    known = records.load_rows(desk.store, f"{folder}/{KNOWN}", KnownAnswer)
     with tempfile.TemporaryDirectory() as scratch:
         for key in _files(desk, version):
             path = Path(scratch) / key.removeprefix(f"{folder}/")
@@ -240,9 +240,9 @@ def publish(desk: Desk, version: str) -> None:
         for path in sorted(path for path in fetched.rglob("*") if path.is_file()):
             desk.store.write(f"{folder}/{path.relative_to(fetched).as_posix()}", path.read_bytes())
         model = load_version(desk.registry, desk.client.base_model, version, fetched)
-    texts = chosen([item.text for item in desk.golden()])
+    texts = spread_evenly([item.text for item in desk.golden()])
     answers = model.answer(texts)
-    rows = [Known(text, one.output, one.confidence) for text, one in zip(texts, answers, strict=True)]
+    rows = [KnownAnswer(text, one.output, one.confidence) for text, one in zip(texts, answers, strict=True)]
     records.save_rows(desk.store, f"{folder}/{KNOWN}", rows)  # last: with it the folder is whole
 
 
@@ -264,7 +264,7 @@ def fetch_trained(desk: Desk, version: str, folder: Path) -> Path:
 
 def _begun(desk: Desk, at: datetime) -> list[Entry]:
     """The log; one begun with the present champion where the client is older than the log."""
-    settle(desk)
+    apply_log(desk)
     entries = release_log(desk)
     if entries:
         return entries
@@ -308,7 +308,7 @@ def _enter(
         if replace(other, at=entry.at, by=entry.by, code=entry.code) != entry:
             raise DecisionError(f"client {desk.client.client}: somebody else was quicker: {other}") from exc
         entry = other  # the same, by another run
-    settle(desk)
+    apply_log(desk)
     return entry
 
 

@@ -18,28 +18,28 @@ from datetime import datetime, timedelta
 from upkeep import records
 from upkeep.adapters import review_queue
 from upkeep.adapters.registry import tracking_uri
-from upkeep.auditing import Drawn, return_audit
-from upkeep.batch import (
-    Back,
+from upkeep.cases.case import Case, Source
+from upkeep.cases.collection import Fold
+from upkeep.cases.label_history import decision_on
+from upkeep.cases.review_batch import (
     Choice,
-    Decided,
     Format,
     Question,
+    ReturnedBatch,
+    ReviewDecision,
     label_studio_config,
     read_back,
     write_csv,
     write_label_studio,
     write_xlsx,
 )
-from upkeep.cases import Case, Source
-from upkeep.collection import Fold
+from upkeep.cases.review_decisions import understand
+from upkeep.cases.spreadsheet import Rejected, clean
 from upkeep.config import Unreviewed
-from upkeep.deciding import understand
 from upkeep.desk import Desk
 from upkeep.errors import NotFoundError, SheetError, StoreError
-from upkeep.history import decision_on
 from upkeep.redaction import redact_cases
-from upkeep.sheet import Rejected, clean
+from upkeep.stages.auditing import Drawn, return_audit
 from upkeep.stages.contract import undecided
 from upkeep.stages.snapshot import decided_by, snapshots, stamp
 from upkeep.store import address
@@ -285,7 +285,7 @@ def _undecided(desk: Desk, waiting: Waiting, as_of: datetime) -> set[str]:
     return {one for one in there if decision_on(questions[one], decided) is None}
 
 
-def _keep(desk: Desk, back: Back, key: str, *, name: str, at: datetime) -> Returned:
+def _keep(desk: Desk, back: ReturnedBatch, key: str, *, name: str, at: datetime) -> Returned:
     decided = back.decided
     if desk.client.free_text:  # people write an answer with a name and a number in it, as customers do
         texts = redact_cases((one.answer or "" for one in decided), desk.client.redaction).texts
@@ -354,25 +354,25 @@ def _from_queue(desk: Desk, as_of: datetime) -> list[Returned]:
         except NotFoundError:  # another server's
             continue
         said = [_decided(one, questions[one.id]) for one in answers if one.id in questions]
-        new = [one for one in said if isinstance(one, Decided) and _newer(one, before.get(one.id))]
+        new = [one for one in said if isinstance(one, ReviewDecision) and _newer(one, before.get(one.id))]
         unused = [one for one in said if isinstance(one, Rejected)]
         if new or unused:
-            back = Back(tuple(new), 0, tuple(unused))
+            back = ReturnedBatch(tuple(new), 0, tuple(unused))
             key = f"{stamp(desk.local(as_of))}-{_digest(records.dump_rows(new))}"
             found.append(_keep(desk, back, key, name=f"MLflow {batch.period}", at=as_of))
     return found
 
 
-def _newer(one: Decided, before: Decided | None) -> bool:
+def _newer(one: ReviewDecision, before: ReviewDecision | None) -> bool:
     return before is None or (one.at > before.at and (one.decision, one.answer) != (before.decision, before.answer))
 
 
-def _decided(one: review_queue.Reviewed, question: Question) -> Decided | Rejected:
+def _decided(one: review_queue.Reviewed, question: Question) -> ReviewDecision | Rejected:
     decision = Choice(one.decision)
     answer = {Choice.ACCEPT: question.answer, Choice.CHANGE: one.answer, Choice.REJECT: None}[decision]
     if decision is Choice.CHANGE and answer is None:
         return Rejected(0, f"{one.id}: change without the right answer")
-    return Decided(one.id, decision, answer, one.by, one.at, one.comment)
+    return ReviewDecision(one.id, decision, answer, one.by, one.at, one.comment)
 
 
 def where(desk: Desk, batch: Batch) -> str:

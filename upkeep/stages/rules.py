@@ -9,16 +9,16 @@ from dataclasses import replace
 from datetime import date, datetime
 
 from upkeep import records
+from upkeep.cases.relabel_rules import Contradiction, Found, contradictions, rule_of
 from upkeep.config import Rules
 from upkeep.desk import Desk
 from upkeep.errors import RuleError
-from upkeep.monitoring import Review, as_known
+from upkeep.log.tally import opinions
+from upkeep.log.truth import truth_of
+from upkeep.monitoring.review import Review, as_known
 from upkeep.periods import week
 from upkeep.redaction import shown
-from upkeep.rules import Contradiction, Found, contradictions, rule_of
 from upkeep.stages.monitoring import HISTORY, reviews
-from upkeep.tally import opinions
-from upkeep.truth import settle
 
 EXAMPLES = 3
 ITSELF = "Upkeep, as `rules: apply` in the client's config says"
@@ -75,7 +75,7 @@ def _examples(desk: Desk, found: Contradiction, weeks: list[str], until: datetim
             said = opinions(log.outcomes.get(prediction.id, []), desk.client.free_text)
             if not said or prediction.output != found.old:
                 continue
-            if settle(prediction, said, out_of_scope=desk.client.out_of_scope_label).answer == found.new:
+            if truth_of(prediction, said, out_of_scope=desk.client.out_of_scope_label).answer == found.new:
                 examples.append(shown(prediction.input, desk.client.redaction))
         if len(examples) >= EXAMPLES:
             break

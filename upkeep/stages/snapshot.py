@@ -14,20 +14,20 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from upkeep import records
-from upkeep.batch import Decided, Question
-from upkeep.cases import Case, normalise, valid_at
-from upkeep.collection import Fold
+from upkeep.cases.case import Case, normalise, valid_at
+from upkeep.cases.collection import Fold
+from upkeep.cases.review_batch import Question, ReviewDecision
+from upkeep.cases.snapshot import Facts, Lesson, Snapshot, SnapshotTerms, choose, difference
+from upkeep.cases.split import Locked, Proof, lock
 from upkeep.config import Relabel
 from upkeep.desk import LAUNCH, Desk
 from upkeep.errors import NotFoundError, SnapshotError
 from upkeep.patterns import of_client
 from upkeep.progress import Progress, silent
 from upkeep.release import Action
-from upkeep.sides import Locked, Proof, lock
-from upkeep.snapshot import Facts, Lesson, Snapshot, Terms, choose, difference
 from upkeep.stages.challengers import challengers
-from upkeep.stages.in_force import history_in_force, rules_in_force
 from upkeep.stages.release import release_log
+from upkeep.stages.rules_in_force import history_in_force, rules_in_force
 from upkeep.store import address
 
 LOCKED = "evaluation/locked/"
@@ -36,14 +36,14 @@ SOURCES = ("cases/", "folded/", "batches/", "reviewed/", LOCKED)
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class SnapshotRecord:
     """How a snapshot came about: `sources` are the SHA-256 digests, by key, of all that it was chosen from.
 
     `label_set` is the version of its labels: one more than that of the snapshot before, where they are others.
     """
 
     period: str
-    terms: Terms
+    terms: SnapshotTerms
     digest: str
     lessons: int
     labels: tuple[str, ...]
@@ -63,7 +63,7 @@ def take_snapshot(
 
     `head` are the labels of a head that grows. Raises LeakError where an evaluation item would be taught.
     """
-    done = records.load_if_there(desk.store, _record(period), Made)
+    done = records.load_if_there(desk.store, _record(period), SnapshotRecord)
     if done:
         return _read(desk, done)
     moment = desk.local(as_of)
@@ -75,7 +75,7 @@ def take_snapshot(
         chosen = choose(facts, terms, progress=progress)
     chosen = replace(chosen, label_set=_label_set(desk, chosen.labels, moment))
     records.save_rows(desk.store, _rows(period), chosen.lessons)
-    made = Made(
+    made = SnapshotRecord(
         period=period,
         terms=terms,
         digest=chosen.digest,
@@ -108,13 +108,13 @@ def forget_choice(desk: Desk, period: str) -> None:
         desk.store.delete(key)
 
 
-def snapshots(desk: Desk) -> list[Made]:
+def snapshots(desk: Desk) -> list[SnapshotRecord]:
     """Every snapshot ever taken, oldest first."""
     keys = [key for key in desk.store.keys("snapshots/") if key.endswith(".json")]
-    return sorted((records.load(desk.store, key, Made) for key in keys), key=lambda one: one.terms.moment)
+    return sorted((records.load(desk.store, key, SnapshotRecord) for key in keys), key=lambda one: one.terms.moment)
 
 
-def taught_by(desk: Desk, version: str) -> Made | None:
+def taught_by(desk: Desk, version: str) -> SnapshotRecord | None:
     """What a version was taught that came into service; None where that is not on record.
 
     A head that grew was taught nothing but its new row: of it, what the model that it grew on was taught.
@@ -132,7 +132,7 @@ def known_texts(desk: Desk, version: str) -> set[str]:
     return {text for period in periods for text in taught_texts(desk, period)}
 
 
-def _lineage(desk: Desk, version: str) -> Iterator[Made]:
+def _lineage(desk: Desk, version: str) -> Iterator[SnapshotRecord]:
     """The snapshot of a version that came into service and, where its head grew, those of what it grew on."""
     made = {one.period: one for one in snapshots(desk)}
     came = {one.version: one for one in release_log(desk) if one.action is not Action.ROLLBACK}
@@ -142,9 +142,9 @@ def _lineage(desk: Desk, version: str) -> Iterator[Made]:
         entry = came.get(entry.previous or "") if found.terms.head else None
 
 
-def snapshot(desk: Desk, period: str) -> Made:
+def snapshot(desk: Desk, period: str) -> SnapshotRecord:
     """The snapshot of a period. Raises SnapshotError listing those there are."""
-    found = records.load_if_there(desk.store, _record(period), Made)
+    found = records.load_if_there(desk.store, _record(period), SnapshotRecord)
     if found is None:
         there = [one.period for one in snapshots(desk)]
         raise SnapshotError(f"client {desk.client.client}: no snapshot {period!r}, expected one of {there}")
@@ -199,7 +199,7 @@ def known_cases(desk: Desk, moment: datetime, *, but: str | None = None) -> list
     return _cases(desk, [key for part in ("cases/", "folded/") for key in desk.store.keys(part) if key != but], moment)
 
 
-def decided_by(desk: Desk, moment: datetime) -> dict[str, Decided]:
+def decided_by(desk: Desk, moment: datetime) -> dict[str, ReviewDecision]:
     """What reviewers had decided by a moment, by case."""
     return _decided(desk, desk.store.keys("reviewed/"), moment)
 
@@ -236,11 +236,11 @@ def _label_set(desk: Desk, labels: Iterable[str], moment: datetime) -> int:
     return before[-1].label_set + (set(before[-1].labels) != set(labels)) if before else 1
 
 
-def _terms(desk: Desk, facts: Facts, moment: datetime, head: tuple[str, ...]) -> Terms:
+def _terms(desk: Desk, facts: Facts, moment: datetime, head: tuple[str, ...]) -> SnapshotTerms:
     client = desk.client
     log = [one for one in release_log(desk) if one.at <= moment]
     taught = taught_by(desk, log[-1].version) if log and not head else None
-    return Terms(
+    return SnapshotTerms(
         moment=moment,
         new_since=taught.terms.moment if taught else None,
         zone=client.time_zone,
@@ -290,14 +290,14 @@ def _cases(desk: Desk, keys: Sequence[str], moment: datetime) -> list[Case]:
     ]
 
 
-def _decided(desk: Desk, keys: Iterable[str], moment: datetime) -> dict[str, Decided]:
+def _decided(desk: Desk, keys: Iterable[str], moment: datetime) -> dict[str, ReviewDecision]:
     """The newest decision about each case, of those that had come back by the moment."""
     back = [key for key in keys if key.startswith("reviewed/") and key < f"reviewed/{stamp(moment)}~"]
-    found = [one for key in sorted(back) for one in records.load_rows(desk.store, key, Decided)]
+    found = [one for key in sorted(back) for one in records.load_rows(desk.store, key, ReviewDecision)]
     return {one.id: one for one in sorted(found, key=lambda one: one.at)}
 
 
-def _read(desk: Desk, made: Made) -> Snapshot:
+def _read(desk: Desk, made: SnapshotRecord) -> Snapshot:
     lessons = tuple(_lessons(desk, made))
     return Snapshot(
         lessons=lessons,
@@ -311,7 +311,7 @@ def _read(desk: Desk, made: Made) -> Snapshot:
     )
 
 
-def _lessons(desk: Desk, made: Made) -> list[Lesson]:
+def _lessons(desk: Desk, made: SnapshotRecord) -> list[Lesson]:
     return records.load_rows(desk.store, _rows(made.period), Lesson)
 
 

@@ -13,28 +13,11 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from upkeep import records
-from upkeep.batch import Question
-from upkeep.beginning import require_anything
-from upkeep.cases import Case
-from upkeep.collection import LATE
-from upkeep.config import Promotion, Relabel
-from upkeep.desk import Desk
-from upkeep.doubtful import Doubt
-from upkeep.entitlement import ChangeOrder, UseCase
-from upkeep.errors import VariantError
-from upkeep.log import lot
-from upkeep.looking import eyes_of, tracked_themes
-from upkeep.periods import Cadence, last_full, period
-from upkeep.stages.approval import Standing, standing
-from upkeep.stages.challengers import Challenger, challengers
-from upkeep.stages.contract import book_use_case, use_case_of
-from upkeep.stages.decisions import decision
-from upkeep.stages.monitoring import reviews
-from upkeep.stages.release import in_service
-from upkeep.stages.reviewing import Waiting
-from upkeep.stages.snapshot import decided_by, known_cases, right_at
-from upkeep.truth import settle
-from upkeep.variant import (
+from upkeep.cases.case import Case
+from upkeep.cases.collection import LATE
+from upkeep.cases.doubts import Doubt
+from upkeep.cases.review_batch import Question
+from upkeep.cases.variant import (
     Candidate,
     Folded,
     Past,
@@ -46,6 +29,23 @@ from upkeep.variant import (
     proposed_cases,
     seed_cases,
 )
+from upkeep.config import Promotion, Relabel
+from upkeep.desk import Desk
+from upkeep.entitlement import ChangeOrder, UseCase
+from upkeep.errors import VariantError
+from upkeep.log.entries import draw_order
+from upkeep.log.truth import truth_of
+from upkeep.periods import Cadence, last_full, period
+from upkeep.stages.approval import Standing, standing
+from upkeep.stages.challengers import Challenger, challengers
+from upkeep.stages.contract import book_use_case, use_case_of
+from upkeep.stages.decisions import decision
+from upkeep.stages.monitoring import reviews
+from upkeep.stages.prerequisites import require_anything
+from upkeep.stages.release import in_service
+from upkeep.stages.request_analysis import request_encoder, tracked_themes
+from upkeep.stages.reviewing import Waiting
+from upkeep.stages.snapshot import decided_by, known_cases, right_at
 
 WEEKS = 26
 """Requests of so many weeks are looked through."""
@@ -98,7 +98,7 @@ class Renamed:
         )
 
 
-class Open(NamedTuple):
+class OpenUseCase(NamedTuple):
     """A new category that was started and goes on: its newest round, and what that waits for, if anything."""
 
     use_case: UseCase
@@ -154,14 +154,14 @@ def wait_for_cases(desk: Desk, begun: Round, as_of: datetime) -> Waiting | None:
     return Waiting(begun.period, begun.as_of, f"new category {begun.label!r}", left) if left else None
 
 
-def open_use_cases(desk: Desk, as_of: datetime) -> list[Open]:
+def open_use_cases(desk: Desk, as_of: datetime) -> list[OpenUseCase]:
     """The new categories that were begun and not decided on, or that won and are still to go into service.
 
     Where promotion is automatic, also those whose model another one has overtaken.
     """
     newest = [(one, begun) for one in desk.use_cases() for begun in rounds(desk, one)[-1:]]
     still = [pair for pair in newest if not _decided(desk, pair[1]) or _to_apply(desk, pair[1], as_of)]
-    return [Open(one, begun, _waits(desk, one, begun, as_of)) for one, begun in still]
+    return [OpenUseCase(one, begun, _waits(desk, one, begun, as_of)) for one, begun in still]
 
 
 def looked_over(desk: Desk, as_of: datetime) -> list[UseCase]:
@@ -244,7 +244,7 @@ def _look_back(desk: Desk, label: str, moment: datetime) -> list[Past]:
         sampled = desk.sample_log(window, until=min(moment, window.end + LATE))
         for one in sampled.predictions:
             said = sampled.outcomes.get(one.id)
-            truth = settle(one, said, out_of_scope=desk.client.out_of_scope_label) if said else None
+            truth = truth_of(one, said, out_of_scope=desk.client.out_of_scope_label) if said else None
             if one.at < moment and may_belong(Past(one, truth), labels=labels, label=label):
                 found.append(Past(one, truth))
     return found
@@ -257,12 +257,14 @@ def _likeliest(
     texts: dict[str, list[str]] = defaultdict(list)
     for case in right_at(desk, [*cases, *given.cases], moment):
         texts[case.answer].append(case.text)
-    eyes = eyes_of(desk)
+    eyes = request_encoder(desk)
     known = _taught(desk, desk.registry.version("champion")) - {label, desk.client.out_of_scope_label}
     return likeliest(
         eyes.embed([one.prediction.input for one in past]),
         seeds=eyes.embed(texts[label]),
-        taught={one: eyes.embed(sorted(texts[one], key=lot)[:OF_A_LABEL]) for one in sorted(known & texts.keys())},
+        taught={
+            one: eyes.embed(sorted(texts[one], key=draw_order)[:OF_A_LABEL]) for one in sorted(known & texts.keys())
+        },
     )
 
 

@@ -1,0 +1,132 @@
+"""Are the requests that a model is least made for found, each with its reasons, and the ordinary ones not?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+
+from tests.audited import FIRST, agreed, serve
+from upkeep import records
+from upkeep.cases.case import Case, Source
+from upkeep.desk import LAUNCH_CASES
+from upkeep.log.entries import Prediction
+from upkeep.log.files import write_predictions
+from upkeep.log.truth import Truth
+from upkeep.monitoring.edge_cases import EdgeCase, Edges, Familiar, Reason, familiar, find_edges
+from upkeep.periods import week
+from upkeep.redaction import Redaction
+from upkeep.stages.monitoring import review_week
+from upkeep.stages.request_analysis import FAMILIAR, analyse_week
+from upkeep.statistics.rates import Rate
+
+KNOWN = {"where", "parcel", "order", "please", "thanks"}
+
+
+def request(id: str, text: str = "where is the parcel please", confidence: float = 0.9) -> Prediction:
+    return Prediction(id, FIRST, text, "order_status", confidence, "1", True)
+
+
+def edges(*requests: Prediction, truths: dict[str, Truth] | None = None, known: Familiar | None = None) -> Edges:
+    vectors = np.eye(4, dtype=np.float32)[[0] * len(requests)]
+    return find_edges(
+        requests,
+        vectors,
+        truths=truths or {},
+        labels=("order_status", "refund"),
+        known_words=KNOWN | {"the"},
+        known=known or Familiar(np.eye(4, dtype=np.float32)[:1], 0.1),
+        redaction=Redaction(),
+    )
+
+
+def test_an_ordinary_request_is_no_edge_case():
+    assert edges(request("1")) == Edges(1, {}, ())
+    assert str(edges(request("1"))) == "none (of 1 requests looked at)"
+
+
+def test_each_reason_is_named_and_the_oddest_request_comes_first():
+    half = request("half", "where are parcel fluxgates doodads")  # 3 of 5 words are unknown
+    found = edges(request("unsure", confidence=0.49), half, request("half2", half.input, 0.2), request("sure"))
+    assert [(one.id, one.reasons) for one in found.cases] == [
+        ("half2", (Reason.UNSURE, Reason.WORDS)),
+        ("half", (Reason.WORDS,)),
+        ("unsure", (Reason.UNSURE,)),
+    ]
+    assert found.counts == {Reason.UNSURE: 2, Reason.WORDS: 2}
+    assert str(found) == "low confidence 2, unknown words 2 (of 4 requests looked at)"
+
+
+def test_an_edge_case_shows_nobodys_data_in_the_answers_either():
+    sent = replace(request("1", confidence=0.2), output="We wrote to ada@example.com")
+    (found,) = edges(sent, truths={"1": Truth(False, "Ada, call +49 30 12345678")}).cases
+    assert (found.answer, found.right) == ("We wrote to [e-mail]", "Ada, call [phone]")
+
+
+def test_a_right_answer_that_is_no_label_of_the_models_is_one():
+    truths = {"new": Truth(False, "tents"), "known": Truth(False, "refund"), "unsaid": Truth(False, None)}
+    found = edges(*(request(id) for id in truths), truths=truths)
+    assert [(one.id, one.right, one.reasons) for one in found.cases] == [("new", "tents", (Reason.NO_LABEL,))]
+
+
+def looked_at(vectors: np.ndarray, known: Familiar) -> Edges:
+    rows = [request(f"{at}") for at in range(len(vectors))]
+    return find_edges(
+        rows, vectors.astype(np.float32), truths={}, labels=(), known_words=(), known=known, redaction=Redaction()
+    )
+
+
+def test_what_lies_farther_from_every_training_text_than_those_from_each_other_is_far():
+    rng = np.random.default_rng(0)
+    cloud = np.array([1.0, 0, 0, 0]) + rng.normal(scale=0.05, size=(400, 4))
+    cloud = (cloud / np.linalg.norm(cloud, axis=1, keepdims=True)).astype(np.float32)
+    known = familiar(cloud[:200])
+    found = looked_at(cloud[200:], known)
+    assert found.counts.get(Reason.FAR, 0) <= 8  # 1 % of the training texts are, as many of these are expected
+    assert looked_at(np.eye(4)[2:3], known).counts == {Reason.FAR: 1}
+
+
+def test_where_no_training_text_is_known_no_word_is_unknown_and_nothing_is_far():
+    assert looked_at(np.eye(4)[:1], familiar(np.zeros((0, 4), dtype=np.float32))).counts == {}
+
+
+def test_a_weeks_edge_cases_are_listed_in_the_store_redacted(tmp_path, monkeypatch):
+    desk = agreed(tmp_path, monkeypatch)
+    cases = [Case(str(n), f"Where is order {n}, ask the shop", "order_status", Source.LAUNCH) for n in range(40)]
+    records.save_rows(desk.store, LAUNCH_CASES, cases)
+    serve(desk, 0, wrong=3)
+    found = review_week(desk, FIRST + timedelta(weeks=1))
+    assert found.edges is not None
+    assert found.edges.looked == 60
+    listed = records.load_rows(desk.store, "edge-cases/2026-W06.jsonl", EdgeCase)
+    assert listed[: len(found.edges.cases)] == list(found.edges.cases)
+    assert not any("example.com" in one.text for one in listed)
+
+
+def test_a_client_that_was_never_onboarded_is_not_told_of_training_data_that_nobody_has(tmp_path, monkeypatch):
+    desk = agreed(tmp_path, monkeypatch)
+    serve(desk, 0, wrong=3)
+    odd = Prediction("odd", FIRST, "Kann ich mein Zelt morgen umtauschen", "order_status", 0.99, "1", True, None, {})
+    write_predictions(desk.store, [odd], name="odd")
+    collected = [Case(str(n), f"Where is order {n}, ask the shop", "order_status", Source.AUDIT) for n in range(40)]
+    records.save_rows(desk.store, "cases/2026-W05.jsonl", collected)  # what people said is no training yet
+    seen = analyse_week(desk, week("2026-W06", desk.zone), until=FIRST + timedelta(weeks=1))
+    assert seen is not None
+    assert seen.inputs.words == Rate(0, 0)
+    assert seen.edges.counts == {}
+
+
+def test_training_texts_are_embedded_once_for_as_long_as_they_are_the_same(tmp_path, monkeypatch):
+    desk = agreed(tmp_path, monkeypatch)
+    cases = [Case(str(n), f"Where is order {n}, ask the shop", "order_status", Source.LAUNCH) for n in range(40)]
+    records.save_rows(desk.store, LAUNCH_CASES, cases)
+    serve(desk, 0, wrong=3)
+    window, until = week("2026-W06", desk.zone), FIRST + timedelta(weeks=1)
+    first = analyse_week(desk, window, until=until)
+    kept = desk.store.read(FAMILIAR)
+    assert analyse_week(desk, window, until=until) == first
+    assert desk.store.read(FAMILIAR) == kept
+    records.save_rows(desk.store, LAUNCH_CASES, cases[:20])
+    analyse_week(desk, window, until=until)
+    assert desk.store.read(FAMILIAR) != kept

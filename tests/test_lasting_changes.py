@@ -1,0 +1,115 @@
+"""Does a change go on until there is evidence that it is over, and no longer?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from tests.weeks import CLIENT, ORDINARY, turned, week
+from upkeep.metrics.quality import Calibrated
+from upkeep.monitoring.changes import Seen, find_changes
+from upkeep.monitoring.figures import Figures
+from upkeep.monitoring.lasting_changes import LASTING, QUIET, Week, why_over
+from upkeep.monitoring.trouble import Change, Kind
+from upkeep.statistics.rates import Rate
+
+SILENT = replace(ORDINARY[0], requests=0, model_version=None, label_mix={}, answered={}, named=(), days={}, versions={})
+
+
+def opened(kind: Kind, before: Sequence[Figures], then: Sequence[Figures]) -> Change:
+    """The change that the newest of some weeks shows."""
+    weeks = [*before, *then]
+    found = find_changes(Seen(weeks[-1]), weeks[:-1], CLIENT, history=[Seen(one) for one in weeks[:-1]])
+    return next(one for one in found if one.kind is kind)
+
+
+def ends(
+    change: Change, before: Sequence[Figures], then: Sequence[Figures], after: Sequence[Figures]
+) -> list[str | None]:
+    """What is said about the change after each of the weeks that follow."""
+    weeks = [Week(f"W{at:02}", Seen(one)) for at, one in enumerate([*before, *then, *after])]
+    first = len(before) + len(then)
+    return [
+        why_over(change, opened=weeks[first - 1].key, weeks=weeks[:until], client=CLIENT)
+        for until in range(first + 1, len(weeks) + 1)
+    ]
+
+
+FLIPPED = turned("return_item", "repairs", weeks=4)
+POLICY = opened(Kind.POLICY, ORDINARY, FLIPPED)
+
+
+def test_a_policy_that_nobody_unlearns_goes_on_however_used_to_it_the_weeks_become():
+    assert ends(POLICY, ORDINARY, FLIPPED, turned("return_item", "repairs", weeks=40)) == [None] * 40
+
+
+def test_a_policy_that_the_next_model_has_learned_is_over_once_chance_does_not_explain_it():
+    mended = [replace(one, model_version="2") for one in ORDINARY[:3]]
+    # 36 of 440 in the weeks that showed it; none of 110 in one week is (4/5)^36 = 0.0003
+    assert ends(POLICY, ORDINARY, FLIPPED, mended)[0] == (
+        "0 of 110 labelled requests in W16; when it was found, 36 of 440"
+    )
+
+
+def test_of_a_rare_policy_all_weeks_since_a_model_learned_it_tell_whichever_model_answers_now():
+    rare = turned("return_item", "repairs", weeks=4, cases=1)
+    change = replace(POLICY, n=4)
+    learned = [
+        replace(one, model_version=f"{number // 4 + 2}", answered={**one.answered, "repairs": 2})
+        for number, one in enumerate(ORDINARY)
+    ]
+    *going_on, end = ends(change, ORDINARY, rare, learned[:9])
+    assert going_on == [None] * 8  # 4 of 440, none of 110 a week: (4/12)^4 = 0.012 after eight
+    assert end is not None  # (4/13)^4 = 0.009
+    assert end.startswith("0 of 990 labelled requests in W16..W24; when it was found, 4 of 440")
+
+
+def test_few_labels_are_no_evidence_that_a_policy_is_over():
+    mended = [replace(one, model_version="2", labelled=Rate(5, one.requests)) for one in ORDINARY[:2]]
+    assert ends(POLICY, ORDINARY, FLIPPED, mended) == [None, None]  # (440/445)^36 = 0.67
+
+
+def test_a_week_without_a_request_ends_nothing():
+    burst = [week(5, requests=1500)]
+    change = opened(Kind.TRAFFIC, ORDINARY, burst)
+    assert ends(POLICY, ORDINARY, FLIPPED, [SILENT] * 9) == [None] * 9
+    assert ends(change, ORDINARY, burst, [*ORDINARY[:3], SILENT]) == [None] * 4
+
+
+def test_a_new_category_is_over_when_the_model_answers_it():
+    new = [replace(one, unknown_labels={"gift_card": 5}) for one in ORDINARY[:4]]
+    change = opened(Kind.NEW_CATEGORY, ORDINARY, new)
+    learned = replace(new[0], model_version="2", answered={**ORDINARY[0].answered, "gift_card": 4})
+    assert ends(change, ORDINARY, new, [new[0], learned]) == [None, "Version 2 answers 'gift_card'"]
+
+
+def test_a_burst_is_over_after_quiet_weeks_and_lasting_growth_is_the_usual_after_a_time():
+    burst = [week(5, requests=1500)]
+    change = opened(Kind.TRAFFIC, ORDINARY, burst)
+    assert ends(change, ORDINARY, burst, ORDINARY[:5])[:QUIET] == [None] * (QUIET - 1) + ["As before in W13..W16"]
+    grown = [week(50 + seed, requests=1500) for seed in range(LASTING)]
+    *going_on, end = ends(change, ORDINARY, burst, grown)
+    assert going_on == [None] * (LASTING - 1)
+    assert end == "It has lasted 12 weeks and is the usual from now on"
+
+
+def test_data_trouble_is_over_in_the_first_week_without_it():
+    spoiled = replace(ORDINARY[0], quarantined={"confidence": 80})
+    change = opened(Kind.DATA, ORDINARY, [spoiled])
+    assert ends(change, ORDINARY, [spoiled], [spoiled, SILENT, ORDINARY[1]]) == [None, None, "Not so in W15"]
+
+
+def test_lost_calibration_is_over_with_another_model_or_when_it_is_back_on_as_many_answers():
+    worse = [replace(one, calibration=(Calibrated(0.9, 0.92, Rate(42, 60)),)) for one in ORDINARY[:4]]
+    change = opened(Kind.CALIBRATION, ORDINARY, worse)
+    assert ends(change, ORDINARY, worse, [replace(ORDINARY[0], model_version="2")]) == ["Version 2 is in service now"]
+    good = [replace(one, calibration=(Calibrated(0.9, 0.92, Rate(55, 60)),)) for one in ORDINARY[:4]]
+    *going_on, end = ends(change, ORDINARY, worse, good)
+    assert going_on == [None] * 3
+    assert end is not None
+    assert end.startswith("92% sure and right in 91.7%")
+
+
+def test_a_week_that_was_not_reviewed_says_nothing():
+    weeks = [Week(f"W{at:02}", Seen(one)) for at, one in enumerate([*ORDINARY, *FLIPPED])]
+    assert why_over(POLICY, opened="W99", weeks=weeks, client=CLIENT) is None

@@ -1,0 +1,63 @@
+"""Do a client's weeks stand in MLflow as one history?"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+
+from tests.audited import agreed, reviewed, serve
+from upkeep.stages.monitoring import reviews
+from upkeep.stages.review_charts import chart_review
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch):
+    return agreed(tmp_path, monkeypatch)
+
+
+def test_each_week_is_one_run_whose_metrics_are_the_history_up_to_it(desk):
+    for week, wrong in enumerate((6, 40)):
+        serve(desk, week, wrong=wrong)
+        reviewed(desk, week)
+    for one in [*reviews(desk), reviews(desk)[0]]:  # one of them twice
+        chart_review(desk, one)
+    client = desk.registry.client
+    runs = client.search_runs([desk.registry.experiment("reviews")], order_by=["tags.`upkeep.week`"])
+    assert [run.info.run_name for run in runs] == ["review 2026-W06", "review 2026-W07"]
+    first, second = (client.get_metric_history(run.info.run_id, "accuracy") for run in runs)
+    assert [(point.step, round(point.value, 3)) for point in first] == [(1, 0.9)]
+    assert [(point.step, round(point.value, 3)) for point in second] == [(1, 0.9), (2, 0.333)]
+    ends = [datetime.fromtimestamp(point.timestamp / 1000, desk.zone) for point in second]
+    assert [f"{end:%a %Y-%m-%d %H:%M}" for end in ends] == ["Mon 2026-02-09 00:00", "Mon 2026-02-16 00:00"]
+    # all 60 were as sure as 0.9: 54 right is no error, 20 right are 57 points less
+    assert [round(run.data.metrics["calibration_error"], 3) for run in runs] == [0.0, 0.567]
+    # order_status: 2 * 54 / (60 + 54); refund_status was never given: their mean
+    assert round(runs[0].data.metrics["macro_f1"], 3) == 0.474
+    assert "latency_p50_ms" not in runs[0].data.metrics
+    assert [run.data.metrics["accuracy_n"] for run in runs] == [60, 60]
+    assert [run.data.metrics["alarms"] for run in runs] == [0, 1]
+    # every answer was looked at an hour later
+    assert [run.data.metrics["label_delay_p90_days"] for run in runs] == [0, 0]
+
+
+def test_labels_that_came_in_late_are_in_the_history(desk):
+    serve(desk, 0, wrong=6, audited=False)
+    reviewed(desk, 0)
+    serve(desk, 0, wrong=6)
+    serve(desk, 1, wrong=6)
+    reviewed(desk, 1)
+    for one in reviews(desk):
+        chart_review(desk, one)
+    client = desk.registry.client
+    runs = client.search_runs([desk.registry.experiment("reviews")], order_by=["tags.`upkeep.week`"])
+    histories = [client.get_metric_history(run.info.run_id, "accuracy_n") for run in runs]
+    assert [[point.value for point in history] for history in histories] == [[], [60, 60]]
+
+
+def test_what_nobody_knows_is_no_metric(desk):
+    serve(desk, -1, wrong=0)  # the log has begun, and the week after is silent
+    reviewed(desk, 0)
+    chart_review(desk, reviews(desk)[0])
+    (run,) = desk.registry.client.search_runs([desk.registry.experiment("reviews")])
+    assert run.data.metrics == {"requests": 0, "quarantined": 0, "alarms": 0, "changes": 0}

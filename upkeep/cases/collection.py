@@ -1,0 +1,299 @@
+"""Which labelled cases did production bring since the last collection?
+
+What says the same as a case that is there already is folded into it and counted; what says otherwise is kept, with who
+said what. Personal data is taken out before anything is kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from upkeep.cases.case import Case, Marked, Source, normalise, succession
+from upkeep.cases.doubts import Doubt, doubts_of
+from upkeep.cases.near_duplicates import Pair, similar_pairs
+from upkeep.config import Client
+from upkeep.log.entries import LogWindow, Outcome, OutcomeSource, Prediction, facets
+from upkeep.log.truth import truth_of
+from upkeep.metrics.closeness import Judge, judge_of
+from upkeep.progress import Progress, silent
+from upkeep.redaction import PersonalData, redact_answer, redact_cases
+
+LATE = timedelta(days=31)
+"""How long after its prediction an outcome is still waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """Requests that said the same as a case, known from a moment, and how many of them were answered wrong.
+
+    `drawn` where chance chose one of them for an audit.
+    """
+
+    case: str
+    requests: int
+    errors: int
+    known_from: datetime
+    drawn: Marked = False
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a collection took: by prediction, a digest of the answer that all said about it came to (None: to none)."""
+
+    as_of: datetime
+    answers: dict[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """New cases, what was folded into a case, and what all of it was taken from, as `Taken` has it.
+
+    `redacted` counts personal data in requests by its kind, `redacted_answers` the answers of which some was a part.
+    """
+
+    cases: tuple[Case, ...]
+    folds: tuple[Fold, ...] = ()
+    taken: dict[str, str | None] = field(default_factory=dict)
+    redacted: dict[PersonalData, int] = field(default_factory=dict)
+    redacted_answers: int = 0
+
+    @property
+    def without_answer(self) -> int:
+        """Predictions that somebody spoke of without saying what is right."""
+        return sum(answer is None for answer in self.taken.values())
+
+    @property
+    def errors(self) -> int:
+        """New cases that the model got wrong."""
+        return sum(case.was_error for case in self.cases)
+
+    @property
+    def known(self) -> int:
+        """Requests that said nothing new."""
+        return sum(fold.requests for fold in self.folds)
+
+
+class _Told(NamedTuple):
+    """A prediction and all that was said about it, and what that comes to, with personal data in it or not."""
+
+    prediction: Prediction
+    said: Sequence[Outcome]
+    right: bool
+    answer: str
+    personal: bool = False
+
+    @property
+    def drawn(self) -> bool:
+        """Did chance choose it for an audit, whatever else was said about it?"""
+        return any(said.source is OutcomeSource.AUDIT for said in self.said)
+
+
+class _Known(NamedTuple):
+    """The newest answer to a text: the case that gave it, the first one that it is like, and whether it is new."""
+
+    case: str
+    root: str
+    answer: str
+    new: bool = False
+
+
+class _Earlier(NamedTuple):
+    """What earlier collections have dealt with: the newest of what they `took`, the newest answers of their `cases`.
+
+    Some have not kept what they took; they took all that was said before `since`. What is in `later` was dealt with by
+    a collection of the same moment or a later one: where there is more to say of it, the next one will.
+    """
+
+    later: Collection[str]
+    took: Mapping[str, str | None]
+    cases: Mapping[str, str]
+    since: datetime | None
+
+    def may_lack(self, prediction: Prediction, said: Sequence[Outcome], answer: str | None) -> bool:
+        """Is it something new, as far as is known? That nobody knows the answer is told once, and takes none back."""
+        if prediction.id in self.later:
+            return False
+        if prediction.id in self.took:
+            return answer is not None and self.took[prediction.id] != _digest(answer)
+        return self.since is None or said[-1].at >= self.since
+
+    def has(self, one: _Told) -> bool:
+        """Is it a case already, of a collection that has not kept what it took?"""
+        return self.took.get(one.prediction.id) is None and self.cases.get(_id(one.prediction)) == one.answer
+
+
+def collect(
+    window: LogWindow,
+    *,
+    since: datetime | None,
+    taken: Iterable[Taken] = (),
+    known: Iterable[Case],
+    client: Client,
+    at: datetime,
+    languages: Collection[str] = (),
+    progress: Progress = silent,
+) -> Collected:
+    """Turn outcomes that no other collection took into cases known from `at`.
+
+    `taken` is what others took; those that have not kept it took all that was said before `since`. Errors come with
+    the right answer a person gave; answers confirmed as right are kept too, they hold the old ground and carry the
+    present mix. The newest answer counts, and other ones are told as the case's conflict. A text that is nearly that of
+    a case with the same newest answer is folded into that; with another answer it is a case of its own, on the same
+    side.
+    """
+    there = sorted(known, key=succession)
+    in_order = sorted(taken, key=lambda one: one.as_of)
+    earlier = _Earlier(
+        later={prediction for one in in_order if one.as_of >= at for prediction in one.answers},
+        took={prediction: answer for one in in_order for prediction, answer in one.answers.items()},
+        cases={case.id: case.answer for case in there},
+        since=since,
+    )
+    told, took = _told(window, earlier, client)
+    redacted = redact_cases((one.prediction.input for one in told), client.redaction)
+    texts = [normalise(text) for text in redacted.texts]
+    newest = {normalise(case.text): _Known(case.id, case.like or case.id, case.answer) for case in there}
+    like = earlier_like(texts, list(newest), progress=progress)
+    cases: list[Case] = []
+    folded: Counter[str] = Counter()
+    wrong: Counter[str] = Counter()
+    drawn: set[str] = set()
+    for row, (one, text) in enumerate(zip(told, redacted.texts, strict=True)):
+        before = newest.get(texts[row]) or (newest.get(like[row]) if row in like else None)
+        if before and before.answer == one.answer:
+            folded[before.case] += 1
+            wrong[before.case] += not one.right
+            drawn |= {before.case} if one.drawn else set()
+            newest.setdefault(texts[row], before)
+            continue
+        case = _case(one, text, before, client=client, at=at, languages=languages)
+        newest[texts[row]] = _Known(case.id, case.like or case.id, case.answer, new=True)
+        cases.append(case)
+    folds = tuple(Fold(case, n, wrong[case], at, case in drawn) for case, n in folded.items())
+    hidden = {kind: n for kind, n in redacted.counts.items() if n}
+    return Collected(tuple(cases), folds, took, hidden, sum(one.personal for one in told))
+
+
+def first_day(keys: Iterable[str]) -> datetime | None:
+    """Midnight UTC of the log's first day, from the keys of its files; None for an empty log."""
+    days = [day for key in keys if (day := _day(key)) is not None]
+    return min(days, default=None)
+
+
+def _day(key: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(key.split("/")[2]).replace(tzinfo=UTC)
+    except (IndexError, ValueError):
+        return None  # not a day's file; the reader of the log says so
+
+
+def _told(window: LogWindow, earlier: _Earlier, client: Client) -> tuple[list[_Told], dict[str, str | None]]:
+    """What was said that is new, and of which predictions that was taken."""
+    judge = judge_of(client.writing)
+    given = (one.output for one in window.predictions if one.output)
+    labels = {*client.answers, *earlier.cases.values(), *given}
+    told: list[_Told] = []
+    took: dict[str, str | None] = {}
+    for prediction in window.predictions:
+        said = window.outcomes.get(prediction.id)
+        if not said:
+            continue
+        right, answer = truth_of(prediction, said, out_of_scope=client.out_of_scope_label)
+        if not earlier.may_lack(prediction, said, answer):
+            continue
+        if answer is not None:
+            one = _Told(prediction, said, right, answer)
+            one = _written(one, client, judge) if client.free_text else one
+            if earlier.has(one):
+                continue
+            told.append(one if client.free_text else _typed(one, client, labels))
+        took[prediction.id] = _digest(answer)
+    return told, took
+
+
+def _digest(answer: str | None) -> str | None:
+    return None if answer is None else hashlib.sha256(answer.encode()).hexdigest()[:12]
+
+
+def _written(one: _Told, client: Client, judge: Judge) -> _Told:
+    """The same of answers that are texts: without personal data or space around them, and right where somebody said so.
+
+    A better wording makes no wrong answer of the given one: where nobody said so, it is right by the agreed measure.
+    """
+    output, wanted = one.prediction.output, one.answer.strip()
+    texts = (one.prediction.input, output or "", wanted, *(said.answer or "" for said in one.said))
+    request, given, answer, *answers = redact_cases(texts, client.redaction).texts
+    judged = [said.correct for said in one.said if said.correct is not None]
+    right = judged[-1] if judged else one.right if output is None else judge(request, answer, given)
+    prediction = replace(one.prediction, output=None if output is None else given)
+    said = [
+        replace(said, answer=None if said.answer is None else text)
+        for said, text in zip(one.said, answers, strict=True)
+    ]
+    return _Told(prediction, said, right, answer, personal=answer != wanted)
+
+
+def _typed(one: _Told, client: Client, labels: Collection[str]) -> _Told:
+    """The same of answers that are labels: without personal data where somebody typed something else."""
+
+    def kept(answer: str | None) -> str | None:
+        return None if answer is None else redact_answer(answer, client.redaction, labels=labels)
+
+    answer = redact_answer(one.answer, client.redaction, labels=labels)
+    said = [replace(said, answer=kept(said.answer)) for said in one.said]
+    return one._replace(said=said, answer=answer, personal=answer != one.answer)
+
+
+def earlier_like(texts: Sequence[str], known: Sequence[str], *, progress: Progress = silent) -> dict[int, str]:
+    """For each text that is nearly another one, known or earlier among the texts, the most alike of those."""
+    best: dict[int, Pair] = {}
+    both = [*known, *texts]
+    for pair in similar_pairs(texts, both, progress=progress):
+        earlier = pair.other < len(known) + pair.row
+        if earlier and (pair.row not in best or pair.similarity > best[pair.row].similarity):
+            best[pair.row] = pair
+    return {row: both[pair.other] for row, pair in best.items()}
+
+
+def _case(
+    one: _Told, text: str, before: _Known | None, *, client: Client, at: datetime, languages: Collection[str]
+) -> Case:
+    prediction = one.prediction
+    typed = [Doubt.ANSWER] if one.personal and not client.free_text else []
+    group = prediction.metadata.get(client.conversation) if client.conversation else None
+    return Case(
+        id=_id(prediction),
+        text=text,
+        answer=one.answer,
+        source=Source(one.said[-1].source.value),
+        valid_from=prediction.at,
+        prediction_id=prediction.id,
+        model_version=prediction.model_version,
+        was_error=not one.right,
+        known_from=at,
+        given=prediction.output,
+        like=before.root if before else None,
+        group=None if group is None else str(group),
+        conflict=_conflict(one, before),
+        doubts=(*doubts_of(text, languages=languages), *typed),
+        by=facets(prediction.metadata, client.review_by),
+        drawn=one.drawn,
+        audited=one.drawn and (client.free_text or one.answer in client.labels),
+    )
+
+
+def _conflict(one: _Told, before: _Known | None) -> str | None:
+    """Who said otherwise of the same request, or which case of the same days has another answer."""
+    named = {said.source.value: said.answer for said in one.said if said.answer is not None}
+    if len(set(named.values())) > 1:
+        return "; ".join(f"{source} said {answer!r}" for source, answer in named.items())
+    return f"{before.case} is nearly the same and {before.answer!r}" if before and before.new else None
+
+
+def _id(prediction: Prediction) -> str:
+    return f"p-{prediction.id}"

@@ -1,0 +1,111 @@
+"""Which answer of a text is right, from when until when?
+
+Cases are facts and are never changed. What they come to is told anew each time, from the cases, what reviewers decided
+and the relabel rules: a version of a case for each answer that was right for a time. Of two answers to the same text
+the later one ends the earlier; a rule ends an old answer on its day and begins the new one.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from upkeep.cases.case import Case, Source, normalise, succession
+from upkeep.cases.review_batch import Choice, Question, ReviewDecision
+from upkeep.config import Relabel
+
+
+class History(NamedTuple):
+    """Every version of every case, the cases that a reviewer wants left out, and doubtful ones that nobody has read."""
+
+    versions: list[Case]
+    rejected: list[Case]
+    unread: list[Case]
+
+
+def label_history(
+    cases: Iterable[Case],
+    *,
+    rules: Sequence[Relabel],
+    decided: Mapping[str, ReviewDecision],
+    moment: datetime,
+    zone: ZoneInfo,
+) -> History:
+    """All that is known at a moment; rules that are not in force by then change nothing."""
+    reviewed, rejected, unread = as_reviewed(cases, decided)
+    texts: dict[str, list[Case]] = defaultdict(list)
+    for case in sorted(reviewed, key=succession):
+        _add(texts[normalise(case.text)], case)
+    versions = [version for chain in texts.values() for version in chain]
+    for rule in sorted(rules, key=lambda rule: rule.since):
+        start = datetime(rule.since.year, rule.since.month, rule.since.day, tzinfo=zone)
+        if start <= moment:
+            versions = [part for version in versions for part in _ruled(version, rule, start)]
+    return History(versions, rejected, unread)
+
+
+def as_appended(cases: Iterable[Case]) -> list[Case]:
+    """Every answer that was ever given, as if none could be outdated: what a retrain learns that only appends."""
+    return list({(normalise(case.text), case.answer): case for case in cases}.values())
+
+
+def decision_on(asked: Case | Question, decided: Mapping[str, ReviewDecision]) -> ReviewDecision | None:
+    """What reviewers decided about a case. Who accepted another answer to the request has said nothing of this one."""
+    said = decided.get(asked.id)
+    other = said is not None and said.decision is Choice.ACCEPT and said.answer != asked.answer
+    return None if other else said
+
+
+def as_reviewed(
+    cases: Iterable[Case], decided: Mapping[str, ReviewDecision]
+) -> tuple[list[Case], list[Case], list[Case]]:
+    """The cases as reviewers have decided, those they rejected, and doubtful ones that none of them has read."""
+    kept: list[Case] = []
+    rejected: list[Case] = []
+    unread: list[Case] = []
+    for case in cases:
+        said = decision_on(case, decided)
+        if said is None:
+            (unread if case.doubts else kept).append(case)
+        elif said.answer is None:
+            rejected.append(case)
+        elif said.decision is Choice.ACCEPT:
+            kept.append(replace(case, reviewer=said.by))
+        else:
+            kept.append(replace(case, answer=said.answer, source=Source.REVIEWER, reviewer=said.by))
+    return kept, rejected, unread
+
+
+def _add(chain: list[Case], case: Case) -> None:
+    """Let a case follow what was right for its text before."""
+    if not chain:
+        chain.append(case)
+        return
+    last = chain[-1]
+    if last.answer == case.answer:
+        chain[-1] = replace(
+            last, requests=last.requests + case.requests, was_error=last.was_error or case.was_error,
+            drawn=last.drawn or case.by_chance,
+        )  # fmt: skip
+        return
+    chain[-1] = replace(last, valid_to=case.valid_from, superseded_by=case.id)
+    if case.valid_from == last.valid_from:
+        chain.pop()  # never right at any moment: said at once with the one that follows it
+    chain.append(replace(case, replaced=last.answer))
+
+
+def _ruled(version: Case, rule: Relabel, start: datetime) -> list[Case]:
+    """The version before and after a rule; itself alone where the rule says nothing of it."""
+    before = version.valid_from is None or version.valid_from < start
+    after = version.valid_to is None or version.valid_to > start
+    if not (before and after and rule.covers(version.answer, version.text)):
+        return [version]
+    follower = replace(
+        version, id=f"{version.id}@{rule.since}", answer=rule.new, valid_from=start, replaced=version.answer,
+        like=version.like or version.id,
+    )  # fmt: skip
+    return [replace(version, valid_to=start, superseded_by=follower.id), follower]

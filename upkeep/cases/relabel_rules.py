@@ -1,0 +1,229 @@
+"""Which answers do people contradict, and what rule would put it right?
+
+A policy change leaves its mark in what people say: of the answers of one label, which used to be right, now most should
+be one and the same other label, and the label is hardly anybody's right answer any more. The second tells it from a new
+category, whose requests may all be given to a label that is as right as ever for its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Collection, Container, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+from zoneinfo import ZoneInfo
+
+from upkeep.cases.case import normalise
+from upkeep.config import Client, Relabel
+from upkeep.monitoring.changed_answers import SPANS, YEAR, corrections, spans
+from upkeep.monitoring.figures import Figures
+from upkeep.periods import week
+from upkeep.redaction import redact_cases
+from upkeep.statistics.rates import Rate
+from upkeep.statistics.significance import holm, less_often
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+LEAST_CASES = 3
+MOSTLY = 0.6
+"""Of the share of a label's checked answers that used to be right, so much must have become the same other answer."""
+GIVEN_UP = 0.75
+"""Share of it among the answers that are that other one or still the label."""
+BUDGET = 0.05 / 52
+"""Chance of a false contradiction in a week, all labels together: one in twenty client-years, for people to look at."""
+NEAR = 0.6
+"""Cosine similarity from which a request is about the same as an example. On banking77 that finds 75 % of an intent's
+requests by three examples and 90 % by eight, with 2 % of another intent's, but half of the one nearest to it."""
+WITHIN = 1.92
+"""Half the 95 % point of chi-square with one degree of freedom (Wilks, 1938)."""
+GONE = 0.01
+"""Chance, if nothing had changed, that the label is so seldom right now."""
+
+
+class Contradiction(NamedTuple):
+    """What speaks for a rule.
+
+    `now` and `before` are how many of the label's checked answers should have been the other one, with the `chance` of
+    so many; `right` is in how many of all labelled requests the label was right, now and before.
+    """
+
+    old: str
+    new: str
+    weeks: int
+    now: Rate
+    before: Rate
+    right: tuple[Rate, Rate]
+    chance: float
+
+    def __str__(self) -> str:
+        still, used_to = self.right
+        return (
+            f"{self.now.hits} of {self.now.n} {self.old!r} answers that people looked at in the last {self.weeks} "
+            f"weeks should be {self.new!r}, before {self.before.hits} of {self.before.n} "
+            f"(p = {self.chance:.0e}, Fisher's exact test); "
+            f"{self.old!r} was right {still.hits} times of {still.n}, before {used_to.hits} of {used_to.n}"
+        )
+
+
+class Ruling(StrEnum):
+    """What a person says to a rule."""
+
+    ACCEPT = "accept"
+    REFUSE = "refuse"
+
+
+class Themed(Relabel):
+    """A rule for a theme, with the texts that are about it, in their normal form and in order."""
+
+    texts: tuple[str, ...]
+
+    def covers(self, answer: str, text: str) -> bool:
+        """Is an answer to a text outdated by it?"""
+        return self.may_cover(answer, text) and normalise(text) in self._about
+
+    @cached_property
+    def _about(self) -> frozenset[str]:
+        return frozenset(self.texts)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A relabel rule that outcomes speak for, and what somebody made of it: accepted, refused, or nothing yet."""
+
+    rule: Relabel
+    week: str
+    proposed: datetime
+    evidence: str
+    examples: tuple[str, ...] = ()
+    accepted: bool | None = None
+    decided: datetime | None = None
+    by: str | None = None
+
+    @property
+    def id(self) -> str:
+        """Its name: eight hexadecimal digits of the hash of its two labels."""
+        return hashlib.sha256(f"{self.rule.old}\0{self.rule.new}".encode()).hexdigest()[:8]
+
+    @property
+    def state(self) -> str:
+        """What became of it, and by whom."""
+        if self.accepted is None:
+            return "proposed"
+        return f"{'accepted' if self.accepted else 'refused'} by {self.by}"
+
+    def __str__(self) -> str:
+        rule = self.rule
+        return f"{rule.old!r} becomes {rule.new!r} from {rule.since}: {self.evidence}"
+
+    def holds(self, moment: datetime) -> bool:
+        """Had it been accepted by a moment?"""
+        return bool(self.accepted) and self.decided is not None and self.decided <= moment
+
+    def decide(self, *, accepted: bool, by: str, at: datetime) -> Found:
+        """The same, accepted or refused by somebody."""
+        return replace(self, accepted=accepted, by=by, decided=at)
+
+
+def as_kept(rule: Relabel, client: Client) -> Relabel:
+    """The rule with its answers as cases have them: of texts no personal data is kept, and no space around them."""
+    if not client.free_text:
+        return rule
+    old, new = redact_cases((rule.old.strip(), rule.new.strip()), client.redaction).texts
+    return rule.model_copy(update={"old": old, "new": new})
+
+
+def about_theme(rule: Relabel, texts: Collection[str], embed: Callable[[Sequence[str]], NDArray[np.float32]]) -> Themed:
+    """The rule for those texts that are about its theme: near one of its examples, by their embeddings of length 1."""
+    some = sorted(texts)
+    near = (embed(some) @ embed(rule.theme).T).max(axis=1, initial=-1.0) >= NEAR
+    meant = sorted({normalise(text) for text, one in zip(some, near, strict=True) if one})
+    return Themed(**rule.model_dump(), texts=tuple(meant))
+
+
+def contradictions(
+    weeks: Sequence[tuple[str, Figures]], *, known: Container[tuple[str, str]] = ()
+) -> Iterator[Contradiction]:
+    """The contradictions in the newest weeks against those before them, each once; `known` pairs are passed over."""
+    told: set[tuple[str, str]] = set()
+    for _, recent, before in spans([one for _, one in weeks]):
+        for one in _in_span(recent, before):
+            pair = (one.old, one.new)
+            if pair not in told and pair not in known:
+                told.add(pair)
+                yield one
+
+
+def rule_of(found: Contradiction, weeks: Sequence[tuple[str, Figures]], zone: ZoneInfo) -> Relabel:
+    """The rule that puts it right, from the Monday after the last week in which the answers may have changed.
+
+    The change point of the share of contradicted answers, the latest whose likelihood is not less than the best one's
+    beyond chance (likelihood ratio, 95 %). A day too late does no harm, people's answers are right already; of one too
+    early, old answers would stay, and one that is left of a label is enough to keep it alive.
+    """
+    shares = [(key, _contradicted(one, found.old, found.new)) for key, one in weeks[-YEAR:]]
+    counts = [share for _, share in shares]
+    fits = {at: _fit(counts[:at]) + _fit(counts[at:]) for at in range(1, len(counts))}
+    latest = max(at for at, fit in fits.items() if fit >= max(fits.values()) - WITHIN)
+    return Relabel(old=found.old, new=found.new, since=week(shares[latest][0], zone).end.date())
+
+
+def _in_span(recent: Sequence[Figures], before: Sequence[Figures]) -> Iterator[Contradiction]:
+    from scipy.stats import fisher_exact
+
+    found = corrections(recent)
+    likely = [
+        (old, new)
+        for (old, new), hits in sorted(found.items())
+        if old != new
+        and hits >= LEAST_CASES
+        and hits >= GIVEN_UP * (hits + found[old, old])
+        and _share(recent, old, new) >= MOSTLY * _share(before, old, old)
+    ]
+    seen: list[Contradiction] = []
+    for old, new in likely:
+        now, then = (sum((_contradicted(one, old, new) for one in some), Rate(0, 0)) for some in (recent, before))
+        table = [[now.hits, now.n - now.hits], [then.hits, then.n - then.hits]]
+        chance = float(fisher_exact(table, alternative="greater").pvalue)
+        right = _right(recent, [old]), _right(before, [old])
+        seen.append(Contradiction(old, new, len(recent), now, then, right, chance))
+    certain = _certain(seen)
+    for one in certain:  # rare labels may have become the same other one, and only together be seen to be gone
+        together = [other.old for other in certain if other.new == one.new]
+        if min(less_often(*one.right), less_often(_right(recent, together), _right(before, together))) < GONE:
+            yield one
+
+
+def _certain(seen: Sequence[Contradiction]) -> list[Contradiction]:
+    """Those that chance does not explain, of all that were looked at, the surest first."""
+    in_order = sorted(seen, key=lambda one: one.chance)
+    chances = holm([one.chance for one in in_order])
+    return [one for one, chance in zip(in_order, chances, strict=True) if chance < BUDGET / len(SPANS)]
+
+
+def _contradicted(one: Figures, old: str, new: str) -> Rate:
+    """Of the checked answers of a label, those that should have been the other one."""
+    cells = [cell for cell in one.named if cell.given == old]
+    return Rate(sum(cell.requests for cell in cells if cell.answer == new), sum(cell.requests for cell in cells))
+
+
+def _share(weeks: Sequence[Figures], given: str, answer: str) -> float:
+    """Of the checked answers of a label, the share that should have been an answer; 0 where none was checked."""
+    return sum((_contradicted(one, given, answer) for one in weeks), Rate(0, 0)).value or 0.0
+
+
+def _right(weeks: Sequence[Figures], labels: Collection[str]) -> Rate:
+    """Of all labelled requests, those whose right answer is one of some labels."""
+    hits = sum(cell.requests for one in weeks for cell in one.named if cell.answer in labels)
+    return Rate(hits, sum(one.labelled.hits for one in weeks))
+
+
+def _fit(shares: Sequence[Rate]) -> float:
+    """The log likelihood of counts that have one share."""
+    total = sum(shares, Rate(0, 0))
+    return sum(n * math.log(n / total.n) for n in (total.hits, total.n - total.hits) if n)

@@ -1,0 +1,245 @@
+"""What did people decide about the cases that they were asked to look over?
+
+Every row is judged on its own. A decision counts only for the case that was seen: id, request and the answer offered
+have to fit each other, for a column that was sorted on its own would teach a model what nobody said.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Generic, NamedTuple, TypeVar
+
+from upkeep.cases.mangled_text import LOST, Known, comparable, damaged, merged, mostly_lost
+from upkeep.cases.review_batch import (
+    ANSWER,
+    DECISION,
+    ID,
+    OFFERED,
+    REQUEST,
+    Choice,
+    FilledFile,
+    Question,
+    ReturnedBatch,
+    ReviewDecision,
+    Row,
+    cut,
+)
+from upkeep.cases.spreadsheet import Rejected, likely_typos_of, made_by_spreadsheet
+from upkeep.errors import SheetError
+from upkeep.redaction import Redaction, for_name, shown
+
+CELL_ERRORS = ("#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#N/A")
+"""What a spreadsheet shows where it took a text for a formula."""
+
+
+Said = TypeVar("Said")
+
+
+class RowClaim(NamedTuple, Generic[Said]):
+    """What a row about a case says, in `words` too: rows have to agree in its `content`.
+
+    Of a row that cannot be used nothing is said, and its content is the reason.
+    """
+
+    row: int
+    said: Said | None
+    content: object
+    words: str = "one that cannot be used"
+
+
+class Settled(NamedTuple, Generic[Said]):
+    """What all rows about a case come to: one saying or none, and those of them that do not count."""
+
+    said: Said | None
+    rejected: list[Rejected]
+
+
+def understand(
+    filled: FilledFile, *, asked: Sequence[Question], labels: Sequence[str], redaction: Redaction, by: str, at: datetime
+) -> ReturnedBatch:
+    """What was decided about the cases in `asked`; rows that cannot be used come back with the reason.
+
+    `labels` are the answers a classifier knows, none for free text; the reasons show texts as `redaction` lets them be.
+    `by` and `at` count where the file itself does not say who decided and when.
+    """
+    judge = Judge(asked, labels, redaction)
+    claims: dict[str, list[RowClaim[ReviewDecision]]] = defaultdict(list)
+    rejected: list[Rejected] = []
+    blank = 0
+    for row in filled.rows:
+        if not (row.decision or row.answer or row.comment):
+            blank += 1
+            continue
+        try:
+            question = judge.find(row)
+        except SheetError as exc:
+            rejected.append(Rejected(row.number, str(exc)))
+            continue
+        claims[question.id].append(_claim(row, judge, question, by=by, at=at))
+    settled = [agreed(id, about, column=DECISION) for id, about in claims.items()]
+    decided = tuple(one.said for one in settled if one.said)
+    rejected += [row for one in settled for row in one.rejected]
+    return ReturnedBatch(decided, blank, tuple(sorted(rejected, key=lambda one: one.row)))
+
+
+class Judge:
+    """Knows what was asked, and says of a row what it is about and what it decides.
+
+    `column` is the one with the right answer.
+    """
+
+    def __init__(
+        self, asked: Sequence[Question], labels: Sequence[str], redaction: Redaction, *, column: str = ANSWER
+    ) -> None:
+        self.column, self.redaction = column, redaction
+        self.asked = {one.id: one for one in asked}
+        # labels come first: a slip of the pen is one also where the answer offered for another case has it too
+        others = sorted({one.answer for one in asked} - {*labels, ""})
+        self.known = [{comparable(one): one for one in group} for group in (labels, others)]
+        self.by_id: defaultdict[str, list[Question]] = defaultdict(list)
+        self.by_text: dict[str, str] = {}
+        for one in asked:
+            self.by_text.setdefault(comparable(one.text), one.id)
+            for form in {comparable(one.id), *damaged(one.id)}:
+                self.by_id[form].append(one)
+        self.texts = Known(text for one in asked for text in (one.text, cut(one.text)))
+        self.answers = Known(text for one in asked for text in (one.answer, cut(one.answer)))
+
+    def find(self, row: Row) -> Question:
+        """The case that a row is about. Raises SheetError where its id, request and offered answer fit none."""
+        found = self.about(row)
+        if not self.fits_offer(row, found):
+            raise SheetError(
+                f"{OFFERED}: found {self.shown(row.offered or '')!r}, expected {self.shown(found.answer)!r} "
+                f"as it was sent; another answer goes into column {self.column!r}"
+            )
+        return found
+
+    def about(self, row: Row) -> Question:
+        """The case whose id and request a row has. Raises SheetError where there is none."""
+        exact = self.asked.get(row.id)
+        named = [exact] if exact else self.by_id.get(comparable(row.id)) or self.by_id.get(merged(row.id)) or []
+        if not named:
+            found = shown(row.id, for_name(row.id, self.redaction))
+            raise SheetError(f"{ID}: found {found!r}, expected one of the {len(self.asked)} that were asked about")
+        meant = [one for one in named if _is(self.texts, row.request, one.text)]
+        if not meant:
+            raise SheetError(self._other_request(row, named[0]))
+        if len(meant) > 1:
+            raise SheetError(f"{ID}: found {row.id!r}, which may be any of {[one.id for one in meant]}, expected one")
+        return meant[0]
+
+    def shown(self, text: str) -> str:
+        """A text as it may be shown: without personal data, shortened."""
+        return shown(text, self.redaction)
+
+    def _other_request(self, row: Row, question: Question) -> str:
+        whose = self.by_text.get(comparable(row.request))
+        found = f"that of {whose!r} (was a column sorted on its own?)" if whose else repr(self.shown(row.request))
+        lost = "; characters were lost when the file was saved" if _damaged(row.request, question.text) else ""
+        return f"{REQUEST}: found {found}, expected that of {question.id!r}, {self.shown(question.text)!r}{lost}"
+
+    def fits_offer(self, row: Row, question: Question) -> bool:
+        """Does a row have the answer that was sent out, if it has any?"""
+        nothing_to_compare = not row.offered and (row.answer or row.decision.casefold() != Choice.ACCEPT)
+        return row.offered is None or bool(nothing_to_compare) or _is(self.answers, row.offered, question.answer)
+
+    def decide(self, row: Row, question: Question, *, by: str, at: datetime) -> ReviewDecision:
+        """What a row decides about its case. Raises SheetError where that cannot be used."""
+        decision, answer = self._decision(row, question)
+        return ReviewDecision(question.id, decision, answer, row.reviewer or by, row.at or at, row.comment)
+
+    def _decision(self, row: Row, question: Question) -> tuple[Choice, str | None]:
+        word = row.decision.casefold()
+        offered = self.shown(question.answer)
+        as_offered = not row.answer or _same(row.answer, question.answer) or _damaged(row.answer, question.answer)
+        if word == Choice.REJECT:
+            return Choice.REJECT, None
+        if word == Choice.ACCEPT and not as_offered:
+            raise SheetError(
+                f"{ANSWER}: found {self.shown(row.answer)!r} beside 'accept', expected {offered!r} or nothing"
+            )
+        if word == Choice.ACCEPT or (not word and row.answer and as_offered):
+            return Choice.ACCEPT, question.answer
+        if word not in ("", Choice.CHANGE) or not (word or row.answer):
+            raise SheetError(f"{DECISION}: found {self.shown(row.decision)!r}, expected one of {[*map(str, Choice)]}")
+        if not row.answer:
+            raise SheetError(f"{ANSWER}: found nothing beside 'change', expected the right answer")
+        if as_offered:
+            raise SheetError(f"{ANSWER}: found {offered!r} beside 'change', expected another one than was offered")
+        row_lost = not _same(row.request, question.text) and LOST in row.answer
+        return Choice.CHANGE, self.right_answer(row.answer, named=word == Choice.CHANGE, lost=row_lost)
+
+    def right_answer(self, answer: str, *, named: bool, lost: bool = False) -> str:
+        """The right answer that somebody gave: a known label, or a new one that is `named` as such.
+
+        Raises SheetError where it is neither, or what a spreadsheet or an old code page made of one.
+        """
+        if comparable(answer) not in self.known[0] and (lost or mostly_lost(answer) or answer in CELL_ERRORS):
+            raise SheetError(
+                f"{self.column}: found {self.shown(answer)!r}, expected words: characters were lost on the way"
+            )
+        if not self.known[0]:
+            return answer
+        for known in self.known:
+            if comparable(answer) in known:
+                return known[comparable(answer)]
+            near = _near(known.values(), answer)
+            if near:
+                raise SheetError(f"{self.column}: found {self.shown(answer)!r}, did you mean {near}?")
+        if made_by_spreadsheet(answer):
+            raise SheetError(
+                f"{self.column}: found {self.shown(answer)!r}, which is no label and may be what a spreadsheet made of "
+                "one, expected words"
+            )
+        if not named:
+            raise SheetError(
+                f"{self.column}: found {self.shown(answer)!r}, which is no label, expected 'change' beside a new one"
+            )
+        return comparable(answer)
+
+
+def agreed(id: str, claims: Sequence[RowClaim[Said]], *, column: str) -> Settled[Said]:
+    """One saying where all rows about a case agree; a row that cannot be used agrees with none.
+
+    `column` is the one that the rows contradict each other in.
+    """
+    first = claims[0]
+    rows = sorted({one.row for one in claims})  # two people's annotations of a task are one row
+    if first.said is not None and len({one.content for one in claims}) == 1:
+        again = f"{ID}: found {id!r} again, decided alike in row {first.row}; that one counts"
+        return Settled(first.said, [Rejected(row, again) for row in rows[1:]])
+    found = "; ".join(f"{one.words} in row {one.row}" for one in claims)
+    conflict = f"{column}: found {found}, expected one decision for one {ID}"
+    faults = {one.row: str(one.content) for one in claims if one.said is None}
+    return Settled(None, [Rejected(row, faults.get(row, conflict)) for row in rows])
+
+
+def _claim(row: Row, judge: Judge, question: Question, *, by: str, at: datetime) -> RowClaim[ReviewDecision]:
+    try:
+        said = judge.decide(row, question, by=by, at=at)
+    except SheetError as exc:
+        return RowClaim(row.number, None, str(exc))
+    answer = f" {judge.shown(said.answer)!r}" if said.decision is Choice.CHANGE and said.answer else ""
+    return RowClaim(row.number, said, (said.decision, said.answer), f"{said.decision}{answer} by {said.by}")
+
+
+def _is(known: Known, found: str, wanted: str) -> bool:
+    return known.is_it(found, wanted) or known.is_it(found, cut(wanted))
+
+
+def _same(found: str, wanted: str) -> bool:
+    return comparable(found) in (comparable(wanted), comparable(cut(wanted)))
+
+
+def _damaged(found: str, wanted: str) -> bool:
+    forms = damaged(wanted) | damaged(cut(wanted))
+    return bool(forms) and merged(found) in forms
+
+
+def _near(labels: Collection[str], answer: str) -> list[str]:
+    """The labels of which the answer may be a slip of the pen, or what a spreadsheet or an old code page left."""
+    slips, bare = likely_typos_of(labels, answer), answer.lstrip("0")
+    return [one for one in labels if one in slips or one.lstrip("0") == bare or _damaged(answer, one)]

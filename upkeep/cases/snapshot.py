@@ -1,0 +1,198 @@
+"""What exactly is a model taught, and what has changed since the model before?
+
+A snapshot is chosen from the facts, by terms that are written down with it: the same facts and terms give the same
+snapshot at any later time.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from upkeep.cases.case import Case, digest, fraction, normalise, valid_at
+from upkeep.cases.label_history import as_appended, as_reviewed, decision_on, label_history
+from upkeep.cases.relabel_rules import Themed
+from upkeep.cases.review_batch import ReviewDecision
+from upkeep.cases.split import Locked, Proof, Side, open_to_learn, prove, sides
+from upkeep.config import NewLabels, Relabel, Unreviewed
+from upkeep.progress import Progress, silent
+from upkeep.recipes import ChatRecipe, Outdated, Recipe
+
+
+class Facts(NamedTuple):
+    """All that is known of a client's cases: as stored, what reviewers were asked and decided, what is locked away."""
+
+    cases: Sequence[Case]
+    asked: frozenset[str]
+    decided: Mapping[str, ReviewDecision]
+    locked: Sequence[Locked]
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotTerms:
+    """By what a snapshot is chosen. `new_since` is when the model in service was taught: what is known since is new.
+
+    `head` are the labels of a head that grows by a row, with the new one: no others are taught.
+    """
+
+    moment: datetime
+    new_since: datetime | None
+    zone: str
+    labels: tuple[str, ...]
+    out_of_scope: str
+    new_labels: NewLabels
+    unreviewed: Unreviewed
+    rules: tuple[Themed | Relabel, ...]
+    recipe: Recipe
+    head: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """A case as one model was taught it: `use` is training, or calibration of its confidence threshold."""
+
+    use: Side
+    case: Case
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What one model is taught, and in counts why other cases are not in it.
+
+    `waiting` are new labels with too few cases so far; `left_out` counts by reason, `rejected` are the ids of the cases
+    that a reviewer rejected, `label_set` is the version of the labels.
+    """
+
+    lessons: tuple[Lesson, ...]
+    labels: tuple[str, ...]
+    waiting: dict[str, int]
+    superseded: int
+    left_out: dict[str, int]
+    rejected: tuple[str, ...]
+    proof: Proof
+    label_set: int = 1
+
+    @property
+    def train(self) -> tuple[Case, ...]:
+        """The cases that the model learns."""
+        return tuple(one.case for one in self.lessons if one.use is Side.TRAIN)
+
+    @property
+    def calibration(self) -> tuple[Case, ...]:
+        """The cases on which its confidence threshold is fitted."""
+        return tuple(one.case for one in self.lessons if one.use is Side.CALIBRATION)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the texts and answers that the model learns."""
+        return digest(self.train)
+
+
+def choose(facts: Facts, terms: SnapshotTerms, *, progress: Progress = silent) -> Snapshot:
+    """Choose what a model is taught: the answers that are right now, without any evaluation item.
+
+    A label that the client did not start with is taught once it has `minimum_examples` cases to train on, if the client
+    wants new labels learned. Raises LeakError where an evaluation item is in it after all.
+    """
+    read = [case for case in facts.cases if not _waits(case, facts, terms)]
+    history = label_history(
+        read, rules=terms.rules, decided=facts.decided, moment=terms.moment, zone=ZoneInfo(terms.zone)
+    )
+    append = terms.recipe.mix.outdated is Outdated.APPEND
+    right = as_appended(as_reviewed(read, facts.decided)[0]) if append else valid_at(history.versions, terms.moment)
+    on = sides(right, {case.id: case for case in facts.cases}, terms.recipe)
+    open_side = [case for case in right if on[case.id] is not Side.HOLDOUT]
+    free = open_to_learn(open_side, facts.locked, progress=progress)
+    mixed = _mix([case for case in free if on[case.id] is Side.TRAIN], terms)
+    labels, waiting = _taught(mixed, terms)
+    train = [case for case in mixed if case.answer in labels] if labels else mixed
+    calibration = [case for case in free if on[case.id] is Side.CALIBRATION]
+    left_out = Counter(f"unread and doubtful: {case.doubts[0]}" for case in history.unread)
+    left_out["not yet reviewed"] = len(facts.cases) - len(read)
+    left_out["held out for evaluation"] = len(right) - len(open_side)
+    left_out["nearly an evaluation item"] = len(open_side) - len(free)
+    left_out["not in the mix"] = len(free) - len(calibration) - len(mixed)
+    left_out["label not taught"] = len(mixed) - len(train)
+    lessons = [Lesson(Side.TRAIN, case) for case in train] + [Lesson(Side.CALIBRATION, case) for case in calibration]
+    return Snapshot(
+        lessons=tuple(sorted(lessons, key=lambda one: (one.case.id, one.use))),
+        labels=labels,
+        waiting=waiting,
+        superseded=sum(case.replaced is not None for case in train),
+        left_out={reason: n for reason, n in left_out.items() if n},
+        rejected=tuple(sorted(case.id for case in history.rejected)),
+        proof=prove([one.case for one in lessons], facts.locked, progress=progress),
+    )
+
+
+def difference(before: Iterable[Lesson], after: Iterable[Lesson], *, rejected: Iterable[str] = ()) -> list[str]:
+    """What has changed from one snapshot to the other, in words.
+
+    `rejected` are the cases that a reviewer had rejected by the later one.
+    """
+    old = {normalise(one.case.text): one.case for one in before}
+    new = {normalise(one.case.text): one.case for one in after}
+    added = [case for text, case in new.items() if text not in old]
+    gone = [case for text, case in old.items() if text not in new]
+    turned = Counter((old[text].answer, case.answer) for text, case in new.items() if text in old)
+    changed = {pair: n for pair, n in turned.most_common() if pair[0] != pair[1]}
+    refused = set(rejected)
+    in_review = sum(case.id in refused for case in gone)
+    told = [(len(added), "added" + _by_answer(added))]
+    told += [(n, f"superseded: `{one}` -> `{other}`") for (one, other), n in changed.items()]
+    told += [(in_review, "rejected in review"), (len(gone) - in_review, "left out")]
+    return [f"{n:,} {what}" for n, what in told if n] or ["nothing"]
+
+
+def _waits(case: Case, facts: Facts, terms: SnapshotTerms) -> bool:
+    """Is it left out until the reviewers who were asked have answered? A doubtful one always is, by its history."""
+    if terms.unreviewed is Unreviewed.USE_OUTCOMES or case.doubts:
+        return False
+    return case.id in facts.asked and decision_on(case, facts.decided) is None
+
+
+def _mix(cases: Sequence[Case], terms: SnapshotTerms) -> list[Case]:
+    """All that is new, and of what is old a share drawn by chance, but some of every answer."""
+    mix = terms.recipe.mix
+    if mix.replayed is None or terms.new_since is None:
+        return list(cases)
+    old = sorted((case for case in cases if not _new(case, terms)), key=lambda case: fraction(f"mix {case.text}"))
+    seen: Counter[str] = Counter()
+    kept = set()
+    for place, case in enumerate(old):
+        seen[case.answer] += 1
+        if place < mix.replayed or seen[case.answer] <= mix.class_floor:
+            kept.add(case.id)
+    return [case for case in cases if _new(case, terms) or case.id in kept]
+
+
+def _new(case: Case, terms: SnapshotTerms) -> bool:
+    """Did it become known since the model in service was taught, or become another answer?"""
+    since = terms.new_since
+    return since is None or any(at is not None and at >= since for at in (case.known_from, case.valid_from))
+
+
+def _taught(cases: Sequence[Case], terms: SnapshotTerms) -> tuple[tuple[str, ...], dict[str, int]]:
+    if isinstance(terms.recipe, ChatRecipe):  # answers are texts
+        return (), {}
+    counts = Counter(case.answer for case in cases)
+    arrivals = sorted(label for label in counts if label not in terms.labels)
+    learn = terms.new_labels is NewLabels.LEARN
+    if terms.head:
+        return terms.head, {label: counts[label] for label in arrivals if label not in terms.head}
+    taught = [
+        label
+        for label in arrivals
+        if counts[label] >= terms.recipe.minimum_examples and (learn or label == terms.out_of_scope)
+    ]
+    waiting = {label: counts[label] for label in arrivals if label not in taught}
+    return tuple(label for label in terms.labels if counts[label]) + tuple(taught), waiting
+
+
+def _by_answer(cases: Sequence[Case]) -> str:
+    most = Counter(case.answer for case in cases).most_common(3)
+    return f" (most of them {', '.join(f'`{answer}` {n}' for answer, n in most)})" if most else ""

@@ -1,0 +1,1 @@
+"""Champion and challenger on the same items, and what follows from that."""

@@ -1,0 +1,341 @@
+"""What do the raw files of one UTC day hold? They are read once, by DuckDB, and never lie in memory as a whole.
+
+SQL keeps the rows that are plainly fine (sql_filter.py); every other row goes to `upkeep.log.lines.judge_line`, which
+alone decides what a row means and why it is quarantined. A small day goes there whole: a database takes longer to open.
+"""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import shutil
+import zlib
+from collections.abc import Container, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, NamedTuple
+
+from upkeep.log.entries import LogMapping, Quarantined, draw_order, facet
+from upkeep.log.lines import Kind, Line, RejectedError, Row, file_lines, judge_line, mapping_in, parquet_lines
+from upkeep.log.sql_filter import ALL, READ_AT, columns, facets, from_json, from_parquet, micros, parquet_rows, quoted
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+BATCH = 5_000
+"""So many lines of a file are in memory at a time."""
+SMALL = 1 << 18
+"""Bytes of raw files below which a day is read without DuckDB."""
+TEXTS = 1 << 18
+"""Bytes of raw files of a day of whose rows the texts are kept; of a larger day the texts of this share of its rows."""
+EVERY = ALL + "f"
+"""Above the lot of every row."""
+DENSE = 64
+"""A byte of Parquet weighs as much as so many of text: it holds more rows, and these Python reads more slowly."""
+MEMORY = "128MB"
+THREADS = 2
+PARQUET = "(FORMAT parquet, PARQUET_VERSION v2, ROW_GROUP_SIZE 30720)"
+"""Version 2 packs ids, times and line numbers into half the bytes, in less time; small row groups take less memory."""
+
+
+class Source(NamedTuple):
+    """A raw file: its key in the store and where its bytes lie on this machine."""
+
+    key: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A row that breaks the contract, and its time if it has one on its folder's day."""
+
+    row: Quarantined
+    file: int
+    at: datetime | None
+
+
+class Scanned(NamedTuple):
+    """The bad rows of a day in reading order, and the lot below which the texts of its good rows are kept, of no other.
+
+    That lot is chosen by the size of the files alone, so that it says nothing about the rows on either side of it.
+    """
+
+    bad: list[BadRow]
+    texts: str
+
+
+@contextmanager
+def database(scratch: Path) -> Iterator[DuckDBPyConnection]:
+    """A DuckDB that takes little memory and spills the rest into the scratch folder."""
+    import duckdb
+
+    with duckdb.connect() as made:
+        made.execute(f"SET memory_limit = '{MEMORY}'; SET threads = {THREADS}; SET preserve_insertion_order = false")
+        made.execute(f"SET temp_directory = {quoted(str(scratch / 'spill'))}")
+        yield made
+
+
+def scan_day(
+    made: DuckDBPyConnection,
+    sources: Iterable[Source],
+    target: Path,
+    *,
+    kind: Kind[Row],
+    day: date,
+    mapping: LogMapping,
+    scratch: Path,
+) -> Scanned:
+    """Write what is kept of a day's good rows to the Parquet file `target`.
+
+    The Parquet file has, besides the kept columns, `day` (of the folder, as a number), `file` (place in `sources`) and
+    `line`: in this order rows count as read.
+    """
+    sources = list(sources)
+    if _is_small(sources):
+        return Scanned(_scan_small(sources, target, kind, day, mapping=mapping), EVERY)
+    size = sum(source.path.stat().st_size for source in sources)
+    texts = EVERY if size <= TEXTS else f"{TEXTS * 16**8 // size:08x}"
+    scan = _Scan(made, kind, day, mapping, texts)
+    scan.begin()
+    if not (len(sources) == 1 and scan.copy(sources[0], target, scratch)):
+        for number, source in enumerate(sources):
+            scan.read(number, source, scratch)
+        scan.write(target)
+    return Scanned(sorted(scan.bad, key=lambda one: (one.file, one.row.line)), texts)
+
+
+def _is_small(sources: Iterable[Source]) -> bool:
+    sizes = [source.path.stat().st_size * (DENSE if source.key.endswith(".parquet") else 1) for source in sources]
+    return sum(sizes) < SMALL
+
+
+def _scan_small(
+    sources: Sequence[Source], target: Path, kind: Kind[Row], day: date, *, mapping: LogMapping
+) -> list[BadRow]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    bad: list[BadRow] = []
+    rows: list[dict[str, object]] = []
+    for number, source in enumerate(sources):
+        names = mapping_in(source.key, mapping)
+        paths = kind.paths(names)
+        for line in file_lines(source.key, source.path.read_bytes(), paths):
+            found = judge_line(line, day, kind, paths, names.values)
+            if found.row is None:
+                bad.append(BadRow(line.quarantined(found.reason), number, found.at))
+                continue
+            place = {"day": day.toordinal(), "file": number, "line": line.number}
+            rows.append(place | _kept(found.row, kind, mapping))
+    types = {"INTEGER": pa.int32(), "BIGINT": pa.int64(), "VARCHAR": pa.string(), "DOUBLE": pa.float64()}
+    kept = READ_AT | columns(kind, mapping.by)
+    schema = [(name, types.get(type, pa.bool_())) for name, type in kept.items()]
+    pq.write_table(pa.Table.from_pylist(rows, pa.schema(schema)), target)
+    return sorted(bad, key=lambda one: (one.file, one.row.line))
+
+
+def _kept(row: Row, kind: Kind[Row], mapping: LogMapping) -> dict[str, object]:
+    kept = {name: micros(row.at) if name == "moment" else getattr(row, name) for name in columns(kind)}
+    metadata = getattr(row, "metadata", {})
+    return kept | {name: facet(metadata, key) for name, key in facets(kind, mapping.by).items()}
+
+
+def pick_lines(source: Source, numbers: Container[int], paths: dict[str, str], scratch: Path) -> Iterator[Line]:
+    """The lines of a file that have one of the numbers, without holding the others."""
+    if source.key.endswith(".parquet"):
+        rows = parquet_lines(source.key, str(source.path), paths)
+        yield from (line for line in rows if line.number in numbers)
+        return
+    lines = _text_lines(_unzipped(source, scratch))
+    yield from (Line(source.key, number, line) for number, line in lines if number in numbers)
+
+
+@dataclass(slots=True)
+class _Scan(Generic[Row]):
+    """A day in the making: the table `slim` and the bad rows found so far."""
+
+    database: DuckDBPyConnection
+    kind: Kind[Row]
+    day: date
+    mapping: LogMapping
+    texts: str
+    bad: list[BadRow] = field(default_factory=list)
+
+    def begin(self) -> None:
+        """Make the table; it is this connection's own, for other days are read beside this one."""
+        types = ", ".join(f"{name} {type}" for name, type in self._kept.items())
+        self.database.execute(f"CREATE OR REPLACE TEMP TABLE slim ({types}, fine BOOLEAN)")
+
+    def write(self, target: Path, also: Path | None = None) -> None:
+        """Write the table to the target, with what another file holds already."""
+        names = ", ".join(self._kept)
+        rows = f"SELECT {names} FROM slim WHERE fine"
+        if also:
+            rows = f"SELECT {names} FROM {parquet_rows(also)} UNION ALL {rows}"
+        self.database.execute(f"COPY ({rows}) TO {quoted(str(target))} {PARQUET}")
+        self.database.execute("DROP TABLE slim")
+
+    def copy(self, source: Source, target: Path, scratch: Path) -> bool:
+        """Take in a day that is one Parquet file, whose plainly fine rows need no table on their way to the target."""
+        import duckdb
+
+        try:
+            query = self._from_parquet(source) if source.key.endswith(".parquet") else None
+            if query is None:
+                return False
+            aside, relation = scratch / "fine.parquet", self._placed(0, query, ", ".join(self._kept))
+            self.database.execute(f"COPY ({relation} WHERE fine) TO {quoted(str(aside))} {PARQUET}")
+            doubted = self._left_out(source, aside, query)
+            self._judge(0, pick_lines(source, doubted, self._paths, scratch) if doubted else ())
+        except (duckdb.Error, RejectedError):
+            self._forget(0)
+            return False
+        if self._any():
+            self.write(target, aside)
+        else:
+            aside.replace(target)
+        return True
+
+    def read(self, number: int, source: Source, scratch: Path) -> None:
+        """Take in one file: SQL first; a file that SQL cannot read, or cannot read as Python would, row by row."""
+        import duckdb
+
+        try:
+            if source.key.endswith(".parquet"):
+                plain = self._parquet(number, source, scratch)
+            elif source.key.endswith((".jsonl", ".jsonl.gz")):
+                plain = self._json(number, _text_lines(_unzipped(source, scratch)), source.key)
+            else:
+                plain = False
+        except (OSError, EOFError, zlib.error, duckdb.Error, RejectedError):  # damaged, or not UTF-8
+            plain = False
+        if not plain:
+            self._forget(number)
+            self._judge(number, file_lines(source.key, source.path.read_bytes(), self._paths))
+
+    @property
+    def _columns(self) -> dict[str, str]:
+        return columns(self.kind, self.mapping.by)
+
+    @property
+    def _kept(self) -> dict[str, str]:
+        return READ_AT | self._columns
+
+    @property
+    def _paths(self) -> dict[str, str]:
+        return self.kind.paths(self.mapping)
+
+    def _from_parquet(self, source: Source) -> str | None:
+        relation = parquet_rows(source.path, options=", file_row_number = true, hive_partitioning = false")
+        described = self.database.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
+        types = {name: type for name, type, *_ in described if name != "file_row_number"}
+        query = from_parquet(self.kind, self.mapping, self.day, self.texts, types)
+        return query and f"WITH file AS (SELECT * FROM {relation}) {query}"
+
+    def _left_out(self, source: Source, copied: Path, query: str) -> set[int]:
+        """The lines of a file that were not copied; the two files themselves tell whether there are any."""
+        counts = [f"(SELECT count(*) FROM {parquet_rows(path)})" for path in (source.path, copied)]
+        if self.database.execute(f"SELECT {' = '.join(counts)}").fetchall() == [(True,)]:
+            return set()
+        return {line for (line,) in self.database.execute(f"SELECT line FROM ({query}) WHERE NOT fine").fetchall()}
+
+    def _parquet(self, number: int, source: Source, scratch: Path) -> bool:
+        query = self._from_parquet(source)
+        if query is None:
+            return False
+        self._insert(number, query)
+        doubted = self._doubted(number)
+        if doubted:
+            self._judge(number, pick_lines(source, doubted, self._paths, scratch))
+        return True
+
+    def _json(self, number: int, lines: Iterator[tuple[int, bytes]], key: str) -> bool:
+        import pyarrow as pa
+
+        query = from_json(self.kind, mapping_in(key, self.mapping), self.day, self.texts)
+        if query is None:
+            return False
+        while batch := list(islice(lines, BATCH)):
+            texts = [_text(line) for _, line in batch]
+            places = [place for place, _ in batch]
+            self.database.register("batch", pa.table({"line": places, "content": pa.array(texts, pa.string())}))
+            self._insert(number, query)
+            doubted = self._doubted(number)
+            self._judge(number, (Line(key, place, line) for place, line in batch if place in doubted))
+        return True
+
+    def _insert(self, number: int, query: str) -> None:
+        names = ", ".join((*self._kept, "fine"))
+        self.database.execute(f"INSERT INTO slim ({names}) {self._placed(number, query, names)}")
+
+    def _placed(self, number: int, query: str, names: str) -> str:
+        """The query's rows with the day and the number of their file; more can be said about them after it."""
+        place = f"{self.day.toordinal()}::INTEGER AS day, {number}::INTEGER AS file"
+        return f"SELECT {names} FROM (SELECT {place}, * FROM ({query}))"
+
+    def _any(self) -> bool:
+        return self.database.execute("SELECT 1 FROM slim LIMIT 1").fetchone() is not None
+
+    def _forget(self, number: int) -> None:
+        self.database.execute(f"DELETE FROM slim WHERE file = {number}")
+        self.bad = [one for one in self.bad if one.file != number]
+
+    def _doubted(self, number: int) -> set[int]:
+        found = self.database.execute(f"SELECT line FROM slim WHERE file = {number} AND NOT fine").fetchall()
+        if found:
+            self.database.execute(f"DELETE FROM slim WHERE file = {number} AND NOT fine")
+        return {line for (line,) in found}
+
+    def _judge(self, number: int, lines: Iterable[Line]) -> None:
+        """Let Python judge lines, and keep the good ones."""
+        remaining = iter(lines)
+        while batch := list(islice(remaining, BATCH)):
+            names = mapping_in(batch[0].file, self.mapping)
+            paths = self.kind.paths(names)
+            found = [judge_line(line, self.day, self.kind, paths, names.values) for line in batch]
+            self.bad += [BadRow(one.line.quarantined(one.reason), number, one.at) for one in found if one.row is None]
+            self._keep(number, [(one.line.number, one.row) for one in found if one.row is not None])
+
+    def _keep(self, number: int, rows: Sequence[tuple[int, Row]]) -> None:
+        import pyarrow as pa
+
+        if not rows:
+            return
+        values = [_kept(row, self.kind, self.mapping) for _, row in rows]
+        for one in values:
+            if "input" in one and draw_order(str(one["id"])) >= self.texts:
+                one["input"] = None
+        kept = {name: [one[name] for one in values] for name in self._columns}
+        table = pa.table({"line": [line for line, _ in rows], **kept, "fine": [True] * len(rows)})
+        self.database.register("judged", table)
+        self._insert(number, "SELECT * FROM judged")
+
+
+def _unzipped(source: Source, scratch: Path) -> Path:
+    """The file itself, or what its archive holds as a file: a damaged archive shows only at its end."""
+    if not source.key.endswith(".gz"):
+        return source.path
+    target = scratch / "unzipped"
+    with gzip.open(source.path) as packed, target.open("wb") as file:
+        shutil.copyfileobj(packed, file)
+    return target
+
+
+def _text_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Number and bytes of every line that is not blank."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            text = line.removesuffix(b"\n")
+            text = text.removeprefix(codecs.BOM_UTF8) if number == 1 else text
+            if text and not text.isspace():
+                yield number, text
+
+
+def _text(line: bytes) -> str | None:
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        return None

@@ -1,0 +1,34 @@
+"""What is a client's model, whichever kind it is?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
+
+from upkeep.base_model import Base
+from upkeep.models.classifier import Classifier
+from upkeep.models.generator import Generator
+from upkeep.models.manifest import read_manifest
+from upkeep.models.threshold import Fit
+from upkeep.recipes import Task
+
+Model: TypeAlias = Classifier | Generator
+"""Both answer requests, and are saved as a release folder."""
+Kind_co = TypeVar("Kind_co", bound=Classifier | Generator, covariant=True)
+
+
+class Trained(NamedTuple, Generic[Kind_co]):
+    """A new model, how its threshold was fitted, the held-out loss at the start and at each look since, in words what
+    else is to be known of the run, and what its logits were divided by."""
+
+    model: Kind_co
+    fit: Fit
+    losses: list[float]
+    notes: tuple[str, ...] = ()
+    temperature: float = 1.0
+
+
+def load_release(folder: Path, base: Base) -> Model:
+    """Load a release folder on its base model. Raises ReleaseError."""
+    writes = read_manifest(folder).task is Task.GENERATION
+    return Generator.load(folder, base) if writes else Classifier.load(folder, base)

@@ -1,0 +1,379 @@
+"""Is a weekly rate worse than agreed, or worse than the model's own earlier weeks, beyond what chance explains?
+
+Each week gets a score against the agreed floor and one against the model's reference weeks: the normal quantile of its
+count under a binomial whose rate is itself normal from week to week, because real weeks vary more than a binomial.
+Three rules read the scores: one week far out, three of the last four weeks out, and a CUSUM that sums small losses over
+many weeks. Their limits share one budget of false alarms. What opens is one incident; it continues until the newest
+weeks together show that the loss is over.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from upkeep.statistics.rates import Rate
+
+WEEKS_A_YEAR = 52
+REFERENCE_WEEKS = 52
+"""The first weeks of a model, at most this many, are what it is later compared with."""
+LEAST_REFERENCE = 4
+PRIOR_WEEKS = 52
+"""How many fully informative reference weeks the assumed spread weighs as much as."""
+LEAST_SPREAD = 0.005
+OUT_OF, AT_LEAST = 4, 3
+SLACK = 1.0
+"""The CUSUM's allowance, in standard deviations: tuned for a lasting loss of two."""
+CLOSED_AFTER = 2
+"""So many of the newest weeks at least have to show that a loss is over."""
+OVER = 6.0
+"""Log of how much likelier they have to be without the loss than with it (tuned: docs/alarms.md)."""
+LEAST_LOSS = 2.0
+"""The least loss, in standard deviations of the expected rate, that an incident is taken to be about."""
+FURTHEST = 8.0
+"""Scores are cut here: beyond it a tail is too small to be told from nothing."""
+GRID = np.linspace(-6, 6, 73)
+GRID_WEIGHTS = np.exp(-(GRID**2) / 2) / np.exp(-(GRID**2) / 2).sum()
+"""Standard deviations from the expected rate, and the normal weight of each: the grid the rate is averaged over."""
+
+
+class Rule(StrEnum):
+    """What about the weeks is out of the ordinary."""
+
+    ACUTE = "one week far out"
+    SUSTAINED = "three of four weeks out"
+    DRIFT = "small losses over many weeks"
+
+
+SHARES = {Rule.ACUTE: 0.6, Rule.SUSTAINED: 0.1, Rule.DRIFT: 0.3}
+"""How the budget of false alarms is divided among the rules."""
+KNOWN = 0.7
+"""Part of the budget the limits may use up as if the expectation were known; the errors of a learned one take the rest
+(measured: benchmarks/alarms.py)."""
+
+
+class Against(StrEnum):
+    """What a week is compared with."""
+
+    AGREED = "the agreed threshold"
+    BASELINE = "the model's earlier weeks"
+
+
+class Direction(StrEnum):
+    """Which way is worse; part of a metric's definition."""
+
+    LOWER_IS_WORSE = "lower is worse"
+    HIGHER_IS_WORSE = "higher is worse"
+
+
+class State(StrEnum):
+    """Where an incident stands after a week."""
+
+    QUIET = "quiet"
+    OPENED = "opened"
+    CONTINUING = "continuing"
+    CLOSED = "closed"
+
+
+class Week(NamedTuple):
+    """A week's key, such as 2026-W07, and its rate."""
+
+    key: str
+    rate: Rate
+
+
+class Limits(NamedTuple):
+    """Scores at or below `acute` and `sustained`, and CUSUM heights above `drift`, break a rule."""
+
+    acute: float
+    sustained: float
+    drift: float
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is known after one week: the incident's state and, unless it is quiet, why and since when.
+
+    `expected` is the floor or the reference rate, `observed` the rate pooled over the weeks since `since`.
+    """
+
+    week: str
+    state: State
+    rule: Rule | None = None
+    against: Against | None = None
+    expected: float | None = None
+    observed: Rate | None = None
+    since: str | None = None
+
+
+@lru_cache
+def limits(false_alarms_a_year: float) -> Limits:
+    """Limits whose three rules together keep to a budget of false alarms a year, divided by `SHARES`.
+
+    The single week by the normal tail; three of four by 3 a^3, the chance that the newest and two of the three before
+    it are out; the CUSUM by Siegmund's approximation of its run length (Sequential Analysis, 1985, eq. 2.56).
+    """
+    from scipy.optimize import brentq
+    from scipy.stats import norm
+
+    weekly = KNOWN * false_alarms_a_year / WEEKS_A_YEAR
+
+    def too_short(height: float) -> float:
+        reach = 2 * SLACK * (height + 1.166)
+        return (math.exp(reach) - reach - 1) / (2 * SLACK**2) - 1 / (weekly * SHARES[Rule.DRIFT])
+
+    return Limits(
+        acute=float(norm.ppf(weekly * SHARES[Rule.ACUTE])),
+        sustained=float(norm.ppf((weekly * SHARES[Rule.SUSTAINED] / 3) ** (1 / 3))),
+        drift=float(brentq(too_short, 0.0, 50.0)),
+    )
+
+
+def score(rate: Rate, *, expected: float, sd: float) -> float:
+    """Normal quantile of the count (mid-p) when the week's true rate is normal around `expected` with `sd`."""
+    from scipy.special import bdtr, ndtri  # `scipy.stats` takes a hundred times as long, for every week of the history
+
+    shares = _possible(expected, sd)
+    fewer = bdtr(rate.hits - 1, rate.n, shares) if rate.hits else 0.0
+    below = (fewer + bdtr(rate.hits, rate.n, shares)) / 2
+    return float(np.clip(ndtri(below @ GRID_WEIGHTS), -FURTHEST, FURTHEST))
+
+
+def likelihood(rate: Rate, *, expected: float, sd: float) -> float:
+    """Log likelihood of the count, up to a constant, when its true rate is normal around `expected` with `sd`."""
+    shares = _possible(expected, sd)
+    each = rate.hits * np.log(shares) + (rate.n - rate.hits) * np.log1p(-shares)
+    return float(each.max() + np.log(np.exp(each - each.max()) @ GRID_WEIGHTS))
+
+
+def _possible(expected: float, sd: float) -> NDArray[np.float64]:
+    return np.clip(expected + sd * GRID, 1e-6, 1 - 1e-6)
+
+
+class Reference(NamedTuple):
+    """The rate to expect, the sd with which weeks scatter around it, and the sd of the expectation itself."""
+
+    rate: float
+    spread: float
+    error: float
+
+
+def learn(reference: Sequence[Rate], *, assumed_spread: float) -> Reference:
+    """What the reference weeks lead one to expect.
+
+    The spread beyond binomial is estimated by moments and shrunk to `assumed_spread`: a week of few labels says little
+    about it and weighs little. Weeks are weighted by the inverse of their variance.
+    """
+    together = sum(reference, Rate(0, 0))
+    rough = (together.hits + 0.5) / (together.n + 1)
+    usual = assumed_spread**2
+    excess, weight = usual * PRIOR_WEEKS, float(PRIOR_WEEKS)
+    for rate in reference:
+        noise = rough * (1 - rough) / rate.n
+        tells = (usual / (usual + noise)) ** 2
+        away = (rate.hits / rate.n - rough) ** 2 * len(reference) / max(len(reference) - 1, 1)
+        excess += tells * (away - noise)
+        weight += tells
+    spread = math.sqrt(max(excess / weight, LEAST_SPREAD**2))
+    weights = [1 / (spread**2 + rough * (1 - rough) / rate.n) for rate in reference]
+    centre = sum(w * rate.hits / rate.n for w, rate in zip(weights, reference, strict=True)) / sum(weights)
+    return Reference(centre, spread, 1 / math.sqrt(sum(weights)))
+
+
+def watch(
+    weeks: Sequence[Week],
+    *,
+    floor: float | None,
+    limits: Limits,
+    assumed_spread: float,
+    worse: Direction = Direction.LOWER_IS_WORSE,
+    before: Mapping[str, float | None] | None = None,
+) -> list[Standing]:
+    """Where each week stands, given the weeks of one model, oldest first.
+
+    `floor` is the agreed threshold (a ceiling where higher is worse) or None, `before` what was agreed in weeks when it
+    was another: a week is held against what was agreed then. A week without a labelled request says nothing, and a week
+    of an open incident never becomes a reference.
+    """
+    earlier = before or {}
+    if worse is Direction.HIGHER_IS_WORSE:
+        turned = [Week(one.key, one.rate.complement) for one in weeks]
+        under = {key: _rest(one) for key, one in earlier.items()}
+        return [
+            replace(
+                one,
+                expected=_rest(one.expected),
+                observed=None if one.observed is None else one.observed.complement,
+            )
+            for one in watch(turned, floor=_rest(floor), limits=limits, assumed_spread=assumed_spread, before=under)
+        ]
+    watched = _Watched({one.key: earlier.get(one.key, floor) for one in weeks}, limits, assumed_spread)
+    return [watched.after(week) for week in weeks]
+
+
+def _rest(share: float | None) -> float | None:
+    return None if share is None else 1 - share
+
+
+class _Break(NamedTuple):
+    """A rule that a week broke, and how many weeks up to it are to blame."""
+
+    rule: Rule
+    against: Against
+    expected: float
+    weeks: int
+
+
+class _Expected(NamedTuple):
+    """The rate to expect of a week and the sd with which its true rate scatters around it."""
+
+    rate: float
+    sd: float
+
+
+def _for_none(weeks: Sequence[Rate], expected: _Expected, *, loss: float) -> float:
+    """Log of how much likelier weeks are without a loss than with it."""
+    lost = expected.rate - loss
+    return sum(
+        likelihood(week, expected=expected.rate, sd=expected.sd) - likelihood(week, expected=lost, sd=expected.sd)
+        for week in weeks
+    )
+
+
+class _Recovery:
+    """How much likelier the newest weeks of an incident are without its loss than with it.
+
+    A CUSUM the other way round (E. S. Page, Biometrika 41, 1954): log likelihood ratios add up and never fall below 0,
+    and what came before the sum last rose from there is the loss.
+    """
+
+    def __init__(self, bad: Sequence[Rate]) -> None:
+        self.bad = list(bad)
+        self.better: list[Rate] = []
+        self.evidence = 0.0
+
+    def shown_by(self, rate: Rate, expected: _Expected) -> bool:
+        """Take in a week: is the loss over now, and is no lesser one left that is likelier than none?"""
+        self.evidence += _for_none([rate], expected, loss=self._loss(expected))
+        self.better.append(rate)
+        if self.evidence <= 0:
+            self.bad, self.better, self.evidence = [*self.bad, *self.better], [], 0.0
+        if self.evidence < OVER or len(self.better) < CLOSED_AFTER:
+            return False
+        return _for_none(self.better, expected, loss=LEAST_LOSS * expected.sd) >= 0
+
+    def _loss(self, expected: _Expected) -> float:
+        """The loss while it was bad, drawn to the least (a normal prior with that as mean and sd).
+
+        The weeks that opened the incident were picked for being the worst; few of them may not tell too much.
+        """
+        least = LEAST_LOSS * expected.sd
+        total, weight = 1 / least, 1 / least**2
+        for rate in self.bad:
+            precision = 1 / (expected.rate * (1 - expected.rate) / rate.n + expected.sd**2)
+            total += precision * (expected.rate - rate.hits / rate.n)
+            weight += precision
+        return max(least, total / weight)
+
+
+class _Watched:
+    """One rate as it goes from week to week."""
+
+    def __init__(self, floors: Mapping[str, float | None], limits: Limits, assumed_spread: float) -> None:
+        self.floors = floors
+        self.limits = limits
+        self.assumed_spread = assumed_spread
+        self.reference: list[Rate] = []
+        self.waiting: list[Rate] = []
+        self.series = {against: _Series() for against in Against}
+        self.incident: _Break | None = None
+        self.recovery = _Recovery([])
+        self.blamed: list[Week] = []
+        self.seen: list[Week] = []
+
+    def after(self, week: Week) -> Standing:
+        """Take in a week."""
+        if not week.rate.n:
+            return self._standing(week, State.CONTINUING if self.incident else State.QUIET)
+        self.seen.append(week)
+        expectations = self._expectations(week)
+        if self.incident is None:
+            return self._open(week, expectations)
+        self.blamed.append(week)
+        if not self.recovery.shown_by(week.rate, max(expectations.values())):
+            return self._standing(week, State.CONTINUING)
+        closed = self._standing(week, State.CLOSED)
+        self.incident = None
+        self.series = {against: _Series() for against in Against}
+        return closed
+
+    def _expectations(self, week: Week) -> dict[Against, _Expected]:
+        """What a week is expected to be, by all there is to compare it with."""
+        found, floor = {}, self.floors[week.key]
+        known = learn(self.reference, assumed_spread=self.assumed_spread) if self.reference else None
+        if floor is not None:
+            found[Against.AGREED] = _Expected(floor, known.spread if known else self.assumed_spread)
+        if known and len(self.reference) >= LEAST_REFERENCE:
+            found[Against.BASELINE] = _Expected(known.rate, math.hypot(known.spread, known.error))
+        return found
+
+    def _open(self, week: Week, expectations: dict[Against, _Expected]) -> Standing:
+        breaks = [
+            _Break(rule, against, expected.rate, weeks)
+            for against, expected in expectations.items()
+            for rule, weeks in self.series[against].add(
+                score(week.rate, expected=expected.rate, sd=expected.sd), self.limits
+            )
+        ]
+        if not breaks:
+            self._remember(week)
+            return self._standing(week, State.QUIET)
+        self.incident = breaks[0]
+        self.blamed = self.seen[-breaks[0].weeks :]
+        self.recovery = _Recovery([one.rate for one in self.blamed])
+        self.waiting.clear()  # the weeks just before it may be the start of the loss
+        return self._standing(week, State.OPENED)
+
+    def _remember(self, week: Week) -> None:
+        """A week becomes a reference once the weeks after it were quiet too: the start of a loss must not hide it."""
+        self.waiting.append(week.rate)
+        if len(self.waiting) >= OUT_OF and len(self.reference) < REFERENCE_WEEKS:
+            self.reference.append(self.waiting.pop(0))
+
+    def _standing(self, week: Week, state: State) -> Standing:
+        if self.incident is None:
+            return Standing(week.key, state)
+        observed = sum((one.rate for one in self.blamed), Rate(0, 0))
+        rule, against, expected, _ = self.incident
+        return Standing(week.key, state, rule, against, expected, observed, self.blamed[0].key)
+
+
+class _Series:
+    """The scores of a rate against one expectation, newest last."""
+
+    def __init__(self) -> None:
+        self.scores: list[float] = []
+        self.sum = 0.0
+        self.falling = 0
+
+    def add(self, score: float, limits: Limits) -> list[tuple[Rule, int]]:
+        """Take in a score; returns the rules it breaks, each with how many weeks are to blame."""
+        self.scores = [*self.scores, score][-OUT_OF:]
+        self.sum = max(0.0, self.sum - score - SLACK)
+        self.falling = self.falling + 1 if self.sum else 0
+        out = [at for at, one in enumerate(self.scores) if one <= limits.sustained]
+        found = []
+        if score <= limits.acute:
+            found.append((Rule.ACUTE, 1))
+        if score <= limits.sustained and len(out) >= AT_LEAST:
+            found.append((Rule.SUSTAINED, len(self.scores) - out[0]))
+        if self.sum > limits.drift:
+            found.append((Rule.DRIFT, self.falling))
+        return found

@@ -1,0 +1,196 @@
+"""Are there other requests than before, many more or fewer of them, or a log that cannot be trusted?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from math import exp
+
+from upkeep.monitoring.figures import Figures
+from upkeep.monitoring.input_shift import Inputs, signs_of_shift
+from upkeep.monitoring.trouble import LEAST_EARLIER, TIMES, WEEKLY_BUDGET, Change, Kind, change_of
+from upkeep.statistics.overdispersion import chance_beyond
+from upkeep.statistics.rates import Rate
+from upkeep.statistics.significance import more_often, times_as_often
+
+NEWEST = (1, 4)
+"""Answers and traffic are looked at in so many newest weeks together: one shows a sudden change, four a lasting one."""
+BURST = 1.5
+LEAST_EXPECTED = 5
+LEAST_SPOILED = 0.01
+LEAST_A_DAY = 12
+"""Requests on such a day usually: none has a chance of 6e-6 then (Poisson)."""
+MISSING = "missing days"
+"""What it is about where days without a request are not explained by chance, a whole week of them too."""
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+def input_shift(now: Inputs, earlier: Sequence[Inputs]) -> Iterator[Change]:
+    """Requests that look unlike those of the weeks before; one finding, whatever shows it."""
+    signs = signs_of_shift(now, earlier, budget=WEEKLY_BUDGET)
+    if signs:
+        text = f"of {now.n:,} requests looked at, " + "; ".join(sign.text for sign in signs)
+        yield change_of(Kind.INPUTS, text, now.n)
+
+
+def label_mix(now: Figures, earlier: Sequence[Figures]) -> Iterator[Change]:
+    """Answers distributed otherwise than before."""
+    mixes = [Counter(one.label_mix) for one in (*earlier, now) if one.label_mix]
+    for span in NEWEST if now.label_mix else ():
+        here, before = sum(mixes[-span:], Counter()), mixes[:-span]
+        if len(before) >= LEAST_EARLIER and _moved(here, before) < WEEKLY_BUDGET / len(NEWEST):
+            usual = sum(before, Counter())
+            shares = {label: (here[label] / here.total(), usual[label] / usual.total()) for label in usual}
+            label, (share, was) = max(shares.items(), key=lambda one: abs(one[1][0] - one[1][1]))
+            text = f"{label!r} was {share:.1%} of the answers, before {was:.1%}"
+            yield replace(change_of(Kind.LABEL_MIX, text, here.total()), weeks=span)
+            return
+
+
+def traffic(now: Figures, earlier: Sequence[Figures]) -> Iterator[Change]:
+    """Far more or far fewer requests than the weeks before lead one to expect, for their own spread.
+
+    Weeks with missing days are no measure. On logarithms: traffic grows and shrinks by a factor, and a busy week is
+    farther from the mean than a slack one.
+    """
+    import numpy as np
+    from scipy.stats import t
+
+    whole = [one for one in (*earlier, now) if one.requests and not any(missing_days(one, earlier))]
+    counts = np.log([one.requests for one in whole])
+    for span in NEWEST if now in whole else ():
+        before, seen = counts[:-span], float(counts[-span:].mean())
+        if len(before) < LEAST_EARLIER:
+            return
+        usual = float(before.mean())
+        spread = max(float(before.std(ddof=1)), np.exp(-usual / 2)) * (1 / span + 1 / len(before)) ** 0.5
+        grown = abs(seen - usual)
+        chance = 2 * t.sf(grown / spread, len(before) - 1)
+        if grown >= np.log(BURST) and chance < WEEKLY_BUDGET / len(NEWEST):
+            when = "" if span == 1 else f" a week in the last {span}"
+            text = (
+                f"{np.exp(seen):,.0f} requests{when}, {np.exp(seen - usual):.1f} times the usual {np.exp(usual):,.0f}"
+            )
+            yield replace(change_of(Kind.TRAFFIC, text, now.requests), weeks=span)
+            return
+
+
+def data_trouble(now: Figures, earlier: Sequence[Figures]) -> Iterator[Change]:
+    """No log at all, or more rows that break the contract; of a log that is mostly such rows the first week says so."""
+    quiet = _silent(now, earlier) if len(earlier) >= LEAST_EARLIER else 0
+    if quiet:
+        weeks = "" if quiet == 1 else f" for {quiet} weeks"
+        yield change_of(Kind.DATA, f"no request was logged{weeks}", 0, old=MISSING)
+    bad, usual = _spoiled(now), sum((_spoiled(one) for one in earlier), Rate(0, 0))
+    if (bad.hits >= LEAST_EXPECTED and bad.hits > now.requests) or _more_spoiled(bad, usual, weeks=len(earlier)):
+        worst = max(now.quarantined, key=lambda reason: now.quarantined[reason])
+        was = f"; before, it was {usual.hits} of {usual.n:,}" if usual.n else ""
+        text = f"{bad} of the log's rows cannot be used, most of them for {worst!r}{was}"
+        yield change_of(Kind.DATA, text, bad.n)
+
+
+def missing_days(now: Figures, earlier: Sequence[Figures]) -> Iterator[Change]:
+    """Days of the week without a request on which there usually are so many that chance does not explain it.
+
+    These are the client's days; where none of them is missing, the UTC days that the log's folders are.
+    """
+    if not now.days:
+        return
+    missing = _missing(now.days, [one.days for one in earlier if one.days])
+    if not missing and now.utc_days:
+        utc = _missing(_whole(now), [_whole(one) for one in earlier if one.utc_days])
+        missing = {f"{name} (UTC)": requests for name, requests in utc.items()}
+    if missing:
+        many = ", ".join(f"{requests:,.0f}" for requests in missing.values())
+        text = f"no request was logged on {', '.join(missing)}; usually there are {many}"
+        yield change_of(Kind.DATA, text, 0, old=MISSING)
+
+
+def unknown_versions(now: Figures, versions: Collection[str]) -> Iterator[Change]:
+    """Models that answered and that nobody released here."""
+    for version, requests in now.versions.items():
+        if versions and version not in versions:
+            text = (
+                f"model version {version!r} answered {requests:,} requests, but released were only {sorted(versions)}"
+            )
+            yield change_of(Kind.DATA, text, requests, old=version)
+
+
+def _moved(here: Counter[str], before: Sequence[Counter[str]]) -> float:
+    """Chance that answers are so unlike those of the weeks before.
+
+    A chi-square test of homogeneity beside what these weeks come to against each other: it knows the number of labels,
+    n, how restless the mix is, and in how few labels.
+    """
+    usual = sum(before, Counter())
+    statistic, free = _unlike(here, usual)
+    each = (_unlike(one, usual - one) for one in before)
+    restless = [value / freedom for value, freedom in each if freedom]
+    return chance_beyond(statistic / free, restless, free) if free and len(restless) >= LEAST_EARLIER else 1.0
+
+
+def _unlike(here: Counter[str], there: Counter[str]) -> tuple[float, int]:
+    """Chi-square statistic and degrees of freedom of two counts; labels too rare to count are taken together."""
+    n, m = here.total(), there.total()
+    if not n or not m:
+        return 0.0, 0
+    rows: list[tuple[int, int]] = []
+    rest_here = rest_there = 0
+    for label in here.keys() | there.keys():
+        one, other = here[label], there[label]
+        if (one + other) * n / (n + m) >= LEAST_EXPECTED:
+            rows.append((one, other))
+        else:
+            rest_here, rest_there = rest_here + one, rest_there + other
+    if rest_here + rest_there:
+        rows.append((rest_here, rest_there))
+    statistic = 0.0
+    for one, other in rows:
+        expected = (one + other) * n / (n + m), (one + other) * m / (n + m)
+        statistic += (one - expected[0]) ** 2 / expected[0] + (other - expected[1]) ** 2 / expected[1]
+    return statistic, len(rows) - 1
+
+
+def _missing(now: Mapping[date, int], earlier: Sequence[Mapping[date, int]]) -> dict[str, float]:
+    """What is usual on those weekdays that have no request and should have some."""
+    today, before = _by_weekday(now), [_by_weekday(one) for one in earlier]
+    silent = {name: day for day, name in enumerate(WEEKDAYS) if before and not today[day]}
+    usual = {name: sum(one[day] for one in before) / len(before) for name, day in silent.items()}
+    return {name: requests for name, requests in usual.items() if requests >= LEAST_A_DAY}
+
+
+def _whole(one: Figures) -> dict[date, int]:
+    """The UTC days with the dates of the week's own, of which most is in it; of an eighth only an end is."""
+    weeks = {day.isocalendar()[:2] for day in one.days}
+    return {day: requests for day, requests in one.utc_days.items() if day.isocalendar()[:2] in weeks}
+
+
+def _by_weekday(days: Mapping[date, int]) -> list[int]:
+    found = [0] * len(WEEKDAYS)
+    for day, requests in days.items():
+        found[day.weekday()] += requests
+    return found
+
+
+def _silent(now: Figures, earlier: Sequence[Figures]) -> int:
+    """How many weeks have had no request, this one too, where chance first explains that no longer (Poisson)."""
+    busy = [at for at, one in enumerate(earlier, start=1) if one.requests]
+    if now.requests or not busy:
+        return 0
+    quiet = len(earlier) - busy[-1] + 1
+    usual = sum(one.requests for one in earlier) / busy[-1]
+    return quiet if exp(-usual * quiet) < WEEKLY_BUDGET <= exp(-usual * (quiet - 1)) else 0
+
+
+def _more_spoiled(bad: Rate, usual: Rate, *, weeks: int) -> bool:
+    if weeks < LEAST_EARLIER or (bad.value or 0) < LEAST_SPOILED:
+        return False
+    certain = more_often(bad, usual, times=BURST) < WEEKLY_BUDGET  # the share of bad rows is restless
+    return certain and times_as_often(bad, usual) >= TIMES
+
+
+def _spoiled(one: Figures) -> Rate:
+    bad = sum(one.quarantined.values())
+    return Rate(bad, bad + one.requests)

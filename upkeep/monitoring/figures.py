@@ -1,0 +1,238 @@
+"""What does a window of the log come to, in figures?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, tzinfo
+from enum import StrEnum
+
+from upkeep.config import Client
+from upkeep.log.entries import LogWindow, OutcomeSource
+from upkeep.log.tally import SCALE, Tally, latency_at, tally, time_of
+from upkeep.metrics.quality import Calibrated, Confusion, Group, calibration, confusion
+from upkeep.redaction import redact_answer, shown
+from upkeep.statistics.rates import Rate
+
+FULL_COVERAGE = 0.9
+SLICES = 20
+OTHERS = "(others)"
+NO_VALUE = "(none)"
+
+
+class Basis(StrEnum):
+    """Which labelled requests a rate was counted on."""
+
+    AUDIT = "random audit sample"
+    ALL = "all requests, nearly all labelled"
+    NONE = "no unbiased labels"
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The requests that share a value of a metadata key; quality is counted as in the whole."""
+
+    requests: int
+    accuracy: Rate
+    auto_resolution: Rate
+    precision: Rate
+    escalation: Rate
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """A week in figures. Quality is counted on `basis` and for `model_version`, the one in service at its end
+    (`Tally.newest`).
+
+    So are `calibration` and `confusion`; `labelled` and `unknown_labels` are of that model too. Latency is of all
+    requests, within 5 %; `label_delay` counts labelled requests by the whole days until something was said.
+    `out_of_scope` is the share of the checked requests that no label fits. `confidences` counts requests of that
+    model by the tenth of their confidence (0..9), `treated` those checked and rightly treated. `days` counts all
+    requests by the client's day, `utc_days` by UTC day, `versions` by the model that answered. `slices` are the
+    figures of that model by metadata key of the config and its values, the SLICES most frequent and OTHERS.
+    `answered` counts the model's answers by label, `named` all answers given and right whoever said so: mostly
+    errors, good for comparing one time with another and for no share. `spoiled_by` is why most of the rows that
+    cannot be used cannot. Records written before these were counted have none, and in `days` UTC days.
+    """
+
+    requests: int
+    model_version: str | None
+    basis: Basis
+    accuracy: Rate
+    auto_resolution: Rate
+    precision: Rate
+    escalation: Rate
+    labelled: Rate
+    mean_confidence: float | None
+    label_mix: dict[str, int]
+    unknown_labels: dict[str, int]
+    quarantined: dict[str, int]
+    orphan_outcomes: int
+    latency_p50_ms: float | None = None
+    latency_p95_ms: float | None = None
+    label_delay: dict[int, int] = field(default_factory=dict)
+    calibration: tuple[Calibrated, ...] = ()
+    confusion: tuple[Confusion, ...] = ()
+    out_of_scope: Rate = field(default_factory=lambda: Rate(0, 0))
+    answered: dict[str, int] = field(default_factory=dict)
+    named: tuple[Confusion, ...] = ()
+    confidences: dict[int, int] = field(default_factory=dict)
+    treated: dict[int, Rate] = field(default_factory=dict)
+    days: dict[date, int] = field(default_factory=dict)
+    versions: dict[str, int] = field(default_factory=dict)
+    slices: dict[str, dict[str, Slice]] = field(default_factory=dict)
+    utc_days: dict[date, int] = field(default_factory=dict)
+    spoiled_by: str | None = None
+
+    @property
+    def unusable(self) -> str | None:
+        """The rows that cannot be used, and why most of them, as people read it."""
+        rows = sum(self.quarantined.values())
+        mostly = f", mostly `{self.spoiled_by}`" if self.spoiled_by else ""
+        return f"{rows:,} log rows cannot be used{mostly}" if rows else None
+
+    def delay_at(self, share: float) -> int | None:
+        """The whole days within which that share of the labels had come; None where none has."""
+        wanted, known = share * sum(self.label_delay.values()), 0
+        for days, labels in sorted(self.label_delay.items()):
+            known += labels
+            if known >= wanted:
+                return days
+        return None
+
+
+def figures(window: LogWindow, client: Client) -> Figures:
+    """Count a week's log that was read row by row."""
+    return figures_of(tally(window, client.review_by, free_text=client.free_text), client)
+
+
+def figures_of(counted: Tally, client: Client, *, every_model: bool = False) -> Figures:
+    """What a window's counts say, of the model in service or, of a month say, of `every_model` that answered.
+
+    Quality comes from the random audit sample, or from all requests where at least nine in ten are labelled, of those
+    answered automatically and of the others; a slice's likewise. Never from escalations and complaints alone: of the
+    automatic answers those are the errors.
+    """
+    groups = _groups(counted, client)
+    newest = counted.newest
+    current = [group for group in groups if every_model or group.cell.model_version == newest]
+    requests = sum(group.count.requests for group in current)
+    basis, sample = _sample(current)
+    known = client.answers
+    reasons = Counter(row.reason for row in counted.quarantined)
+    return Figures(
+        requests=sum(group.count.requests for group in groups),
+        model_version=newest,
+        basis=basis,
+        accuracy=_rate((group, group.right) for group in sample),
+        auto_resolution=_rate((group, group.cell.automatic and group.right) for group in sample),
+        precision=_rate((group, group.right) for group in sample if group.cell.automatic),
+        escalation=_rate((group, not group.cell.automatic) for group in current),
+        labelled=_coverage(current),
+        mean_confidence=sum(group.count.confidence for group in current) / SCALE / requests if current else None,
+        label_mix=_mix((group.cell.output or "", group) for group in groups),
+        unknown_labels=_mix((group.answer, group) for group in current if group.answer and group.answer not in known),
+        quarantined=dict(Counter(row.subject for row in counted.quarantined).most_common()),
+        orphan_outcomes=counted.orphan_outcomes,
+        latency_p50_ms=latency_at(counted, 0.5),
+        latency_p95_ms=latency_at(counted, 0.95),
+        label_delay=dict(sorted(counted.delay.items())),
+        calibration=calibration(sample),
+        confusion=confusion(sample),
+        out_of_scope=_rate((group, group.answer == client.out_of_scope_label) for group in sample),
+        answered=_mix((group.cell.output or "", group) for group in current),
+        named=confusion(current),
+        confidences=_by_tenth(current),
+        treated={
+            tenth: _rate((group, group.right) for group in sample if group.cell.confidence_bin == tenth)
+            for tenth in sorted({group.cell.confidence_bin for group in sample})
+        },
+        days=_by_day(counted, client.zone),
+        versions=_mix((group.cell.model_version, group) for group in groups),
+        slices={key: _slices(at, current, basis) for at, key in enumerate(client.review_by)},
+        utc_days=_by_day(counted, UTC),
+        spoiled_by=next((shown(reason, client.redaction) for reason, _ in reasons.most_common(1)), None),
+    )
+
+
+def _groups(counted: Tally, client: Client) -> list[Group]:
+    """Its requests, and of a right answer that is no label and no model's answer nothing personal."""
+    groups = [Group.of(cell, count, out_of_scope=client.out_of_scope_label) for cell, count in counted.cells.items()]
+    labels = {*client.answers, *(group.cell.output for group in groups if group.cell.output)}
+    typed = {group.answer for group in groups if group.answer is not None} - labels
+    kept = {answer: redact_answer(answer, client.redaction, labels=labels) for answer in typed}
+    return [
+        replace(group, truth=group.truth._replace(answer=kept[group.truth.answer]))
+        if group.truth and group.truth.answer in kept
+        else group
+        for group in groups
+    ]
+
+
+def _sample(current: Sequence[Group], *, all_may_count: bool = True) -> tuple[Basis, list[Group]]:
+    labelled = [group for group in current if group.cell.said]
+    parts = [_coverage(group for group in current if group.cell.automatic is automatic) for automatic in (True, False)]
+    shares = [part.value for part in parts if part.value is not None]
+    if all_may_count and shares and min(shares) >= FULL_COVERAGE:
+        return Basis.ALL, labelled
+    audited = [group for group in labelled if any(opinion.source is OutcomeSource.AUDIT for opinion in group.cell.said)]
+    return (Basis.AUDIT, audited) if audited else (Basis.NONE, [])
+
+
+def _coverage(groups: Iterable[Group]) -> Rate:
+    return _rate((group, bool(group.cell.said)) for group in groups)
+
+
+def _slices(at: int, current: Sequence[Group], basis: Basis) -> dict[str, Slice]:
+    """The figures by the values of one metadata key, the most frequent first."""
+    values = _mix((_value(at, group), group) for group in current)
+    shown = list(values)[:SLICES]
+    names = {value: value if value in shown else OTHERS for value in values}
+    return {
+        name: _slice([group for group in current if names[_value(at, group)] == name], basis)
+        for name in dict.fromkeys(names.values())
+    }
+
+
+def _value(at: int, group: Group) -> str:
+    return group.cell.facets[at] or NO_VALUE
+
+
+def _slice(current: Sequence[Group], basis: Basis) -> Slice:
+    # of a few requests all may be labelled because all were complained about: the whole must be labelled too
+    _, sample = _sample(current, all_may_count=basis is Basis.ALL)
+    return Slice(
+        requests=sum(group.count.requests for group in current),
+        accuracy=_rate((group, group.right) for group in sample),
+        auto_resolution=_rate((group, group.cell.automatic and group.right) for group in sample),
+        precision=_rate((group, group.right) for group in sample if group.cell.automatic),
+        escalation=_rate((group, not group.cell.automatic) for group in current),
+    )
+
+
+def _by_day(counted: Tally, zone: tzinfo) -> dict[date, int]:
+    found: Counter[date] = Counter()
+    for quarter, versions in sorted(counted.times.items()):
+        found[time_of(quarter).astimezone(zone).date()] += sum(versions.values())
+    return dict(found)
+
+
+def _by_tenth(groups: Iterable[Group]) -> dict[int, int]:
+    found: Counter[int] = Counter()
+    for group in groups:
+        found[group.cell.confidence_bin] += group.count.requests
+    return dict(sorted(found.items()))
+
+
+def _rate(groups: Iterable[tuple[Group, bool]]) -> Rate:
+    counted = [(group.count.requests, hit) for group, hit in groups]
+    return Rate(sum(n for n, hit in counted if hit), sum(n for n, _ in counted))
+
+
+def _mix(groups: Iterable[tuple[str, Group]]) -> dict[str, int]:
+    """Requests by label, the most frequent first."""
+    found: Counter[str] = Counter()
+    for label, group in groups:
+        found[label] += group.count.requests
+    return dict(sorted(found.items(), key=lambda one: (-one[1], one[0])))

@@ -1,0 +1,154 @@
+"""Is a change that was found some weeks ago over?
+
+That it is not found again is no evidence: the weeks it is compared with fill up with it. So it is followed against the
+weeks before it began. It is over when what it counts has fallen back beyond chance or a model that answers rightly is
+in service; a change of requests, with which nothing may be wrong, when they are as before or have been otherwise for so
+long that it is the usual.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import takewhile
+from typing import NamedTuple
+
+from upkeep.config import Client
+from upkeep.monitoring.changed_answers import LEAST_GAP, SPANS, counted, overconfidence
+from upkeep.monitoring.changed_requests import data_trouble, input_shift, label_mix, missing_days, traffic
+from upkeep.monitoring.changes import UNSEEN, Seen
+from upkeep.monitoring.figures import Figures
+from upkeep.monitoring.input_shift import REFERENCE
+from upkeep.monitoring.trouble import CERTAIN_BUDGET, LEAST_EARLIER, Change, Kind
+from upkeep.periods import from_to
+from upkeep.statistics.significance import less_often
+
+QUIET = 4
+"""So many weeks in a row without it end a change of requests."""
+LASTING = 12
+"""After so many weeks a change of requests is the usual."""
+
+
+class Week(NamedTuple):
+    """A reviewed week and what is known of it now."""
+
+    key: str
+    seen: Seen
+
+
+class _Course(NamedTuple):
+    """The weeks before a change, those that showed it, and those after it in which there were requests."""
+
+    before: list[Week]
+    showed: list[Week]
+    after: list[Week]
+
+    def newest(self, label: str | None = None) -> list[Week]:
+        """The newest of the weeks after it: of the model in service, and of others that answered a label too."""
+        figures = _figures(self.after)
+        able = {figures[-1].model_version, *(one.model_version for one in figures if label in one.answered)}
+        return list(takewhile(lambda one: one.seen.figures.model_version in able, reversed(self.after)))[::-1]
+
+
+def why_over(change: Change, *, opened: str, weeks: Sequence[Week], client: Client) -> str | None:
+    """Why a change that the week `opened` showed first is over; None while it goes on.
+
+    `weeks` are all reviewed weeks up to the newest, oldest first.
+    """
+    at = next((at for at, one in enumerate(weeks) if one.key == opened), None)
+    after = [] if at is None else [one for one in weeks[at + 1 :] if one.seen.figures.requests]
+    if at is None or not after or after[-1].key != weeks[-1].key:
+        return None
+    start = max(at + 1 - change.weeks, 0)
+    course = _Course(list(weeks[:start]), list(weeks[start : at + 1]), after)
+    match change.kind:
+        case Kind.POLICY | Kind.NEW_CATEGORY | Kind.OUT_OF_SCOPE:
+            return _learned(change, course) or _fallen(change, course)
+        case Kind.CALIBRATION:
+            return _calibrated(course, client)
+        case Kind.DATA:
+            return None if _spoilt(change, course) else f"Not so in {course.after[-1].key}"
+        case Kind.LABEL_MIX | Kind.INPUTS | Kind.TRAFFIC:
+            return _usual(change, course)
+
+
+def _learned(change: Change, course: _Course) -> str | None:
+    now = course.after[-1].seen.figures
+    if change.kind is Kind.NEW_CATEGORY and change.new in now.answered:
+        return f"Version {now.model_version} answers {change.new!r}"
+    return None
+
+
+def _fallen(change: Change, course: _Course) -> str | None:
+    """It is nearer to what it was before than to what opened it, and that is no chance."""
+    before, then = counted(change, _figures(course.before)), counted(change, _figures(course.showed))
+    halfway = ((before.value or 0.0) + (then.value or 0.0)) / 2
+    newest = course.newest(change.new)
+    for weeks in (newest[-SPANS[-1] :], newest):  # of what is rare all of them tell
+        now = counted(change, _figures(weeks))
+        if now.value is not None and now.value <= halfway and less_often(now, then) < CERTAIN_BUDGET:
+            return (
+                f"{now.hits} of {now.n:,} labelled requests in {_when(weeks)}; "
+                f"when it was found, {then.hits} of {then.n:,}"
+            )
+    return None
+
+
+def _calibrated(course: _Course, client: Client) -> str | None:
+    """Another model is judged afresh; the same one must be as sure as before on as many checked answers."""
+    opened, now = course.showed[-1].seen.figures, course.after[-1].seen.figures
+    if now.model_version != opened.model_version:
+        return f"Version {now.model_version} is in service now"
+    spread = client.alarms.weekly_spread_pp / 100
+    same = [one for one in course.before if one.seen.figures.model_version == opened.model_version]
+    weeks = course.newest()[-SPANS[-1] :]
+    before, then, lately = (
+        overconfidence(_figures(part), weekly_spread=spread) for part in (same, course.showed, weeks)
+    )
+    if before is None or then is None or lately is None or lately.right.n < then.right.n:
+        return None
+    if lately.gap - before.gap >= LEAST_GAP / 2:
+        return None
+    return f"{lately.sure:.0%} sure and right in {lately.right} in {_when(weeks)}"
+
+
+def _spoilt(change: Change, course: _Course) -> bool:
+    """Does the newest week's log still have the trouble?"""
+    now, usual = course.after[-1].seen, _figures(course.before[-REFERENCE:])
+    unread = change.old == UNSEEN and now.inputs is None
+    found = [*data_trouble(now.figures, usual), *missing_days(now.figures, usual)]
+    return unread or change.old in now.figures.versions or any(one.old == change.old for one in found)
+
+
+def _usual(change: Change, course: _Course) -> str | None:
+    """Requests are as before it, or have been otherwise for long."""
+    if len(course.after) >= LASTING:
+        return f"It has lasted {LASTING} weeks and is the usual from now on"
+    quiet = course.after[-QUIET:]
+    if len(quiet) == QUIET and not any(_shown_by(change, one, course.before) for one in quiet):
+        return f"As before in {_when(quiet)}"
+    return None
+
+
+def _shown_by(change: Change, week: Week, before: Sequence[Week]) -> bool:
+    """Does a week show the change against the weeks before it began?"""
+    return any(one.old == change.old for one in _found(change.kind, week.seen, before[-REFERENCE:]))
+
+
+def _found(kind: Kind, now: Seen, usual: Sequence[Week]) -> Iterator[Change]:
+    figures = _figures(usual)
+    if kind is Kind.INPUTS and now.inputs:
+        yield from input_shift(now.inputs, [one.seen.inputs for one in usual if one.seen.inputs])
+    if len(figures) < LEAST_EARLIER:
+        return
+    if kind is Kind.LABEL_MIX:
+        yield from label_mix(now.figures, figures)
+    elif kind is Kind.TRAFFIC:
+        yield from traffic(now.figures, figures)
+
+
+def _figures(weeks: Iterable[Week]) -> list[Figures]:
+    return [one.seen.figures for one in weeks]
+
+
+def _when(weeks: Sequence[Week]) -> str:
+    return from_to([one.key for one in weeks])

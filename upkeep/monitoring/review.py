@@ -1,0 +1,304 @@
+"""How good was the model this week, and has an agreed figure got worse beyond what chance explains?"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from upkeep.config import Client, Thresholds
+from upkeep.metrics.generated import Generated
+from upkeep.monitoring import alarms
+from upkeep.monitoring.alarms import Against, Direction, Standing, State
+from upkeep.monitoring.changes import Seen, find_changes
+from upkeep.monitoring.edge_cases import Edges
+from upkeep.monitoring.estimate import Estimate, estimate_accuracy
+from upkeep.monitoring.figures import Figures
+from upkeep.monitoring.input_shift import Inputs
+from upkeep.monitoring.probation import Probation, on_probation
+from upkeep.monitoring.recount import lost_rows, newest
+from upkeep.monitoring.trouble import Change
+from upkeep.periods import Cadence, from_to
+from upkeep.statistics.rates import Rate
+
+POOLED_WEEKS = 4
+"""So many weeks together must have the client's minimum of labels, else a metric is not judged."""
+
+
+class Status(StrEnum):
+    """How worried one should be."""
+
+    OK = "ok"
+    NOT_ENOUGH_DATA = "not enough data"
+    ALERT = "alert"
+
+
+class Metric(StrEnum):
+    """The rates that can have an agreed limit."""
+
+    ACCURACY = "accuracy"
+    AUTO_RESOLUTION = "auto_resolution"
+    PRECISION = "precision"
+    ESCALATION = "escalation"
+
+    @property
+    def worse(self) -> Direction:
+        """Which way it gets worse."""
+        return Direction.HIGHER_IS_WORSE if self is Metric.ESCALATION else Direction.LOWER_IS_WORSE
+
+    @property
+    def words(self) -> str:
+        """Its name as people read it."""
+        return self.value.replace("_", "-")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One judgement: what was observed over which weeks, the agreed limit, and where the incident stands if any.
+
+    It is `new` if it is an alert and was none when it was last judged: of a week whose labels come late, that is the
+    next week's review.
+    """
+
+    status: Status
+    metric: Metric
+    observed: Rate
+    limit: float
+    weeks: tuple[str, ...]
+    text: str
+    standing: Standing | None = None
+    new: bool = False
+
+
+class Promoted(NamedTuple):
+    """The version in service and the one that it took the place of."""
+
+    version: str
+    previous: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """What a client's tier is called, and how often it includes a retrain; None where it includes none."""
+
+    tier: str
+    retrain: Cadence | None
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What one weekly review found and recommends.
+
+    `recounted` are the weeks before it as they are known now: labels come in late. `estimate` is the accuracy that the
+    model's confidence suggests; nobody has counted it. `contract` is the one of the week's review; old ones kept none.
+    """
+
+    client: str
+    week: str
+    as_of: datetime
+    figures: Figures
+    findings: tuple[Finding, ...]
+    retrain_recommended: bool
+    changes: tuple[Change, ...] = ()
+    inputs: Inputs | None = None
+    estimate: Estimate | None = None
+    generated: Generated | None = None
+    edges: Edges | None = None
+    recounted: dict[str, Figures] = field(default_factory=dict)
+    probation: Probation | None = None
+    contract: Contract | None = None
+
+    @property
+    def alerts(self) -> list[Finding]:
+        """The agreed figures that have got worse."""
+        return [finding for finding in self.findings if finding.status is Status.ALERT]
+
+    @property
+    def unusable(self) -> str | None:
+        """The rows of the log that cannot be used, and where they are kept; None where there are none."""
+        rows = self.figures.unusable
+        return f"{rows}; see quarantine/{self.week}.jsonl in the client's store" if rows else None
+
+    @property
+    def opened(self) -> list[Finding]:
+        """Those of them that no review has told before: one change order for one cause."""
+        return [one for one in self.alerts if one.new]
+
+
+def is_worse(metric: Metric, rate: Rate, limit: float) -> bool:
+    """Is a rate worse than its agreed limit, be it by chance?"""
+    if rate.value is None:
+        return False
+    return rate.value > limit if metric.worse is Direction.HIGHER_IS_WORSE else rate.value < limit
+
+
+def review(
+    client: Client,
+    *,
+    week: str,
+    as_of: datetime,
+    figures: Figures,
+    earlier: Sequence[Review],
+    recounted: Mapping[str, Figures] | None = None,
+    inputs: Inputs | None = None,
+    unseen: str | None = None,
+    versions: Collection[str] = (),
+    generated: Generated | None = None,
+    edges: Edges | None = None,
+    promoted: Promoted | None = None,
+    contract: Contract | None = None,
+) -> Review:
+    """Judge a week's agreed figures against their limits and against the model's own first weeks.
+
+    `earlier` are the reviews of previous weeks, oldest first, `recounted` some of those weeks as they are known now.
+    Figures are compared within the unbroken run of weeks with the same model, because a new model's record starts
+    afresh. `inputs` is what the week's requests looked like, or `unseen` why nobody could look; `versions` are the
+    models that may be in service, empty where nobody knows; `generated` is how the answers read where they are texts,
+    `edges` are the week's edge cases, `promoted` the change that brought the model in service there.
+    """
+    spread = client.alarms.weekly_spread_pp / 100
+    again = dict(recounted or {})
+    known = as_known(earlier, again)
+    run = [*_same_model(known, figures.model_version), (week, figures)]
+    going_on = _going_on([one for one in earlier if one.week in dict(run)])
+    findings = tuple(
+        _judge(metric, limit, run, client, new=metric not in going_on, before=_agreed_before(earlier, metric))
+        for metric, limit in _agreed(client.thresholds)
+    )
+    alarmed = any(one.status is Status.ALERT for one in findings)
+    before = [one for _, one in run[:-1]]
+    looks = {one.week: one.inputs for one in earlier}
+    history = [Seen(one, looks[key]) for key, one in known]
+    return Review(
+        client=client.client,
+        week=week,
+        as_of=as_of,
+        figures=figures,
+        findings=findings,
+        retrain_recommended=alarmed and bool(figures.requests),
+        changes=(
+            *find_changes(Seen(figures, inputs, unseen), before, client, history=history, versions=versions),
+            *lost_rows(dict(known), again),
+        ),
+        inputs=inputs,
+        estimate=estimate_accuracy(figures, before, minimum=client.minimum_labels, weekly_spread=spread),
+        generated=generated,
+        edges=edges,
+        recounted={key: one for key, one in known if again.get(key) == one},
+        probation=on_probation(
+            [*known, (week, figures)],
+            version=promoted.version,
+            previous=promoted.previous,
+            spread=spread,
+            minimum=client.minimum_labels,
+        )
+        if promoted
+        else None,
+        contract=contract,
+    )
+
+
+def as_known(earlier: Sequence[Review], recounted: Mapping[str, Figures]) -> list[tuple[str, Figures]]:
+    """Every reviewed week with the figures that were counted last, of all its rows."""
+    known: dict[str, Figures] = {}
+    for one in earlier:
+        known = newest(known | {one.week: one.figures}, one.recounted)
+    return list(newest(known, recounted).items())
+
+
+def _same_model(weeks: Sequence[tuple[str, Figures]], version: str | None) -> list[tuple[str, Figures]]:
+    """The newest weeks of one model; a week in which nothing was logged is nobody's and breaks no run."""
+    run: list[tuple[str, Figures]] = []
+    for key, figures in reversed(weeks):
+        version = version or figures.model_version
+        if figures.model_version not in (None, version):
+            break
+        run.insert(0, (key, figures))
+    return run
+
+
+def _going_on(earlier: Sequence[Review]) -> set[Metric]:
+    """What was an alert when it was last judged: weeks with too few labels end nothing."""
+    last = {
+        one.metric: one.status
+        for found in earlier
+        for one in found.findings
+        if one.status is not Status.NOT_ENOUGH_DATA
+    }
+    return {metric for metric, status in last.items() if status is Status.ALERT}
+
+
+def _agreed(thresholds: Thresholds) -> list[tuple[Metric, float]]:
+    return [(metric, limit) for metric in Metric if (limit := getattr(thresholds, metric.value)) is not None]
+
+
+def _agreed_before(earlier: Sequence[Review], metric: Metric) -> dict[str, float | None]:
+    """What was agreed of a figure when each week was reviewed; None where nothing was."""
+    return {
+        one.week: next((finding.limit for finding in one.findings if finding.metric is metric), None) for one in earlier
+    }
+
+
+def _judge(
+    metric: Metric,
+    limit: float,
+    run: Sequence[tuple[str, Figures]],
+    client: Client,
+    *,
+    new: bool,
+    before: Mapping[str, float | None],
+) -> Finding:
+    weeks = [alarms.Week(key, getattr(figures, metric.value)) for key, figures in run]
+    lately = weeks[-POOLED_WEEKS:]
+    over, together = tuple(one.key for one in lately), sum((one.rate for one in lately), Rate(0, 0))
+    if together.n < client.minimum_labels:
+        counted = "requests" if metric is Metric.ESCALATION else f"labelled requests ({run[-1][1].basis.value})"
+        have = f"have {together.n}, need {client.minimum_labels} {counted}"
+        return Finding(
+            Status.NOT_ENOUGH_DATA, metric, together, limit, over, f"{metric.words}: not enough data: {have}"
+        )
+    standing = alarms.watch(
+        weeks,
+        floor=limit,
+        limits=alarms.limits(client.alarms.false_alarms_a_year),
+        assumed_spread=client.alarms.weekly_spread_pp / 100,
+        worse=metric.worse,
+        before=before,
+    )[-1]
+    if standing.state in (State.OPENED, State.CONTINUING):
+        return _alert(metric, limit, weeks, standing, new=new)
+    if not run[-1][1].requests:
+        nothing = f"{metric.words}: no request in {weeks[-1].key}"
+        return Finding(Status.NOT_ENOUGH_DATA, metric, weeks[-1].rate, limit, (weeks[-1].key,), nothing, standing)
+    known = bool(weeks[-1].rate.n)
+    observed, over = (weeks[-1].rate, over[-1:]) if known else (together, over)
+    when = "" if known else f" in {from_to(over)}, not known yet in {over[-1]}"
+    back = f"; the trouble since {standing.since} is over" if standing.state is State.CLOSED else ""
+    text = f"{metric.words} {observed}{when}, agreed {_at_least(metric)} {limit:.1%}{back}"
+    return Finding(Status.OK, metric, observed, limit, over, text, standing)
+
+
+def _alert(metric: Metric, limit: float, weeks: Sequence[alarms.Week], standing: Standing, *, new: bool) -> Finding:
+    """The alarm in one line: what, when, compared with what, by which rule; while it goes on, the newest week."""
+    over = tuple(one.key for one in weeks if standing.since is not None and one.key >= standing.since)
+    agreed = standing.against is Against.AGREED
+    wanted = (
+        f"the agreed {standing.expected:.1%}" if agreed else f"the {standing.expected:.1%} of the model's first weeks"
+    )
+    beyond = "above" if metric.worse is Direction.HIGHER_IS_WORSE else "below"
+    if new:
+        observed = standing.observed or weeks[-1].rate
+        known = [one.key for one in weeks if one.key in over and one.rate.n]
+        text = f"{metric.words} {observed} in {from_to(known)} is {beyond} {wanted} beyond chance ({standing.rule})"
+    else:
+        observed = weeks[-1].rate
+        seen = f"{observed} in {over[-1]}" if observed.n else f"not known yet in {over[-1]}"
+        text = f"{metric.words} {seen}, {beyond} {wanted} since {over[0]} ({standing.rule})"
+    text += "" if agreed else f"; agreed {_at_least(metric)} {limit:.1%}"
+    return Finding(Status.ALERT, metric, observed, limit, over, text, standing, new)
+
+
+def _at_least(metric: Metric) -> str:
+    return "at most" if metric.worse is Direction.HIGHER_IS_WORSE else "at least"

@@ -1,0 +1,265 @@
+"""What does a client read at the end of the month?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from io import BytesIO
+
+from upkeep import records
+from upkeep.config import Client
+from upkeep.desk import Desk
+from upkeep.entitlement import RETRAIN, ChangeOrder
+from upkeep.metrics.generated import described
+from upkeep.metrics.quality import LabelQuality, by_label
+from upkeep.monitoring.edge_cases import Edges
+from upkeep.monitoring.estimate import ONLY_AN_ESTIMATE, Estimate
+from upkeep.monitoring.figures import Figures, figures_of
+from upkeep.monitoring.health import Health, assess, in_words
+from upkeep.monitoring.review import Contract, Finding, Review, as_known
+from upkeep.monitoring.themes import Theme
+from upkeep.monitoring.trouble import Change
+from upkeep.periods import Cadence, Window, last_full, period, week
+from upkeep.redaction import inert
+from upkeep.release import Action, Entry
+from upkeep.stages.approval import not_in_service
+from upkeep.stages.contract import change_orders
+from upkeep.stages.decisions import Decision, decisions
+from upkeep.stages.incidents import Incident, open_incidents, subject_of
+from upkeep.stages.monitoring import reviews
+from upkeep.stages.month_activity import changes_of, missed_work, open_categories, promotions
+from upkeep.stages.request_analysis import tracked_themes
+from upkeep.statistics.rates import Rate
+
+SHOWN_LABELS = 8
+SHOWN_THEMES = 6
+CHARTED = 52
+"""Weeks in the chart."""
+SINCE = 9
+"""Weeks that may have passed from the month's first to its report."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One client's month: figures over all of it and every model, its weekly reviews, and what was decided.
+
+    `promotions` are those that no decision of the month tells, `undone` the retrains and `open_categories` the new
+    categories without a decision, and `not_in_service` says by period why a challenger that won was not.
+    """
+
+    client: str
+    name: str
+    tier: str
+    month: str
+    as_of: datetime
+    health: Health
+    figures: Figures
+    reviews: tuple[Review, ...]
+    decisions: tuple[Decision, ...]
+    change_orders: tuple[ChangeOrder, ...]
+    themes: tuple[Theme, ...] = ()
+    going_on: tuple[Incident, ...] = ()
+    standing_order: ChangeOrder | None = None
+    rollbacks: tuple[Entry, ...] = ()
+    promotions: tuple[Entry, ...] = ()
+    undone: tuple[str, ...] = ()
+    not_in_service: dict[str, str] = field(default_factory=dict)
+    open_categories: tuple[str, ...] = ()
+
+    @property
+    def newest_alerts(self) -> list[Finding]:
+        """For each figure that got worse, what was said last."""
+        return list({finding.metric: finding for one in self.reviews for finding in one.alerts}.values())
+
+    @property
+    def retrain_recommended(self) -> bool:
+        """Does the newest review recommend a retrain?"""
+        return bool(self.reviews) and self.reviews[-1].retrain_recommended
+
+    @property
+    def contract(self) -> Contract | None:
+        """The one of the month's first review; None where nobody knows."""
+        return self.reviews[0].contract if self.reviews else None
+
+    @property
+    def estimate(self) -> Estimate | None:
+        """The accuracy of the newest week as the model's confidence suggests it, where that can be said."""
+        return self.reviews[-1].estimate if self.reviews else None
+
+    @property
+    def edges(self) -> Edges | None:
+        """The edge cases of the newest week, where somebody could look."""
+        return self.reviews[-1].edges if self.reviews else None
+
+    @property
+    def answers(self) -> dict[str, str]:
+        """How generated answers read in the newest week; empty for a classifier."""
+        newest = self.reviews[-1].generated if self.reviews else None
+        return described(newest) if newest else {}
+
+    @property
+    def by_label(self) -> dict[str, LabelQuality]:
+        """The labels with the most errors, most first; none where nothing was answered wrong."""
+        labels = by_label(self.figures.confusion)
+        wrong = {name: one.recall.complement.hits + one.precision.complement.hits for name, one in labels.items()}
+        worst = sorted(labels, key=lambda name: (-wrong[name], name))[:SHOWN_LABELS]
+        return {name: labels[name] for name in worst if wrong[name]}
+
+    @property
+    def unknown_labels(self) -> dict[str, int]:
+        """Right answers that no model of the month gives."""
+        learned = self.figures.answered
+        return {label: n for label, n in self.figures.unknown_labels.items() if label not in learned}
+
+    @property
+    def newest_changes(self) -> list[Change]:
+        """For each change that was seen, what was said last."""
+        found = {(change.kind, change.old, change.new): change for one in self.reviews for change in one.changes}
+        return list(found.values())
+
+
+def write_report(desk: Desk, as_of: datetime) -> Report:
+    """Write the report of the last full month as JSON, Markdown, HTML and chart; returns what is written already."""
+    month = last_full(as_of, Cadence.MONTHLY, desk.zone)
+    key = f"reports/{month.key}"
+    done = records.load_if_there(desk.store, f"{key}.json", Report)
+    if done:
+        return done
+    report = assemble(desk, month, desk.local(as_of))
+    markdown = render_markdown(report, desk.client)
+    charted = [one for one in _reviewed(desk, report.as_of) if report.reviews and one.week <= report.reviews[-1].week]
+    chart = draw_chart(charted[-CHARTED:], desk.client)
+    desk.store.write(f"{key}.md", markdown.encode())
+    desk.store.write(f"{key}.html", render_html(report, markdown, chart).encode())
+    records.save(desk.store, f"{key}.json", report)
+    return report
+
+
+def assemble(desk: Desk, month: Window, as_of: datetime) -> Report:
+    """Gather a month from the log and the records: the weeks that ended in it, as they were known at `as_of`."""
+    decided = tuple(one for one in decisions(desk, at=as_of) if month.start <= one.as_of < month.end)
+    (counted,) = desk.count_log(month, until=as_of)
+    weekly = tuple(one for one in _reviewed(desk, as_of) if month.start < week(one.week, desk.zone).end <= month.end)
+    contract = weekly[0].contract if weekly else None
+    return Report(
+        client=desk.client.client,
+        name=desk.client.name,
+        tier=contract.tier if contract else desk.tier.name,
+        month=month.key,
+        as_of=as_of,
+        health=assess(weekly),
+        figures=figures_of(counted, desk.client, every_model=True),
+        reviews=weekly,
+        decisions=decided,
+        rollbacks=changes_of(desk, month, Action.ROLLBACK),
+        promotions=promotions(desk, month, decided),
+        undone=missed_work(desk, month, as_of, included=contract.retrain if contract else None),
+        open_categories=open_categories(desk, month, as_of),
+        not_in_service={one.period: why for one in decided if (why := not_in_service(desk, one, as_of))},
+        change_orders=tuple(one for one in change_orders(desk) if month.start <= one.as_of < month.end),
+        themes=_themes(desk, month),
+        going_on=_going_on(desk, month, as_of, weekly),
+        standing_order=_standing_order(desk, month),
+    )
+
+
+def _reviewed(desk: Desk, as_of: datetime) -> list[Review]:
+    """A year's reviews up to a moment, each with its week's figures as the last of them counted them."""
+    upto = period(as_of, Cadence.WEEKLY, desk.zone).key
+    found = [one for one in reviews(desk, upto=upto, newest=CHARTED + SINCE) if one.as_of <= as_of]
+    known = dict(as_known(found, {}))
+    return [replace(one, figures=known[one.week]) for one in found]
+
+
+def _going_on(desk: Desk, month: Window, as_of: datetime, weekly: Sequence[Review]) -> tuple[Incident, ...]:
+    """What opened before the month, is not over, and was not found anew in it."""
+    told = {subject_of(change) for one in weekly for change in one.changes}
+    told |= {finding.metric.value for one in weekly for finding in one.alerts}
+    return tuple(one for one in open_incidents(desk, as_of) if one.opened < month.start and one.subject not in told)
+
+
+def _standing_order(desk: Desk, month: Window) -> ChangeOrder | None:
+    """The newest change order for a retrain from before the month, where none has been decided on since."""
+    orders = [one for one in change_orders(desk) if one.as_of < month.start and one.work == RETRAIN]
+    retrains = [one for one in decisions(desk) if one.label is None]
+    since = [one for one in retrains if orders and orders[-1].as_of <= one.as_of < month.end]
+    return orders[-1] if orders and not since else None
+
+
+def _themes(desk: Desk, month: Window) -> tuple[Theme, ...]:
+    """What kept going wrong at the last review of the month."""
+    tracked = tracked_themes(desk, month.end)
+    if tracked is None or week(tracked.week, desk.zone).end <= month.start:
+        return ()
+    return tracked.themes[:SHOWN_THEMES]
+
+
+def render_markdown(report: Report, client: Client) -> str:
+    """The report as Markdown a non-expert can read."""
+    from jinja2 import Environment, PackageLoader
+
+    environment = Environment(loader=PackageLoader("upkeep", "templates"), trim_blocks=True, lstrip_blocks=True)
+    environment.filters["share"] = share
+    environment.filters["weeks"] = ", ".join
+    environment.filters["plain"] = no_markup
+    environment.globals["only_an_estimate"] = ONLY_AN_ESTIMATE
+    agreed = {metric: limit for metric, limit in client.thresholds.model_dump().items() if limit is not None}
+    health = in_words(report.reviews, report.figures, agreed)
+    page = environment.get_template("report.md.j2").render(report=report, client=client, agreed=agreed, health=health)
+    return inert(page)  # labels, values, answers and reasons in it are other people's text
+
+
+def render_html(report: Report, markdown: str, chart: bytes) -> str:
+    """The report as one HTML page with its chart inside."""
+    from base64 import b64encode
+
+    from jinja2 import Environment, PackageLoader
+    from markdown import markdown as to_html
+
+    page = Environment(loader=PackageLoader("upkeep", "templates"), autoescape=True).get_template("report.html.j2")
+    # nothing in it is a tag of ours either, and a report written before may have one of other people's
+    plain = markdown.replace("&", "&amp;").replace("<", "&lt;").replace("](", "] (")
+    body = to_html(plain, extensions=["tables"])
+    return page.render(title=f"{report.name}, {report.month}", body=body, chart=b64encode(chart).decode())
+
+
+def draw_chart(weekly: Sequence[Review], client: Client) -> bytes:
+    """Auto-resolution and accuracy by week with their 95 % intervals, as PNG."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    axes = figure.subplots()
+    for metric, colour in (("accuracy", "#4c72b0"), ("auto_resolution", "#dd8452")):
+        known = [(one.week, rate) for one in weekly if (rate := getattr(one.figures, metric)).n]
+        values = [100 * (rate.value or 0) for _, rate in known]
+        low = [100 * rate.interval().low for _, rate in known]
+        high = [100 * rate.interval().high for _, rate in known]
+        axes.plot([week for week, _ in known], values, color=colour, label=metric.replace("_", "-"))
+        axes.fill_between([week for week, _ in known], low, high, color=colour, alpha=0.15)
+        limit = getattr(client.thresholds, metric)
+        if limit is not None:
+            axes.axhline(
+                100 * limit, color=colour, linestyle=":", linewidth=1, label=f"agreed {metric.replace('_', '-')}"
+            )
+    axes.set_ylabel("% of requests")
+    axes.tick_params(axis="x", rotation=70, labelsize=7)
+    if weekly:
+        axes.legend(loc="lower left", fontsize=8)
+    image = BytesIO()
+    figure.savefig(image, format="png", dpi=110)
+    return image.getvalue()
+
+
+def no_markup(text: str) -> str:
+    """Other people's text in a table or a heading: on one line, and none of its signs is Markdown's."""
+    return re.sub(r"[\\`*|]|(?<!\w)_|_(?!\w)", r"\\\g<0>", " ".join(text.split()))
+
+
+def share(rate: Rate) -> str:
+    """A rate as people read it: 87.1 % (84-90 %, of 412)."""
+    if rate.value is None:
+        return "no data"
+    low, high = rate.interval()
+    return f"{100 * rate.value:.1f} % ({100 * low:.0f}-{100 * high:.0f} %, of {rate.n:,})"

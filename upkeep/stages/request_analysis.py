@@ -1,0 +1,225 @@
+"""What did a client's requests look like, to its own base model or to the encoder that its config names for it?"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from io import BytesIO
+from typing import TYPE_CHECKING, NamedTuple
+
+from upkeep import records
+from upkeep.base_model import Base, resolve_base
+from upkeep.cases.case import Case
+from upkeep.config import Client
+from upkeep.desk import LAUNCH_CASES, Desk
+from upkeep.errors import NotFoundError
+from upkeep.log.entries import Outcome, Prediction, draw_order
+from upkeep.log.tally import opinions
+from upkeep.log.truth import Truth, truth_of
+from upkeep.models.encoder import Encoder, embed_all, load_encoder
+from upkeep.monitoring.edge_cases import EdgeCase, Edges, Familiar, familiar, find_edges
+from upkeep.monitoring.input_shift import Inputs, describe_inputs, vocabulary
+from upkeep.monitoring.themes import LEAST, MOST, Theme, TroubledRequest, find_themes, follow
+from upkeep.periods import Cadence, Window, period
+from upkeep.redaction import redact_answer
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+LOOKED_AT = 300
+"""So many requests of a week are embedded: a new topic with 15 % of the traffic is seen on them."""
+FAMILIAR_TEXTS = 2000
+"""Requests are compared with so many training texts at most, chosen by chance."""
+FAMILIAR = "looks/familiar.npz"
+REMEMBERED = 20_000
+"""Embeddings that one process keeps: a request is looked at again for some weeks."""
+
+
+class WeekAnalysis(NamedTuple):
+    """A week's requests: what they look like together, and the odd ones."""
+
+    inputs: Inputs
+    edges: Edges
+
+
+@dataclass(frozen=True, slots=True)
+class TrackedThemes:
+    """What kept going wrong in the weeks up to a review, by theme, the most frequent first."""
+
+    week: str
+    as_of: datetime
+    themes: tuple[Theme, ...]
+
+
+def analyse_week(desk: Desk, window: Window, *, until: datetime) -> WeekAnalysis | None:
+    """What the window's requests look like, on a sample; None where there are none. Raises BaseModelError."""
+    sampled = desk.sample_log(window, until=until)
+    requests = sorted(sampled.predictions, key=lambda one: draw_order(one.id))[:LOOKED_AT]
+    if not requests:
+        return None
+    cases = _taught(desk, until)
+    texts, words = [one.input for one in requests], vocabulary(case.text for case in cases)
+    eyes = request_encoder(desk)
+    embeddings = eyes.embed(texts)
+    truths = {one.id: _truth(desk.client, one, sampled.outcomes.get(one.id, [])) for one in requests}
+    edges = find_edges(
+        requests,
+        embeddings,
+        truths={id: truth for id, truth in truths.items() if truth},
+        labels=_labels(desk.client, sampled.predictions),
+        known_words=words,
+        known=_familiar(desk, cases, eyes),
+        redaction=desk.client.redaction,
+    )
+    return WeekAnalysis(describe_inputs(texts, embeddings, known=words, base=eyes.base.digest), edges)
+
+
+def edges_key(week: str) -> str:
+    """Where a week's edge cases stand in the store."""
+    return f"edge-cases/{week}.jsonl"
+
+
+def edge_cases(desk: Desk, window: Window, *, until: datetime) -> Sequence[EdgeCase]:
+    """A week's edge cases, the oddest first: as its review listed them, or looked for where it has not been reviewed.
+
+    Raises BaseModelError.
+    """
+    try:
+        return records.load_rows(desk.store, edges_key(window.key), EdgeCase)
+    except NotFoundError:
+        seen = analyse_week(desk, window, until=until)
+        return seen.edges.cases if seen else ()
+
+
+def track_themes(desk: Desk, weeks: Sequence[Window], *, until: datetime) -> TrackedThemes:
+    """What went wrong in some weeks by theme, with its earlier counts; recorded as themes/<newest week>.json.
+
+    Raises BaseModelError.
+    """
+    newest = weeks[-1].key
+    key = f"themes/{newest}.json"
+    done = records.load_if_there(desk.store, key, TrackedThemes)
+    if done:
+        return done
+    before = tracked_themes(desk, weeks[-1].start)
+    found = follow(themes_of(desk, weeks, until=until), before.themes if before else ())
+    tracked = TrackedThemes(newest, until, tuple(found))
+    records.save(desk.store, key, tracked)
+    return tracked
+
+
+def tracked_themes(desk: Desk, moment: datetime) -> TrackedThemes | None:
+    """The newest record of themes of a week that had ended by a moment; None where there is none."""
+    current = period(moment, Cadence.WEEKLY, desk.zone).key
+    keys = [key for key in desk.store.keys("themes/") if key < f"themes/{current}"]
+    return records.load(desk.store, keys[-1], TrackedThemes) if keys else None
+
+
+def themes_of(desk: Desk, weeks: Sequence[Window], *, until: datetime) -> tuple[Theme, ...]:
+    """What went wrong in some weeks, by theme; of each week as many requests at most, drawn by chance.
+
+    Raises BaseModelError.
+    """
+    troubles: list[TroubledRequest] = []
+    others: list[str] = []
+    for window in weeks:
+        sampled = desk.sample_log(window, until=until)
+        told = {
+            one.id: _trouble(desk.client, window.key, one, sampled.outcomes.get(one.id, []))
+            for one in sampled.predictions
+        }
+        others += [one.input for one in sampled.predictions if told[one.id] is None]
+        found = [(draw_order(id), trouble) for id, trouble in told.items() if trouble]
+        troubles += [trouble for _, trouble in sorted(found, key=lambda one: one[0])[: MOST // len(weeks)]]
+    if len(troubles) < LEAST:
+        return ()
+    embeddings = request_encoder(desk).embed([one.text for one in troubles])
+    keys = [window.key for window in weeks]
+    return tuple(find_themes(troubles, embeddings, weeks=keys, others=others, redaction=desk.client.redaction))
+
+
+class RequestEncoder:
+    """An untrained model, which remembers what it has embedded."""
+
+    def __init__(self, base: Base, encoder: Encoder) -> None:
+        self.base = base
+        self.encoder = encoder
+        self.known: dict[str, NDArray[np.float32]] = {}
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """The embeddings of some texts, shape (len(texts), width), each row of length 1."""
+        import numpy as np
+
+        if len(self.known) > REMEMBERED:
+            self.known.clear()
+        new = sorted(set(texts) - self.known.keys())
+        self.known |= zip(new, embed_all(self.encoder, new), strict=True)
+        return np.array([self.known[text] for text in texts]).reshape(len(texts), self.encoder.width)
+
+
+def request_encoder(desk: Desk) -> RequestEncoder:
+    """What the client's requests are looked at with. Raises BaseModelError."""
+    precision = "auto" if desk.recipe.precision == "nf4" else desk.recipe.precision
+    return _eyes(resolve_base(desk.client.eyes or desk.client.base_model), desk.recipe.max_tokens, precision)
+
+
+@lru_cache(maxsize=1)  # the clients of an agency mostly share one base model
+def _eyes(base: Base, max_tokens: int, precision: str) -> RequestEncoder:
+    encoder = load_encoder(base, max_tokens=max_tokens, precision=precision)
+    positions = getattr(encoder.model.config, "max_position_embeddings", max_tokens)
+    encoder.max_tokens = min(max_tokens, encoder.tokenizer.model_max_length, positions)  # the recipe may be for another
+    return RequestEncoder(base, encoder)
+
+
+def _taught(desk: Desk, until: datetime) -> list[Case]:
+    """The cases that a model of ours may have learned; none where none was ever taught: then it answers from others."""
+    if not (desk.store.exists(LAUNCH_CASES) or any(desk.store.keys("snapshots/"))):
+        return []
+    return [case for case in desk.cases() if case.valid_from is None or case.valid_from < until]
+
+
+def _familiar(desk: Desk, cases: Sequence[Case], eyes: RequestEncoder) -> Familiar:
+    """The training texts as embeddings, read back where the same were embedded before."""
+    import numpy as np
+
+    texts = sorted({case.text for case in cases}, key=draw_order)[:FAMILIAR_TEXTS]
+    digest = hashlib.sha256("\n".join([eyes.base.digest, *texts]).encode()).hexdigest()
+    try:
+        with np.load(BytesIO(desk.store.read(FAMILIAR)), allow_pickle=False) as kept:
+            if str(kept["digest"]) == digest:
+                return Familiar(kept["embeddings"].astype(np.float32), float(kept["ordinary"]))
+    except NotFoundError:
+        pass
+    known = familiar(eyes.embed(texts))
+    buffer = BytesIO()
+    np.savez(buffer, digest=digest, embeddings=known.embeddings.astype(np.float16), ordinary=known.ordinary)
+    desk.store.write(FAMILIAR, buffer.getvalue())
+    return Familiar(known.embeddings.astype(np.float16).astype(np.float32), known.ordinary)
+
+
+def _labels(client: Client, answered: Sequence[Prediction]) -> set[str]:
+    """The labels that the model has, agreed or learned since; none where its answers are texts."""
+    return set() if client.free_text else {*client.labels, *(one.output for one in answered if one.output)}
+
+
+def _truth(client: Client, one: Prediction, said: Sequence[Outcome]) -> Truth | None:
+    counted = opinions(said, client.free_text)
+    return truth_of(one, counted, out_of_scope=client.out_of_scope_label) if counted else None
+
+
+def _trouble(client: Client, week: str, one: Prediction, said: Sequence[Outcome]) -> TroubledRequest | None:
+    """A request that was answered wrong or handed to a person, else None."""
+    truth = _truth(client, one, said)
+    wrong = truth is not None and not truth.right
+    if not wrong and one.automatic:
+        return None
+    if client.free_text:
+        return TroubledRequest(week, one.input, wrong, None, None)
+    labels = {*client.answers, one.output or ""}
+    answer = truth.answer if truth else None
+    right = None if answer is None else redact_answer(answer, client.redaction, labels=labels)
+    return TroubledRequest(week, one.input, wrong, one.output, right)

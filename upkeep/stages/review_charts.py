@@ -1,0 +1,78 @@
+"""How do a client's weekly figures become lines in MLflow?
+
+One run per week in the experiment `<client>/reviews`. Each carries the HISTORY weeks up to its own as they were known
+then, labels that came in late included: the charts of any run are the client's history at that review. A metric's step
+is the number of the client's week, 1 for the first that was reviewed, and its time is the end of the week. No name has
+a prefix: MLflow would show what has one before the figures themselves.
+"""
+
+from __future__ import annotations
+
+from upkeep.adapters.registry import Point
+from upkeep.desk import Desk
+from upkeep.metrics.quality import calibration_error, macro_f1
+from upkeep.monitoring.edge_cases import Reason
+from upkeep.monitoring.figures import Figures
+from upkeep.monitoring.review import Metric, Review, Status, as_known
+from upkeep.periods import week
+from upkeep.stages.monitoring import reviewed_weeks, reviews
+
+PART = "reviews"
+TAG = "upkeep.week"
+HISTORY = 26
+BY_CHANCE = (Reason.UNSURE, Reason.WORDS, Reason.FAR)
+"""The kinds of edge case that are known of every request looked at."""
+RATES = (*(metric.value for metric in Metric), "labelled")
+
+
+def chart_review(desk: Desk, found: Review) -> None:
+    """Log a review's figures, each rate with its interval and n. A week that is there already is left alone."""
+    if desk.registry.has_run(PART, TAG, found.week):
+        return
+    first = len(reviewed_weeks(desk, upto=found.week)) - HISTORY + 1
+    weekly = reviews(desk, upto=found.week, newest=HISTORY)
+    known = dict(as_known(weekly, found.recounted))
+    tags = {TAG: found.week, "upkeep.client": found.client, "upkeep.stage": "review"}
+    with desk.registry.run(f"review {found.week}", tags, part=PART) as run:
+        run.params({"week": found.week, "model_version": found.figures.model_version, "basis": found.figures.basis})
+        points = [
+            Point(_metrics(one, known[one.week]), number, week(one.week, desk.zone).end)
+            for number, one in enumerate(weekly, start=max(first, 1))
+        ]
+        run.history(points)
+        run.text("findings.md", "\n".join(f"- **{one.status.value}**: {one.text}" for one in found.findings) + "\n")
+
+
+def _metrics(found: Review, seen: Figures) -> dict[str, float]:
+    """What is known of the week; a rate of nothing is left out, it is not zero."""
+    counted: dict[str, float] = {
+        "requests": seen.requests,
+        "quarantined": sum(seen.quarantined.values()),
+        "alarms": sum(finding.status is Status.ALERT for finding in found.findings),
+        "changes": len(found.changes),
+    }
+    single = {
+        "mean_confidence": seen.mean_confidence,
+        "calibration_error": calibration_error(seen.calibration),
+        "macro_f1": macro_f1(seen.confusion),
+        "estimated_accuracy": found.estimate.value if found.estimate else None,
+        "unknown_words": found.inputs.words.value if found.inputs else None,
+        "latency_p50_ms": seen.latency_p50_ms,
+        "latency_p95_ms": seen.latency_p95_ms,
+        "label_delay_p50_days": seen.delay_at(0.5),
+        "label_delay_p90_days": seen.delay_at(0.9),
+    }
+    if found.edges and found.edges.looked:
+        shares = {name: found.edges.counts.get(name, 0) / found.edges.looked for name in BY_CHANCE}
+        counted |= {f"edge_cases_{name.replace(' ', '_')}": share for name, share in shares.items()}
+    if found.generated:
+        means = {"token_f1": found.generated.token_f1, "chrf": found.generated.chrf, "words": found.generated.words}
+        single |= {name: mean.value for name, mean in means.items() if mean}
+        single |= {"exact_match": found.generated.exact.value, "refusals": found.generated.refusals.value}
+    counted |= {name: value for name, value in single.items() if value is not None}
+    for name in RATES:
+        rate = getattr(seen, name)
+        if rate.value is not None:
+            low, high = rate.interval()
+            counted |= {name: rate.value, f"{name}_low": low, f"{name}_high": high, f"{name}_n": rate.n}
+    return counted

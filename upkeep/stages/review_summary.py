@@ -1,0 +1,90 @@
+"""What do people read of a week's review, on its run's page and on the command line?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from upkeep.cases.relabel_rules import Found
+from upkeep.desk import Desk
+from upkeep.metrics.generated import described
+from upkeep.monitoring.estimate import ONLY_AN_ESTIMATE
+from upkeep.monitoring.review import Review
+from upkeep.redaction import inert
+from upkeep.release import Entry
+from upkeep.stages.approval import waiting_for_approval
+from upkeep.stages.auditing import Drawn, sheet_key
+from upkeep.stages.incidents import open_incidents
+from upkeep.stages.monitoring import NoWayBack
+from upkeep.stages.reporting import SHOWN_THEMES
+from upkeep.stages.request_analysis import TrackedThemes
+from upkeep.stages.variant import Renamed, candidates_for, open_use_cases
+from upkeep.store import address
+
+
+class ReviewNotes(NamedTuple):
+    """A review and what came of it."""
+
+    review: Review
+    back: Entry | NoWayBack | None
+    rules: list[Found]
+    themes: TrackedThemes | None
+    drawn: Drawn
+
+
+def summary(desk: Desk, noted: ReviewNotes) -> list[str]:
+    """All that a review found, proposes and asks for, as the lines of a Markdown list."""
+    return [inert(line) for line in (*_found(noted), *_rules(noted), *_odd(desk, noted), *_to_do(desk, noted))]
+
+
+def _found(noted: ReviewNotes) -> Iterator[str]:
+    found = noted.review
+    if found.unusable:
+        yield f"- {found.unusable}"
+    yield from (f"- **{finding.status.value}**: {finding.text}" for finding in found.findings)
+    yield from (f"- **{change.kind.value}**: {change.text}. {change.action}" for change in found.changes)
+    if found.probation:
+        yield f"- **{'worse' if found.probation.worse else 'ok'}** on probation: {found.probation}"
+    if noted.back:
+        yield f"- **{noted.back}**"
+
+
+def _rules(noted: ReviewNotes) -> Iterator[str]:
+    for rule in noted.rules:
+        accept = f"`upkeep rules {noted.review.client} {rule.id} --accept --by NAME`"
+        how = "is applied" if rule.accepted else f"is proposed (the deployment `rules`, or {accept})"
+        yield f"- **rule** {rule.id} {how}: {rule}"
+        yield from (f"    - “{text}”" for text in rule.examples)
+
+
+def _odd(desk: Desk, noted: ReviewNotes) -> Iterator[str]:
+    """What is the matter beside the agreed figures."""
+    found = noted.review
+    going_on = [one for one in open_incidents(desk, found.as_of) if one.change and one.opened < found.as_of]
+    yield from (f"- **still going on** since {one.week}: {one.text}" for one in going_on)
+    if found.edges:
+        yield f"- edge cases: {found.edges}"
+        yield from (f"    - “{one.text}”: {', '.join(one.reasons)}" for one in found.edges.cases)
+    for theme in noted.themes.themes[:SHOWN_THEMES] if noted.themes else ():
+        counts = " ".join(map(str, theme.lately.values()))
+        yield f"- keeps going wrong: {theme.name}, {counts} by week, {theme.trend}"
+    if found.estimate:
+        yield f"- accuracy by the model's own confidence: {found.estimate}. {ONLY_AN_ESTIMATE}"
+    if found.generated:
+        yield from (f"- {name}: {value}" for name, value in described(found.generated).items())
+
+
+def _to_do(desk: Desk, noted: ReviewNotes) -> Iterator[str]:
+    found, drawn = noted.review, noted.drawn
+    yield from (f"- **{one}**" for one in waiting_for_approval(desk, found.as_of))
+    if found.retrain_recommended:
+        yield "- **We recommend a retrain.**"
+    if drawn.asked:
+        where = address(desk.store, sheet_key(drawn.week))
+        asked = f"{len(drawn.asked)} of {drawn.requests:,} requests to answer in `{where}`"
+        yield f"- audit: {asked}; fill it in, all or part, then `upkeep audited {found.client} FILE`"
+    waiting = (one.waiting for one in open_use_cases(desk, found.as_of))
+    yield from (f"- **not taught**: {one}" for one in waiting if isinstance(one, Renamed))
+    for one in candidates_for(desk, found.as_of):
+        yield f"- **may be a new category**: {one.why} (`{one.command(found.client)}`)"
+        yield from (f"    - “{text}”" for text in one.examples)

@@ -1,0 +1,1 @@
+"""A share with its interval, and what may pass for chance."""

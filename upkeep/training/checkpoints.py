@@ -1,0 +1,53 @@
+"""How does a training that was killed find what it had learned so far?"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from upkeep.adapters.store import FolderStore
+from upkeep.base_model import Base
+from upkeep.cases.snapshot import Snapshot
+from upkeep.errors import NotFoundError
+from upkeep.recipes import Recipe
+
+KEY = "checkpoint.pt"
+LIBRARIES = ("torch", "transformers", "peft")
+"""Another version of one may compute otherwise."""
+DIGEST = 32
+"""Bytes of the SHA-256 in front of a checkpoint: torch.load notices few of the ways in which a file can be damaged."""
+
+
+def fingerprint(base: Base, data: Snapshot, recipe: Recipe, *more: object) -> str:
+    """A name for all that a run depends on, so that none goes on from the checkpoint of another."""
+    taught = [(str(one.use), one.case.text, one.case.answer, one.case.requests) for one in data.lessons]
+    libraries = [version(name) for name in LIBRARIES]
+    parts = (base.digest, data.labels, taught, recipe.model_dump_json(), libraries, more)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
+    """Keep a state of tensors and plain values instead of the one before. A kill leaves one of the two, whole."""
+    import torch
+
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    found = buffer.getvalue()
+    FolderStore(folder).write(KEY, hashlib.sha256(found).digest() + found)
+
+
+def load_checkpoint(folder: Path) -> dict[str, Any] | None:
+    """The state that was kept last, whatever device it was on; None where there is none, or it is damaged."""
+    import torch
+
+    try:
+        raw = FolderStore(folder).read(KEY)
+    except NotFoundError:
+        return None
+    if hashlib.sha256(raw[DIGEST:]).digest() != raw[:DIGEST]:
+        return None
+    state: dict[str, Any] = torch.load(io.BytesIO(raw[DIGEST:]), weights_only=True, map_location="cpu")
+    return state

@@ -23,7 +23,7 @@ from upkeep.log.files import write_predictions
 from upkeep.timeline import Timeline
 
 ROOT = Path(__file__).parents[1]
-MADE_BY_MAKE = {"make demo", "make up"}  # tests/test_demo.py and tests/test_up.py
+MADE_BY_MAKE = {"make demo", "make up"}  # tests/deployments/test_demo.py and tests/deployments/test_up.py
 NEEDS_A_WINNER = ("approve", "rollback")
 
 

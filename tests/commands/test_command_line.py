@@ -1,0 +1,236 @@
+"""Does the command line say what was wrong with what it was given, and what it wants?"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.audited import FIRST, agreed, serve
+from tests.monitoring.test_probation import lived_through
+from tests.receivers import webhook
+from tests.released import OUTCOMES, SECRET, decide, released_desk, released_template, swapped  # noqa: F401 -- fixtures
+from tests.small_client import configure, timeline, write_timeline
+from upkeep import records
+from upkeep.__main__ import main
+from upkeep.desk import open_desk
+from upkeep.home import configs
+from upkeep.stages.decisions import Decision
+from upkeep.stages.evaluation import save_outcomes
+
+CASE = {"id": "1", "text": "Where is it?", "answer": "order_status"}
+
+
+def test_a_time_that_is_none_is_told_with_what_a_time_looks_like(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["review", "northwind", "--as-of", "yesterday"])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert "argument --as-of: found 'yesterday', expected a day or a time such as 2026-11-23, 2026-11-23T06:00" in said
+
+
+@pytest.mark.parametrize("command", ["review", "report", "decisions"])
+def test_a_time_that_is_yet_to_come_is_refused_and_nothing_is_written(tmp_path, monkeypatch, capsys, command):
+    desk = agreed(tmp_path, monkeypatch)
+    serve(desk, 0, wrong=0)
+    decide(desk, "2026-03")
+    there = list(desk.store.keys(""))
+    assert main([command, "northwind", "--as-of", "2926-02-09"]) == 1
+    assert "the time to act as of is 2926-02-09T00:00+01:00, expected none later than " in capsys.readouterr().err
+    assert list(desk.store.keys("")) == there
+
+
+def test_a_missing_timeline_is_told_with_what_a_timeline_is(tmp_path, capsys):
+    gone = tmp_path / "history.parquet"
+    assert main(["replay", str(gone), "--tier", "1", "--json", str(tmp_path / "months.json")]) == 1
+    wanted = "expected a Parquet file with the columns id, ts, text, label, split, valid_from, valid_to"
+    assert capsys.readouterr().err == f"upkeep: {gone}: no such file, {wanted}\n"
+
+
+@pytest.mark.parametrize("option", ["--since 2026-Q3", "--rebuild"])
+def test_what_data_is_asked_of_a_period_is_refused_without_one(tmp_path, monkeypatch, capsys, option):
+    agreed(tmp_path, monkeypatch)
+    assert main(["data", "northwind", *option.split()]) == 1
+    wanted = f"`upkeep data northwind PERIOD {option}`"
+    assert capsys.readouterr().err == f"upkeep: {option}: found no period, expected {wanted}\n"
+
+
+@pytest.fixture
+def history(tmp_path) -> Path:
+    played = timeline(months=1, per_month=20)
+    write_timeline(tmp_path / "history.parquet", [*played.launch, *played.stream, *played.golden])
+    return tmp_path / "history.parquet"
+
+
+def replay(history, *more: object) -> int:
+    return main(["replay", str(history), "--json", str(history.parent / "out" / "months.json"), *map(str, more)])
+
+
+def test_a_replay_like_nobody_is_told_who_there_is(history, capsys):
+    assert replay(history, "--tier", 1, "--like", "nobody") == 1
+    assert "nobody.yaml: no such file, expected one of ['brightbill', 'clearline'" in capsys.readouterr().err
+
+
+def test_a_replay_finds_a_base_model_that_lies_under_the_home_of_the_client_it_is_like(
+    tmp_path, monkeypatch, history, capsys
+):
+    monkeypatch.setenv("UPKEEP_HOME", str(tmp_path / "home"))
+    configure(tmp_path / "configs", monkeypatch, base_model={"path": "models/nowhere"})
+    assert replay(history, "--tier", 1, "--like", "northwind", "--keep", tmp_path / "kept") == 1
+    assert f"no folder {tmp_path / 'home' / 'models' / 'nowhere'}" in capsys.readouterr().err
+
+
+def test_a_replay_makes_the_folders_of_what_it_writes_before_it_plays(tmp_path, monkeypatch, history, capsys):
+    configure(tmp_path / "configs", monkeypatch)
+    assert replay(history, "--tier", 1, "--answers", history / "answers.jsonl") == 1
+    assert "answers.jsonl: no such folder, and it cannot be made" in capsys.readouterr().err
+    assert replay(history, "--tier", 9, "--like", "clearline", "--answers", tmp_path / "new" / "answers.jsonl") == 1
+    assert "replayed.yaml: tier is 9" in capsys.readouterr().err  # nothing is played
+    assert (tmp_path / "new").is_dir()
+    assert (tmp_path / "out").is_dir()
+
+
+def test_an_audit_sheet_is_written_into_a_folder_that_is_made_for_it(tmp_path, monkeypatch):
+    serve(agreed(tmp_path, monkeypatch), 0, wrong=0, audited=False)
+    sheet = tmp_path / "new" / "sheet.xlsx"
+    assert main(["audit", "northwind", "--to", str(sheet), "--as-of", str(FIRST + timedelta(weeks=1))]) == 0
+    assert sheet.read_bytes().startswith(b"PK")
+
+
+def test_missing_cases_are_told_with_what_cases_are(tmp_path, capsys):
+    gone = tmp_path / "cases.jsonl"
+    assert main(["onboard", "northwind", "--cases", str(gone), "--golden", str(gone)]) == 1
+    assert capsys.readouterr().err == f"upkeep: {gone}: no such file, expected JSON Lines with id, text and answer\n"
+
+
+def test_a_golden_item_that_holds_until_no_time_is_told_with_its_line(tmp_path, capsys):
+    cases, golden = tmp_path / "cases.jsonl", tmp_path / "golden.jsonl"
+    cases.write_text(json.dumps(CASE))
+    golden.write_text(f"{json.dumps(CASE)}\n{json.dumps(CASE | {'valid_to': 'next month'})}\n")
+    assert main(["onboard", "northwind", "--cases", str(cases), "--golden", str(golden)]) == 1
+    assert f"{golden} line 2: valid_to: found 'next month', expected a day or a time" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("by", [{"chanel": "mail"}, {"channel": 0.5}, {"channel": ["mail"]}, "mail", 7])
+def test_a_golden_item_is_asked_by_nothing_but_the_keys_of_the_client(tmp_path, monkeypatch, capsys, by):
+    configure(tmp_path / "configs", monkeypatch, review_by=["channel", "vip"])
+    assert onboard(tmp_path, CASE | {"by": by}) == 1
+    wanted = "expected an object with a text for some of ['channel', 'vip'], the client's review_by"
+    assert f"golden.jsonl item 1: by is {by!r}, {wanted}" in capsys.readouterr().err
+
+
+def test_a_golden_item_keeps_the_values_that_the_client_asks_by(tmp_path, monkeypatch):
+    # no model is trained without a base model; by then the golden set is stored
+    configure(tmp_path / "configs", monkeypatch, review_by=["channel", "vip"], base_model={"path": "models/nowhere"})
+    assert onboard(tmp_path, CASE | {"by": {"channel": "mail", "vip": True}}, CASE | {"id": "2", "by": None}) == 1
+    assert [item.by for item in open_desk("northwind").golden()] == [{"channel": "mail", "vip": "true"}, {}]
+
+
+def test_a_mistyped_answer_is_pointed_out_before_the_model_is_trained(tmp_path, monkeypatch, capsys):
+    configure(tmp_path / "configs", monkeypatch, base_model={"path": "models/nowhere"})
+    assert onboard(tmp_path, CASE | {"answer": "order_statis"}) == 1
+    assert "look at answer 'order_statis': in 0 cases and 1 golden items" in capsys.readouterr().out
+
+
+def onboard(folder, *golden) -> int:
+    (folder / "cases.jsonl").write_text(json.dumps(CASE))
+    (folder / "golden.jsonl").write_text("\n".join(map(json.dumps, golden)))
+    files = ["--cases", str(folder / "cases.jsonl"), "--golden", str(folder / "golden.jsonl")]
+    return main(["onboard", "northwind", *files])
+
+
+def test_a_missing_sheet_is_told_with_what_it_is(tmp_path, capsys):
+    assert main(["audited", "northwind", str(tmp_path / "gone.xlsx")]) == 1
+    assert "gone.xlsx: no such file, expected the .xlsx file that `upkeep audit` wrote" in capsys.readouterr().err
+
+
+def test_a_review_tells_what_came_back_and_that_another_model_is_in_service(desk, monkeypatch, capsys):
+    lived_through(desk)
+    page = configs() / "clients" / "northwind.yaml"
+    page.write_text(yaml.safe_dump(yaml.safe_load(page.read_text()) | {"tier": 3, "rollback": "automatic"}))
+    desk.store.write("inbox/photo.csv", b"not a batch")
+    with webhook() as (url, got):
+        monkeypatch.setenv("UPKEEP_CHANNEL_APP", url.replace("json://", "http://").partition("?")[0])
+        monkeypatch.setenv("UPKEEP_CHANNEL_APP_SECRET", SECRET)
+        assert main(["review", "northwind", "--as-of", f"{FIRST + timedelta(weeks=5):%Y-%m-%dT%H:%M%z}"]) == 0
+    said = capsys.readouterr()
+    lines = said.out.splitlines()
+    assert lines[0].startswith("northwind photo.csv: ")
+    assert lines[1] == "northwind 2026-W10: 60 requests"
+    assert [
+        one for one in lines if one.startswith("  2026-03-09 10:00 rollback: version 1 in place of 2, by probation: ")
+    ]
+    # all that the flow's page has of it
+    assert [one for one in lines if one.startswith("  worse on probation: version 2: accuracy 50.0%")]
+    assert "  We recommend a retrain." in lines
+    assert [one for one in lines if one.startswith("  audit: ") and "then `upkeep audited northwind FILE`" in one]
+    assert lines[-1] == "told webhook:app: Northwind Outdoors: version 1 is back in service"
+    assert [body["type"] for body in got] == ["release.promote", "release.rollback"]
+    assert said.err == ""
+
+
+def test_a_new_category_tells_what_came_back_and_could_not_be_used(tmp_path, monkeypatch, capsys):
+    desk = agreed(tmp_path, monkeypatch)
+    serve(desk, 0, wrong=0)
+    desk.store.write("inbox/photo.csv", b"not a batch")
+    monday = ["--as-of", f"{FIRST + timedelta(weeks=1):%Y-%m-%dT%H:%M%z}"]
+    seeds = tmp_path / "repairs.txt"
+    seeds.write_text("My tent pole broke at night\nThe zip of my jacket is stuck\nCan you mend a torn rucksack?\n")
+    assert main(["variant", "northwind", "--label", "repairs", "--seeds", str(seeds), *monday]) == 0
+    first, *rest = capsys.readouterr().out.splitlines()
+    assert first.startswith("northwind photo.csv: ")
+    assert "tier 'monitoring' includes no new use case" in rest[0]
+
+
+def test_a_rule_that_is_not_there_and_a_day_without_an_answer_are_told(tmp_path, monkeypatch, capsys):
+    agreed(tmp_path, monkeypatch)
+    assert main(["rules", "northwind", "1f3a09bc"]) == 1
+    assert capsys.readouterr().err == "upkeep: client northwind: no rule '1f3a09bc', expected one of []\n"
+    assert main(["rules", "northwind", "1f3a09bc", "--since", "2026-07-01"]) == 1
+    assert capsys.readouterr().err == "upkeep: --since is 2026-07-01: expected --accept with it\n"
+
+
+@pytest.mark.parametrize("option", [["--reason", "x"], ["--seed", "1"]])
+def test_a_review_takes_no_option_that_it_has_no_use_for(option, capsys):
+    with pytest.raises(SystemExit):
+        main(["review", "northwind", *option])
+    assert f"unrecognized arguments: {option[0]}" in capsys.readouterr().err
+
+
+def test_decisions_are_listed_approved_judged_again_and_taken_back(desk, capsys):
+    decide(desk, "2026-04", outcomes=OUTCOMES[:100])
+    said = ["northwind", "--by", "ada", "--reason", "looks right", "--as-of", "2026-03-05"]
+    assert main(["approve", said[0], "2026-03", *said[1:]]) == 0
+    told = capsys.readouterr()
+    assert told.out == "northwind: version 2 is in service, approved by ada\n"
+    assert told.err.startswith(
+        "upkeep: not told yet, the next review tries again: channel app: no URL, expected the env"
+    )
+    assert main(["rollback", *said]) == 0
+    assert capsys.readouterr().out == "northwind: version 1 is back in service\n"
+
+    assert main(["decisions", "northwind", "--again", "--as-of", "2026-03-06"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "2026-03: promote, version 2 against 1; was in service"
+    assert "2026-04: hold, version 2 against 1; not promoted" in lines
+    assert lines.count("  judged again: identical") == 2
+    assert lines[-3:] == [
+        "  2026-02-02 10:00 launch: version 1, by onboarding: the first model",
+        "  2026-03-05 00:00 promote: version 2 in place of 1, by ada: looks right",
+        "  2026-03-05 00:00 rollback: version 1 in place of 2, by ada: looks right",
+    ]
+
+    assert main(["refuse", said[0], "2026-04", *said[1:]]) == 1
+    assert "decision 2026-04: not promoted, expected one that waits" in capsys.readouterr().err
+    save_outcomes(desk, "2026-03", swapped(OUTCOMES))
+    old = records.load(desk.store, "decisions/2026-04.json", Decision)
+    records.save(desk.store, "decisions/2026-04.json", replace(old, terms=None, evidence=None))
+    assert main(["decisions", "northwind", "--again"]) == 1
+    told = capsys.readouterr()
+    assert "  judged again: cannot be, it was made before terms were kept" in told.out
+    assert "  judged again: verdict: reject, decided on promote" in told.out
+    assert told.err == "upkeep: client northwind: 1 decisions come out otherwise than they were recorded\n"

@@ -1,0 +1,147 @@
+"""Are generated answers compared with references as texts, and counted right or wrong only where people said so?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from tests.audited import FIRST, agreed, reviewed
+from tests.monitoring.test_review import outcome, prediction, window
+from upkeep.config import REFUSALS
+from upkeep.desk import Desk
+from upkeep.errors import ConfigError
+from upkeep.log.entries import Outcome, OutcomeSource, Prediction, Sample, sample
+from upkeep.log.files import write_outcomes, write_predictions
+from upkeep.metrics.closeness import rouge_l
+from upkeep.metrics.generated import Generated, Mean, chrf, measure_answers, token_f1, words
+from upkeep.stages.monitoring import review_week
+from upkeep.statistics.rates import Rate
+
+
+def look(*pairs: tuple[str, str | None], source: OutcomeSource = OutcomeSource.AUDIT) -> Generated:
+    rows = [prediction(n, given) for n, (given, _) in enumerate(pairs)]
+    told = [outcome(n, wanted, source=source) for n, (_, wanted) in enumerate(pairs) if wanted]
+    return measure_answers(sample(window(rows, told)), refusals=REFUSALS)
+
+
+def test_token_f1_is_the_words_in_common():
+    # 3 of 4 words given and 3 of 5 wanted are shared: 2 * 3 / (4 + 5)
+    assert token_f1("Your parcel is late.", "your parcel arrives: late today") == pytest.approx(6 / 9)
+    assert token_f1("ПОСЫЛКА в пути", "посылка в пути!") == 1.0
+    assert token_f1("yes yes", "yes") == pytest.approx(2 / 3)
+    assert (token_f1("...", "!"), token_f1("...", "yes")) == (1.0, 0.0)
+
+
+def test_a_letter_of_a_script_without_spaces_is_a_word():
+    answer, reference = "您的订单将在三天内发货。", "您的订单将在三天之内发货。"
+    assert token_f1(answer, reference) == rouge_l(answer, reference) == pytest.approx(2 * 11 / (11 + 12))
+    assert words("ご注文は3日、iPhone・ケース。") == [*"ご注文は", "3", "日", "iphone", *"ケース"]
+    assert token_f1("สั่งซื้อ", "สั่งซื้อแล้ว") == pytest.approx(2 * 8 / (8 + 12))
+    assert words("배송 중, 2 Tage später") == ["배송", "중", "2", "tage", "später"]
+
+
+def test_chrf_knows_any_script():
+    assert chrf("посылка в пути", "посылка в пути") == pytest.approx(1)
+    assert chrf("abc", "xyz") == pytest.approx(0)
+    near, far = (chrf(text, "Your refund is on its way") for text in ("Your refunds are on the way", "We are closed"))
+    assert near > far
+
+
+def test_answers_are_compared_with_what_audits_named_and_nothing_else():
+    found = look(("It is on its way.", "it is on its way"), ("On Monday", "On Tuesday"), ("Hello", None))
+    assert found.exact == Rate(1, 2)
+    assert found.token_f1 == Mean(
+        0.75,
+        pytest.approx(0.75 - 12.706 * 0.35355 / 2**0.5, abs=1e-3),
+        pytest.approx(0.75 + 12.706 * 0.35355 / 2**0.5, abs=1e-3),
+        2,
+    )
+    assert found.words is not None
+    assert (found.words.value, found.words.n) == (pytest.approx(8 / 3), 3)
+    escalated = look(("On Monday", "On Tuesday"), source=OutcomeSource.ESCALATION)
+    assert (escalated.exact, escalated.token_f1, escalated.chrf) == (Rate(0, 0), None, None)
+
+
+def test_an_answer_that_an_audit_called_right_is_its_own_reference():
+    # 45 of 50 called right without a word, 5 wrong with a better answer: not 0 of 5
+    rows = [prediction(n, "It is on its way.") for n in range(51)]
+    told = [outcome(n, None, correct=True) for n in range(45)] + [
+        outcome(n, "Never", correct=False) for n in range(45, 50)
+    ]
+    found = measure_answers(sample(window(rows, [*told, outcome(50, None, correct=False)])), refusals=REFUSALS)
+    assert found.exact == Rate(45, 50)
+
+
+@pytest.mark.parametrize(
+    ("answer", "refuses"),
+    [
+        ("I'm sorry, but I can't help with that.", True),
+        ("I am afraid I am unable to see your order.", True),
+        ("I cannot provide legal advice.", True),
+        ("As an AI model, I have no parcels.", True),
+        ("I'm sorry for the delay; your parcel arrives on Monday.", False),
+        ("You can't return worn shoes.", False),
+    ],
+)
+def test_refusals_are_counted(answer, refuses):
+    assert look((answer, None)).refusals == Rate(int(refuses), 1)
+
+
+def test_a_refusal_s_pattern_that_takes_too_long_is_an_error(monkeypatch):
+    monkeypatch.setattr("upkeep.patterns.SECONDS", 0.01)
+    slow = sample(window([replace(prediction(0), output="a," * 40)], []))
+    with pytest.raises(ConfigError, match=r"^refusals: '.*' has taken more than 0.01 s on a text of 80 characters"):
+        measure_answers(slow, refusals=["(.*?,){20}sorry"])
+
+
+def test_nothing_to_look_at_is_no_figure():
+    nothing = measure_answers(Sample(0, [], {}), refusals=REFUSALS)
+    assert (nothing.exact.value, nothing.token_f1, nothing.words, nothing.refusals.value) == (None, None, None, None)
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch) -> Desk:
+    return agreed(tmp_path, monkeypatch, task="generation", training="lora-chat")
+
+
+def written(desk: Desk, week: int, *, wrong: int, signed: str = "") -> None:
+    """Sixty texts, a reference for each, and a verdict on all but ten."""
+    start = FIRST + timedelta(weeks=week)
+    rows = [
+        Prediction(
+            f"{week}-{n}", start + timedelta(minutes=n), f"Where is {n}?", f"It is on its way, {n}.{signed}", 0.9, "1",
+            True,
+        )
+        for n in range(60)
+    ]  # fmt: skip
+    said = [
+        Outcome(
+            row.id, row.at + timedelta(hours=1), OutcomeSource.AUDIT, "It is coming", None if n >= 50 else n >= wrong
+        )
+        for n, row in enumerate(rows)
+    ]
+    write_predictions(desk.store, rows, name="test")
+    write_outcomes(desk.store, said, name="test")
+
+
+def test_another_text_than_the_reference_is_not_wrong_and_a_verdict_decides(desk):
+    written(desk, 0, wrong=5)
+    found = review_week(desk, FIRST + timedelta(weeks=1))
+    assert found.figures.accuracy == Rate(45, 50)
+    assert found.figures.labelled == Rate(50, 60)
+    assert (found.figures.unknown_labels, found.figures.confusion) == ({}, ())
+    assert found.generated is not None
+    assert found.generated.exact == Rate(0, 60)
+    assert found.generated.token_f1 is not None
+    assert found.generated.token_f1.value == pytest.approx(2 * 2 / (6 + 3))
+
+
+def test_an_alarm_about_texts_shows_those_that_people_called_wrong(desk):
+    for week, wrong in enumerate((2, 30)):
+        written(desk, week, wrong=wrong, signed=" Yours, ada@example.com")
+        touched = reviewed(desk, week)
+    (alarm,) = touched
+    assert alarm.examples[0].startswith("“Where is ")
+    assert "was answered It is on its way, 0. Yours, [e-mail]" in alarm.examples[0]

@@ -1,0 +1,299 @@
+"""What a week's log says, and when it is an alarm."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from upkeep.config import Thresholds, load_client
+from upkeep.entitlement import ChangeOrder, Claim, entitled
+from upkeep.log.entries import LogWindow, Outcome, OutcomeSource, Prediction, Quarantined
+from upkeep.monitoring.figures import Basis, figures
+from upkeep.monitoring.review import Metric, Review, Status, review
+from upkeep.statistics.rates import Rate
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+START = datetime(2026, 2, 2, tzinfo=UTC)
+CLIENT = load_client(CONFIGS, "northwind").model_copy(
+    update={"labels": ("a", "b"), "thresholds": Thresholds(accuracy=0.9), "minimum_labels": 50}
+)
+
+
+def prediction(number: int, output: str = "a", *, automatic: bool = True, version: str = "1") -> Prediction:
+    at = START + timedelta(minutes=number)
+    return Prediction(str(number), at, f"text {number}", output, 0.8, version, automatic, None, {})
+
+
+def outcome(number: int, answer: str | None = "a", source=OutcomeSource.AUDIT, correct: bool | None = None) -> Outcome:
+    return Outcome(str(number), START + timedelta(days=1, minutes=number), source, answer, correct)
+
+
+def window(predictions, outcomes) -> LogWindow:
+    found: dict[str, list[Outcome]] = {}
+    for one in outcomes:
+        found.setdefault(one.prediction_id, []).append(one)
+    return LogWindow(list(predictions), found, [], 0)
+
+
+def week(right: int, wrong: int, *, version: str = "1"):
+    rows = [prediction(number, version=version) for number in range(right + wrong)]
+    return figures(window(rows, [outcome(n, "a" if n < right else "b") for n in range(right + wrong)]), CLIENT)
+
+
+def judged(now, *earlier):
+    before: list[Review] = []
+    for number, one in enumerate(earlier, 1):
+        before.append(review(CLIENT, week=f"2026-W0{number}", as_of=START, figures=one, earlier=before))
+    return review(CLIENT, week="2026-W09", as_of=START, figures=now, earlier=before)
+
+
+def test_rows_that_cannot_be_used_are_told_with_the_reason_of_most_of_them_and_where_they_are():
+    flag, time = "automatic: found 'yes', expected true or false", "timestamp: found None, expected a time"
+    bad = [Quarantined("a.jsonl", line, flag if line else time, "{}") for line in range(3)]
+    found = judged(figures(window([], [])._replace(quarantined=bad), CLIENT))
+    assert (
+        found.unusable
+        == f"3 log rows cannot be used, mostly `{flag}`; see quarantine/2026-W09.jsonl in the client's store"
+    )
+    assert judged(week(9, 1)).unusable is None
+
+
+def test_quality_is_counted_on_the_audit_sample_and_not_on_what_was_escalated():
+    rows = [prediction(number, automatic=number >= 4) for number in range(10)]
+    escalated = [outcome(number, "b", OutcomeSource.ESCALATION) for number in range(4)]  # all of them wrong
+    audited = [outcome(4), outcome(5), outcome(6), outcome(7, "b")]
+    found = figures(window(rows, escalated + audited), CLIENT)
+    assert found.basis is Basis.AUDIT
+    assert found.accuracy == Rate(3, 4)
+    assert found.precision == Rate(3, 4)
+    assert found.escalation == Rate(4, 10)
+    assert found.labelled == Rate(8, 10)
+
+
+def test_where_nearly_everything_is_labelled_everything_counts():
+    rows = [prediction(number) for number in range(10)]
+    complaints = [outcome(number, source=OutcomeSource.CUSTOMER) for number in range(9)]
+    found = figures(window(rows, complaints), CLIENT)
+    assert (found.basis, found.accuracy) == (Basis.ALL, Rate(9, 9))
+
+
+def test_where_most_go_to_a_person_the_automatic_answers_are_not_counted_by_their_complaints():
+    rows = [prediction(number, automatic=number >= 95) for number in range(100)]  # 5 automatic, one of them wrong
+    told = [outcome(number, source=OutcomeSource.ESCALATION) for number in range(95)]
+    told.append(outcome(99, "b", OutcomeSource.CUSTOMER))
+    found = figures(window(rows, [*told, outcome(95), outcome(0)]), CLIENT)  # 97 of 100 labelled, two of them audited
+    assert (found.basis, found.accuracy, found.precision) == (Basis.AUDIT, Rate(2, 2), Rate(1, 1))
+
+
+def test_a_slice_that_is_not_nearly_all_labelled_is_counted_on_its_audit():
+    client = CLIENT.model_copy(update={"review_by": ("channel",)})
+    rows = [replace(prediction(n), metadata={"channel": "app" if n < 10 else "mail"}) for n in range(200)]
+    told = [outcome(number, source=OutcomeSource.CUSTOMER) for number in range(10, 200)]
+    found = figures(window(rows, [*told, outcome(0, "b", OutcomeSource.CUSTOMER), outcome(1)]), client)
+    assert (found.basis, found.accuracy) == (Basis.ALL, Rate(191, 192))
+    assert found.slices["channel"]["app"].accuracy == Rate(1, 1)  # not 1 of 2, of which one came by its complaint
+
+
+def test_escalations_alone_give_no_figure():
+    rows = [prediction(number, automatic=number > 2) for number in range(10)]
+    found = figures(window(rows, [outcome(n, "b", OutcomeSource.ESCALATION) for n in range(3)]), CLIENT)
+    assert (found.basis, found.accuracy, found.auto_resolution) == (Basis.NONE, Rate(0, 0), Rate(0, 0))
+
+
+def test_a_request_no_label_fits_is_right_when_a_person_got_it():
+    rows = [prediction(0, automatic=False), prediction(1, automatic=True)]
+    found = figures(window(rows, [outcome(0, "oos"), outcome(1, "oos")]), CLIENT)
+    assert found.accuracy == Rate(1, 2)
+    assert found.auto_resolution == Rate(0, 2)
+
+
+def test_right_or_wrong_without_an_answer_counts_too():
+    told = [outcome(0, None, correct=True), outcome(1, None, correct=False)]
+    found = figures(window([prediction(0), prediction(1)], told), CLIENT)
+    assert found.accuracy == Rate(1, 2)
+
+
+def test_only_the_model_in_service_is_judged_and_unknown_answers_are_listed():
+    rows = [prediction(0, version="1"), prediction(1, version="2"), prediction(2, version="2")]
+    found = figures(window(rows, [outcome(0, "b"), outcome(1, "new"), outcome(2)]), CLIENT)
+    assert (found.model_version, found.accuracy, found.requests) == ("2", Rate(1, 2), 3)
+    assert found.unknown_labels == {"new": 1}
+    late = figures(window(rows, [outcome(0, "new"), outcome(2)]), CLIENT)  # as `labelled`: of the model in service
+    assert (late.unknown_labels, late.labelled) == ({}, Rate(1, 2))
+
+
+def test_personal_data_typed_for_a_label_is_in_no_figure():
+    told = [outcome(0, "ask ada@example.org"), outcome(1, "ask bob@example.org"), outcome(2, "FAQ-10023")]
+    found = figures(window([prediction(n) for n in range(3)], told), CLIENT)
+    assert found.unknown_labels == {"ask [e-mail]": 2, "FAQ-10023": 1}
+    assert {one.answer for one in (*found.named, *found.confusion)} == {"ask [e-mail]", "FAQ-10023"}
+    learned = figures(window([prediction(0, output="ask ada@example.org")], told[:1]), CLIENT)
+    assert learned.unknown_labels == {"ask ada@example.org": 1}  # a model's own answer is a label, whatever is in it
+
+
+def test_a_stray_answer_at_the_end_of_the_week_does_not_decide_for_which_model_it_is_counted():
+    rows = [replace(prediction(n), at=START + timedelta(minutes=15 * n)) for n in range(500)]  # from Monday to Saturday
+    stray = replace(prediction(500, version="debug"), at=START + timedelta(days=6, hours=23))
+    found = figures(window([*rows, stray], [outcome(number) for number in range(60)]), CLIENT)
+    assert (found.model_version, found.accuracy) == ("1", Rate(60, 60))
+    assert found.versions == {"1": 500, "debug": 1}
+    old = [replace(one, model_version="0") if int(one.id) % 4 == 0 else one for one in rows]  # one of four servers
+    assert figures(window(old, []), CLIENT).model_version == "1"
+
+
+def test_a_model_promoted_within_the_week_is_judged_once_it_answers_most_of_a_days_worth():
+    def promoted(at: int) -> str | None:
+        rows = [prediction(n, version="2" if n >= at else "1") for n in range(7 * 96)]
+        spread = [replace(one, at=START + timedelta(minutes=15 * int(one.id))) for one in rows]
+        return figures(window(spread, []), CLIENT).model_version
+
+    # a day's worth are the last 96 of 672; with 48 each the one that answered more in all is in service
+    assert [promoted(at) for at in (96, 3 * 96, 623, 624, 671)] == ["2", "2", "2", "1", "1"]
+
+
+def test_a_threshold_broken_beyond_chance_is_an_alert_and_recommends_a_retrain():
+    found = judged(week(70, 30))  # 70 % of 100, 5.5 standard deviations below
+    assert [finding.status for finding in found.findings] == [Status.ALERT]
+    assert found.retrain_recommended
+    assert "below the agreed 90.0%" in found.alerts[0].text
+
+
+def test_a_shortfall_that_chance_explains_is_no_alert():
+    found = judged(week(86, 14))
+    assert [finding.status for finding in found.findings] == [Status.OK]
+    assert not found.retrain_recommended
+
+
+def test_a_raised_limit_is_not_applied_to_the_weeks_before_it_was_agreed():
+    lower = CLIENT.model_copy(update={"thresholds": Thresholds(accuracy=0.75)})
+    before: list[Review] = []
+
+    def reviewed(client, number: int) -> Review:
+        before.append(
+            review(client, week=f"2026-W{number:02}", as_of=START, figures=week(82, 18), earlier=list(before))
+        )
+        return before[-1]
+
+    assert not any(reviewed(lower, number).alerts for number in range(1, 9))
+    # 82 of 100 is 2 standard deviations below 90 %: once is chance, nine times in a row are not
+    raised = reviewed(CLIENT, 9)
+    assert [finding.status for finding in raised.findings] == [Status.OK]
+    alarmed = next(one for number in range(10, 20) if (one := reviewed(CLIENT, number)).alerts)
+    assert alarmed.alerts[0].weeks[0] >= "2026-W09"
+    assert "below the agreed 90.0%" in alarmed.alerts[0].text
+
+
+def test_weeks_of_the_same_model_are_pooled_and_those_of_another_are_not():
+    # 81 of 100 is 2.5 standard deviations below: once is chance, four times is not
+    weeks = [week(81, 19)] * 3
+    assert judged(week(81, 19)).findings[0].status is Status.OK
+    together = judged(week(81, 19), *weeks[:2])
+    assert together.findings[0].status is Status.ALERT
+    assert together.findings[0].observed == Rate(243, 300)
+    assert judged(week(81, 19, version="2"), *weeks).findings[0].status is Status.OK
+
+
+def test_too_few_labels_are_said_to_be_too_few():
+    found = judged(week(6, 6))
+    assert found.findings[0].status is Status.NOT_ENOUGH_DATA
+    assert "not enough data: have 12, need 50" in found.findings[0].text
+    assert found.findings[0].metric is Metric.ACCURACY
+    client = CLIENT.model_copy(update={"thresholds": Thresholds(escalation=0.2)})  # of every request, labelled or not
+    (escalation,) = review(client, week="2026-W09", as_of=START, figures=week(6, 6), earlier=[]).findings
+    assert escalation.text == "escalation: not enough data: have 12, need 50 requests"
+
+
+def test_a_contract_without_retrains_makes_each_a_change_order_and_a_used_one_says_when_the_next_is():
+    from upkeep.tiers import load_tiers
+
+    tiers = load_tiers(CONFIGS).tiers
+    at, zone = datetime(2026, 5, 4, tzinfo=UTC), CLIENT.zone
+    assert isinstance(entitled(tiers[1], as_of=at, zone=zone, claims={}, reason="x"), ChangeOrder)
+    assert entitled(tiers[2], as_of=at, zone=zone, claims={}, reason="x") == Claim("2026-Q2", at, "x")
+    used = {"2026-Q2": Claim("2026-Q2", at, "scheduled")}
+    assert entitled(tiers[2], as_of=at, zone=zone, claims=used, reason="again") == used["2026-Q2"]
+    later = entitled(tiers[2], as_of=at + timedelta(days=1), zone=zone, claims=used, reason="more")
+    assert isinstance(later, ChangeOrder)
+    assert "used on 2026-05-04 (scheduled)" in later.why_extra
+    june = at + timedelta(days=30)
+    assert entitled(tiers[3], as_of=june, zone=zone, claims=used, reason="x") == Claim("2026-06", june, "x")
+
+
+def test_the_newest_answer_counts():
+    said = [outcome(0, "b", OutcomeSource.ESCALATION), outcome(0, "a")]
+    assert figures(window([prediction(0)], said), CLIENT).accuracy == Rate(1, 1)
+    assert figures(window([prediction(0)], said[::-1]), CLIENT).accuracy == Rate(0, 1)
+
+
+def test_an_empty_log_has_no_figures_and_is_not_judged():
+    found = figures(window([], []), CLIENT)
+    assert (found.requests, found.model_version, found.basis) == (0, None, Basis.NONE)
+    assert [found.accuracy.value, found.escalation.value, found.labelled.value, found.mean_confidence] == [None] * 4
+    seen = judged(found)
+    assert "have 0, need 50" in seen.findings[0].text
+    assert not seen.retrain_recommended
+
+
+def test_from_the_agreed_number_of_labels_on_a_week_is_judged():
+    assert judged(week(0, 49)).findings[0].status is Status.NOT_ENOUGH_DATA
+    assert judged(week(0, 50)).findings[0].status is Status.ALERT
+
+
+def test_too_small_weeks_are_enough_together():
+    assert judged(week(12, 0), *[week(12, 0)] * 3).findings[0].status is Status.NOT_ENOUGH_DATA  # 48 in four weeks
+    assert judged(week(13, 0), *[week(13, 0)] * 3).findings[0].status is Status.OK  # 52
+
+
+def test_an_alarm_is_told_with_all_the_weeks_since_it_began():
+    found = judged(week(82, 18), week(0, 100), *[week(82, 18)] * 3).findings[0]
+    assert found.weeks == ("2026-W01", "2026-W02", "2026-W03", "2026-W04", "2026-W09")
+    assert found.observed == Rate(82, 100)
+    assert "n=100) in 2026-W09, below the agreed 90.0% since 2026-W01 (one week far out)" in found.text
+
+
+def test_weeks_from_before_another_model_do_not_count_though_the_same_one_is_back():
+    weeks = [week(82, 18), week(82, 18), week(82, 18, version="2")]
+    assert judged(week(82, 18), *weeks).findings[0].status is Status.OK
+
+
+def test_every_agreed_figure_is_judged_by_itself_and_nothing_else_is():
+    floors = Thresholds(auto_resolution=0.9, precision=0.9)
+    client = CLIENT.model_copy(update={"thresholds": floors})
+    rows = [prediction(number, automatic=number < 60) for number in range(120)]  # 60 of 120 go to a person
+    found = figures(window(rows, [outcome(number) for number in range(120)]), client)
+    assert (found.auto_resolution, found.precision) == (Rate(60, 120), Rate(60, 60))
+    seen = review(client, week="2026-W09", as_of=START, figures=found, earlier=[])
+    assert [(one.metric, one.status) for one in seen.findings] == [
+        (Metric.AUTO_RESOLUTION, Status.ALERT),
+        (Metric.PRECISION, Status.OK),
+    ]
+    assert [one.metric for one in seen.alerts] == [Metric.AUTO_RESOLUTION]
+
+
+def test_what_is_worse_when_it_rises_has_a_highest_agreed_share():
+    client = CLIENT.model_copy(update={"thresholds": Thresholds(escalation=0.2)})
+
+    def escalated(people: int):
+        rows = [prediction(number, automatic=number >= people) for number in range(100)]
+        return review(client, week="2026-W09", as_of=START, figures=figures(window(rows, []), client), earlier=[])
+
+    few, many = escalated(10).findings[0], escalated(60).findings[0]
+    assert (few.status, many.status) == (Status.OK, Status.ALERT)
+    assert few.text == "escalation 10.0% (95% CI 5.5%..17.4%, n=100), agreed at most 20.0%"
+    assert many.text.endswith("n=100) in 2026-W09 is above the agreed 20.0% beyond chance (one week far out)")
+
+
+def test_an_alarm_asks_for_one_change_order_and_goes_on_without_another():
+    assert judged(week(70, 30)).opened
+    going_on = judged(week(70, 30), week(70, 30))
+    assert going_on.alerts
+    assert not going_on.opened
+
+
+def test_weeks_with_too_few_labels_do_not_make_an_alarm_new_again():
+    found = judged(week(60, 40), week(60, 40), *[week(2, 1)] * 4)
+    assert found.alerts
+    assert not found.opened
+    few = judged(week(2, 1), week(60, 40), *[week(2, 1)] * 3)
+    assert [one.status for one in few.findings] == [Status.NOT_ENOUGH_DATA]

@@ -1,0 +1,404 @@
+"""What is asked, what comes back, and what a retrain makes of it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from tests.adapters.test_review_queue import Page, choose, decide, uri  # noqa: F401 -- a fixture
+from tests.released import decide as decided
+from tests.small_client import configure
+from tests.texts import case, text
+from upkeep import records
+from upkeep.adapters.store import FolderStore
+from upkeep.cases.case import Source
+from upkeep.cases.collection import Fold
+from upkeep.cases.doubts import Doubt
+from upkeep.cases.review_batch import Format, write_csv
+from upkeep.config import Unreviewed
+from upkeep.desk import GOLDEN, Desk, open_desk
+from upkeep.entitlement import Claim
+from upkeep.errors import SheetError
+from upkeep.log.entries import Prediction
+from upkeep.log.files import write_predictions
+from upkeep.recipes import Task
+from upkeep.stages.auditing import draw_audit, sheet_key
+from upkeep.stages.reviewing import (
+    Batch,
+    asked,
+    no_longer_waiting,
+    offer_cases,
+    return_file,
+    take_returns,
+    wait_for_review,
+)
+from upkeep.stages.snapshot import decided_by, take_snapshot
+
+MONDAY = datetime(2026, 5, 4, 6, tzinfo=UTC)
+TUESDAY, WEEK = MONDAY + timedelta(days=1), timedelta(weeks=1)
+PERIOD = "2026-W18"
+
+
+def complaint(number: int, **more):
+    """A case that a customer complained about."""
+    found = case(number, "refund_request", at=MONDAY, was_error=True, given="order_status", **more)
+    return replace(found, source=Source.CUSTOMER)
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch) -> Desk:
+    configure(tmp_path / "configs", monkeypatch, tier=3, unreviewed="wait")
+    desk = open_desk("northwind")
+    audited = case(5, "order_status", at=MONDAY, was_error=True)
+    cases = [complaint(1), complaint(2), audited, case(4, at=MONDAY), case(6, at=MONDAY, doubts=(Doubt.LANGUAGE,))]
+    records.save_rows(desk.store, f"cases/{PERIOD}.jsonl", cases)
+    records.save_rows(desk.store, f"folded/{PERIOD}.jsonl", [Fold("2", 7, 7, MONDAY)])
+    records.save_rows(desk.store, GOLDEN, [])
+    return desk
+
+
+def filled(desk: Desk, period: str = PERIOD, **decisions: tuple[str, str]) -> bytes:
+    """A batch's CSV file with decision and answer by number of the case."""
+    rows = list(csv.DictReader(StringIO(desk.store.read(f"to-review/{period}.csv").decode("utf-8-sig"))))
+    for row in rows:
+        row["decision"], row["answer"] = decisions.get(f"n{row['id'].lstrip(chr(39))}", ("", ""))
+    made = StringIO()
+    writer = csv.DictWriter(made, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    return made.getvalue().encode()
+
+
+def test_people_are_asked_about_complaints_and_doubts_but_not_about_what_an_auditor_said(desk):
+    batch = offer_cases(desk, PERIOD, MONDAY)
+    assert {one.id: one.why for one in asked(desk).values()} == {
+        "6": ("another language",),
+        "2": ("answered wrong",),
+        "1": ("answered wrong",),
+    }
+    assert set(batch.files) == set(Format)
+    assert all(desk.store.exists(key) for key in batch.files.values())
+    assert batch.page is None  # no MLflow server
+    assert offer_cases(desk, PERIOD, TUESDAY) == batch
+
+
+def test_of_too_many_the_doubtful_and_then_the_most_frequent_are_asked_about(desk):
+    client = desk.client.model_copy(update={"asked_at_most": 2})
+    few = replace(desk, agreement=desk.agreement.model_copy(update={"client": client}))
+    assert offer_cases(few, PERIOD, MONDAY).questions == 2
+    assert list(asked(few)) == ["6", "2"]
+
+
+def test_what_comes_back_counts_in_the_next_snapshot_and_bad_rows_say_why(desk):
+    offer_cases(desk, PERIOD, MONDAY)
+    data = filled(desk, n1=("reject", ""), n2=("change", "order_statis"), n6=("accept", ""))
+    back = return_file(desk, data, name="mine.csv", by="ada", at=TUESDAY)
+    assert (back.decided, back.blank, [one.row for one in back.rejected]) == (2, 0, [3])
+    assert "did you mean" in back.rejected[0].reason
+    assert return_file(desk, data, name="again.csv", by="bob", at=TUESDAY + timedelta(days=1)) == back
+    assert {one.id: (str(one.decision), one.by) for one in decided_by(desk, TUESDAY).values()} == {
+        "1": ("reject", "ada"),
+        "6": ("accept", "ada"),
+    }
+    assert decided_by(desk, MONDAY) == {}
+    taken = take_snapshot(desk, "2026-05", TUESDAY)
+    assert taken.rejected == ("1",)
+    assert taken.left_out.get("not yet reviewed") == 1
+
+
+def test_a_file_that_is_dropped_into_the_inbox_is_taken_in_and_one_that_is_none_stays_there(desk):
+    offer_cases(desk, PERIOD, MONDAY)
+    desk.store.write("inbox/ada.csv", filled(desk, n1=("accept", "")))
+    desk.store.write("inbox/holiday.jpg", b"\xff\xd8\xff\xe0")
+    first, second = take_returns(desk, TUESDAY)
+    assert (first.name, first.decided, first.problem) == ("ada.csv", 1, None)
+    assert second.name == "holiday.jpg"
+    assert "expected" in second.problem
+    assert list(desk.store.keys("inbox/")) == ["inbox/holiday.jpg"]
+    assert decided_by(desk, TUESDAY)["1"].by == "inbox/ada.csv"
+    assert [one.name for one in take_returns(desk, TUESDAY)] == ["holiday.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("name", "called", "copied"),
+    [
+        (b"Pr\xfcfung.csv", "Pr fung.csv", "Pr_fung.csv"),
+        (b"a" * 251 + b".csv", "a" * 251 + ".csv", "a" * 36 + ".csv"),
+        ("Prüfung 1/b.csv".encode(), "Prüfung 1/b.csv", "Prüfung_1_b.csv"),
+    ],
+    ids=["Latin-1", "long", "in a folder"],
+)
+def test_a_file_in_the_inbox_counts_whatever_its_name_is(desk, name, called, copied):
+    offer_cases(desk, PERIOD, MONDAY)
+    path = Path(desk.store.uri, "inbox", os.fsdecode(name))
+    path.parent.mkdir(parents=True)
+    path.write_bytes(filled(desk, n1=("accept", "")))
+    (found,) = take_returns(desk, TUESDAY)
+    assert (found.name, found.decided, found.problem) == (called, 1, None)
+    assert decided_by(desk, TUESDAY)["1"].by == f"inbox/{called}"
+    assert [key for key in desk.store.keys("returned/") if key.endswith(f"-{copied}")]
+    assert take_returns(desk, TUESDAY) == []
+
+
+def test_a_file_in_the_inbox_that_cannot_be_read_is_told_and_holds_up_no_other(desk):
+    offer_cases(desk, PERIOD, MONDAY)
+    desk.store.write("inbox/b.csv", filled(desk, n1=("accept", "")))
+    inbox = Path(desk.store.uri, "inbox")
+    for link, target in ((b"a\xfc", b"a\xfc"), (b"c", b"gone.csv")):
+        (inbox / os.fsdecode(link)).symlink_to(os.fsdecode(target))
+    first, second, third = take_returns(desk, TUESDAY)
+    assert (first.name, second.decided, third.name) == ("a ", 1, "c")
+    assert "Too many levels of symbolic links" in first.problem
+    assert first.problem.isprintable()
+    assert third.problem.startswith("cannot be read: ")
+
+
+@dataclass(frozen=True)
+class SavedAgain(FolderStore):
+    """A store in which a reviewer saves a file once more, or takes it away, while the first one is taken in."""
+
+    newer: bytes | None = None
+
+    def write(self, key: str, data: bytes) -> None:
+        super().write(key, data)
+        if key.startswith("returned/") and key.endswith("-ada.csv"):
+            self.delete("inbox/ada.csv") if self.newer is None else super().write("inbox/ada.csv", self.newer)
+
+
+def test_a_run_for_a_time_without_a_zone_takes_it_for_the_clients(desk):
+    offer_cases(desk, PERIOD, MONDAY)  # 8 o'clock in Berlin
+    desk.store.write("inbox/ada.csv", filled(desk, n1=("accept", "")))
+    assert take_returns(desk, datetime(2026, 5, 4, 7, 59)) == []
+    at = datetime(2026, 5, 4, 8, 1)
+    assert [one.decided for one in take_returns(desk, at)] == [1]
+    assert decided_by(desk, desk.local(at)).keys() == {"1"}  # the run that took it in counts it
+
+
+def test_only_the_newest_batch_of_each_kind_is_read_to_tell_whether_people_can_have_answered(desk):
+    sent = {"2026-W09": MONDAY - 9 * WEEK, "2026-Q1": MONDAY - 8 * WEEK, "2026-03": MONDAY - 9 * WEEK}
+    sent |= {"2026-Q1-variant-rental": MONDAY - 9 * WEEK, "2026-Q1-variant-rental.2": TUESDAY, "2026-Q2": MONDAY}
+    for period, moment in sent.items():
+        records.save(desk.store, f"batches/{period}.json", Batch(period, moment, 0, {}))
+    desk.store.write("batches/2026-W08.json", b"never read")
+    desk.store.write("inbox/x.csv", b"no batch")
+    assert take_returns(desk, TUESDAY - timedelta(hours=1)) == []  # asked about the category's second round since
+    assert [one.name for one in take_returns(desk, TUESDAY)] == ["x.csv"]
+
+
+def test_a_file_that_is_saved_again_while_it_is_taken_in_is_the_next_runs(desk):
+    offer_cases(desk, PERIOD, MONDAY)
+    desk.store.write("inbox/ada.csv", filled(desk, n1=("accept", "")))
+    newer = filled(desk, n1=("reject", ""), n2=("accept", ""))
+    first = take_returns(replace(desk, store=SavedAgain(desk.store.folder, newer)), TUESDAY)
+    assert [(one.name, one.decided) for one in first] == [("ada.csv", 1)]
+    assert desk.store.read("inbox/ada.csv") == newer
+    assert [one.decided for one in take_returns(desk, TUESDAY + WEEK)] == [2]
+    assert {one.id: str(one.decision) for one in decided_by(desk, TUESDAY + WEEK).values()} == {
+        "1": "reject",
+        "2": "accept",
+    }
+    assert list(desk.store.keys("inbox/")) == []
+
+
+def test_a_file_of_a_run_that_was_killed_came_back_then_and_not_after_what_was_corrected_since(desk):
+    offer_cases(desk, PERIOD, MONDAY)
+    desk.store.write("inbox/ada.csv", filled(desk, n1=("reject", "")))
+    take_returns(desk, TUESDAY)
+    # as it was between the decisions and the record of the file
+    desk.store.write("inbox/ada.csv", filled(desk, n1=("reject", "")))
+    for key in desk.store.keys("returned/"):
+        desk.store.delete(key)
+    return_file(desk, filled(desk, n1=("accept", "")), name="corrected.csv", by="ada", at=TUESDAY + timedelta(days=1))
+    (again,) = take_returns(desk, TUESDAY + WEEK)
+    assert (again.name, again.decided) == ("ada.csv", 1)
+    assert len(list(desk.store.keys("reviewed/"))) == 2
+    assert str(decided_by(desk, TUESDAY + WEEK)["1"].decision) == "accept"
+
+
+def test_a_file_that_is_taken_away_while_it_is_taken_in_counts(desk):
+    offer_cases(desk, PERIOD, MONDAY)
+    desk.store.write("inbox/ada.csv", filled(desk, n1=("accept", "")))
+    (found,) = take_returns(replace(desk, store=SavedAgain(desk.store.folder)), TUESDAY)
+    assert found.decided == 1
+
+
+def test_what_a_person_writes_instead_is_kept_without_personal_data(desk):
+    writes = desk.client.model_copy(update={"task": Task.GENERATION})
+    desk = replace(desk, agreement=desk.agreement.model_copy(update={"client": writes}))
+    offer_cases(desk, PERIOD, MONDAY)
+    data = filled(desk, n1=("change", "Ask ada@example.com"), n2=("accept", ""))
+    return_file(desk, data, name="ada.csv", by="ada", at=TUESDAY)
+    said = decided_by(desk, TUESDAY)
+    assert (said["1"].answer, said["2"].answer) == ("Ask [e-mail]", "refund_request")
+
+
+def test_an_audit_sheet_may_be_dropped_there_too(desk):
+    rows = [Prediction("1", MONDAY - timedelta(days=3), text(1), "order_status", 0.9, "1", True, None, {})]
+    write_predictions(desk.store, rows, name="test")
+    drawn = draw_audit(desk, MONDAY)
+    desk.store.write("inbox/audit.xlsx", desk.store.read(sheet_key(drawn.week)))
+    (found,) = take_returns(desk, TUESDAY)
+    assert (found.decided, found.blank, found.problem) == (0, 1, None)
+
+
+def test_a_file_of_neither_kind_is_refused(desk):
+    with pytest.raises(SheetError, match="expected"):
+        return_file(desk, b"hello", name="x", by="ada", at=TUESDAY)
+
+
+def test_a_retrain_waits_for_people_until_every_case_is_decided(desk):
+    offer_cases(desk, PERIOD, MONDAY)
+    waiting = wait_for_review(desk, "2026-05", MONDAY, "scheduled")
+    assert str(waiting) == "2026-05 waits until all of 3 cases are reviewed"
+    assert no_longer_waiting(desk, MONDAY) is None
+    data = filled(desk, n1=("accept", ""), n2=("reject", ""), n6=("reject", ""))
+    return_file(desk, data, name="mine.csv", by="ada", at=TUESDAY)
+    assert no_longer_waiting(desk, TUESDAY).reason == "scheduled"
+    assert wait_for_review(desk, "2026-05", TUESDAY, "scheduled") is None
+
+
+def test_a_retrain_does_not_wait_for_a_case_that_was_erased(desk):
+    offer_cases(desk, PERIOD, MONDAY)
+    wait_for_review(desk, "2026-05", MONDAY, "scheduled")
+    return_file(desk, filled(desk, n2=("accept", ""), n6=("reject", "")), name="mine.csv", by="ada", at=TUESDAY)
+    questions = desk.store.read(f"batches/{PERIOD}.jsonl").splitlines(keepends=True)
+    desk.store.write(f"batches/{PERIOD}.jsonl", b"".join(line for line in questions if b'"id":"1"' not in line))
+    assert set(asked(desk)) == {"2", "6"}
+    assert no_longer_waiting(desk, TUESDAY).reason == "scheduled"
+
+
+def test_a_retrain_that_waited_and_was_killed_is_one_until_it_has_its_decision_and_goes_on_as_it_was_booked(desk):
+    offer_cases(desk, PERIOD, MONDAY)
+    assert wait_for_review(desk, "2026-05", MONDAY, "scheduled")
+    data = filled(desk, n1=("accept", ""), n2=("reject", ""), n6=("reject", ""))
+    return_file(desk, data, name="mine.csv", by="ada", at=TUESDAY)
+    assert no_longer_waiting(desk, TUESDAY).as_of == TUESDAY
+    assert wait_for_review(desk, "2026-05", TUESDAY, "scheduled") is None
+    # killed before it is booked, and after that: each later review finds it
+    assert no_longer_waiting(desk, TUESDAY + WEEK).as_of == TUESDAY + WEEK
+    records.save(desk.store, "claims/2026-05.json", Claim("2026-05", TUESDAY, "scheduled"))
+    found = no_longer_waiting(desk, TUESDAY + 5 * WEEK)  # June is no new retrain
+    assert (found.period, found.as_of, found.reason) == ("2026-05", TUESDAY, "scheduled")
+    corrected(desk, "2026-W19", "delivery_delay", MONDAY + WEEK)  # asked since: it does not wait for that
+    assert wait_for_review(desk, "2026-05", TUESDAY, "scheduled") is None
+    decided(desk, "2026-05", at=TUESDAY)
+    assert no_longer_waiting(desk, TUESDAY + WEEK) is None
+
+
+def corrected(desk: Desk, period: str, answer: str, at: datetime) -> Batch:
+    """What is asked when another answer to the first case has been collected."""
+    later = replace(complaint(1), answer=answer, known_from=at)
+    records.save_rows(desk.store, f"cases/{period}.jsonl", [later])
+    records.save_rows(desk.store, f"folded/{period}.jsonl", [])
+    return offer_cases(desk, period, at)
+
+
+def test_who_is_asked_about_a_corrected_answer_decides_on_that_one(desk):
+    offer_cases(desk, PERIOD, MONDAY)
+    data = filled(desk, n1=("accept", ""), n2=("reject", ""), n6=("reject", ""))
+    assert return_file(desk, data, name="first.csv", by="ada", at=TUESDAY).decided == 3
+    corrected(desk, "2026-05", "delivery_delay", MONDAY + WEEK)  # a name that sorts before the first
+    assert wait_for_review(desk, "2026-05", MONDAY + WEEK, "scheduled")
+    again = filled(desk, "2026-05", n1=("accept", ""))
+    assert return_file(desk, again, name="second.csv", by="ada", at=MONDAY + WEEK).decided == 1
+    assert decided_by(desk, MONDAY + WEEK)["1"].answer == "delivery_delay"
+    assert wait_for_review(desk, "2026-05", MONDAY + WEEK, "scheduled") is None
+
+
+def test_the_newest_decision_counts_and_not_the_newest_file(desk):
+    offer_cases(desk, PERIOD, MONDAY)
+    changed = filled(desk, n1=("change", "delivery_delay"))
+    return_file(desk, changed, name="ada.csv", by="ada", at=TUESDAY)
+    tasks = json.loads(desk.store.read(f"to-review/{PERIOD}.json"))
+    for task in tasks:
+        choice = {"from_name": "decision", "to_name": "request", "type": "choices", "value": {"choices": ["accept"]}}
+        told = {"result": [choice], "completed_by": 7, "updated_at": MONDAY.isoformat()}
+        task["annotations"] = [told]
+    back = return_file(desk, json.dumps(tasks).encode(), name="project.json", by="bob", at=MONDAY + WEEK)
+    assert back.decided == 3
+    decided = {one.id: (str(one.decision), one.by) for one in decided_by(desk, MONDAY + WEEK).values()}
+    assert decided == {"1": ("change", "ada"), "2": ("accept", "user 7"), "6": ("accept", "user 7")}
+
+
+def test_a_batch_of_another_client_is_answered_row_by_row(desk):
+    offer_cases(desk, PERIOD, MONDAY)
+    theirs = [replace(one, id=f"x{one.id}") for one in asked(desk).values()]
+    desk.store.write(f"to-review/{PERIOD}.csv", write_csv(theirs))
+    answered = filled(desk, nx1=("accept", ""), nx2=("reject", ""))
+    back = return_file(desk, answered, name="theirs.csv", by="ada", at=TUESDAY)
+    assert (back.decided, back.blank, [one.row for one in back.rejected]) == (0, 1, [3, 4])
+    assert "expected one of the 3 that were asked about" in back.rejected[0].reason
+
+
+def test_where_an_mlflow_server_runs_the_cases_are_reviewed_there(desk, uri, monkeypatch):  # noqa: F811
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    batch = offer_cases(desk, PERIOD, MONDAY)
+    page = Page(uri, batch.page)
+    page.submit("1", decide("accept", "sure"), by="ann")
+    page.submit("2", decide("change"), choose("order_status"), by="bob")
+    page.submit("6", decide("change"), by="bob")
+    (found,) = take_returns(desk, datetime.now(UTC))
+    assert (found.name, found.decided) == (f"MLflow {PERIOD}", 2)
+    assert [one.reason for one in found.rejected] == ["6: change without the right answer"]
+    by_id = decided_by(desk, datetime.now(UTC))
+    assert {one.id: (str(one.decision), one.answer, one.by, one.comment) for one in by_id.values()} == {
+        "1": ("accept", "refund_request", "ann", "sure"),
+        "2": ("change", "order_status", "bob", ""),
+    }
+    (again,) = take_returns(desk, datetime.now(UTC))
+    assert (again.decided, again.rejected) == (0, found.rejected)
+    page.submit("6", decide("reject"), by="bob")
+    assert take_returns(desk, datetime.now(UTC))[0].decided == 1
+    assert take_returns(desk, datetime.now(UTC)) == []
+
+
+def test_what_is_accepted_in_mlflow_is_the_answer_that_was_shown_there(desk, uri, monkeypatch):  # noqa: F811
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    first = corrected(desk, "2026-W19", "delivery_delay", MONDAY + WEEK)
+    second = corrected(desk, "2026-05", "order_status", MONDAY + 2 * WEEK)
+    Page(uri, first.page).submit("1", decide("accept"), by="ann")
+    take_returns(desk, datetime.now(UTC))
+    assert decided_by(desk, datetime.now(UTC))["1"].answer == "delivery_delay"
+    Page(uri, second.page).submit("1", decide("accept"), by="ann")
+    take_returns(desk, datetime.now(UTC))
+    assert decided_by(desk, datetime.now(UTC))["1"].answer == "order_status"
+
+
+def test_an_mlflow_that_is_down_is_told_and_holds_up_nothing(desk, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    batch = offer_cases(desk, PERIOD, MONDAY)
+    assert (batch.questions, batch.page) == (3, None)
+    assert "MLflow at http://127.0.0.1:1 cannot be used" in batch.problem
+    records.save(desk.store, f"batches/{PERIOD}.json", replace(batch, page="somewhere"))
+    desk.store.write("inbox/ada.csv", filled(desk, n1=("accept", "")))
+    first, second = take_returns(desk, TUESDAY)
+    assert (first.decided, second.name) == (1, "MLflow")
+    assert "MLflow at http://127.0.0.1:1 cannot be used" in second.problem
+
+
+def test_what_a_retrain_has_decided_without_people_is_no_longer_looked_for_in_mlflow(desk, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    records.save(desk.store, f"batches/{PERIOD}.json", replace(offer_cases(desk, PERIOD, MONDAY), page="somewhere"))
+    client = desk.client.model_copy(update={"unreviewed": Unreviewed.USE_OUTCOMES})
+    unattended = replace(desk, agreement=desk.agreement.model_copy(update={"client": client}))
+    quarter, day = timedelta(days=92), timedelta(days=1)
+    assert [one.name for one in take_returns(unattended, MONDAY + quarter)] == ["MLflow"]  # was asked, and is down
+    assert take_returns(unattended, MONDAY + quarter + day) == []
+    assert [one.name for one in take_returns(desk, MONDAY + quarter + day)] == ["MLflow"]  # its retrain waits
+    desk.store.write("inbox/late.csv", filled(desk, n1=("accept", "")))
+    assert [one.decided for one in take_returns(unattended, MONDAY + quarter + day)] == [1]
+
+
+def test_a_second_file_of_the_same_name_leaves_the_first_where_it_is(desk):
+    offer_cases(desk, PERIOD, MONDAY)
+    for day, number in enumerate(("n1", "n2")):
+        desk.store.write("inbox/mine.csv", filled(desk, **{number: ("accept", "")}))
+        take_returns(desk, TUESDAY + timedelta(days=day))
+    assert len([key for key in desk.store.keys("returned/") if key.endswith("-mine.csv")]) == 2

@@ -1,0 +1,40 @@
+"""On which items is a challenger that learned a new category compared?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from tests.released import DECIDED, LABELS, released_desk, released_template  # noqa: F401 -- fixtures
+from tests.stages.test_changed import case, held_out
+from upkeep import records
+from upkeep.cases.case import Item
+from upkeep.desk import GOLDEN
+from upkeep.evaluation.verdict import EACH_ONCE
+from upkeep.stages.evaluation import variant_sets
+
+SOON = DECIDED + timedelta(days=29)
+NEW = "rental"
+ORDER, REFUND, _ = LABELS
+
+
+def test_what_is_of_the_new_category_or_of_another_unknown_label_lifts_no_set_of_the_old_ones(desk):
+    golden = [Item("g1", "Where is my tent?", ORDER), Item("g2", "Can I rent a tent for June?", NEW)]
+    records.save_rows(desk.store, GOLDEN, golden)
+    held_out(
+        desk,
+        case("old", "Where have you left my stove?", ORDER, known=DECIDED),
+        case("outside", "What do you think of my poem?", "oos", known=DECIDED),
+        case("other", "Do you lease bicycles to companies?", "leasing", known=DECIDED),
+        replace(case("new", "Can I rent a kayak for a week?", NEW, known=DECIDED), was_error=True),
+        replace(case("wrong", "My money has not come back", REFUND, known=DECIDED), was_error=True),
+    )
+    found = variant_sets(desk, SOON, served=(), label=NEW, known={*LABELS, "oos"})
+    assert {name: {item.id for item in items} for name, items in found.items()} == {
+        "golden": {"g1"},
+        "recent": {"old", "outside", "wrong"},
+        "errors": {"wrong"},
+        "new": {"g2", "new"},
+    }
+    ids = [item.id for name in EACH_ONCE for item in found[name]]
+    assert len(ids) == len(set(ids))

@@ -1,0 +1,217 @@
+"""Teaching a model to write: the same for a seed, after a kill, with little memory and with little time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.chatty import SINCE, build, chat_base, client, later, lessons, recipe  # noqa: F401 -- a fixture
+from upkeep.base_model import LocalModel, resolve_base
+from upkeep.errors import NotEnoughDataError, TrainingError
+from upkeep.models.chat import pack
+from upkeep.models.shared_base import DEFAULT, Adapted
+from upkeep.progress import silent
+from upkeep.training.sft import teach
+from upkeep.training.trainer import Lessons, _watch, run
+
+SHORT = recipe(epochs=2)
+HERE = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+
+
+def adapter(trained) -> dict[str, object]:
+    from peft import get_peft_model_state_dict
+
+    model = trained.model.model
+    shared = isinstance(model, Adapted)
+    peft, name = (model.shared.model, model.name) if shared else (model, DEFAULT)
+    return get_peft_model_state_dict(peft, adapter_name=name)
+
+
+def same(one, other) -> bool:
+    import torch
+
+    left, right = adapter(one), adapter(other)
+    return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
+
+
+def test_the_same_seed_teaches_the_same_and_another_does_not(chat_base):  # noqa: F811
+    first, again = (teach(chat_base, lessons(), client=client(), recipe=SHORT, seed=3) for _ in range(2))
+    other = teach(chat_base, lessons(), client=client(), recipe=SHORT, seed=4)
+    assert same(first, again)
+    assert first.losses == again.losses
+    assert first.fit == again.fit
+    assert not same(first, other)
+
+
+def test_a_run_that_was_killed_goes_on_and_comes_to_the_same(chat_base, tmp_path):  # noqa: F811
+    whole = teach(chat_base, lessons(), client=client(), recipe=SHORT, seed=0, work=tmp_path / "whole")
+    killed = subprocess.run(
+        [sys.executable, __file__, str(chat_base.folder), str(tmp_path / "killed"), "23"], check=False, env=HERE
+    )
+    assert killed.returncode == -signal.SIGKILL
+    left = sorted(path.parent.name for path in (tmp_path / "killed").rglob("trainer_state.json"))
+    assert left
+    steps: list[int] = []
+    again = teach(
+        chat_base, lessons(), client=client(), recipe=SHORT, seed=0, work=tmp_path / "killed",
+        progress=lambda what, done, _: steps.append(done) if what.startswith("fine-tuning") else None,
+    )  # fmt: skip
+    assert steps[0] > 10  # it did not begin anew
+    assert same(whole, again)
+    assert whole.losses == again.losses
+
+
+def test_a_checkpoint_that_was_being_written_is_passed_over(chat_base, tmp_path):  # noqa: F811
+    whole = teach(chat_base, lessons(), client=client(), recipe=SHORT, seed=0, work=tmp_path / "work")
+    newest = max((tmp_path / "work").rglob("trainer_state.json"), key=lambda path: int(path.parent.name.split("-")[1]))
+    newest.write_text(newest.read_text()[:40])
+    assert same(whole, teach(chat_base, lessons(), client=client(), recipe=SHORT, seed=0, work=tmp_path / "work"))
+
+
+def test_no_run_goes_on_from_another_s_checkpoint(chat_base, tmp_path):  # noqa: F811
+    teach(chat_base, lessons(), client=client(), recipe=SHORT, seed=0, work=tmp_path / "work")
+    changed = teach(chat_base, lessons(SINCE), client=client(), recipe=SHORT, seed=0, work=tmp_path / "work")
+    assert same(changed, teach(chat_base, lessons(SINCE), client=client(), recipe=SHORT, seed=0))
+
+
+def limited(monkeypatch, most: int, *, after: int = 0):
+    """As on a card that has memory for so many sequences at a time, once more were learned that often."""
+    from transformers import LlamaModel
+
+    forward = LlamaModel.forward
+    large: list[int] = []
+
+    def counted(self, input_ids, **given):
+        if self.training and len(input_ids) > most:
+            large.append(len(input_ids))
+            if len(large) > after:
+                raise RuntimeError("CUDA out of memory. Tried to allocate more than there is")
+        return forward(self, input_ids, **given)
+
+    monkeypatch.setattr(LlamaModel, "forward", counted)
+
+
+@pytest.mark.parametrize("after", [0, 3])  # the first checkpoint is at the fifth step
+def test_with_memory_for_half_a_batch_it_accumulates_and_learns_the_same(after, chat_base, monkeypatch):  # noqa: F811
+    plain = teach(chat_base, lessons(), client=client(), recipe=SHORT, seed=0)
+    limited(monkeypatch, 2, after=after)
+    halved = teach(chat_base, lessons(), client=client(), recipe=SHORT, seed=0)
+    assert halved.notes[-1] == "out of memory: 2 sequences at a time now, accumulated to 4 a step"
+    assert halved.losses == pytest.approx(plain.losses, abs=1e-3)
+
+
+def test_without_memory_for_one_sequence_it_says_what_to_do(chat_base, monkeypatch):  # noqa: F811
+    limited(monkeypatch, 0)
+    with pytest.raises(TrainingError, match="out of memory with a single sequence: lower max_tokens"):
+        teach(chat_base, lessons(), client=client(), recipe=SHORT, seed=0)
+
+
+def test_when_its_time_is_up_it_ends_with_the_best_there_is(chat_base):  # noqa: F811
+    made = teach(chat_base, lessons(), client=client(), recipe=recipe(epochs=90, max_minutes=0.04), seed=0)
+    assert made.notes[-1].startswith("stopped after ")
+    assert len(made.losses) < 9
+
+
+def test_patience_before_a_kill_counts(chat_base, tmp_path):  # noqa: F811
+    hopeless = recipe(epochs=8, learning_rate=1000.0)  # a look each pass
+    whole = teach(chat_base, lessons(), client=client(), recipe=hopeless, seed=0)
+    assert whole.notes[-1] == "stopped after 140 of 160 steps"  # three looks after the best one
+    steps: list[int] = []
+
+    def dies(what: str, done: int, of: int) -> None:
+        if what.startswith("fine-tuning"):
+            steps.append(done)
+            if done == 125:  # after the second of them
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        teach(chat_base, lessons(), client=client(), recipe=hopeless, seed=0, work=tmp_path, progress=dies)
+    again = teach(chat_base, lessons(), client=client(), recipe=hopeless, seed=0, work=tmp_path)
+    assert again.losses == whole.losses
+    assert again.notes == whole.notes
+
+
+def test_time_before_a_kill_counts_and_when_it_is_up_it_stays_up():
+    from transformers import TrainerControl, TrainerState
+
+    state = TrainerState(global_step=3, max_steps=9)
+    watch = type(_watch(recipe(max_minutes=1), silent))
+    for seconds, over in ((30.0, False), (61.0, True)):
+        restored = watch.from_state({"args": {}, "attributes": {"before": seconds, "ended": False}})  # as Trainer does
+        control = TrainerControl()
+        restored.on_step_end(None, state, control)
+        assert (control.should_training_stop, control.should_evaluate, control.should_save) == (over, over, over)
+    again = watch.from_state(restored.state())
+    control = TrainerControl()
+    again.on_step_end(None, state, control)
+    assert control.should_training_stop
+    assert not control.should_evaluate  # it was looked at before the kill
+
+
+def test_each_step_and_each_look_is_measured(chat_base):  # noqa: F811
+    told: list[tuple[str, int, float]] = []
+    steps: list[int] = []
+    made = teach(
+        chat_base, lessons(), client=client(), recipe=SHORT, seed=0,
+        progress=lambda what, done, _: steps.append(done) if what.startswith("fine-tuning") else None,
+        measured=lambda values, step: told.extend((name, step, value) for name, value in values.items()),
+    )  # fmt: skip
+    assert [value for name, _, value in told if name == "held_out_loss"] == made.losses
+    for name in ("loss", "learning_rate", "tokens_per_second"):
+        assert [step for one, step, _ in told if one == f"training/{name}"] == steps
+    assert all(value > 0 for name, _, value in told if name.endswith("second"))
+
+
+def test_what_only_gets_worse_leaves_the_model_as_it_was(chat_base, tmp_path):  # noqa: F811
+    import torch
+
+    good = teach(chat_base, lessons(), client=client(), recipe=SHORT, seed=0)
+    before = {name: weight.clone() for name, weight in adapter(good).items()}
+    packs = pack([good.model.chat.lesson(request, answer) for request, answer in later()], capacity=56)
+    mad = recipe(learning_rate=1000.0, epochs=1)
+    ran = run(good.model.model, Lessons(packs, packs), mad, seed=0, folder=tmp_path / "work", progress=silent)
+    assert ran.losses[0] == min(ran.losses) < ran.losses[-1]
+    assert all(torch.equal(weight, before[name]) for name, weight in adapter(good).items())
+
+
+def test_what_was_cut_is_counted(chat_base):  # noqa: F811
+    made = teach(chat_base, lessons(), client=client(), recipe=recipe(epochs=0, max_tokens=8, max_new_tokens=8), seed=0)
+    assert made.notes[0] == "160 of 160 requests cut to max_tokens"
+    assert made.notes[1].endswith("of 160 answers cut to max_new_tokens")
+
+
+def test_the_new_policy_s_answer_takes_the_old_one_s_place(chat_base):  # noqa: F811
+    made = teach(chat_base, lessons(SINCE), client=client(), recipe=recipe(), seed=0)
+    asked = later(SINCE)
+    answers = made.model.answer([request for request, _ in asked])
+    refunds = [(one.output, answer) for one, (_, answer) in zip(answers, asked, strict=True) if "voucher" in answer]
+    assert len(refunds) > 5
+    assert sum(output == answer for output, answer in refunds) >= len(refunds) - 1
+
+
+def test_without_a_case_held_out_nothing_is_taught(chat_base):  # noqa: F811
+    with pytest.raises(NotEnoughDataError, match="fitting the confidence threshold: have 0, need 1"):
+        teach(chat_base, lessons(held=0), client=client(), recipe=SHORT, seed=0)
+    with pytest.raises(NotEnoughDataError, match="fine-tuning: have 0, need 1"):
+        teach(chat_base, lessons(train=0), client=client(), recipe=SHORT, seed=0)
+
+
+def main() -> None:
+    """Teach until a step, and die there."""
+    folder, work, step = sys.argv[1:]
+
+    def dies(what: str, done: int, _: int) -> None:
+        if what.startswith("fine-tuning") and done == int(step):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    base = resolve_base(LocalModel(path=folder))
+    teach(base, lessons(), client=client(), recipe=SHORT, seed=0, work=Path(work), progress=dies)
+
+
+if __name__ == "__main__":
+    main()

@@ -69,6 +69,11 @@ def address(store: Store, key: str) -> str:
     return f"{store.uri}/{key}"
 
 
+def shown_key(key: str) -> str:
+    """A key as it can be written down: what is not UTF-8 in the name of a file becomes a text such as `\\xe9`."""
+    return key.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def link(store: Store, key: str) -> str:
     """The same as a URL: file:///... or s3://..."""
     where = address(store, key)

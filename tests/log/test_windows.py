@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -563,6 +564,21 @@ def test_a_name_that_could_stand_for_several_files_stands_for_one(tmp_path, name
     alone = "log/predictions/2026-11-24"
     store.write(f"{alone}/{name}.parquet", parquet([PREDICTION | {"timestamp": "2026-11-24T10:00:00Z"}]))
     assert sorted(one.id for one in sampled(store).predictions) == ["acme[1] odd", "acme[1] plain", "p1"]
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "parquet"])
+def test_a_file_whose_name_nobody_can_write_down_is_quarantined_and_not_read_again(store, ending):
+    fill(store)
+    name = os.fsdecode(b"caf\xe9")
+    content = jsonl(PREDICTION) if ending == "jsonl" else parquet([PREDICTION])
+    store.write(f"{FIRST_DAY}/{name}.{ending}", content)
+    found = counted(store)
+    (row,) = found.quarantined
+    assert (row.file, row.line) == (f"{FIRST_DAY}/caf\\xe9.{ending}", 0)
+    assert row.reason == "file: name is not UTF-8, expected one that is"
+    assert found == row_by_row(store)
+    store.since()
+    assert (counted(store), store.since()) == (found, [])
 
 
 def test_it_works_on_s3(s3_endpoint):  # noqa: F811

@@ -24,7 +24,7 @@ from upkeep.log.entries import LogMapping
 from upkeep.log.lines import Kind, Row, is_data
 from upkeep.log.scan import THREADS, BadRow, Source, scan_day
 from upkeep.log.sql_filter import facets
-from upkeep.store import Store
+from upkeep.store import Store, shown_key
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -78,11 +78,12 @@ class _Keeper(Generic[Row]):
 
     def keep(self, day: date) -> KeptDay | None:
         folder = f"{self.kind.folder}/{day.isoformat()}/"
-        files = {key: mark for key, mark in self.store.marks(folder).items() if is_data(key, folder)}
-        if not files:
+        marks = {key: mark for key, mark in self.store.marks(folder).items() if is_data(key, folder)}
+        if not marks:
             return None
+        files = {shown_key(key): mark for key, mark in marks.items()}
         base = f"daily/{day.isoformat()}/{self.kind.folder.rpartition('/')[2]}"
-        found = self._fresh(base, files) or self._read(base, files, day)
+        found = self._fresh(base, files) or self._read(base, marks, files, day)
         return KeptDay(found, self.store.fetch(f"{base}.parquet", self.scratch))
 
     def _fresh(self, base: str, files: dict[str, str]) -> Day | None:
@@ -94,10 +95,10 @@ class _Keeper(Generic[Row]):
             return None
         return found if self._mark(base) == found.slim else None
 
-    def _read(self, base: str, files: dict[str, str], day: date) -> Day:
+    def _read(self, base: str, keys: Iterable[str], files: dict[str, str], day: date) -> Day:
         with TemporaryDirectory(dir=self.scratch) as name, self.made.cursor() as made:
             own = Path(name)
-            sources = (Source(key, self.store.fetch(key, own)) for key in files)
+            sources = (Source(key, self.store.fetch(key, own)) for key in keys)
             slim = own / "slim.parquet"
             bad, texts = scan_day(made, sources, slim, kind=self.kind, day=day, mapping=self.mapping, scratch=own)
             self.store.write(f"{base}.parquet", slim.read_bytes())

@@ -35,6 +35,7 @@ from upkeep.log.entries import (
     canonical,
 )
 from upkeep.redaction import redact
+from upkeep.store import shown_key
 
 RAW_LIMIT = 500
 """Characters of a quarantined row that are kept."""
@@ -110,6 +111,11 @@ def is_data(key: str, folder: str) -> bool:
     return not any(part.startswith(("_", ".")) for part in key.removeprefix(folder).split("/"))
 
 
+def is_readable(key: str) -> bool:
+    """Can the file's name be written into records, and be given to those who read it?"""
+    return shown_key(key) == key
+
+
 def judge_line(line: Line, day: date, kind: Kind[Row], paths: Mapping[str, str], values: _Values) -> Found[Row]:
     """The row that a line of a day's file holds, or the reason why it breaks the contract."""
     at = None
@@ -129,6 +135,9 @@ def judge_line(line: Line, day: date, kind: Kind[Row], paths: Mapping[str, str],
 
 def file_lines(key: str, data: bytes, paths: Mapping[str, str]) -> Iterator[Line]:
     """The lines of a file that are not blank, or one with the number 0 that says why the file cannot be read."""
+    if not is_readable(key):
+        yield Line(shown_key(key), 0, data, fault="file: name is not UTF-8, expected one that is")
+        return
     try:
         if key.endswith(".parquet"):
             yield from list(parquet_lines(key, BytesIO(data), paths))

@@ -19,7 +19,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Generic, NamedTuple
 
 from upkeep.log.entries import LogMapping, Quarantined, draw_order, facet
-from upkeep.log.lines import Kind, Line, RejectedError, Row, file_lines, judge_line, mapping_in, parquet_lines
+from upkeep.log.lines import (
+    Kind,
+    Line,
+    RejectedError,
+    Row,
+    file_lines,
+    is_readable,
+    judge_line,
+    mapping_in,
+    parquet_lines,
+)
 from upkeep.log.sql_filter import ALL, READ_AT, columns, facets, from_json, from_parquet, micros, parquet_rows, quoted
 
 if TYPE_CHECKING:
@@ -183,7 +193,9 @@ class _Scan(Generic[Row]):
         import duckdb
 
         try:
-            query = self._from_parquet(source) if source.key.endswith(".parquet") else None
+            if not (is_readable(source.key) and source.key.endswith(".parquet")):
+                return False
+            query = self._from_parquet(source)
             if query is None:
                 return False
             aside, relation = scratch / "fine.parquet", self._placed(0, query, ", ".join(self._kept))
@@ -204,7 +216,9 @@ class _Scan(Generic[Row]):
         import duckdb
 
         try:
-            if source.key.endswith(".parquet"):
+            if not is_readable(source.key):
+                plain = False
+            elif source.key.endswith(".parquet"):
                 plain = self._parquet(number, source, scratch)
             elif source.key.endswith((".jsonl", ".jsonl.gz")):
                 plain = self._json(number, _text_lines(_unzipped(source, scratch)), source.key)

@@ -16,6 +16,9 @@ from upkeep.periods import require_past
 
 if TYPE_CHECKING:
     from upkeep.desk import Desk
+    from upkeep.entitlement import ChangeOrder
+    from upkeep.stages.decisions import Decision
+    from upkeep.stages.reviewing import Returned, Waiting
 
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -92,3 +95,20 @@ def announce_changes(desk: Desk) -> None:
             print(line)
     except DeliveryError as exc:
         print(f"upkeep: not told yet, the next review tries again: {exc}", file=sys.stderr)
+
+
+def came_back(client: str, one: Returned) -> None:
+    """Say what a returned file brought."""
+    print(f"{client} {one}")
+
+
+def show_outcome(client: str, made: Decision | ChangeOrder | Waiting) -> None:
+    """Say what became of a retrain: a decision with its reasons, a change order, or what it waits for."""
+    from upkeep.stages.decisions import Decision
+
+    if isinstance(made, Decision):
+        print(f"{client} {made.period}: {made.verdict.value}{' and in service' if made.applied else ''}")
+        for reason in made.reasons:
+            print(f"  {reason}")
+        return
+    print(f"{client}: {made}")

@@ -1,0 +1,67 @@
+"""Which commands begin with a client, and look over what was agreed?"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from upkeep.commands.common import Commands, as_of, for_client, moment, open_desk, seed
+from upkeep.commands.first_files import first_cases, golden_set, label_notes
+from upkeep.commands.separate_stores import check_apart, neighbours
+from upkeep.home import configs, home
+from upkeep.progress import OnTerminal
+from upkeep.recipes import load_recipe
+from upkeep.strict_yaml import names
+from upkeep.tiers import load_tiers
+
+
+def add_client_commands(commands: Commands) -> None:
+    """`check` and `onboard`."""
+    check = commands.add_parser("check", help="validate every config")
+    check.set_defaults(run=_check)
+
+    onboard = for_client(
+        commands, "onboard", _onboard, "store first cases and golden set, train and start the first model"
+    )
+    onboard.add_argument("--cases", type=Path, required=True, help="JSONL with id, text, answer")
+    onboard.add_argument(
+        "--golden", type=Path, required=True, help="JSONL with id, text, answer[, valid_from, valid_to]"
+    )
+    moment(onboard)
+    seed(onboard)
+
+
+def _check(options: argparse.Namespace) -> None:  # noqa: ARG001 -- every command takes its options
+    from upkeep.commands.readiness import base_notes, check_own_functions, relabel_notes, rule_notes, served_base_notes
+    from upkeep.config import client_names, load_agreement
+    from upkeep.desk import desk_of
+
+    folder = configs()
+    for name in names(folder / "training"):
+        load_recipe(folder, name)
+    tiers = load_tiers(folder)
+    found = [load_agreement(folder, name) for name in client_names(folder)]
+    desks = [desk_of(agreement) for agreement in found]
+    for at, desk in enumerate(desks):
+        check_apart(folder, desk, desks[:at])
+        check_own_functions(folder, desk.client)
+    print(f"{folder}: {len(tiers.tiers)} tiers and {len(found)} clients are valid")
+    for desk in desks:
+        print(f"  {desk.client.client}: tier {desk.client.tier}, {desk.tier.name}; home {home()}")
+        bases = [*base_notes(desk.client), *served_base_notes(desk)]
+        for note in [*relabel_notes(desk.client), *rule_notes(desk), *bases]:
+            print(f"    look at {note}")
+
+
+def _onboard(options: argparse.Namespace) -> None:
+    from upkeep.records import load
+    from upkeep.stages.onboarding import REDACTED, Redaction, onboard
+
+    desk = open_desk(options.client)
+    check_apart(configs(), desk, neighbours(configs(), options.client))
+    cases, golden = first_cases(options.cases), golden_set(options.golden, desk.client)
+    for note in label_notes(desk.client, cases, golden):
+        print(f"  look at {note}")
+    made = onboard(desk, cases=cases, golden=golden, as_of=as_of(options), seed=options.seed, progress=OnTerminal())
+    print(f"{options.client}: version {made.version} is in service, trained on {made.trained_on:,} cases")
+    print(f"  {load(desk.store, REDACTED, Redaction)}")

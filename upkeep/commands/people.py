@@ -1,0 +1,91 @@
+"""Which commands ask people something, and take in what they say?"""
+
+from __future__ import annotations
+
+import argparse
+from datetime import date
+from pathlib import Path
+
+from upkeep.commands.common import Commands, as_of, for_client, make_folder, moment, open_desk
+from upkeep.errors import RuleError, SheetError
+
+
+def add_people_commands(commands: Commands) -> None:
+    """`audit`, `audited`, `reviewed` and `rules`."""
+    audit = for_client(commands, "audit", _audit, "draw last week's audit sample and write its sheet to fill in")
+    audit.add_argument("--to", type=Path, help="the .xlsx file to write, default <client>-<week>.xlsx here")
+    moment(audit)
+
+    audited = for_client(commands, "audited", _audited, "take in a filled audit sheet, all of it or part")
+    audited.add_argument("sheet", type=Path, help="the .xlsx file")
+    moment(audited)
+
+    about = "take in a batch of cases that people looked over, all of it or part"
+    batch = for_client(commands, "reviewed", _reviewed, about)
+    batch.add_argument("file", type=Path, help=".xlsx, .csv, or an export of Label Studio (.json)")
+    batch.add_argument("--by", required=True, help="who looked them over, where the file does not say")
+    moment(batch)
+
+    rules = for_client(
+        commands, "rules", _rules, "list the relabel rules that outcomes speak for; accept or refuse one"
+    )
+    rules.add_argument("rule", nargs="?", help="the id of one of them")
+    answer = rules.add_mutually_exclusive_group()
+    answer.add_argument("--accept", action="store_true", help="the next retrain unlearns the old answer")
+    answer.add_argument("--refuse", action="store_true")
+    rules.add_argument("--since", type=date.fromisoformat, metavar="DAY", help="the rule holds from another day")
+    rules.add_argument("--by", help="who decides")
+    moment(rules)
+
+
+def _audit(options: argparse.Namespace) -> None:
+    from upkeep.stages.auditing import draw_audit, sheet_key
+
+    desk = open_desk(options.client)
+    if options.to:
+        make_folder(options.to)
+    drawn = draw_audit(desk, as_of(options))
+    if not drawn.asked:
+        print(f"{options.client} {drawn.week}: {drawn.requests:,} requests, nothing to ask")
+        return
+    path = options.to or Path(f"{options.client}-{drawn.week}.xlsx")
+    path.write_bytes(desk.store.read(sheet_key(drawn.week)))
+    print(f"{path}: {len(drawn.asked)} of {drawn.requests:,} requests of {drawn.week} to answer")
+
+
+def _audited(options: argparse.Namespace) -> None:
+    from upkeep.stages.auditing import return_audit
+
+    if not options.sheet.is_file():
+        raise SheetError(f"{options.sheet}: no such file, expected the .xlsx file that `upkeep audit` wrote, filled in")
+    back = return_audit(open_desk(options.client), options.sheet.read_bytes(), at=as_of(options))
+    print(f"{options.client} {back.week}: {back.answered} answers taken in, {back.blank} rows left blank")
+    for one in back.rejected:
+        print(f"  row {one.row} not used: {one.reason}")
+
+
+def _reviewed(options: argparse.Namespace) -> None:
+    from upkeep.stages.reviewing import return_file
+
+    if not options.file.is_file():
+        raise SheetError(
+            f"{options.file}: no such file, expected a batch from to-review/ in the client's store, filled in"
+        )
+    data = options.file.read_bytes()
+    print(return_file(open_desk(options.client), data, name=options.file.name, by=options.by, at=as_of(options)))
+
+
+def _rules(options: argparse.Namespace) -> None:
+    from upkeep.stages.rules import decide_rule, rule_named
+
+    desk = open_desk(options.client)
+    if options.since and not options.accept:
+        raise RuleError(f"--since is {options.since}: expected --accept with it")
+    if options.accept or options.refuse:
+        if not (options.rule and options.by):
+            raise RuleError(f"rule is {options.rule}, --by is {options.by}: expected the id of a rule and who decides")
+        decide_rule(desk, options.rule, accepted=options.accept, by=options.by, at=as_of(options), since=options.since)
+    for one in [rule_named(desk, options.rule)] if options.rule else desk.found_rules():
+        print(f"{one.id} {one.state}: {one}")
+        for text in one.examples:
+            print(f"  “{text}”")

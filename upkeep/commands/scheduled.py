@@ -1,0 +1,71 @@
+"""Which commands do by hand what a schedule does: review, report, retrain?"""
+
+from __future__ import annotations
+
+import argparse
+from functools import partial
+
+from upkeep.commands.common import (
+    Commands,
+    announce_changes,
+    as_of,
+    came_back,
+    for_client,
+    moment,
+    open_desk,
+    seed,
+    show_outcome,
+)
+from upkeep.progress import OnTerminal
+
+
+def add_scheduled_commands(commands: Commands) -> None:
+    """`review`, `report` and `retrain`."""
+    moment(for_client(commands, "review", _review, "review the last full week"))
+    moment(for_client(commands, "report", _report, "write the report of the last full month"))
+
+    about = "retrain now, or open a change order where the tier does not include it"
+    retrain = for_client(commands, "retrain", _retrain, about)
+    moment(retrain)
+    retrain.add_argument("--reason", default="manual", help="why, for the record")
+    seed(retrain)
+
+
+def _review(options: argparse.Namespace) -> None:
+    from upkeep.chain import watch
+    from upkeep.stages.review_summary import summary
+
+    desk = open_desk(options.client)
+    noted, returned, order = watch(desk, as_of(options))
+    for one in returned:
+        came_back(options.client, one)
+    print(f"{options.client} {noted.review.week}: {noted.review.figures.requests:,} requests")
+    for line in summary(desk, noted):
+        print(f"  {line.replace('- ', '', 1).replace('**', '')}")
+    if order:
+        print(f"  change order {order.period}: {order.why_extra}; for: {order.reason}")
+    announce_changes(desk)
+
+
+def _report(options: argparse.Namespace) -> None:
+    from upkeep.chain import report
+    from upkeep.store import address
+
+    desk = open_desk(options.client)
+    made = report(desk, as_of(options))
+    print(f"{options.client} {made.month}: {made.health.value}; {address(desk.store, f'reports/{made.month}.html')}")
+
+
+def _retrain(options: argparse.Namespace) -> None:
+    from upkeep.chain import retrain
+    from upkeep.entitlement import Claim
+    from upkeep.stages.contract import goes_on, is_included
+
+    desk, at = open_desk(options.client), as_of(options)
+    included = is_included(desk, at, options.reason)
+    if isinstance(included, Claim) and (going_on := goes_on(desk, included, at)):
+        print(f"{options.client}: {going_on}")
+    hear = partial(came_back, options.client)
+    made = retrain(desk, at, reason=options.reason, seed=options.seed, progress=OnTerminal(), hear=hear)
+    show_outcome(options.client, made)
+    announce_changes(desk)

@@ -1,0 +1,112 @@
+"""Which commands are about what a model is taught, and about teaching it a new category?"""
+
+from __future__ import annotations
+
+import argparse
+from functools import partial
+from pathlib import Path
+
+from upkeep.commands.common import (
+    Commands,
+    announce_changes,
+    as_of,
+    came_back,
+    for_client,
+    moment,
+    open_desk,
+    seed,
+    show_outcome,
+)
+from upkeep.errors import SnapshotError, VariantError
+from upkeep.progress import OnTerminal
+
+
+def add_data_commands(commands: Commands) -> None:
+    """`variant`, `variants` and `data`."""
+    variant = for_client(
+        commands, "variant", _variant, "teach the model a new category, from examples and past requests"
+    )
+    variant.add_argument("--label", required=True, help="what the new category is called")
+    variant.add_argument(
+        "--seeds", type=Path, metavar="FILE", help="examples, one a line; none: go on with one that was begun"
+    )
+    variant.add_argument("--by", default="", help="who gives the examples")
+    variant.add_argument("--reason", default="manual", help="why, for the record")
+    variant.add_argument("--now", action="store_true", help="do not wait for the review of past requests like them")
+    moment(variant)
+    seed(variant)
+
+    moment(for_client(commands, "variants", _variants, "list what may be the next new category, and those begun"))
+
+    data = for_client(commands, "data", _data, "what a model was taught, and what changed since another one")
+    data.add_argument("period", nargs="?", help="the snapshot of a retrain, such as 2026-Q4; default: list them")
+    data.add_argument("--since", metavar="PERIOD", help="what changed since that one")
+    data.add_argument("--rebuild", action="store_true", help="choose it once more from the facts and compare")
+
+
+def _variant(options: argparse.Namespace) -> None:
+    from upkeep.chain import variant
+
+    seeds = _lines(options.seeds) if options.seeds else []
+    desk = open_desk(options.client)
+    made = variant(
+        desk,
+        options.label,
+        seeds,
+        as_of(options),
+        reason=options.reason,
+        by=options.by,
+        wait=not options.now,
+        seed=options.seed,
+        progress=OnTerminal(),
+        hear=partial(came_back, options.client),
+    )
+    show_outcome(options.client, made)
+    announce_changes(desk)
+
+
+def _variants(options: argparse.Namespace) -> None:
+    from upkeep.stages.variant import candidates_for, open_use_cases
+
+    desk = open_desk(options.client)
+    for begun in open_use_cases(desk, as_of(options)):
+        state = begun.waiting or "its cases are reviewed, the next scheduled review takes it up"
+        print(f"{begun.begun.period}: {state}")
+    for one in candidates_for(desk, as_of(options)):
+        print(f"{one.label or 'a new category?'}: {one.why}")
+        for text in one.examples:
+            print(f"  “{text}”")
+        print(f"  {one.command(options.client)}")
+
+
+def _data(options: argparse.Namespace) -> None:
+    from upkeep.stages.snapshot import differences, rebuild, snapshot, snapshots
+
+    desk = open_desk(options.client)
+    if not options.period:
+        if options.since or options.rebuild:
+            asked = f"--since {options.since}" if options.since else "--rebuild"
+            wanted = f"`upkeep data {options.client} PERIOD {asked}`"
+            raise SnapshotError(f"{asked}: found no period, expected {wanted}")
+        for one in snapshots(desk):
+            print(f"{one.period}: {one.lessons:,} cases, {len(one.labels)} labels, {one.terms.moment:%Y-%m-%d}")
+        return
+    made = snapshot(desk, options.period)
+    print(f"{options.client} {made.period}: {made.lessons:,} cases, {len(made.labels)} labels, SHA-256 {made.digest}")
+    told = {"answers superseded": made.superseded, "rejected in review": len(made.rejected), **made.left_out}
+    for what, n in told.items():
+        print(f"  {n:,} {what}")
+    print(f"  proof: {made.proof}")
+    for line in differences(desk, options.since, made.period) if options.since else []:
+        print(f"  since {options.since}: {line}")
+    if options.rebuild:
+        print(f"  rebuilt from {len(made.sources)} files: the same {len(rebuild(desk, made.period)):,} bytes")
+
+
+def _lines(path: Path) -> list[str]:
+    if not path.is_file():
+        raise VariantError(f"{path}: no such file, expected a text file with one example a line")
+    try:
+        return path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as exc:
+        raise VariantError(f"{path}: not UTF-8: {exc}; expected a text file with one example a line") from exc

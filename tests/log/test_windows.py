@@ -581,6 +581,27 @@ def test_a_file_whose_name_nobody_can_write_down_is_quarantined_and_not_read_aga
     assert (counted(store), store.since()) == (found, [])
 
 
+@pytest.mark.parametrize("ending", ["jsonl", "parquet"])
+def test_sql_of_ours_that_is_no_sql_is_not_passed_over_in_silence(store, ending, monkeypatch):
+    monkeypatch.setattr(scan, "SMALL", 0)
+    monkeypatch.setattr(scan, f"from_{ending.removesuffix('l')}", lambda *_: "SELECT line FROM WHERE")
+    store.write(f"{FIRST_DAY}/a.{ending}", jsonl(PREDICTION) if ending == "jsonl" else parquet([PREDICTION]))
+    with pytest.raises(duckdb.ParserException):
+        counted(store)
+
+
+def test_a_file_that_duckdb_cannot_read_for_its_columns_is_told_once_and_a_damaged_one_is_not(
+    store, monkeypatch, caplog
+):
+    monkeypatch.setattr(scan, "SMALL", 0)
+    store.write(f"{FIRST_DAY}/a.parquet", parquet([PREDICTION | {"file_row_number": 7}]))
+    store.write("log/predictions/2026-11-24/cut.parquet", parquet([PREDICTION])[:-20])
+    assert counted(store) == row_by_row(store)
+    (told,) = [one.getMessage() for one in caplog.records if one.name == scan.__name__]
+    assert told.startswith(f"{FIRST_DAY}/a.parquet: read row by row")
+    assert "file_row_number" in told
+
+
 def test_it_works_on_s3(s3_endpoint):  # noqa: F811
     store = Counting(open_store(f"s3://{new_bucket(s3_endpoint)}/acme", endpoint=s3_endpoint))
     fill(store)

@@ -85,6 +85,16 @@ def test_of_a_conversation_one_recent_item_counts(desk):
     assert [item.id for item in found["recent"]] == ["turn-0", "turn-2"]
 
 
+def test_of_a_conversation_one_reported_and_one_changed_item_counts_and_the_one_drawn_comes_first(desk):
+    texts = ("Can I rent one?", "And two of them?", "For a month?", "Is a stove for rent?", "And a lamp?")
+    turns = [replace(case(f"turn-{n}", text, "rental"), source=Source.CUSTOMER) for n, text in enumerate(texts)]
+    told, other = [replace(one, group="c-7") for one in turns[:3]], [replace(one, group="c-8") for one in turns[3:]]
+    held_out(desk, *told[:2], replace(told[2], drawn=True), *other)
+    found = evaluation_sets(desk, SOON, served=(), taught=TAUGHT)
+    assert [item.id for item in found["reported"]] == ["turn-0", "turn-3"]
+    assert [item.id for item in found["changed"]] == ["turn-2", "turn-3"]
+
+
 def test_a_rule_written_after_the_champion_was_taught_counts_though_it_is_for_a_day_before(desk):
     rule = Relabel(old=REFUND, new=REPAIR, since=date(2026, 1, 20))
     client = desk.client.model_copy(update={"relabel": (rule,)})

@@ -38,3 +38,11 @@ def test_what_is_of_the_new_category_or_of_another_unknown_label_lifts_no_set_of
     }
     ids = [item.id for name in EACH_ONCE for item in found[name]]
     assert len(ids) == len(set(ids))
+
+
+def test_of_a_conversation_one_item_of_the_new_category_counts(desk):
+    texts = ("Can I rent a kayak for a week?", "And two of them?", "Is a stove for rent?")
+    turns = [case(f"turn-{n}", text, NEW, known=DECIDED) for n, text in enumerate(texts)]
+    held_out(desk, *(replace(one, group="c-7") for one in turns[:2]), turns[2])
+    found = variant_sets(desk, SOON, served=(), label=NEW, known={*LABELS, "oos"})
+    assert [item.id for item in found["new"]] == ["turn-0", "turn-2"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import logging
 import shutil
 import zlib
 from collections.abc import Container, Iterable, Iterator, Sequence
@@ -35,6 +36,7 @@ from upkeep.log.sql_filter import ALL, READ_AT, columns, facets, from_json, from
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+LOG = logging.getLogger(__name__)
 BATCH = 5_000
 """So many lines of a file are in memory at a time."""
 SMALL = 1 << 18
@@ -173,6 +175,7 @@ class _Scan(Generic[Row]):
     mapping: LogMapping
     texts: str
     bad: list[BadRow] = field(default_factory=list)
+    told: set[str] = field(default_factory=set)
 
     def begin(self) -> None:
         """Make the table; it is this connection's own, for other days are read beside this one."""
@@ -202,7 +205,8 @@ class _Scan(Generic[Row]):
             self.database.execute(f"COPY ({relation} WHERE fine) TO {quoted(str(aside))} {PARQUET}")
             doubted = self._left_out(source, aside, query)
             self._judge(0, pick_lines(source, doubted, self._paths, scratch) if doubted else ())
-        except (duckdb.Error, RejectedError):
+        except (duckdb.Error, RejectedError) as exc:
+            self._tell(source.key, exc)
             self._forget(0)
             return False
         if self._any():
@@ -224,11 +228,25 @@ class _Scan(Generic[Row]):
                 plain = self._json(number, _text_lines(_unzipped(source, scratch)), source.key)
             else:
                 plain = False
-        except (OSError, EOFError, zlib.error, duckdb.Error, RejectedError):  # damaged, or not UTF-8
+        except (OSError, EOFError, zlib.error, duckdb.Error, RejectedError) as exc:  # damaged, or not UTF-8
+            self._tell(source.key, exc)
             plain = False
         if not plain:
             self._forget(number)
             self._judge(number, file_lines(source.key, source.path.read_bytes(), self._paths))
+
+    def _tell(self, key: str, exc: Exception) -> None:
+        """Raise what is wrong with our SQL, and log once for a file what may be that or a column of an odd name.
+
+        What is wrong with a file's bytes DuckDB says by other errors, and Python then says which rows they spoil.
+        """
+        import duckdb
+
+        if isinstance(exc, (duckdb.ParserException, duckdb.SyntaxException, duckdb.CatalogException)):
+            raise exc
+        if isinstance(exc, duckdb.BinderException) and key not in self.told:
+            self.told.add(key)
+            LOG.warning("%s: read row by row, which is slow, for DuckDB cannot read it: %s", key, exc)
 
     @property
     def _columns(self) -> dict[str, str]:

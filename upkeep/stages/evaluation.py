@@ -1,10 +1,11 @@
 """On which items are champion and challenger compared?
 
-The agreed golden set; `recent`, what was held out of those cases of the last months that chance drew, one of a
-conversation; `reported`, the others of those months, which came back as the model was wrong about them or unsure;
-`changed`, those of all three that have another right answer than the champion was taught; `errors`, those of the last
-months that the model then got wrong; `regression`, what a model in service before the champion had put right. Where a
-new category is taught, `new` has all items of it, and the others the labels known before. All are locked.
+The agreed golden set; `recent`, what was held out of those cases of the last months that chance drew; `reported`, the
+others of those months, which came back as the model was wrong about them or unsure; `changed`, those of all three that
+have another right answer than the champion was taught; `errors`, those of the last months that the model then got
+wrong; `regression`, what a model in service before the champion had put right. Where a new category is taught, `new`
+has all items of it, and the others the labels known before. All are locked. Of a conversation `recent`, `reported`,
+`changed` and `new` have one item each.
 """
 
 from __future__ import annotations
@@ -49,15 +50,16 @@ def evaluation_sets(
     oldest = moment.astimezone(UTC) - RECENT
     late = [case for case in held if case.known_from is not None and case.known_from >= oldest]
     recent = _one_of_each([case for case in late if case.by_chance])
-    reported = [case for case in late if not case.by_chance]
+    reported = _one_of_each([case for case in late if not case.by_chance])
     errors = [case for case in late if case.was_error]
     fixed = _fixed(desk, served) - {normalise(case.text) for case in errors}
     stay = [case for case in held if normalise(case.text) in fixed]
+    all_three = [*valid_at(golden, moment), *_items(_one_of_each([*recent, *reported]))]
     sets = {
         "golden": valid_at(golden, moment),
         "recent": _items(recent),
         "reported": _items(reported),
-        "changed": _changed(desk, [*valid_at(golden, moment), *_items([*recent, *reported])], taught) if taught else [],
+        "changed": _changed(desk, all_three, taught) if taught else [],
         "errors": _items(errors),
         "regression": _items(stay),
     }
@@ -73,7 +75,7 @@ def variant_sets(
     agreed = [item for item in sets.get("golden", []) if item.answer == label]
     before = {*known} - {label}
     old = {name: [item for item in items if item.answer in before] for name, items in sets.items()}
-    new = agreed + _items([one for one in held if one.answer == label])
+    new = agreed + _items(_one_of_each([one for one in held if one.answer == label]))
     return {name: items for name, items in {**old, "new": new}.items() if items}
 
 

@@ -89,8 +89,10 @@ def test_of_a_conversation_one_reported_and_one_changed_item_counts_and_the_one_
     texts = ("Can I rent one?", "And two of them?", "For a month?", "Is a stove for rent?", "And a lamp?")
     turns = [replace(case(f"turn-{n}", text, "rental"), source=Source.CUSTOMER) for n, text in enumerate(texts)]
     told, other = [replace(one, group="c-7") for one in turns[:3]], [replace(one, group="c-8") for one in turns[3:]]
-    held_out(desk, *told[:2], replace(told[2], drawn=True), *other)
+    stays = replace(case("stays", "Where is my lamp?", ORDER), group="c-8", drawn=True)
+    held_out(desk, *told[:2], replace(told[2], drawn=True), stays, *other)
     found = evaluation_sets(desk, SOON, served=(), taught=TAUGHT)
+    assert {item.id for item in found["recent"]} == {"turn-2", "stays"}
     assert [item.id for item in found["reported"]] == ["turn-0", "turn-3"]
     assert [item.id for item in found["changed"]] == ["turn-2", "turn-3"]
 

@@ -54,12 +54,12 @@ def evaluation_sets(
     errors = [case for case in late if case.was_error]
     fixed = _fixed(desk, served) - {normalise(case.text) for case in errors}
     stay = [case for case in held if normalise(case.text) in fixed]
-    all_three = [*valid_at(golden, moment), *_items(_one_of_each([*recent, *reported]))]
+    agreed, brought = valid_at(golden, moment), [*recent, *reported]
     sets = {
-        "golden": valid_at(golden, moment),
+        "golden": agreed,
         "recent": _items(recent),
         "reported": _items(reported),
-        "changed": _changed(desk, all_three, taught) if taught else [],
+        "changed": _changed(desk, agreed, brought, taught) if taught else [],
         "errors": _items(errors),
         "regression": _items(stay),
     }
@@ -92,8 +92,10 @@ def load_outcomes(desk: Desk, period: str) -> tuple[list[ItemResult], str]:
     return records.load_rows(desk.store, _outcomes(period), ItemResult), digest
 
 
-def _changed(desk: Desk, items: Iterable[Item], taught: Lessons) -> list[Item]:
+def _changed(desk: Desk, agreed: Iterable[Item], brought: Iterable[Case], taught: Lessons) -> list[Item]:
     """The items of which the champion was taught another answer, or whose label it does not have.
+
+    Of what production brought it is one of a conversation, whichever of them changed.
 
     They are chosen by what has changed since. That some came back because it was wrong about them favours nobody: it
     is wrong about nearly all of these.
@@ -103,11 +105,12 @@ def _changed(desk: Desk, items: Iterable[Item], taught: Lessons) -> list[Item]:
     before = {normalise(item.text): item.answer for item in valid_at(golden, taught.moment)}
     before |= {normalise(case.text): case.answer for case in held}
     known = {*taught.labels, desk.client.out_of_scope_label}
-    return [
-        item
-        for item in items
-        if before.get(normalise(item.text), item.answer) != item.answer or (taught.labels and item.answer not in known)
-    ]
+
+    def differs(one: Item | Case) -> bool:
+        was = before.get(normalise(one.text), one.answer)
+        return was != one.answer or bool(taught.labels and one.answer not in known)
+
+    return [*filter(differs, agreed), *_items(_one_of_each([*filter(differs, brought)]))]
 
 
 def _held_out(

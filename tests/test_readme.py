@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -16,6 +16,7 @@ from sqlalchemy import make_url
 
 from tests.small_client import timeline, write_timeline
 from tests.small_encoder import copy_configs
+from upkeep.__main__ import main
 from upkeep.adapters.store import open_store
 from upkeep.config import load_client
 from upkeep.log.entries import Prediction
@@ -25,6 +26,9 @@ from upkeep.timeline import Timeline
 ROOT = Path(__file__).parents[1]
 MADE_BY_MAKE = {"make demo", "make up"}  # tests/deployments/test_demo.py and tests/deployments/test_up.py
 NEEDS_A_WINNER = ("approve", "rollback")
+UPKEEP = ".venv/bin/python -m upkeep "
+OWN_PROCESS = ("check", "onboard", "decisions")
+"""Commands in processes of their own, as people run them; importing torch again for each of the others takes 10 s."""
 
 
 def commands() -> list[str]:
@@ -32,7 +36,7 @@ def commands() -> list[str]:
     return [line for block in blocks for line in block.splitlines() if line.strip()]
 
 
-def prepare(folder: Path, history: Timeline) -> dict[str, str]:
+def prepare(folder: Path, history: Timeline, monkeypatch) -> None:
     copy_configs(folder / "configs")
     for name, rows in (("cases", history.launch), ("golden", [row for row in history.golden if not row.valid_to])):
         lines = [json.dumps({"id": row.id, "text": row.text, "answer": row.label}) for row in rows]
@@ -40,7 +44,8 @@ def prepare(folder: Path, history: Timeline) -> dict[str, str]:
     write_timeline(folder / "history.parquet", [*history.launch, *history.stream, *history.golden])
     assert pq.read_metadata(folder / "history.parquet").num_rows
     log_as_the_application_would(folder / "home")
-    return os.environ | {"UPKEEP_HOME": str(folder / "home"), "UPKEEP_CONFIGS": str(folder / "configs")}
+    monkeypatch.setenv("UPKEEP_CONFIGS", str(folder / "configs"))
+    monkeypatch.chdir(folder)
 
 
 def log_as_the_application_would(home: Path) -> None:
@@ -51,19 +56,29 @@ def log_as_the_application_would(home: Path) -> None:
         write_predictions(store, rows, name="api")
 
 
-def test_every_command_in_the_readme_runs(tmp_path):
-    env = prepare(tmp_path, timeline(months=1, per_month=60))
+def outcome_of(line: str, capfd) -> tuple[int, str]:
+    """A line's exit status, and what it wrote to standard error."""
+    words = shlex.split(line)[3:] if line.startswith(UPKEEP) else []
+    if words and words[0] not in OWN_PROCESS:
+        capfd.readouterr()
+        return main(words), capfd.readouterr().err
+    shell = line.replace(".venv/bin/python", sys.executable)
+    done = subprocess.run(shell, shell=True, capture_output=True, text=True, check=False)
+    return done.returncode, done.stderr
+
+
+def test_every_command_in_the_readme_runs(tmp_path, monkeypatch, capfd):
+    prepare(tmp_path, timeline(months=1, per_month=60), monkeypatch)
     ran = [line for line in commands() if line not in MADE_BY_MAKE]
     assert len(ran) >= 8
     for line in ran:
-        shell = line.replace(".venv/bin/python", sys.executable)
-        done = subprocess.run(shell, shell=True, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+        status, errors = outcome_of(line, capfd)
         if any(word in line for word in NEEDS_A_WINNER):
             # nothing was logged since onboarding, so no challenger won: the command says so
-            assert done.returncode == 1, line
-            assert done.stderr.strip().splitlines()[-1].startswith("upkeep: client acme"), done.stderr
+            assert status == 1, line
+            assert errors.strip().splitlines()[-1].startswith("upkeep: client acme"), errors
         else:
-            assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+            assert status == 0, f"{line}\n{errors}"
     made = load_client(tmp_path / "configs", "acme")
     assert (made.name, made.tier, made.store) == ("Acme", 3, "clients/acme")
     played = json.loads((tmp_path / "months.json").read_text())

@@ -1,4 +1,7 @@
-"""Do people get every case for review in MLflow, and do we get back what they said? Against a real server."""
+"""Do people get every case for review in MLflow, and do we get back what they said? Against a real server.
+
+Its start is why the tests of a review there stand here too.
+"""
 
 import os
 import re
@@ -9,6 +12,7 @@ from mlflow.entities import AssessmentSource, Expectation, Feedback
 from mlflow.tracing.client import TracingClient
 
 from deployments.servers import environment, free_port, mlflow_service, serving
+from tests.stages.test_reviewing import MONDAY, PERIOD, WEEK, corrected, desk  # noqa: F401 -- a fixture
 from upkeep.adapters.review_queue import (
     ACCEPT,
     CHANGE,
@@ -21,6 +25,8 @@ from upkeep.adapters.review_queue import (
     offer,
 )
 from upkeep.errors import NotFoundError, StoreError
+from upkeep.stages.reviewing import offer_cases, take_returns
+from upkeep.stages.snapshot import decided_by
 
 LABELS = ["billing", "refund", "fraud"]
 QUESTIONS = [
@@ -264,3 +270,37 @@ def test_the_page_says_for_how_long_answers_on_it_count(uri, client, page):
         .instructions()[0]
         .endswith("Answers here count for 92 days; later ones only in the batch's file, sent back.")
     )
+
+
+def test_where_an_mlflow_server_runs_the_cases_are_reviewed_there(desk, uri, monkeypatch):  # noqa: F811
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    batch = offer_cases(desk, PERIOD, MONDAY)
+    page = Page(uri, batch.page)
+    page.submit("1", decide("accept", "sure"), by="ann")
+    page.submit("2", decide("change"), choose("order_status"), by="bob")
+    page.submit("6", decide("change"), by="bob")
+    (found,) = take_returns(desk, datetime.now(UTC))
+    assert (found.name, found.decided) == (f"MLflow {PERIOD}", 2)
+    assert [one.reason for one in found.rejected] == ["6: change without the right answer"]
+    by_id = decided_by(desk, datetime.now(UTC))
+    assert {one.id: (str(one.decision), one.answer, one.by, one.comment) for one in by_id.values()} == {
+        "1": ("accept", "refund_request", "ann", "sure"),
+        "2": ("change", "order_status", "bob", ""),
+    }
+    (again,) = take_returns(desk, datetime.now(UTC))
+    assert (again.decided, again.rejected) == (0, found.rejected)
+    page.submit("6", decide("reject"), by="bob")
+    assert take_returns(desk, datetime.now(UTC))[0].decided == 1
+    assert take_returns(desk, datetime.now(UTC)) == []
+
+
+def test_what_is_accepted_in_mlflow_is_the_answer_that_was_shown_there(desk, uri, monkeypatch):  # noqa: F811
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    first = corrected(desk, "2026-W19", "delivery_delay", MONDAY + WEEK)
+    second = corrected(desk, "2026-05", "order_status", MONDAY + 2 * WEEK)
+    Page(uri, first.page).submit("1", decide("accept"), by="ann")
+    take_returns(desk, datetime.now(UTC))
+    assert decided_by(desk, datetime.now(UTC))["1"].answer == "delivery_delay"
+    Page(uri, second.page).submit("1", decide("accept"), by="ann")
+    take_returns(desk, datetime.now(UTC))
+    assert decided_by(desk, datetime.now(UTC))["1"].answer == "order_status"

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.adapters.test_review_queue import Page, choose, decide, uri  # noqa: F401 -- a fixture
 from tests.released import decide as decided
 from tests.small_client import configure
 from tests.texts import case, text
@@ -335,40 +334,6 @@ def test_a_batch_of_another_client_is_answered_row_by_row(desk):
     back = return_file(desk, answered, name="theirs.csv", by="ada", at=TUESDAY)
     assert (back.decided, back.blank, [one.row for one in back.rejected]) == (0, 1, [3, 4])
     assert "expected one of the 3 that were asked about" in back.rejected[0].reason
-
-
-def test_where_an_mlflow_server_runs_the_cases_are_reviewed_there(desk, uri, monkeypatch):  # noqa: F811
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    batch = offer_cases(desk, PERIOD, MONDAY)
-    page = Page(uri, batch.page)
-    page.submit("1", decide("accept", "sure"), by="ann")
-    page.submit("2", decide("change"), choose("order_status"), by="bob")
-    page.submit("6", decide("change"), by="bob")
-    (found,) = take_returns(desk, datetime.now(UTC))
-    assert (found.name, found.decided) == (f"MLflow {PERIOD}", 2)
-    assert [one.reason for one in found.rejected] == ["6: change without the right answer"]
-    by_id = decided_by(desk, datetime.now(UTC))
-    assert {one.id: (str(one.decision), one.answer, one.by, one.comment) for one in by_id.values()} == {
-        "1": ("accept", "refund_request", "ann", "sure"),
-        "2": ("change", "order_status", "bob", ""),
-    }
-    (again,) = take_returns(desk, datetime.now(UTC))
-    assert (again.decided, again.rejected) == (0, found.rejected)
-    page.submit("6", decide("reject"), by="bob")
-    assert take_returns(desk, datetime.now(UTC))[0].decided == 1
-    assert take_returns(desk, datetime.now(UTC)) == []
-
-
-def test_what_is_accepted_in_mlflow_is_the_answer_that_was_shown_there(desk, uri, monkeypatch):  # noqa: F811
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    first = corrected(desk, "2026-W19", "delivery_delay", MONDAY + WEEK)
-    second = corrected(desk, "2026-05", "order_status", MONDAY + 2 * WEEK)
-    Page(uri, first.page).submit("1", decide("accept"), by="ann")
-    take_returns(desk, datetime.now(UTC))
-    assert decided_by(desk, datetime.now(UTC))["1"].answer == "delivery_delay"
-    Page(uri, second.page).submit("1", decide("accept"), by="ann")
-    take_returns(desk, datetime.now(UTC))
-    assert decided_by(desk, datetime.now(UTC))["1"].answer == "order_status"
 
 
 def test_an_mlflow_that_is_down_is_told_and_holds_up_nothing(desk, monkeypatch):

@@ -23,6 +23,12 @@ SHORT = recipe(epochs=2)
 HERE = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
 
 
+@pytest.fixture(scope="module")
+def plain(chat_base):  # noqa: F811
+    """What an undisturbed run of the short recipe teaches with seed 0; no test trains it further."""
+    return teach(chat_base, lessons(), client=client(), recipe=SHORT, seed=0)
+
+
 def adapter(trained) -> dict[str, object]:
     from peft import get_peft_model_state_dict
 
@@ -39,17 +45,15 @@ def same(one, other) -> bool:
     return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
 
 
-def test_the_same_seed_teaches_the_same_and_another_does_not(chat_base):  # noqa: F811
-    first, again = (teach(chat_base, lessons(), client=client(), recipe=SHORT, seed=3) for _ in range(2))
-    other = teach(chat_base, lessons(), client=client(), recipe=SHORT, seed=4)
-    assert same(first, again)
-    assert first.losses == again.losses
-    assert first.fit == again.fit
-    assert not same(first, other)
+def test_the_same_seed_teaches_the_same_and_another_does_not(plain, chat_base):  # noqa: F811
+    again, other = (teach(chat_base, lessons(), client=client(), recipe=SHORT, seed=seed) for seed in (0, 4))
+    assert same(plain, again)
+    assert plain.losses == again.losses
+    assert plain.fit == again.fit
+    assert not same(plain, other)
 
 
-def test_a_run_that_was_killed_goes_on_and_comes_to_the_same(chat_base, tmp_path):  # noqa: F811
-    whole = teach(chat_base, lessons(), client=client(), recipe=SHORT, seed=0, work=tmp_path / "whole")
+def test_a_run_that_was_killed_goes_on_and_comes_to_the_same(plain, chat_base, tmp_path):  # noqa: F811
     killed = subprocess.run(
         [sys.executable, __file__, str(chat_base.folder), str(tmp_path / "killed"), "23"], check=False, env=HERE
     )
@@ -62,8 +66,8 @@ def test_a_run_that_was_killed_goes_on_and_comes_to_the_same(chat_base, tmp_path
         progress=lambda what, done, _: steps.append(done) if what.startswith("fine-tuning") else None,
     )  # fmt: skip
     assert steps[0] > 10  # it did not begin anew
-    assert same(whole, again)
-    assert whole.losses == again.losses
+    assert same(plain, again)
+    assert plain.losses == again.losses
 
 
 def test_a_checkpoint_that_was_being_written_is_passed_over(chat_base, tmp_path):  # noqa: F811
@@ -97,8 +101,7 @@ def limited(monkeypatch, most: int, *, after: int = 0):
 
 
 @pytest.mark.parametrize("after", [0, 3])  # the first checkpoint is at the fifth step
-def test_with_memory_for_half_a_batch_it_accumulates_and_learns_the_same(after, chat_base, monkeypatch):  # noqa: F811
-    plain = teach(chat_base, lessons(), client=client(), recipe=SHORT, seed=0)
+def test_with_memory_for_half_a_batch_it_accumulates_and_learns_the_same(after, plain, chat_base, monkeypatch):  # noqa: F811
     limited(monkeypatch, 2, after=after)
     halved = teach(chat_base, lessons(), client=client(), recipe=SHORT, seed=0)
     assert halved.notes[-1] == "out of memory: 2 sequences at a time now, accumulated to 4 a step"
@@ -118,20 +121,20 @@ def test_when_its_time_is_up_it_ends_with_the_best_there_is(chat_base):  # noqa:
 
 
 def test_patience_before_a_kill_counts(chat_base, tmp_path):  # noqa: F811
-    hopeless = recipe(epochs=8, learning_rate=1000.0)  # a look each pass
-    whole = teach(chat_base, lessons(), client=client(), recipe=hopeless, seed=0)
-    assert whole.notes[-1] == "stopped after 140 of 160 steps"  # three looks after the best one
+    hopeless, few = recipe(epochs=8, learning_rate=1000.0), lessons(train=40)  # a look each pass
+    whole = teach(chat_base, few, client=client(), recipe=hopeless, seed=0)
+    assert whole.notes[-1] == "stopped after 30 of 40 steps"  # three looks after the best one
     steps: list[int] = []
 
     def dies(what: str, done: int, of: int) -> None:
         if what.startswith("fine-tuning"):
             steps.append(done)
-            if done == 125:  # after the second of them
+            if done == 27:  # after the second of them
                 raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        teach(chat_base, lessons(), client=client(), recipe=hopeless, seed=0, work=tmp_path, progress=dies)
-    again = teach(chat_base, lessons(), client=client(), recipe=hopeless, seed=0, work=tmp_path)
+        teach(chat_base, few, client=client(), recipe=hopeless, seed=0, work=tmp_path, progress=dies)
+    again = teach(chat_base, few, client=client(), recipe=hopeless, seed=0, work=tmp_path)
     assert again.losses == whole.losses
     assert again.notes == whole.notes
 

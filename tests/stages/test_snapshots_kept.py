@@ -207,7 +207,7 @@ def test_a_rule_for_a_theme_outdates_what_is_about_it_and_is_told_again_without_
     assert rule.texts == tuple(sorted(TENTS))
     moment = desk.local(MAY)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("upkeep.stages.rules_in_force.eyes_of", lambda _: pytest.fail("a model was asked"))
+        patch.setattr("upkeep.stages.rules_in_force.request_encoder", lambda _: pytest.fail("a model was asked"))
         rows = rebuild(desk, "2026-05")
     history = label_history(asked, rules=[rule], decided={}, moment=moment, zone=desk.zone)
     assert {one.text: one.answer for one in valid_at(history.versions, moment)} == (

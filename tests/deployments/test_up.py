@@ -27,6 +27,7 @@ from deployments.sync import sync
 from deployments.up import SERVICES, State, down, read_state, sole
 from tests.postgres import postgresql
 from tests.released import DECIDED, decide, three_versions
+from tests.s3 import new_bucket, s3_endpoint  # noqa: F401 -- fixtures are found by name
 from upkeep.desk import open_desk
 from upkeep.errors import ServerError
 from upkeep.home import configs
@@ -52,7 +53,7 @@ def database():
 
 
 @pytest.fixture(scope="module")
-def everything(folder, database, tmp_path_factory):
+def everything(folder, database, s3_endpoint, tmp_path_factory):  # noqa: F811 -- its credentials are the worker's too
     agreed = tmp_path_factory.mktemp("configs")
     (agreed / "clients").mkdir()
     (agreed / "tiers.yaml").write_bytes((ROOT / "configs" / "tiers.yaml").read_bytes())
@@ -156,9 +157,10 @@ def test_a_worker_is_there_to_run_them(client):
     assert worker.status == "ONLINE"
 
 
-def test_a_person_s_word_is_carried_out_by_the_worker(client, everything, folder, monkeypatch):
+def test_a_person_s_word_is_carried_out_on_postgresql_and_s3(client, everything, s3_endpoint, monkeypatch):  # noqa: F811
     raw = yaml.safe_load((ROOT / "configs" / "clients" / "northwind.yaml").read_text(encoding="utf-8"))
-    raw |= {"client": "acme", "promotion": "manual", "store": "clients/acme"}
+    raw |= {"client": "acme", "promotion": "manual", "store": f"s3://{new_bucket(s3_endpoint)}/acme"}
+    raw |= {"store_endpoint": s3_endpoint}
     (configs() / "clients" / "acme.yaml").write_text(yaml.safe_dump(raw), encoding="utf-8")
     (configs() / "training").mkdir()
     for recipe in (ROOT / "configs" / "training").iterdir():

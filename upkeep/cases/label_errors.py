@@ -90,8 +90,8 @@ def find_suspects(new: Answered, *, lately: Answered, before: Answered) -> list[
 
 def reference_cases(known: Iterable[Case], most: int = KNOWN) -> list[Case]:
     """Of the cases that are right now so many at most: of each answer the newest, taken in turn."""
-    oldest_first = sorted(known, key=lambda one: (one.valid_from or datetime.min.replace(tzinfo=UTC), draw_order(one.id)))
-    newest = oldest_first[::-1]
+    always = datetime.min.replace(tzinfo=UTC)
+    newest = sorted(known, key=lambda case: (case.valid_from or always, draw_order(case.id)))[::-1]
     seen: Counter[str] = Counter()
     turns = []
     for case in newest:

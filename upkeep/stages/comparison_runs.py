@@ -50,7 +50,7 @@ def log_comparison(desk: Desk, decision: Decision, scored: Scored) -> None:
             run.table("items.json", _items(scored.sets, scored.scores[version]))
     with desk.registry.run(
         f"{decision.period} comparison: {decision.verdict.value}",
-        {**tags, "upkeep.stage": "comparison", "upkeep.evaluation.verdict": decision.verdict.value},
+        {**tags, "upkeep.stage": "comparison", "upkeep.verdict": decision.verdict.value},
     ) as run:
         run.params(
             {

@@ -3,12 +3,13 @@
 It reads the same Parquet log as Upkeep does, only the columns and days it needs, and prints one JSON object: seconds
 by step after the imports, MB at most, and the figures that both sides have to agree on.
 
-* summary: DataSummaryPreset, on all requests and on those of the last week;
+* summary: DataSummaryPreset on requests;
 * quality: ClassificationPreset on those of them that were audited;
-* drift: DataDriftPreset of the last week against the weeks before it.
+* drift: DataDriftPreset of a week against the weeks before it.
 
-Each preset runs by itself and without a reference where it needs none, which is the least work. Evidently keeps no
-aggregates of rows, so the weeks before have to be read again for each review.
+They are measured on all requests as one report with the last week's drift, on the last week, and, where asked, on each
+week by itself. Each preset runs by itself and without a reference where it needs none, which is the least work.
+Evidently keeps no aggregates of rows, so the weeks before have to be read again for each review.
 """
 
 from __future__ import annotations
@@ -41,6 +42,11 @@ def read(folder: Path, first: date, stop: date, columns: list[str]) -> pd.DataFr
 def days(first: date, stop: date) -> Iterator[date]:
     """Every day from the first until before the last."""
     return (first + timedelta(days=passed) for passed in range((stop - first).days))
+
+
+def since(rows: pd.DataFrame, first: date) -> pd.Series:
+    """Which of some rows are of this day or later?"""
+    return rows["timestamp"] >= pd.Timestamp(first, tz="UTC")
 
 
 def labelled(requests: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
@@ -96,44 +102,80 @@ def main() -> int:
     """Measure Evidently on one log."""
     parser = argparse.ArgumentParser(description="What Evidently's presets take for the figures of a review.")
     parser.add_argument("log", type=Path, help="the folder with predictions/ and outcomes/")
-    for name in ("since", "week", "end", "told"):
+    for name in ("since", "week", "end", "until"):
         parser.add_argument(f"--{name}", type=date.fromisoformat, required=True)
     parser.add_argument("--text", action="store_true", help="declare the input as a text column")
+    parser.add_argument("--each", action="store_true", help="also make a report of each week")
     warnings.simplefilter("ignore")
     print(json.dumps(measure(parser.parse_args())))
     return 0
 
 
 def measure(chosen: argparse.Namespace) -> dict[str, Any]:
-    """Figures and seconds of all requests and of those of the last week, and of the steps that both need."""
+    """Figures and seconds of one report on all requests, of the last week's, and of one report a week."""
+    begun = time.perf_counter()
     text = TEXT if chosen.text else []
-    requests, week, before, outcomes = (log := load(chosen, text)).found
-    drifted = timed(drift, week, before, text)
-    new = outcomes[outcomes["timestamp"] >= pd.Timestamp(chosen.week, tz="UTC")]
-    found = {"all": judge(requests, outcomes, text), "last": judge(week, new, text)}
+    requests, outcomes = (log := load(chosen, text)).found
+    new = since(requests, chosen.week)
+    drifted = timed(drift, requests[new], requests[~new], text)
     both = {"read": log.seconds, "drift": drifted.seconds}
-    return {"both": both, "memory": peak(), "drifted": drifted.found, **found}
+    last = judge(requests[new], outcomes[since(outcomes, chosen.week)], text)
+    found = {"all": told(judge(requests, outcomes, text), both), "last": told(last, both)}
+    if chosen.each:
+        weeks = [week(requests, outcomes, at, text) for at in mondays(chosen.since, chosen.end)]
+        found["each"] = told(together(weeks), {"read": log.seconds})
+    return {"measured": time.perf_counter() - begun, **found}
+
+
+def mondays(first: date, stop: date) -> Iterator[date]:
+    """The first day of every week."""
+    return (first + timedelta(weeks=passed) for passed in range((stop - first).days // 7))
+
+
+def week(requests: pd.DataFrame, outcomes: pd.DataFrame, first: date, text: list[str]) -> dict[str, Any]:
+    """A week's report: its figures, and its drift against all weeks before it, if there are any."""
+    before = ~since(requests, first)
+    these = requests[~before & ~since(requests, first + timedelta(weeks=1))]
+    found = judge(these, outcomes[since(outcomes, first)], text)
+    drifted = timed(drift, these, requests[before], text).seconds if before.any() else 0.0
+    return told(found, {"drift": drifted})
+
+
+def together(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Several weeks as one: requests and seconds summed, and the accuracy of all audited requests."""
+    audited = sum(part["audited"] for part in parts)
+    return {
+        "seconds": {name: sum(part["seconds"][name] for part in parts) for name in parts[0]["seconds"]},
+        "requests": sum(part["requests"] for part in parts),
+        "audited": audited,
+        "accuracy": sum(part["accuracy"] * part["audited"] for part in parts) / audited,
+    }
 
 
 def judge(requests: pd.DataFrame, outcomes: pd.DataFrame, text: list[str]) -> dict[str, Any]:
     """Number and accuracy of some requests, and what they took."""
     counted = timed(summary, requests, text)
-    right = timed(lambda: quality(labelled(requests, outcomes)))
-    seconds = {"summary": counted.seconds, "quality": right.seconds}
-    return {"seconds": seconds, "requests": counted.found, "accuracy": right.found}
+    answers = timed(labelled, requests, outcomes)
+    right = timed(quality, answers.found)
+    seconds = {"summary": counted.seconds, "quality": answers.seconds + right.seconds}
+    found = {"requests": counted.found, "audited": len(answers.found), "accuracy": right.found}
+    return found | {"seconds": seconds}
+
+
+def told(part: dict[str, Any], more: dict[str, float]) -> dict[str, Any]:
+    """The same with what further steps took, and with the memory that was needed so far."""
+    return part | {"seconds": part["seconds"] | more, "memory": peak()}
 
 
 def load(chosen: argparse.Namespace, text: list[str]) -> Timed:
-    """All requests, those of the last week, those before it, and all outcomes."""
+    """All requests and all outcomes."""
     columns = ["id", "timestamp", *NUMBERS, *CATEGORIES, *text]
-
-    def work() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-        requests = read(chosen.log / "predictions", chosen.since, chosen.end, columns)
-        outcomes = read(chosen.log / "outcomes", chosen.since, chosen.told, ["prediction_id", "timestamp", "answer"])
-        new = requests["timestamp"] >= pd.Timestamp(chosen.week, tz="UTC")
-        return requests, requests[new], requests[~new], outcomes
-
-    return timed(work)
+    return timed(
+        lambda: (
+            read(chosen.log / "predictions", chosen.since, chosen.end, columns),
+            read(chosen.log / "outcomes", chosen.since, chosen.until, ["prediction_id", "timestamp", "answer"]),
+        )
+    )
 
 
 class Timed(NamedTuple):

@@ -3,7 +3,8 @@
 Made-up logs in Parquet (`benchmarks.large_log`). Every line is measured in processes of their own: seconds from when
 everything is imported, in brackets with the start of the process, and the most memory that the whole process had.
 
-* whole log: nothing is kept; Upkeep makes the figures of every week, Evidently one report over all weeks;
+* whole log: nothing is kept; Upkeep makes the figures of every week, as Evidently does by a report for each week;
+* whole log, one report: the same of Upkeep, and of Evidently one report over all weeks;
 * new week: what Upkeep read before is kept and the week's raw files are new; Evidently reads the weeks before again;
 * new week, reference one week: Evidently compares it with the week before only;
 * kept week: the week's days are kept too, as for the weeks that a review recounts;
@@ -78,11 +79,6 @@ class Measured:
     def total(self) -> float:
         """Seconds of all steps."""
         return sum(self.seconds.values())
-
-    @property
-    def start(self) -> float:
-        """Seconds that belong to no step: imports above all."""
-        return self.whole - self.total
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -201,25 +197,27 @@ def repeated(folder: Path, weeks: range, *, of: int, how: How = How.KEPT, again:
     return next(one for one in runs if one.total == middle)
 
 
-def theirs(python: Path, folder: Path, weeks: int, *, before: int, text: bool) -> list[Measured]:
-    """Evidently on the last of some weeks against so many before it: judging all of these weeks, and the last alone.
+def theirs(python: Path, folder: Path, weeks: int, *, before: int, each: bool, text: bool) -> dict[str, Measured]:
+    """Evidently on the last of some weeks against so many before it: "all" of these weeks, and the "last" alone.
 
-    One process measures both, for they read the same and have the same drift: its start and memory stand for each.
+    With `each` also a report for every week. One process measures them, for they read the same: its start stands for
+    each, and as memory the most that it had needed by then.
     """
     week = START + (weeks - 1) * WEEK
-    moments = {"since": week - before * WEEK, "week": week, "end": week + WEEK, "told": week + WEEK + timedelta(LATE)}
+    moments = {"since": week - before * WEEK, "week": week, "end": week + WEEK, "until": week + WEEK + timedelta(LATE)}
     side = [str(python), str(ROOT / "benchmarks" / "evidently_side.py"), str(folder / "log")]
     side += [f"--{name}={at:%Y-%m-%d}" for name, at in moments.items()]
     begun = time.perf_counter()
-    told = subprocess.run([*side, *["--text"] * text], check=True, stdout=subprocess.PIPE).stdout
+    flags = ["--text"] * text + ["--each"] * each
+    told = subprocess.run([*side, *flags], check=True, stdout=subprocess.PIPE).stdout
     whole, found = time.perf_counter() - begun, json.loads(told)
-    parts = [found["all"], found["last"]]
-    start = whole - sum(found["both"].values()) - sum(sum(part["seconds"].values()) for part in parts)
-    made = [
-        Measured(found["both"] | part["seconds"], found["memory"], part["requests"], part["accuracy"]) for part in parts
-    ]
-    for one in made:
-        one.whole = start + one.total
+    imported = whole - found.pop("measured")
+    made = {
+        name: Measured(part["seconds"], part["memory"], part["requests"], part["accuracy"])
+        for name, part in found.items()
+    }
+    for one in made.values():
+        one.whole = imported + one.total
     return made
 
 
@@ -230,17 +228,21 @@ def by_size(rows: int, weeks: int, *, python: Path | None, texts: bool, row_by_r
         write_log(folder, weeks, rows)
         for how in [How.KEPT, How.TEXTS] if texts else [How.KEPT]:
             told = ", with texts" if how is How.TEXTS else ""
+            found: dict[str, Measured] = {}
+            short: dict[str, Measured] = {}
             whole = repeated(folder, all_weeks, of=weeks, how=how)
             new = repeated(folder, last, of=weeks, how=how)
             again = repeated(folder, last, of=weeks, how=how, again=True)
-            cold = weekly = short = None
             if python:
-                cold, weekly = theirs(python, folder, weeks, before=weeks - 1, text=how is How.TEXTS)
-                _, short = theirs(python, folder, weeks, before=1, text=how is How.TEXTS)
-            yield _line(f"whole log{told}", whole, cold)
-            yield _line(f"new week{told}", new, weekly)
-            yield _line(f"new week, reference one week{told}", new, short)
-            yield _line(f"kept week{told}", again, weekly)
+                text = how is How.TEXTS
+                found = theirs(python, folder, weeks, before=weeks - 1, each=not text, text=text)
+                short = theirs(python, folder, weeks, before=1, each=False, text=text)
+            if how is How.KEPT:
+                yield _line("whole log", whole, found.get("each"))
+            yield _line(f"whole log, one report{told}", whole, found.get("all"))
+            yield _line(f"new week{told}", new, found.get("last"))
+            yield _line(f"new week, reference one week{told}", new, short.get("last"))
+            yield _line(f"kept week{told}", again, found.get("last"))
         if row_by_row:
             yield _line("row by row", ours(folder, last, How.ROWS), None)
 

@@ -47,6 +47,7 @@ def main() -> int:
     """Run the demo; an error of ours is one message and exit status 1."""
     parser = argparse.ArgumentParser(description="Three clients, one per tier, live through months of production.")
     parser.add_argument("--months", type=int, default=MONTHS, help=f"default {MONTHS}")
+    parser.add_argument("--until", type=date.fromisoformat, metavar="YYYY-MM-DD", help="end before this day")
     parser.add_argument("--tickets", type=int, default=TICKETS_A_MONTH, help=f"a month, default {TICKETS_A_MONTH}")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server is stopped on the way out
@@ -78,7 +79,7 @@ def _live(client: str, began: float, options: argparse.Namespace, server: Child)
     desk = open_desk(client)
     print(f"\n{desk.client.name}: tier {desk.client.tier}, {desk.tier.name}", flush=True)
     rows = history(client, seed=SEED, start=START, months=options.months, per_month=options.tickets)
-    timeline = arrange(rows)
+    timeline = arrange(row for row in rows if row.ts is None or not options.until or row.ts.date() < options.until)
     progress = OnTerminal()
     go_live(desk, timeline, seed=SEED, progress=progress)  # the server may come up meanwhile
     await_ready(server)

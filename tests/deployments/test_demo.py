@@ -17,7 +17,7 @@ def test_the_demo_tells_its_story_and_leaves_a_chart_and_reports(tmp_path):
     copy_configs(tmp_path / "configs")
     env = os.environ | {"UPKEEP_HOME": str(tmp_path), "UPKEEP_CONFIGS": str(tmp_path / "configs")}
     done = subprocess.run(
-        [sys.executable, "-m", "deployments.demo", "--months", "3", "--tickets", "150"],
+        [sys.executable, "-m", "deployments.demo", "--months", "3", "--until", "2026-04-07", "--tickets", "150"],
         cwd=ROOT, env=env, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

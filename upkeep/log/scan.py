@@ -111,8 +111,8 @@ def scan_day(
     size = sum(source.path.stat().st_size for source in sources)
     texts = EVERY if size <= TEXTS else f"{TEXTS * 16**8 // size:08x}"
     scan = _Scan(made, kind, day, mapping, texts)
-    scan.begin()
     if not (len(sources) == 1 and scan.copy(sources[0], target, scratch)):
+        scan.begin()
         for number, source in enumerate(sources):
             scan.read(number, source, scratch)
         scan.write(target)
@@ -202,12 +202,16 @@ class _Scan(Generic[Row]):
             if query is None:
                 return False
             aside, relation = scratch / "fine.parquet", self._placed(0, query, ", ".join(self._kept))
-            self.database.execute(f"COPY ({relation} WHERE fine) TO {quoted(str(aside))} {PARQUET}")
-            doubted = self._left_out(source, aside, query)
-            self._judge(0, pick_lines(source, doubted, self._paths, scratch) if doubted else ())
+            copied = self.database.execute(f"COPY ({relation} WHERE fine) TO {quoted(str(aside))} {PARQUET}").fetchall()
+            if copied == self.database.execute(f"SELECT count(*) FROM {parquet_rows(source.path)}").fetchall():
+                aside.replace(target)
+                return True
+            self.begin()
+            doubted = self.database.execute(f"SELECT line FROM ({query}) WHERE NOT fine").fetchall()
+            self._judge(0, pick_lines(source, {line for (line,) in doubted}, self._paths, scratch))
         except (duckdb.Error, RejectedError) as exc:
             self._tell(source.key, exc)
-            self._forget(0)
+            self.bad.clear()
             return False
         if self._any():
             self.write(target, aside)
@@ -266,13 +270,6 @@ class _Scan(Generic[Row]):
         types = {name: type for name, type, *_ in described if name != "file_row_number"}
         query = from_parquet(self.kind, self.mapping, self.day, self.texts, types)
         return query and f"WITH file AS (SELECT * FROM {relation}) {query}"
-
-    def _left_out(self, source: Source, copied: Path, query: str) -> set[int]:
-        """The lines of a file that were not copied; the two files themselves tell whether there are any."""
-        counts = [f"(SELECT count(*) FROM {parquet_rows(path)})" for path in (source.path, copied)]
-        if self.database.execute(f"SELECT {' = '.join(counts)}").fetchall() == [(True,)]:
-            return set()
-        return {line for (line,) in self.database.execute(f"SELECT line FROM ({query}) WHERE NOT fine").fetchall()}
 
     def _parquet(self, number: int, source: Source, scratch: Path) -> bool:
         query = self._from_parquet(source)

@@ -79,7 +79,7 @@ def _live(client: str, began: float, options: argparse.Namespace, server: Child)
     desk = open_desk(client)
     print(f"\n{desk.client.name}: tier {desk.client.tier}, {desk.tier.name}", flush=True)
     rows = history(client, seed=SEED, start=START, months=options.months, per_month=options.tickets)
-    timeline = arrange(row for row in rows if row.ts is None or not options.until or row.ts.date() < options.until)
+    timeline = arrange(rows, until=options.until)
     progress = OnTerminal()
     go_live(desk, timeline, seed=SEED, progress=progress)  # the server may come up meanwhile
     await_ready(server)

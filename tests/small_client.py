@@ -32,9 +32,9 @@ ONBOARDED: dict[str, tuple[Path, Thresholds]] = {}
 """Homes in which a client was onboarded, by what was asked for; they go with the process."""
 
 
-def timeline(months: int = 3, per_month: int = 150) -> Timeline:
-    """Tickets of the demo's outdoor shop, policy change in the third month."""
-    return arrange(history("northwind", seed=1, start=START, months=months, per_month=per_month))
+def timeline(months: int = 3, per_month: int = 150, *, until: date | None = None) -> Timeline:
+    """Tickets of the demo's outdoor shop, policy change in the third month; with `until` they end before that day."""
+    return arrange(history("northwind", seed=1, start=START, months=months, per_month=per_month), until=until)
 
 
 def write_timeline(path: Path, rows: Iterable[TimelineRow]) -> None:

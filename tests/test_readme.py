@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[1]
 MADE_BY_MAKE = {"make demo", "make up"}  # tests/deployments/test_demo.py and tests/deployments/test_up.py
 NEEDS_A_WINNER = ("approve", "rollback")
 UPKEEP = ".venv/bin/python -m upkeep "
-OWN_PROCESS = ("check", "onboard", "decisions")
+OWN_PROCESS = ("check", "decisions")
 """Commands in processes of their own, as people run them; importing torch again for each of the others takes 10 s."""
 
 

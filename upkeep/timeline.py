@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
@@ -49,11 +49,12 @@ class Timeline(NamedTuple):
     golden: list[TimelineRow]
 
 
-def arrange(rows: Iterable[TimelineRow]) -> Timeline:
-    """Part the rows by split and put the stream in time order."""
+def arrange(rows: Iterable[TimelineRow], *, until: date | None = None) -> Timeline:
+    """Part the rows by split and put the stream in time order; with `until` it ends before that day, in UTC."""
     timeline = Timeline([], [], [])
     for row in rows:
-        getattr(timeline, row.split.value).append(row)
+        if not until or row.ts is None or row.ts.date() < until:
+            getattr(timeline, row.split.value).append(row)
     timeline.stream.sort(key=lambda row: (row.ts or datetime.min.replace(tzinfo=UTC), row.id))
     return timeline
 

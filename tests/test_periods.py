@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from upkeep.errors import MomentError
-from upkeep.periods import Cadence, days, last_full, localise, period, require_past, starts_on, week
+from upkeep.periods import Cadence, days, last_full, localise, period, require_past, starts_on, week, weeks_in
 
 BERLIN = ZoneInfo("Europe/Berlin")
 CAIRO = ZoneInfo("Africa/Cairo")  # its clocks change at midnight
@@ -131,3 +132,15 @@ def test_a_moment_that_is_yet_to_come_is_refused_and_another_clock_is_not():
     for late in (now + timedelta(minutes=6), datetime(2026, 11, 23, 7, 6)):
         with pytest.raises(MomentError, match=wanted):
             require_past(late, BERLIN, now=now)
+
+
+def test_a_month_has_its_weeks_the_first_and_the_last_as_far_as_they_lie_in_it():
+    month = period(datetime(2026, 3, 20, tzinfo=UTC), Cadence.MONTHLY, BERLIN)
+    weeks = weeks_in(month, BERLIN)
+    assert [one.key for one in weeks] == ["2026-W09", "2026-W10", "2026-W11", "2026-W12", "2026-W13", "2026-W14"]
+    assert (weeks[0].start, weeks[-1].end) == (month.start, month.end)
+    assert all(one.end == after.start for one, after in itertools.pairwise(weeks))
+    hours = [(one.end.astimezone(UTC) - one.start.astimezone(UTC)).total_seconds() / 3600 for one in weeks]
+    assert hours == [24, 168, 168, 168, 167, 48]
+    whole = period(month.start, Cadence.WEEKLY, BERLIN)
+    assert weeks_in(whole, BERLIN) == [whole]

@@ -5,16 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from tests.audited import FIRST, agreed, serve
 from tests.cases.test_audit import fill
 from tests.weeks import ORDINARY
+from upkeep import records
+from upkeep.log.entries import Outcome, OutcomeSource
+from upkeep.log.files import write_outcomes
 from upkeep.monitoring.recount import cut_short
-from upkeep.monitoring.review import Status
+from upkeep.monitoring.review import Metric, Status
 from upkeep.monitoring.trouble import Kind
 from upkeep.stages.auditing import draw_audit, return_audit, sheet_key
 from upkeep.stages.incidents import incidents, note_incidents
 from upkeep.stages.monitoring import review_week
-from upkeep.stages.reporting import write_report
+from upkeep.stages.reporting import Report, write_report
 from upkeep.stages.reviewing import take_returns
 from upkeep.statistics.rates import Rate
 
@@ -125,6 +130,25 @@ def test_the_month_in_figures_counts_every_model_of_the_month(tmp_path, monkeypa
     counted = write_report(desk, FIRST + timedelta(weeks=4)).figures
     assert (counted.requests, counted.accuracy, counted.model_version) == (300, Rate(276, 300), "2")
     assert counted.versions == {"1": 240, "2": 60}
+
+
+def test_the_weeks_of_a_month_have_the_weight_of_their_requests(tmp_path, monkeypatch):
+    desk = agreed(tmp_path, monkeypatch)
+    serve(desk, 1, wrong=0)
+    serve(desk, 3, wrong=0, n=540, audited=False)
+    busy = FIRST + timedelta(weeks=3, hours=10)
+    said = ["refund_status" if number < 30 else "order_status" for number in range(60)]
+    outcomes = [Outcome(f"3-{number}", busy, OutcomeSource.AUDIT, answer) for number, answer in enumerate(said)]
+    write_outcomes(desk.store, outcomes, name="audit")
+    made = write_report(desk, FIRST + timedelta(weeks=4))
+    assert made.figures.accuracy == Rate(90, 120)
+    right = made.weighted.accuracy
+    assert (right.value, right.n) == (pytest.approx(0.1 * 1 + 0.9 * 0.5), 120)
+    assert right.effective == pytest.approx(1 / (0.1**2 / 60 + 0.9**2 / 60))
+    assert made.weighted.auto_resolution == made.weighted.precision == right  # all of it was automatic
+    assert made.rates[Metric.ESCALATION] == made.figures.escalation == Rate(0, 600)
+    assert "| Right answers, all requests | 55.0 % (" in desk.store.read("reports/2026-02.md").decode()
+    assert records.load(desk.store, "reports/2026-02.json", Report) == made
 
 
 def test_a_sheet_that_is_in_the_inbox_by_monday_is_in_mondays_review(tmp_path, monkeypatch):

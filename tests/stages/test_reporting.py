@@ -17,7 +17,7 @@ from upkeep.metrics.generated import Generated, Mean
 from upkeep.metrics.quality import Confusion
 from upkeep.monitoring.edge_cases import EdgeCase, Edges, Reason
 from upkeep.monitoring.estimate import Estimate
-from upkeep.monitoring.figures import Basis, Figures, Slice
+from upkeep.monitoring.figures import Basis, Figures, Slice, WeightedQuality
 from upkeep.monitoring.health import Health, assess, in_words
 from upkeep.monitoring.review import Contract, Finding, Metric, Review, Status
 from upkeep.monitoring.themes import Theme
@@ -26,13 +26,14 @@ from upkeep.release import Action, Entry
 from upkeep.stages.decisions import Decision, OnTheme
 from upkeep.stages.incidents import Incident
 from upkeep.stages.reporting import Report, draw_chart, render_html, render_markdown, share
-from upkeep.statistics.rates import Rate
+from upkeep.statistics.rates import Rate, WeightedRate
 
 MONDAY = datetime(2026, 11, 23, 6, tzinfo=UTC)
 CLIENT = load_client(Path(__file__).parents[2] / "configs", "northwind").model_copy(
     update={"thresholds": Thresholds(accuracy=0.85, auto_resolution=0.6), "promised_precision": 0.95}
 )
 NOTHING = Rate(0, 0)
+NOTHING_WEIGHTED = WeightedRate.of([])
 FIGURES = Figures(
     requests=12_345,
     model_version="3",
@@ -117,14 +118,24 @@ def test_a_figure_without_an_agreed_floor_is_shown_and_not_compared():
 
 def test_the_report_says_what_quality_was_counted_on_and_for_which_model():
     assert "Quality was counted on: random audit sample; model version 3." in said()
-    assert any(line.startswith("These are shares of the audited answers.") for line in said())
-    every = replace(FIGURES, basis=Basis.ALL)
-    assert not any(line.startswith("These are shares") for line in said(figures=every))
     idle = replace(FIGURES, basis=Basis.NONE, model_version=None)
     assert "Quality was counted on: no unbiased labels; model version none." in said(figures=idle)
     both = replace(FIGURES, versions={"2": 12_000, "3": 345})
     told = "Quality was counted on: random audit sample; model versions 2 (12,000 requests), 3 (345 requests)."
     assert told in said(figures=both)
+
+
+def test_where_weeks_have_the_weight_of_their_requests_the_month_says_so_and_is_judged_by_that():
+    weighted = WeightedQuality(
+        accuracy=WeightedRate(0.55, 120, 73.2), auto_resolution=WeightedRate(0.7, 120, 73.2), precision=NOTHING_WEIGHTED
+    )
+    page = said(weighted=weighted, reviews=(OK,))
+    # Wilson of 0.55 for 73.2: (0.55 + 0.02624 -+ 1.96 * sqrt(0.003381 + 0.000179)) / 1.05248 = 0.436, 0.659
+    assert "| Right answers, all requests | 55.0 % (44-66 %, of 120) | at least 85.0 % |" in page
+    assert "| Right among automatic answers | no data | promised 95.0 % |" in page
+    assert any(line.endswith("Over the whole month worse than agreed: accuracy.") for line in page)
+    assert any("each week has the weight of its requests" in line for line in page)
+    assert not any("each week has the weight" in line for line in said())
 
 
 def test_every_week_has_a_line_and_an_alert_names_its_figure_there_and_below():
@@ -234,7 +245,7 @@ NO_WORSE = "No agreed figure that could be judged in the newest week is worse th
     ],
 )
 def test_the_word_for_the_model_s_health_is_told_with_what_it_rests_on(weeks, month, words):
-    assert in_words(weeks, month, {"accuracy": 0.85}) == words
+    assert in_words(weeks, report(figures=month).rates, {"accuracy": 0.85}) == words
 
 
 def test_the_page_holds_the_tables_and_the_chart_and_fetches_nothing():

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from upkeep.statistics.rates import Rate
+from upkeep.statistics.rates import Rate, WeightedRate
 
 RATES = st.integers(1, 500).flatmap(lambda n: st.integers(0, n).map(lambda hits: Rate(hits, n)))
 
@@ -69,3 +70,40 @@ def test_no_data_is_not_zero():
 
 def test_what_is_no_hit_is_a_hit_of_the_complement():
     assert Rate(3, 10).complement == Rate(7, 10)
+
+
+@given(st.lists(st.integers(1, 60).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n))), min_size=1, max_size=6))
+def test_parts_sampled_in_proportion_come_to_the_plain_rate(parts):
+    rates = [Rate(hits, n) for n, hits in parts]
+    weighted, plain = WeightedRate.of((7 * rate.n, rate) for rate in rates), sum(rates, Rate(0, 0))
+    assert weighted.value == pytest.approx(plain.value)
+    assert (weighted.n, weighted.effective) == (plain.n, pytest.approx(plain.n))
+    assert weighted.interval() == pytest.approx(plain.interval(), abs=1e-9)
+
+
+def test_a_part_without_a_sample_counts_as_the_others_do_and_nothing_is_no_data():
+    known = [(100, Rate(9, 10)), (300, Rate(5, 10))]
+    assert WeightedRate.of([*known, (1_000, Rate(0, 0))]) == WeightedRate.of(known)
+    nothing = WeightedRate.of([(100, Rate(0, 0)), (0, Rate(1, 1))])
+    assert (nothing.value, nothing.n, nothing.interval()) == (None, 0, (0.0, 1.0))
+
+
+def test_the_weighted_interval_holds_the_share_of_all_requests_where_weeks_differ():
+    # 50 audited a week, a busy week is a worse one: of 1,000 seeded months, 95 % nominal
+    rng, requests, right = (
+        np.random.default_rng(5),
+        np.array([1_000, 1_000, 1_000, 5_000]),
+        np.array([0.92] * 3 + [0.7]),
+    )
+    truth = float(requests @ right / requests.sum())
+    held = {"weighted": 0, "plain": 0}
+    for drawn in rng.binomial(50, right, size=(1_000, 4)).tolist():
+        rates = [Rate(hits, 50) for hits in drawn]
+        for name, found in (
+            ("weighted", WeightedRate.of(zip(requests.tolist(), rates, strict=True))),
+            ("plain", sum(rates, Rate(0, 0))),
+        ):
+            low, high = found.interval()
+            held[name] += low <= truth <= high
+    assert held["weighted"] >= 930
+    assert held["plain"] < 500

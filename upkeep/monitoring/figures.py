@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, tzinfo
 from enum import StrEnum
@@ -13,7 +13,7 @@ from upkeep.log.entries import LogWindow, OutcomeSource
 from upkeep.log.tally import SCALE, Tally, latency_at, tally, time_of
 from upkeep.metrics.quality import Calibrated, Confusion, Group, calibration, confusion
 from upkeep.redaction import redact_answer, shown
-from upkeep.statistics.rates import Rate
+from upkeep.statistics.rates import Rate, WeightedRate
 
 FULL_COVERAGE = 0.9
 SLICES = 20
@@ -102,6 +102,15 @@ class Figures:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class WeightedQuality:
+    """The quality of several weeks' requests as audits tell it, each week with the weight of its requests."""
+
+    accuracy: WeightedRate
+    auto_resolution: WeightedRate
+    precision: WeightedRate
+
+
 def figures(window: LogWindow, client: Client) -> Figures:
     """Count a week's log that was read row by row."""
     return figures_of(tally(window, client.review_by, free_text=client.free_text), client)
@@ -153,6 +162,28 @@ def figures_of(counted: Tally, client: Client, *, every_model: bool = False) -> 
         slices={key: _slices(at, current, basis) for at, key in enumerate(client.review_by)},
         utc_days=_by_day(counted, UTC),
         spoiled_by=next((shown(reason, client.redaction) for reason, _ in reasons.most_common(1)), None),
+    )
+
+
+def weigh(weeks: Iterable[Tally], client: Client) -> WeightedQuality:
+    """Quality over weeks of which each was audited as much as the others, however many requests it had.
+
+    Of every model that answered. A week that was not audited counts as the others do.
+    """
+    parts = [_groups(counted, client) for counted in weeks]
+    automatic = [[group for group in part if group.cell.automatic] for part in parts]
+    return WeightedQuality(
+        accuracy=_weighted(parts, lambda group: group.right),
+        auto_resolution=_weighted(parts, lambda group: group.cell.automatic and group.right),
+        precision=_weighted(automatic, lambda group: group.right),
+    )
+
+
+def _weighted(parts: Iterable[Sequence[Group]], hit: Callable[[Group], bool]) -> WeightedRate:
+    sampled = ((part, _sample(part, all_may_count=False)[1]) for part in parts)
+    return WeightedRate.of(
+        (sum(group.count.requests for group in part), _rate((group, hit(group)) for group in audited))
+        for part, audited in sampled
     )
 
 

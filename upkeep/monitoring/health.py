@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 
-from upkeep.monitoring.figures import Figures
 from upkeep.monitoring.review import Metric, Review, Status, is_worse
+from upkeep.statistics.rates import AnyRate
 
 
 class Health(StrEnum):
@@ -27,10 +27,10 @@ def assess(weekly: Sequence[Review]) -> Health:
     return Health.GOOD if judged else Health.UNKNOWN
 
 
-def in_words(weekly: Sequence[Review], month: Figures, agreed: Mapping[str, float]) -> str:
+def in_words(weekly: Sequence[Review], month: Mapping[Metric, AnyRate], agreed: Mapping[str, float]) -> str:
     """What the word rests on: which agreed figures could be judged, and which are worse than agreed, if by chance.
 
-    `month` are the figures of the whole month, which the reader sees beside what was `agreed`.
+    `month` are the rates of the whole month, which the reader sees beside what was `agreed`.
     """
     if not weekly:
         return "No week of this month was reviewed."
@@ -44,7 +44,7 @@ def in_words(weekly: Sequence[Review], month: Figures, agreed: Mapping[str, floa
     return " ".join(_sentences(newest, month, agreed))
 
 
-def _sentences(newest: Review, month: Figures, agreed: Mapping[str, float]) -> Iterator[str]:
+def _sentences(newest: Review, month: Mapping[Metric, AnyRate], agreed: Mapping[str, float]) -> Iterator[str]:
     judged = [one for one in newest.findings if one.status is Status.OK]
     unjudged = [one.text for one in newest.findings if one.status is Status.NOT_ENOUGH_DATA]
     if judged:
@@ -56,9 +56,7 @@ def _sentences(newest: Review, month: Figures, agreed: Mapping[str, float]) -> I
         yield f"Worse than agreed, by no more than chance may explain: {'; '.join(one.text for one in worse)}."
     named = {one.metric for one in worse}
     limits = {metric: agreed[metric.value] for metric in Metric if metric.value in agreed}
-    over = [
-        one for one, limit in limits.items() if one not in named and is_worse(one, getattr(month, one.value), limit)
-    ]
+    over = [one for one, limit in limits.items() if one not in named and is_worse(one, month[one], limit)]
     if over:
         yield f"Over the whole month worse than agreed: {', '.join(one.words for one in over)}."
     late = [one.metric.words for one in judged if not getattr(newest.figures, one.metric.value).n]

@@ -21,7 +21,7 @@ from upkeep.monitoring.probation import Probation, on_probation
 from upkeep.monitoring.recount import lost_rows, newest
 from upkeep.monitoring.trouble import Change
 from upkeep.periods import Cadence, from_to
-from upkeep.statistics.rates import Rate
+from upkeep.statistics.rates import AnyRate, Rate
 
 POOLED_WEEKS = 4
 """So many weeks together must have the client's minimum of labels, else a metric is not judged."""
@@ -127,7 +127,7 @@ class Review:
         return [one for one in self.alerts if one.new]
 
 
-def is_worse(metric: Metric, rate: Rate, limit: float) -> bool:
+def is_worse(metric: Metric, rate: AnyRate, limit: float) -> bool:
     """Is a rate worse than its agreed limit, be it by chance?"""
     if rate.value is None:
         return False

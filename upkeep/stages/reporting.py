@@ -16,12 +16,12 @@ from upkeep.metrics.generated import described
 from upkeep.metrics.quality import LabelQuality, by_label
 from upkeep.monitoring.edge_cases import Edges
 from upkeep.monitoring.estimate import ONLY_AN_ESTIMATE, Estimate
-from upkeep.monitoring.figures import Figures, figures_of
+from upkeep.monitoring.figures import Basis, Figures, WeightedQuality, figures_of, weigh
 from upkeep.monitoring.health import Health, assess, in_words
-from upkeep.monitoring.review import Contract, Finding, Review, as_known
+from upkeep.monitoring.review import Contract, Finding, Metric, Review, as_known
 from upkeep.monitoring.themes import Theme
 from upkeep.monitoring.trouble import Change
-from upkeep.periods import Cadence, Window, last_full, period, week
+from upkeep.periods import Cadence, Window, last_full, period, week, weeks_in
 from upkeep.redaction import inert
 from upkeep.release import Action, Entry
 from upkeep.stages.approval import not_in_service
@@ -31,7 +31,7 @@ from upkeep.stages.incidents import Incident, open_incidents, subject_of
 from upkeep.stages.monitoring import reviews
 from upkeep.stages.month_activity import changes_of, missed_work, open_categories, promotions
 from upkeep.stages.request_analysis import tracked_themes
-from upkeep.statistics.rates import Rate
+from upkeep.statistics.rates import AnyRate
 
 SHOWN_LABELS = 8
 SHOWN_THEMES = 6
@@ -46,7 +46,8 @@ class Report:
     """One client's month: figures over all of it and every model, its weekly reviews, and what was decided.
 
     `promotions` are those that no decision of the month tells, `undone` the retrains and `open_categories` the new
-    categories without a decision, and `not_in_service` says by period why a challenger that won was not.
+    categories without a decision, and `not_in_service` says by period why a challenger that won was not. `weighted` is
+    there where audits tell the quality, but for reports written before it was counted.
     """
 
     client: str
@@ -67,6 +68,13 @@ class Report:
     undone: tuple[str, ...] = ()
     not_in_service: dict[str, str] = field(default_factory=dict)
     open_categories: tuple[str, ...] = ()
+    weighted: WeightedQuality | None = None
+
+    @property
+    def rates(self) -> dict[Metric, AnyRate]:
+        """The rates of the month that can have an agreed limit."""
+        plain = {metric: getattr(self.figures, metric) for metric in Metric}
+        return {metric: getattr(self.weighted, metric, rate) for metric, rate in plain.items()}
 
     @property
     def newest_alerts(self) -> list[Finding]:
@@ -140,7 +148,8 @@ def write_report(desk: Desk, as_of: datetime) -> Report:
 def assemble(desk: Desk, month: Window, as_of: datetime) -> Report:
     """Gather a month from the log and the records: the weeks that ended in it, as they were known at `as_of`."""
     decided = tuple(one for one in decisions(desk, at=as_of) if month.start <= one.as_of < month.end)
-    (counted,) = desk.count_log(month, until=as_of)
+    counted, *by_week = desk.count_log(month, *weeks_in(month, desk.zone), until=as_of)
+    figures = figures_of(counted, desk.client, every_model=True)
     weekly = tuple(one for one in _reviewed(desk, as_of) if month.start < week(one.week, desk.zone).end <= month.end)
     contract = weekly[0].contract if weekly else None
     return Report(
@@ -150,7 +159,8 @@ def assemble(desk: Desk, month: Window, as_of: datetime) -> Report:
         month=month.key,
         as_of=as_of,
         health=assess(weekly),
-        figures=figures_of(counted, desk.client, every_model=True),
+        figures=figures,
+        weighted=weigh(by_week, desk.client) if figures.basis is Basis.AUDIT else None,
         reviews=weekly,
         decisions=decided,
         rollbacks=changes_of(desk, month, Action.ROLLBACK),
@@ -206,7 +216,7 @@ def render_markdown(report: Report, client: Client) -> str:
     environment.filters["plain"] = no_markup
     environment.globals["only_an_estimate"] = ONLY_AN_ESTIMATE
     agreed = {metric: limit for metric, limit in client.thresholds.model_dump().items() if limit is not None}
-    health = in_words(report.reviews, report.figures, agreed)
+    health = in_words(report.reviews, report.rates, agreed)
     page = environment.get_template("report.md.j2").render(report=report, client=client, agreed=agreed, health=health)
     return inert(page)  # labels, values, answers and reasons in it are other people's text
 
@@ -257,7 +267,7 @@ def no_markup(text: str) -> str:
     return re.sub(r"[\\`*|]|(?<!\w)_|_(?!\w)", r"\\\g<0>", " ".join(text.split()))
 
 
-def share(rate: Rate) -> str:
+def share(rate: AnyRate) -> str:
     """A rate as people read it: 87.1 % (84-90 %, of 412)."""
     if rate.value is None:
         return "no data"

@@ -5,13 +5,25 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import numpy as np
 import pytest
 
 from tests.monitoring.test_review import CLIENT, START, outcome, prediction, window
-from upkeep.log.entries import Prediction
-from upkeep.log.tally import latency_at, latency_bin, latency_of, tally
+from upkeep.log.entries import OutcomeSource, Prediction
+from upkeep.log.tally import (
+    SCALE,
+    Cell,
+    Count,
+    Opinion,
+    Tally,
+    add_up,
+    latency_at,
+    latency_bin,
+    latency_of,
+    tally,
+)
 from upkeep.metrics.quality import Calibrated, Confusion, by_label, calibration_error, macro_f1
-from upkeep.monitoring.figures import Slice, figures
+from upkeep.monitoring.figures import Slice, WeightedQuality, figures, figures_of, weigh
 from upkeep.statistics.rates import Rate
 
 
@@ -86,3 +98,76 @@ def test_latency_is_known_within_five_percent():
 def test_label_delay_is_counted_in_whole_days_until_the_first_opinion():
     found = figures(window([prediction(0), prediction(1)], [outcome(0), outcome(1), outcome(1, "b")]), CLIENT)
     assert found.label_delay == {1: 2}
+
+
+def counted(requests: int, given: dict[str, int], audits: dict[tuple[str, str], int]) -> Tally:
+    """A week that was answered so often with each label, and of which so many (given, right) were audited."""
+    told = sum(audits.values())
+    assert told <= requests
+    rows = [
+        (Cell("1", out, True, 9, (Opinion(OutcomeSource.AUDIT, right, None),), (f"as {right}",)), Count(n, n * SCALE))
+        for (out, right), n in audits.items()
+        if n
+    ]
+    for out, n in given.items():
+        more = n - sum(audited for (answer, _), audited in audits.items() if answer == out)
+        rows.append((Cell("1", out, True, 9, (), ("as a",)), Count(more, more * SCALE)))
+    return Tally(add_up(rows), {}, {}, {0: {"1": requests}}, [], 0)
+
+
+def weighed(weeks: list[Tally]) -> WeightedQuality:
+    client = CLIENT.model_copy(update={"review_by": ("kind",)})
+    cells = add_up(cell for week in weeks for cell in week.cells.items())
+    whole = replace(weeks[0], cells=cells)
+    return weigh(weeks, client, figures_of(whole, client, every_model=True))
+
+
+def test_a_label_and_a_slice_of_a_busy_week_have_its_weight():
+    quiet = counted(10, {"a": 8, "b": 2}, {("a", "a"): 4, ("a", "b"): 0, ("b", "b"): 1})
+    busy = counted(90, {"a": 60, "b": 30}, {("a", "a"): 2, ("a", "b"): 2, ("b", "b"): 1})
+    found = weighed([quiet, busy])
+    assert found.accuracy.value == pytest.approx(0.1 * 5 / 5 + 0.9 * 3 / 5)
+    # 8 of the first week's requests were given `a` and 60 of the second's: of 4 and 4 audited 4 and 2 were right
+    assert found.labels["a"].precision.value == pytest.approx((8 * 4 / 4 + 60 * 2 / 4) / 68)
+    assert found.labels["a"].precision.effective == pytest.approx(1 / ((8 / 68) ** 2 / 4 + (60 / 68) ** 2 / 4))
+    # `b` is right for 1 of 5 of the first week's 10 requests, which were given it, and for 3 of 5 of the second's 90
+    recall = found.labels["b"].recall
+    assert (recall.value, recall.n) == (pytest.approx((2 * 1 / 1 + 54 * 1 / 3) / 56), 4)
+    assert found.labels["b"].precision.value == found.labels["a"].recall.value == 1
+    one = found.slices["kind"]["as a"]
+    assert (one.accuracy.value, one.auto_resolution.n) == (1, 6)
+    assert found.slices["kind"]["as b"].accuracy.value == pytest.approx((1 * 1 + 3 * 1 / 3) / 4)
+
+
+def test_where_all_is_audited_the_weights_change_nothing():
+    weeks = [
+        counted(12, {"a": 7, "b": 5}, {("a", "a"): 6, ("a", "b"): 1, ("b", "b"): 2, ("b", "a"): 3}),
+        counted(5, {"a": 1, "b": 4}, {("a", "b"): 1, ("b", "b"): 4}),
+    ]
+    found, plain = (
+        weighed(weeks),
+        by_label((Confusion("a", "a", 6), Confusion("a", "b", 2), Confusion("b", "b", 6), Confusion("b", "a", 3))),
+    )
+    for label, quality in plain.items():
+        assert found.labels[label].precision.value == pytest.approx(quality.precision.value)
+        assert found.labels[label].recall.value == pytest.approx(quality.recall.value)
+        assert found.labels[label].recall.interval() == pytest.approx(quality.recall.interval(), abs=1e-9)
+
+
+def test_the_interval_of_a_label_s_recall_holds_it_where_a_busy_week_is_a_worse_one():
+    # `b` is right for 40 % of requests and found in 9 of 10 of those, in the busy week in 6 of 10; 60 audited a week
+    rng, weeks, truth = np.random.default_rng(11), [(1_000, 0.9)] * 3 + [(5_000, 0.6)], (3 * 0.9 + 5 * 0.6) / 8
+    held = plain_held = 0
+    for _ in range(1_000):
+        month, pooled = [], Rate(0, 0)
+        for requests, found in weeks:
+            missed, hits, others = map(int, rng.multinomial(60, [0.4 * (1 - found), 0.4 * found, 0.6]))
+            given = round(0.4 * found * requests)
+            audits = {("a", "b"): missed, ("b", "b"): hits, ("a", "a"): others}
+            month.append(counted(requests, {"a": requests - given, "b": given}, audits))
+            pooled += Rate(hits, hits + missed)
+        low, high = weighed(month).labels["b"].recall.interval()
+        held += low <= truth <= high
+        plain_held += pooled.interval().low <= truth <= pooled.interval().high
+    assert held >= 930
+    assert plain_held < 800

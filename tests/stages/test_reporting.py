@@ -17,7 +17,7 @@ from upkeep.metrics.generated import Generated, Mean
 from upkeep.metrics.quality import Confusion
 from upkeep.monitoring.edge_cases import EdgeCase, Edges, Reason
 from upkeep.monitoring.estimate import Estimate
-from upkeep.monitoring.figures import Basis, Figures, Slice, WeightedQuality
+from upkeep.monitoring.figures import Basis, Figures, Slice, WeightedLabel, WeightedQuality, WeightedSlice
 from upkeep.monitoring.health import Health, assess, in_words
 from upkeep.monitoring.review import Contract, Finding, Metric, Review, Status
 from upkeep.monitoring.themes import Theme
@@ -306,6 +306,24 @@ def test_errors_are_shown_by_kind_of_request_and_by_channel():
     assert "| refund | 100.0 % (61-100 %, of 6) | 60.0 % (31-83 %, of 10) |" in lines
     assert not any(line.startswith("| size ") for line in lines)
     assert any(line.startswith("| email | 90 | 88.9 % ") for line in lines)
+
+
+def test_where_weeks_have_weights_so_have_the_tables_by_kind_of_request_and_by_channel():
+    figures = replace(
+        FIGURES,
+        confusion=(Confusion("refund", "refund", 6), Confusion("refund", "delay", 4)),
+        slices={"channel": {"email": Slice(90, Rate(80, 90), Rate(60, 90), Rate(60, 62), Rate(20, 90))}},
+    )
+    half, third = WeightedRate(0.5, 10, 8.0), WeightedRate(1 / 3, 12, 9.0)
+    weighted = WeightedQuality(
+        *[NOTHING_WEIGHTED] * 3,
+        labels={"refund": WeightedLabel(precision=half, recall=third)},
+        slices={"channel": {"email": WeightedSlice(accuracy=third, auto_resolution=half)}},
+    )
+    lines = said(figures=figures, weighted=weighted)
+    assert f"| refund | {share(third)} | {share(half)} |" in lines
+    assert "| delay | 0.0 % (0-49 %, of 4) | no data |" in lines  # of a report from before labels were weighted
+    assert f"| email | 90 | {share(third)} | {share(half)} | {share(Rate(20, 90))} |" in lines
 
 
 def test_what_keeps_going_wrong_is_told_with_examples_and_trend():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, tzinfo
 from enum import StrEnum
@@ -11,7 +11,7 @@ from enum import StrEnum
 from upkeep.config import Client
 from upkeep.log.entries import LogWindow, OutcomeSource
 from upkeep.log.tally import SCALE, Tally, latency_at, tally, time_of
-from upkeep.metrics.quality import Calibrated, Confusion, Group, calibration, confusion
+from upkeep.metrics.quality import Calibrated, Confusion, Group, by_label, calibration, confusion
 from upkeep.redaction import redact_answer, shown
 from upkeep.statistics.rates import Rate, WeightedRate
 
@@ -103,12 +103,33 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
+class WeightedLabel:
+    """As `LabelQuality`: how often a label was right where it was given, and given where it was right."""
+
+    precision: WeightedRate
+    recall: WeightedRate
+
+
+@dataclass(frozen=True, slots=True)
+class WeightedSlice:
+    """Of the requests that share a value of a metadata key what only audits tell."""
+
+    accuracy: WeightedRate
+    auto_resolution: WeightedRate
+
+
+@dataclass(frozen=True, slots=True)
 class WeightedQuality:
-    """The quality of several weeks' requests as audits tell it, each week with the weight of its requests."""
+    """The quality of several weeks' requests as audits tell it, each week with the weight of its requests.
+
+    `labels` are those that were the right answer at least once, `slices` are by metadata key and value as in `Figures`.
+    """
 
     accuracy: WeightedRate
     auto_resolution: WeightedRate
     precision: WeightedRate
+    labels: dict[str, WeightedLabel] = field(default_factory=dict)
+    slices: dict[str, dict[str, WeightedSlice]] = field(default_factory=dict)
 
 
 def figures(window: LogWindow, client: Client) -> Figures:
@@ -126,12 +147,12 @@ def figures_of(counted: Tally, client: Client, *, every_model: bool = False) -> 
     groups = _groups(counted, client)
     newest = counted.newest
     current = [group for group in groups if every_model or group.cell.model_version == newest]
-    requests = sum(group.count.requests for group in current)
+    requests = _requests(current)
     basis, sample = _sample(current)
     known = client.answers
     reasons = Counter(row.reason for row in counted.quarantined)
     return Figures(
-        requests=sum(group.count.requests for group in groups),
+        requests=_requests(groups),
         model_version=newest,
         basis=basis,
         accuracy=_rate((group, group.right) for group in sample),
@@ -165,26 +186,64 @@ def figures_of(counted: Tally, client: Client, *, every_model: bool = False) -> 
     )
 
 
-def weigh(weeks: Iterable[Tally], client: Client) -> WeightedQuality:
+def weigh(weeks: Iterable[Tally], client: Client, whole: Figures) -> WeightedQuality:
     """Quality over weeks of which each was audited as much as the others, however many requests it had.
 
-    Of every model that answered. A week that was not audited counts as the others do.
+    Of every model that answered, by the labels and slices of the `whole`. A week of which nothing was audited counts
+    as the others do.
     """
     parts = [_groups(counted, client) for counted in weeks]
-    automatic = [[group for group in part if group.cell.automatic] for part in parts]
     return WeightedQuality(
-        accuracy=_weighted(parts, lambda group: group.right),
-        auto_resolution=_weighted(parts, lambda group: group.cell.automatic and group.right),
-        precision=_weighted(automatic, lambda group: group.right),
+        accuracy=_weighted(parts, _is_right),
+        auto_resolution=_weighted(parts, _is_resolved),
+        precision=_weighted(([group for group in part if group.cell.automatic] for part in parts), _is_right),
+        labels={
+            label: WeightedLabel(precision=_precision(parts, label), recall=_recall(parts, label))
+            for label in by_label(whole.confusion)
+        },
+        slices={key: _weighted_slices(at, parts, whole.slices.get(key, {})) for at, key in enumerate(client.review_by)},
     )
+
+
+def _is_right(group: Group) -> bool:
+    return group.right
+
+
+def _is_resolved(group: Group) -> bool:
+    return group.cell.automatic and group.right
 
 
 def _weighted(parts: Iterable[Sequence[Group]], hit: Callable[[Group], bool]) -> WeightedRate:
-    sampled = ((part, _sample(part, all_may_count=False)[1]) for part in parts)
-    return WeightedRate.of(
-        (sum(group.count.requests for group in part), _rate((group, hit(group)) for group in audited))
-        for part, audited in sampled
-    )
+    return WeightedRate.of((_requests(part), _rate((group, hit(group)) for group in _audited(part))) for part in parts)
+
+
+def _precision(parts: Iterable[Sequence[Group]], label: str) -> WeightedRate:
+    """Of the requests that were given the label, however many of those were audited each week."""
+    given = ([group for group in part if group.cell.output == label] for part in parts)
+    return WeightedRate.of((_requests(part), _named_right(_audited(part))) for part in given)
+
+
+def _recall(parts: Iterable[Sequence[Group]], label: str) -> WeightedRate:
+    """How many requests the label is right for only audits tell: of a week's requests the share of its audits."""
+    found = []
+    for part in parts:
+        named = [group for group in _audited(part) if group.answer is not None]
+        its = [group for group in named if group.answer == label]
+        if its:
+            found.append((_requests(part) * _requests(its) / _requests(named), _named_right(its)))
+    return WeightedRate.of(found)
+
+
+def _named_right(groups: Iterable[Group]) -> Rate:
+    return _rate((group, group.answer == group.cell.output) for group in groups if group.answer is not None)
+
+
+def _weighted_slices(at: int, parts: Sequence[Sequence[Group]], shown: Mapping[str, Slice]) -> dict[str, WeightedSlice]:
+    found = {}
+    for name in shown:
+        its = [[group for group in part if _shown(_value(at, group), shown) == name] for part in parts]
+        found[name] = WeightedSlice(_weighted(its, _is_right), _weighted(its, _is_resolved))
+    return found
 
 
 def _groups(counted: Tally, client: Client) -> list[Group]:
@@ -207,8 +266,12 @@ def _sample(current: Sequence[Group], *, all_may_count: bool = True) -> tuple[Ba
     shares = [part.value for part in parts if part.value is not None]
     if all_may_count and shares and min(shares) >= FULL_COVERAGE:
         return Basis.ALL, labelled
-    audited = [group for group in labelled if any(opinion.source is OutcomeSource.AUDIT for opinion in group.cell.said)]
+    audited = _audited(labelled)
     return (Basis.AUDIT, audited) if audited else (Basis.NONE, [])
+
+
+def _audited(groups: Iterable[Group]) -> list[Group]:
+    return [group for group in groups if any(one.source is OutcomeSource.AUDIT for one in group.cell.said)]
 
 
 def _coverage(groups: Iterable[Group]) -> Rate:
@@ -219,11 +282,15 @@ def _slices(at: int, current: Sequence[Group], basis: Basis) -> dict[str, Slice]
     """The figures by the values of one metadata key, the most frequent first."""
     values = _mix((_value(at, group), group) for group in current)
     shown = list(values)[:SLICES]
-    names = {value: value if value in shown else OTHERS for value in values}
+    names = {value: _shown(value, shown) for value in values}
     return {
         name: _slice([group for group in current if names[_value(at, group)] == name], basis)
         for name in dict.fromkeys(names.values())
     }
+
+
+def _shown(value: str, shown: Container[str]) -> str:
+    return value if value in shown else OTHERS
 
 
 def _value(at: int, group: Group) -> str:
@@ -234,7 +301,7 @@ def _slice(current: Sequence[Group], basis: Basis) -> Slice:
     # of a few requests all may be labelled because all were complained about: the whole must be labelled too
     _, sample = _sample(current, all_may_count=basis is Basis.ALL)
     return Slice(
-        requests=sum(group.count.requests for group in current),
+        requests=_requests(current),
         accuracy=_rate((group, group.right) for group in sample),
         auto_resolution=_rate((group, group.cell.automatic and group.right) for group in sample),
         precision=_rate((group, group.right) for group in sample if group.cell.automatic),
@@ -254,6 +321,10 @@ def _by_tenth(groups: Iterable[Group]) -> dict[int, int]:
     for group in groups:
         found[group.cell.confidence_bin] += group.count.requests
     return dict(sorted(found.items()))
+
+
+def _requests(groups: Iterable[Group]) -> int:
+    return sum(group.count.requests for group in groups)
 
 
 def _rate(groups: Iterable[tuple[Group, bool]]) -> Rate:

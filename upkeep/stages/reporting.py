@@ -16,7 +16,16 @@ from upkeep.metrics.generated import described
 from upkeep.metrics.quality import LabelQuality, by_label
 from upkeep.monitoring.edge_cases import Edges
 from upkeep.monitoring.estimate import ONLY_AN_ESTIMATE, Estimate
-from upkeep.monitoring.figures import Basis, Figures, WeightedQuality, figures_of, weigh
+from upkeep.monitoring.figures import (
+    Basis,
+    Figures,
+    Slice,
+    WeightedLabel,
+    WeightedQuality,
+    WeightedSlice,
+    figures_of,
+    weigh,
+)
 from upkeep.monitoring.health import Health, assess, in_words
 from upkeep.monitoring.review import Contract, Finding, Metric, Review, as_known
 from upkeep.monitoring.themes import Theme
@@ -108,12 +117,18 @@ class Report:
         return described(newest) if newest else {}
 
     @property
-    def by_label(self) -> dict[str, LabelQuality]:
-        """The labels with the most errors, most first; none where nothing was answered wrong."""
+    def by_label(self) -> dict[str, LabelQuality | WeightedLabel]:
+        """The labels with the most errors found, most first; none where nothing was answered wrong."""
         labels = by_label(self.figures.confusion)
         wrong = {name: one.recall.complement.hits + one.precision.complement.hits for name, one in labels.items()}
         worst = sorted(labels, key=lambda name: (-wrong[name], name))[:SHOWN_LABELS]
-        return {name: labels[name] for name in worst if wrong[name]}
+        weighted = self.weighted.labels if self.weighted else {}
+        return {name: weighted.get(name, labels[name]) for name in worst if wrong[name]}
+
+    def by_value(self, key: str) -> dict[str, tuple[Slice, Slice | WeightedSlice]]:
+        """The requests by the values of a metadata key, and what their quality is counted on."""
+        weighted = self.weighted.slices.get(key, {}) if self.weighted else {}
+        return {value: (one, weighted.get(value, one)) for value, one in self.figures.slices[key].items()}
 
     @property
     def unknown_labels(self) -> dict[str, int]:
@@ -160,7 +175,7 @@ def assemble(desk: Desk, month: Window, as_of: datetime) -> Report:
         as_of=as_of,
         health=assess(weekly),
         figures=figures,
-        weighted=weigh(by_week, desk.client) if figures.basis is Basis.AUDIT else None,
+        weighted=weigh(by_week, desk.client, figures) if figures.basis is Basis.AUDIT else None,
         reviews=weekly,
         decisions=decided,
         rollbacks=changes_of(desk, month, Action.ROLLBACK),

@@ -76,8 +76,8 @@ class WeightedRate:
     effective: float
 
     @classmethod
-    def of(cls, parts: Iterable[tuple[int, Rate]]) -> WeightedRate:
-        """Of the requests of each part, and what its sample says; parts without a sample count as the others do."""
+    def of(cls, parts: Iterable[tuple[float, Rate]]) -> WeightedRate:
+        """Of how many requests each part has, and what its sample says; parts without one count as the others do."""
         sampled = [(size, rate) for size, rate in parts if size and rate.n]
         whole = sum(size for size, _ in sampled)
         if not whole:

@@ -158,9 +158,10 @@ def _summarise(months: dict[str, list[dict[str, Any]]], folder: Path) -> None:
     print(f"\nChart    {_shown(chart)}")
     for client in months:
         desk = open_desk(client)
-        newest = [key for key in desk.store.keys("reports/") if key.endswith(".html")][-1:]
-        for key in newest:
-            print(f"Report   {_shown(Path(address(desk.store, key)))}")
+        for what, pages in (("Report", "reports/"), ("Brief", "briefs/")):
+            newest = [key for key in desk.store.keys(pages) if key.endswith(".html")][-1:]
+            for key in newest:
+                print(f"{what:<8} {_shown(Path(address(desk.store, key)))}")
 
 
 def draw(months: dict[str, list[dict[str, Any]]]) -> Figure:

@@ -20,7 +20,7 @@ def dispatch(work: Work, cadence: Cadence, as_of: datetime | None = None) -> Non
     Run it again to start once more what failed, crashed or was cancelled; what runs or is done is left alone.
 
     Args:
-        work: review, report or retrain.
+        work: review, report, brief or retrain.
         cadence: weekly, monthly or quarterly.
         as_of: act as if it were then; empty: the scheduled time.
     """

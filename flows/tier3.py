@@ -1,4 +1,4 @@
-"""Tier 3: monitoring and one full retrain a month."""
+"""Tier 3: monitoring, one full retrain a month, and a paper for the strategy session a quarter."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from datetime import datetime
 
 from prefect import flow
 
+from flows.brief import brief
 from flows.moment import moment
 from flows.naming import by_day
 from flows.report import report
@@ -20,7 +21,7 @@ from upkeep.tiers import Work
 
 @flow(flow_run_name=by_day("tier 3 {client} {day}{only}"))
 def tier3(client: str, as_of: datetime | None = None, only: list[Work] | None = None) -> None:
-    """Tier 3: monitoring and one full retrain a month.
+    """Tier 3: monitoring, one full retrain a month, and a paper for the strategy session a quarter.
 
     Args:
         client: a client of this tier.
@@ -38,5 +39,7 @@ def tier3(client: str, as_of: datetime | None = None, only: list[Work] | None = 
             variant(client, one.label, as_of=at, reason=one.reason)
     if Work.REPORT in work:
         report(client, at)
+    if Work.BRIEF in work:
+        brief(client, at)
     if Work.RETRAIN in work:
         retrain(client, at, reason="scheduled")

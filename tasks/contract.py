@@ -8,11 +8,12 @@ from prefect import get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 
 from upkeep.desk import open_desk
-from upkeep.entitlement import ChangeOrder, Claim
+from upkeep.entitlement import Booking, ChangeOrder, Claim
 from upkeep.errors import ConfigError
 from upkeep.monitoring.review import Review
 from upkeep.stages.contract import book_retrain, due, goes_on, is_included, order_if_extra
-from upkeep.tiers import Work
+from upkeep.stages.contract import book_service as book_on_contract
+from upkeep.tiers import Service, Work
 
 
 @task(task_run_name="contract of {client}")
@@ -55,6 +56,17 @@ def order(client: str, found: Review) -> ChangeOrder | None:
     answer = order_if_extra(open_desk(client), found)
     if answer:
         tell_order(client, answer)
+    return answer
+
+
+@task(task_run_name="book {service} for {client}")
+def book_service(client: str, service: Service, as_of: datetime, *, by: str, reason: str) -> Booking | ChangeOrder:
+    """Book what people did on the contract, or open a change order where the contract does not include it."""
+    answer = book_on_contract(open_desk(client), service, as_of, reason=reason, by=by)
+    if isinstance(answer, ChangeOrder):
+        tell_order(client, answer)
+    else:
+        get_run_logger().info("%s: %s", client, answer)
     return answer
 
 

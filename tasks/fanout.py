@@ -27,7 +27,7 @@ from upkeep.tiers import Work, load_tiers
 
 AHEAD = timedelta(hours=16)
 """A morning in the agency's zone is at most so long before midnight in a client's, unless one is in New Zealand."""
-HOURS = {Work.REVIEW: 6, Work.REPORT: 7, Work.RETRAIN: 8}
+HOURS = {Work.REVIEW: 6, Work.REPORT: 7, Work.RETRAIN: 8, Work.BRIEF: 9}
 """The hours of the day in prefect.yaml."""
 LOST = {StateType.FAILED, StateType.CRASHED, StateType.CANCELLED}
 """How a run ends without having done its work."""

@@ -66,6 +66,7 @@ def test_the_tiers_include_what_the_contract_says():
         "quarterly",
         True,
     )
+    assert [tiers[number].schedule.get("brief") for number in (1, 2, 3)] == [None, None, "quarterly"]
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from upkeep.entitlement import Asked, ChangeOrder, Claim, UseCase, entitled, use_case, with_reasons
+from upkeep.entitlement import Asked, Booking, ChangeOrder, Claim, UseCase, entitled, service, use_case, with_reasons
 from upkeep.periods import Cadence
-from upkeep.tiers import Allowance, Tier, Work
+from upkeep.tiers import Allowance, Service, Tier, Work
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOVEMBER = datetime(2026, 11, 23, 9, tzinfo=BERLIN)
@@ -136,7 +136,7 @@ def test_as_many_new_categories_as_are_included_are_booked_and_the_next_is_a_cha
     assert isinstance(order, ChangeOrder)
     assert order.period == "2026-Q4-variant-leasing"
     assert order.why_extra == (
-        "tier 'gold' includes 2 new use case(s) quarterly, used in 2026-Q4: 'gift_card' on 2026-11-23, "
+        "tier 'gold' includes 2 new use cases quarterly, used in 2026-Q4: 'gift_card' on 2026-11-23, "
         "'rental' on 2026-12-07"
     )
     assert order.next_included == datetime(2027, 1, 1, tzinfo=BERLIN)
@@ -182,3 +182,42 @@ def test_a_new_category_of_last_quarter_does_not_count_in_this_one():
     january = datetime(2027, 1, 7, 9, tzinfo=BERLIN)
     wanted = replace(GIFTS, period="2027-Q1", as_of=january, label="rental")
     assert asked_for("rental", january, count=1, booked=[GIFTS]) == wanted
+
+
+def update(as_of: datetime, *, count: int | None, booked=(), reason="new webhook"):
+    allowed = Allowance(count=count, per=Cadence.QUARTERLY) if count else None
+    included = tier(None).model_copy(update={"integration_update": allowed})
+    return service(
+        included, Service.INTEGRATION_UPDATE, as_of=as_of, zone=BERLIN, booked=booked, reason=reason, by="ada"
+    )
+
+
+UPDATED = Booking("2026-Q4", NOVEMBER, Service.INTEGRATION_UPDATE, "new webhook", "ada")
+
+
+def test_what_people_do_is_booked_as_often_as_it_is_included_and_then_is_a_change_order():
+    assert update(NOVEMBER, count=1) == UPDATED
+    session = replace(UPDATED, service=Service.STRATEGY_SESSION, as_of=NOVEMBER - timedelta(days=1))
+    assert update(NOVEMBER, count=1, booked=[session]) == UPDATED  # the one does not use up the other
+    assert update(DECEMBER, count=2, booked=[UPDATED]) == replace(UPDATED, as_of=DECEMBER)
+    assert update(DECEMBER, count=1, booked=[UPDATED], reason="one more") == ChangeOrder(
+        "2026-Q4-integration-update",
+        DECEMBER,
+        "one more",
+        "tier 'gold' includes 1 integration update quarterly, used in 2026-Q4: on 2026-11-23 (new webhook)",
+        datetime(2027, 1, 1, tzinfo=BERLIN),
+        "the integration update",
+    )
+    january = datetime(2027, 1, 1, tzinfo=BERLIN)
+    assert update(january, count=1, booked=[UPDATED]).period == "2027-Q1"
+
+
+def test_what_is_written_down_twice_as_of_one_moment_was_done_once():
+    assert update(NOVEMBER, count=1, booked=[UPDATED]) == UPDATED
+    assert isinstance(update(NOVEMBER, count=1, booked=[UPDATED], reason="another one"), ChangeOrder)
+
+
+def test_what_people_do_is_a_change_order_where_the_tier_has_none():
+    order = update(NOVEMBER, count=None)
+    assert (order.period, order.next_included) == ("2026-11-integration-update", None)
+    assert order.why_extra == "tier 'gold' includes no integration update"

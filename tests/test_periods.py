@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from upkeep.errors import MomentError
-from upkeep.periods import Cadence, days, last_full, localise, period, require_past, starts_on, week, weeks_in
+from upkeep.periods import Cadence, days, last_full, localise, period, periods_in, require_past, starts_on, week
 
 BERLIN = ZoneInfo("Europe/Berlin")
 CAIRO = ZoneInfo("Africa/Cairo")  # its clocks change at midnight
@@ -136,11 +136,11 @@ def test_a_moment_that_is_yet_to_come_is_refused_and_another_clock_is_not():
 
 def test_a_month_has_its_weeks_the_first_and_the_last_as_far_as_they_lie_in_it():
     month = period(datetime(2026, 3, 20, tzinfo=UTC), Cadence.MONTHLY, BERLIN)
-    weeks = weeks_in(month, BERLIN)
+    weeks = periods_in(month, Cadence.WEEKLY, BERLIN)
     assert [one.key for one in weeks] == ["2026-W09", "2026-W10", "2026-W11", "2026-W12", "2026-W13", "2026-W14"]
     assert (weeks[0].start, weeks[-1].end) == (month.start, month.end)
     assert all(one.end == after.start for one, after in itertools.pairwise(weeks))
     hours = [(one.end.astimezone(UTC) - one.start.astimezone(UTC)).total_seconds() / 3600 for one in weeks]
     assert hours == [24, 168, 168, 168, 167, 48]
     whole = period(month.start, Cadence.WEEKLY, BERLIN)
-    assert weeks_in(whole, BERLIN) == [whole]
+    assert periods_in(whole, Cadence.WEEKLY, BERLIN) == [whole]

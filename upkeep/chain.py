@@ -16,6 +16,7 @@ from upkeep.periods import Cadence, last_full
 from upkeep.progress import Progress, silent
 from upkeep.stages.approval import apply_decision
 from upkeep.stages.auditing import draw_audit
+from upkeep.stages.briefing import Brief, write_brief
 from upkeep.stages.collection import collect_cases
 from upkeep.stages.comparison import compare_models
 from upkeep.stages.contract import book_retrain, due, is_included, order_if_extra
@@ -59,6 +60,8 @@ def run_due(client: str, as_of: datetime, *, seed: int = 0, progress: Progress =
                 variant(desk, one.label, [], as_of, reason=one.reason, seed=seed, progress=progress)
         elif work is Work.REPORT:
             report(desk, as_of)
+        elif work is Work.BRIEF:
+            brief(desk, as_of)
         else:
             retrain(desk, as_of, reason="scheduled", seed=seed, progress=progress)
 
@@ -88,6 +91,12 @@ def report(desk: Desk, as_of: datetime) -> Report:
     """Write the report of the last full month. Where the log began later it raises NoLogError and writes nothing."""
     require_log(desk, last_full(as_of, Cadence.MONTHLY, desk.zone))
     return write_report(desk, as_of)
+
+
+def brief(desk: Desk, as_of: datetime) -> Brief:
+    """Write the brief of the last full quarter. Raises NoLogError, having written nothing, as `report` does."""
+    require_log(desk, last_full(as_of, Cadence.QUARTERLY, desk.zone))
+    return write_brief(desk, as_of)
 
 
 def retrain(

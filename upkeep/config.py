@@ -73,6 +73,11 @@ class Thresholds(Strict):
     precision: Share | None = Field(default=None, description="right among automatic answers")
     escalation: Share | None = Field(default=None, description="handed to a person, at most")
 
+    @property
+    def agreed(self) -> dict[str, float]:
+        """The limits there are, by metric."""
+        return self.model_dump(exclude_none=True)
+
 
 def _compiles(value: str) -> str:
     wrong = fault(value)

@@ -14,7 +14,7 @@ from upkeep.adapters.store import open_store
 from upkeep.cases.case import Case, Item
 from upkeep.cases.relabel_rules import Found, as_kept
 from upkeep.config import Agreement, Client, Relabel, load_agreement
-from upkeep.entitlement import Claim, UseCase
+from upkeep.entitlement import Booking, Claim, UseCase
 from upkeep.errors import NotFoundError, UnsupportedTaskError
 from upkeep.home import configs, home
 from upkeep.log.entries import LogMapping, LogWindow, Sample, sample
@@ -141,6 +141,11 @@ class Desk:
     def use_cases(self) -> list[UseCase]:
         """The new categories already booked, oldest first."""
         found = [load(self.store, key, UseCase) for key in self.store.keys("use-cases/claims/")]
+        return sorted(found, key=lambda one: one.as_of.timestamp())
+
+    def bookings(self) -> list[Booking]:
+        """What people have done for the client under the contract, oldest first."""
+        found = [load(self.store, key, Booking) for key in self.store.keys("services/")]
         return sorted(found, key=lambda one: one.as_of.timestamp())
 
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from upkeep.periods import Cadence, next_start, period
 from upkeep.slug import slug
-from upkeep.tiers import Tier
+from upkeep.tiers import Allowance, Service, Tier
 
 RETRAIN = "a retrain"
 """What a change order is for unless it says otherwise."""
@@ -53,6 +53,20 @@ class UseCase:
     def key(self) -> str:
         """What everything about it is kept under: 2026-Q2-variant-gift-card."""
         return _key(self.period, self.label)
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """Work of people that is part of the contract: the period it was used in, what was done and why, and who did it."""
+
+    period: str
+    as_of: datetime
+    service: Service
+    reason: str
+    by: str
+
+    def __str__(self) -> str:
+        return f"{self.service.words} of {self.period} used on {self.as_of:%Y-%m-%d} by {self.by}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +131,39 @@ def use_case(
         key = _key(period(as_of, Cadence.MONTHLY, zone).key, label)
         return ChangeOrder(key, as_of, reason, f"tier {tier.name!r} includes no new use case", None, work)
     key = period(as_of, allowance.per, zone).key
-    used = [one for one in booked if one.period == key]
+    used = [f"{one.label!r} on {one.as_of:%Y-%m-%d}" for one in booked if one.period == key]
     if len(used) < allowance.count:
         return UseCase(key, as_of, label, reason, by)
-    told = ", ".join(f"{one.label!r} on {one.as_of:%Y-%m-%d}" for one in used)
-    why = f"tier {tier.name!r} includes {allowance.count} new use case(s) {allowance.per.value}, used in {key}: {told}"
+    why = _used_up(tier, allowance, "new use case", key, used)
     return ChangeOrder(_key(key, label), as_of, reason, why, next_start(as_of, allowance.per, zone), work)
+
+
+def service(
+    tier: Tier, asked: Service, *, as_of: datetime, zone: ZoneInfo, booked: Sequence[Booking], reason: str, by: str
+) -> Booking | ChangeOrder:
+    """Is it included that people do this at `as_of`? `booked` is what they have done already.
+
+    Asking again as of the same moment and for the same reason is the same booking.
+    """
+    done = [one for one in booked if one.service is asked]
+    same = [one for one in done if (one.as_of.timestamp(), one.reason) == (as_of.timestamp(), reason)]
+    if same:
+        return same[0]
+    allowance, work = tier.allowance(asked), f"the {asked.words}"
+    if allowance is None:
+        key = f"{period(as_of, Cadence.MONTHLY, zone).key}-{asked.value}"
+        return ChangeOrder(key, as_of, reason, f"tier {tier.name!r} includes no {asked.words}", None, work)
+    key = period(as_of, allowance.per, zone).key
+    used = [f"on {one.as_of:%Y-%m-%d} ({one.reason})" for one in done if one.period == key]
+    if len(used) < allowance.count:
+        return Booking(key, as_of, asked, reason, by)
+    why = _used_up(tier, allowance, asked.words, key, used)
+    return ChangeOrder(f"{key}-{asked.value}", as_of, reason, why, next_start(as_of, allowance.per, zone), work)
+
+
+def _used_up(tier: Tier, allowance: Allowance, what: str, key: str, used: Sequence[str]) -> str:
+    included = f"{allowance.count} {what}{'s' if allowance.count > 1 else ''} {allowance.per.value}"
+    return f"tier {tier.name!r} includes {included}, used in {key}: {', '.join(used)}"
 
 
 def _key(period: str, label: str) -> str:

@@ -78,11 +78,11 @@ def last_full(moment: datetime, cadence: Cadence, zone: ZoneInfo) -> Window:
     return period(current.start - timedelta(hours=1), cadence, zone)
 
 
-def weeks_in(window: Window, zone: ZoneInfo) -> list[Window]:
-    """The weeks of a longer time, the first and the last as far as they lie in it."""
-    found = [period(window.start, Cadence.WEEKLY, zone)]
+def periods_in(window: Window, cadence: Cadence, zone: ZoneInfo) -> list[Window]:
+    """The weeks or months of a longer time, the first and the last as far as they lie in it."""
+    found = [period(window.start, cadence, zone)]
     while found[-1].end < window.end:
-        found.append(period(found[-1].end, Cadence.WEEKLY, zone))
+        found.append(period(found[-1].end, cadence, zone))
     return [Window(max(one.start, window.start), min(one.end, window.end), one.key) for one in found]
 
 

@@ -18,14 +18,27 @@ class Work(StrEnum):
 
     REVIEW = "review"
     REPORT = "report"
+    BRIEF = "brief"
     RETRAIN = "retrain"
+
+
+class Service(StrEnum):
+    """What people do for a client under the contract, and book when it is done."""
+
+    INTEGRATION_UPDATE = "integration-update"
+    STRATEGY_SESSION = "strategy-session"
+
+    @property
+    def words(self) -> str:
+        """As people read it."""
+        return self.value.replace("-", " ")
 
 
 WATCHING = {Work.REVIEW: [Cadence.WEEKLY], Work.REPORT: [Cadence.MONTHLY]}
 SERVED = {
     1: WATCHING,
     2: WATCHING | {Work.RETRAIN: [Cadence.MONTHLY, Cadence.QUARTERLY]},
-    3: WATCHING | {Work.RETRAIN: [Cadence.MONTHLY, Cadence.QUARTERLY]},
+    3: WATCHING | {Work.RETRAIN: [Cadence.MONTHLY, Cadence.QUARTERLY], Work.BRIEF: [Cadence.QUARTERLY]},
 }
 """What the flow of each tier does, and how often prefect.yaml starts that; anything else would never be done."""
 
@@ -54,6 +67,10 @@ class Tier(Strict):
     def retrain(self) -> Cadence | None:
         """How often a retrain is included; None where each one is a change order."""
         return self.schedule.get(Work.RETRAIN)
+
+    def allowance(self, service: Service) -> Allowance | None:
+        """How often people do that for the client; None where each time is a change order."""
+        return self.integration_update if service is Service.INTEGRATION_UPDATE else self.strategy_session
 
 
 class Tiers(Strict):

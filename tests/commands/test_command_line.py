@@ -21,6 +21,7 @@ from upkeep.desk import open_desk
 from upkeep.home import configs
 from upkeep.stages.decisions import Decision
 from upkeep.stages.evaluation import save_outcomes
+from upkeep.store import address
 
 CASE = {"id": "1", "text": "Where is it?", "answer": "order_status"}
 
@@ -192,6 +193,21 @@ def test_a_rule_that_is_not_there_and_a_day_without_an_answer_are_told(tmp_path,
     assert capsys.readouterr().err == "upkeep: client northwind: no rule '1f3a09bc', expected one of []\n"
     assert main(["rules", "northwind", "1f3a09bc", "--since", "2026-07-01"]) == 1
     assert capsys.readouterr().err == "upkeep: --since is 2026-07-01: expected --accept with it\n"
+
+
+def test_what_people_do_is_booked_and_a_quarter_s_brief_tells_what_to_talk_about(tmp_path, monkeypatch, capsys):
+    desk = agreed(tmp_path, monkeypatch, tier=3)
+    serve(desk, 0, wrong=0)
+    said = ["--by", "Ada", "--reason", "the plans for the summer", "--as-of", "2026-03-10"]
+    assert main(["book", "northwind", "strategy-session", *said]) == 0
+    wanted = "northwind: strategy session of 2026-Q1 used on 2026-03-10 by Ada: the plans for the summer\n"
+    assert capsys.readouterr().out == wanted
+    assert main(["book", "northwind", "strategy-session", *said[:4], "--as-of", "2026-03-11"]) == 0
+    assert capsys.readouterr().out.startswith("northwind: change order 2026-Q1-strategy-session: tier ")
+    assert main(["brief", "northwind", "--as-of", "2026-04-01"]) == 0
+    first, *agenda = capsys.readouterr().out.splitlines()
+    assert first == f"northwind 2026-Q1: 2 to talk about; {address(desk.store, 'briefs/2026-Q1.html')}"
+    assert agenda[1] == "  No week of the quarter was reviewed."
 
 
 @pytest.mark.parametrize("option", [["--reason", "x"], ["--seed", "1"]])

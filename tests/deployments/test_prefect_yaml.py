@@ -22,11 +22,14 @@ EXPECTED = {
     "monthly-report": ["work", "cadence", "as_of"],
     "quarterly-retrain": ["work", "cadence", "as_of"],
     "monthly-retrain": ["work", "cadence", "as_of"],
+    "quarterly-brief": ["work", "cadence", "as_of"],
     "tier1": ["client", "as_of", "only"],
     "tier2": ["client", "as_of", "only"],
     "tier3": ["client", "as_of", "only"],
     "review": ["client", "as_of"],
     "report": ["client", "as_of"],
+    "brief": ["client", "as_of"],
+    "book": ["client", "service", "by", "reason", "as_of"],
     "retrain": ["client", "as_of", "reason"],
     "variant": ["client", "label", "seeds", "as_of", "reason", "by", "wait_for_review"],
     "approval": ["client", "period", "by", "reason", "answer", "override", "as_of"],
@@ -101,11 +104,18 @@ def test_monthly_retrains_start_on_the_first_at_eight():
     ]
 
 
+def test_briefs_start_on_the_first_of_each_quarter_after_its_retrain():
+    assert next_starts(DEPLOYMENTS["quarterly-brief"], datetime(2026, 11, 15, tzinfo=UTC), 2) == [
+        "Fri 2027-01-01 09:00 +0100",
+        "Thu 2027-04-01 09:00 +0200",
+    ]
+
+
 def test_what_people_start_is_not_scheduled_and_what_is_scheduled_is_not_offered_as_a_form():
     manual = {name for name, deployment in DEPLOYMENTS.items() if MANUAL in deployment.tags}
     scheduled = {name for name, deployment in DEPLOYMENTS.items() if deployment.schedules}
-    assert manual == {"review", "report", "retrain", "variant", "approval", "rules", "rollback"}
-    assert scheduled == {"weekly-review", "monthly-report", "quarterly-retrain", "monthly-retrain"}
+    assert manual == {"review", "report", "brief", "book", "retrain", "variant", "approval", "rules", "rollback"}
+    assert scheduled == {"weekly-review", "monthly-report", "quarterly-retrain", "monthly-retrain", "quarterly-brief"}
 
 
 def test_every_deployment_waits_in_a_queue_that_sync_creates():

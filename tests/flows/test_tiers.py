@@ -20,6 +20,8 @@ from prefect.states import Cancelled, Crashed, Failed, Pending, Scheduled
 from prefect.testing.utilities import prefect_test_harness
 
 from flows.approval import approval
+from flows.book import book
+from flows.brief import brief
 from flows.dispatch import dispatch
 from flows.retrain import retrain
 from flows.rollback import rollback
@@ -33,12 +35,13 @@ from tests.audited import serve
 from tests.receivers import webhook
 from tests.released import DECIDED, SECRET, decide, gift_card_begun, released_desk, released_template  # noqa: F401 -- fixtures
 from tests.small_client import FEEDBACK, configure, live, timeline
+from tests.stages.test_reporting import week as review_of
 from upkeep import chain, records
 from upkeep.cases.relabel_rules import Found, Ruling
 from upkeep.config import Relabel
 from upkeep.demo.tickets import Writer
 from upkeep.desk import open_desk
-from upkeep.entitlement import ChangeOrder
+from upkeep.entitlement import Booking, ChangeOrder
 from upkeep.errors import ConfigError, MomentError, RuleError, ServerError
 from upkeep.home import configs
 from upkeep.periods import Cadence
@@ -48,7 +51,8 @@ from upkeep.stages.challengers import Challenger
 from upkeep.stages.contract import change_orders
 from upkeep.stages.decisions import Decision, decisions
 from upkeep.stages.monitoring import reviews
-from upkeep.tiers import Work
+from upkeep.store import link
+from upkeep.tiers import Service, Work
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -159,6 +163,35 @@ def test_a_manual_retrain_under_tier_1_is_refused_with_a_change_order(tmp_path, 
     serve(open_desk("northwind"), 0, wrong=0)
     made = retrain("northwind", datetime(2026, 4, 1, tzinfo=UTC), reason="the client asked")
     assert isinstance(made, ChangeOrder)
+
+
+def test_a_quarter_s_brief_is_a_paper_on_the_run_s_page(tmp_path, monkeypatch):
+    configure(tmp_path / "configs", monkeypatch, tier=3)
+    desk = open_desk("northwind")
+    serve(desk, 0, wrong=0)
+    records.save(desk.store, "reviews/2026-W06.json", review_of("2026-W06"))
+    tier3("northwind", datetime(2026, 4, 1, 9, tzinfo=UTC), only=[Work.BRIEF])
+    assert "brief northwind 2026-Q1" in run_names()
+    paper = Artifact.get("brief-northwind")
+    assert paper.data == desk.store.read("briefs/2026-Q1.md").decode()
+    assert paper.description == f"northwind 2026-Q1, page with chart <{link(desk.store, 'briefs/2026-Q1.html')}>"
+    assert brief("northwind", datetime(2026, 5, 1, tzinfo=UTC)).as_of == datetime(2026, 4, 1, 9, tzinfo=UTC)
+
+
+def test_what_people_do_is_booked_and_beyond_the_contract_a_change_order(tmp_path, monkeypatch):
+    configure(tmp_path / "configs", monkeypatch, tier=2)
+    serve(open_desk("northwind"), 0, wrong=0)
+    march = datetime(2026, 3, 10, tzinfo=UTC)
+    booked = book("northwind", Service.INTEGRATION_UPDATE, "ada", "new webhook", as_of=march)
+    assert booked == Booking("2026-Q1", march, Service.INTEGRATION_UPDATE, "new webhook", "ada")
+    order = book("northwind", Service.INTEGRATION_UPDATE, "ada", "one more", as_of=march + timedelta(days=1))
+    assert order.why_extra == (
+        "tier 'monitoring and quarterly retrain' includes 1 integration update quarterly, used in 2026-Q1: "
+        "on 2026-03-10 (new webhook)"
+    )
+    assert "integration-update northwind 2026-03-10" in run_names()
+    wanted = "northwind: the integration update that the contract does not include"
+    assert Artifact.get("change-order-northwind").description == wanted
 
 
 def test_a_new_category_under_tier_1_is_refused_with_a_change_order(tmp_path, monkeypatch):

@@ -9,8 +9,8 @@ from upkeep.desk import desk_of
 from upkeep.entitlement import ChangeOrder
 from upkeep.home import configs
 from upkeep.periods import Cadence
-from upkeep.stages.contract import book_retrain, book_use_case
-from upkeep.tiers import Allowance, load_tiers
+from upkeep.stages.contract import book_retrain, book_service, book_use_case, change_orders
+from upkeep.tiers import Allowance, Service, load_tiers
 
 
 def test_as_many_new_categories_as_the_tier_includes_are_booked_each_in_a_place_of_its_own(desk):
@@ -32,3 +32,25 @@ def test_who_asks_twice_on_one_day_gets_one_retrain_and_on_the_next_day_one_that
     assert desk.claims() == {first.period: again}
     desk.store.write(f"snapshots/{first.period}.json", b"{}")  # from here on there is something to go on with
     assert book_retrain(desk, DECIDED + timedelta(days=2), "once more") == again
+
+
+def test_what_people_did_is_booked_each_in_a_place_of_its_own_and_what_is_extra_has_one_order(desk):
+    tier = load_tiers(configs()).tiers[3]
+    tier = tier.model_copy(update={"integration_update": Allowance(count=2, per=Cadence.QUARTERLY)})
+    desk = desk_of(desk.agreement.model_copy(update={"tier": tier}))
+    before = DECIDED - timedelta(days=1)
+    session = book_service(desk, Service.STRATEGY_SESSION, before, reason="plans", by="ada")
+    done = [
+        book_service(desk, Service.INTEGRATION_UPDATE, DECIDED + timedelta(days=day), reason=f"webhook {day}", by="bob")
+        for day in range(4)
+    ]
+    assert desk.bookings() == [session, *done[:2]]
+    assert [*desk.store.keys("services/")] == [
+        "services/2026-Q1-integration-update-1.json",
+        "services/2026-Q1-integration-update-2.json",
+        "services/2026-Q1-strategy-session-1.json",
+    ]
+    assert change_orders(desk) == [done[3]]
+    assert done[3].reason == "webhook 2; webhook 3"
+    again = book_service(desk, Service.INTEGRATION_UPDATE, DECIDED, reason="webhook 0", by="bob")
+    assert again == done[0]

@@ -209,7 +209,7 @@ def test_what_the_tier_does_not_include_becomes_a_change_order(desk, tmp_path, m
     order = variant(desk, LABEL, SEEDS, MAY, reason="rentals have begun")
     assert isinstance(order, ChangeOrder)
     assert order.period == KEY
-    assert "includes 1 new use case(s) quarterly, used in 2026-Q2: 'leasing' on 2026-05-04" in order.why_extra
+    assert "includes 1 new use case quarterly, used in 2026-Q2: 'leasing' on 2026-05-04" in order.why_extra
     nothing_new_is_ordered(desk)
     configured(tmp_path / "tier1", monkeypatch, tier=1)
     nothing_new_is_ordered(open_desk("northwind"))

@@ -249,7 +249,7 @@ def test_the_word_for_the_model_s_health_is_told_with_what_it_rests_on(weeks, mo
 
 
 def test_the_page_holds_the_tables_and_the_chart_and_fetches_nothing():
-    page = render_html(report(name="A & B"), render_markdown(report(), CLIENT), b"picture")
+    page = render_html("A & B, 2026-11", render_markdown(report(), CLIENT), b"picture")
     assert "<title>A &amp; B, 2026-11</title>" in page
     assert page.count("<table>") == 2
     assert f'src="data:image/png;base64,{b64encode(b"picture").decode()}"' in page
@@ -270,7 +270,7 @@ def test_nothing_that_a_customer_writes_becomes_a_tag_a_link_or_an_image():
     markdown = render_markdown(report(reviews=weeks, figures=figures), CLIENT)
     assert markdown.count("my order") == 6  # a label, a key and its heading, a value, a request and an answer
     assert not re.search(r"<\w|\]\(|&\w+;", markdown)
-    page = render_html(report(), markdown, b"picture")
+    page = render_html("Northwind", markdown, b"picture")
     assert page.count("&lt; b&gt;see&lt; /b&gt; [my order] (javascript:alert(1))") == 6
     assert not any(tag in page for tag in ("<a ", "<b>", 'src="//', "&amp;lt;"))
 
@@ -398,7 +398,7 @@ def test_signs_in_a_label_or_a_channel_move_no_figure_and_mark_nothing():
         slices={"chan|nel": {"app|ios": Slice(90, Rate(80, 90), Rate(60, 90), Rate(60, 62), Rate(20, 90))}},
     )
     told = report(figures=figures)
-    page = render_html(told, render_markdown(told, CLIENT), b"")
+    page = render_html("Northwind", render_markdown(told, CLIENT), b"")
     assert "<h2>By chan|nel</h2>" in page
     for cell in ("<td>Billing | Refunds</td>", "<td>*size* `s`</td>", "<th>chan|nel</th>", "<td>app|ios</td>"):
         assert cell in page

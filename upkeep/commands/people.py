@@ -8,10 +8,11 @@ from pathlib import Path
 
 from upkeep.commands.common import Commands, as_of, for_client, make_folder, moment, open_desk
 from upkeep.errors import RuleError, SheetError
+from upkeep.tiers import Service
 
 
 def add_people_commands(commands: Commands) -> None:
-    """`audit`, `audited`, `reviewed` and `rules`."""
+    """`audit`, `audited`, `reviewed`, `rules` and `book`."""
     audit = for_client(commands, "audit", _audit, "draw last week's audit sample and write its sheet to fill in")
     audit.add_argument("--to", type=Path, help="the .xlsx file to write, default <client>-<week>.xlsx here")
     moment(audit)
@@ -36,6 +37,13 @@ def add_people_commands(commands: Commands) -> None:
     rules.add_argument("--since", type=date.fromisoformat, metavar="DAY", help="the rule holds from another day")
     rules.add_argument("--by", help="who decides")
     moment(rules)
+
+    about = "write down what was done under the contract, or open a change order where the tier does not include it"
+    book = for_client(commands, "book", _book, about)
+    book.add_argument("service", choices=[one.value for one in Service], help="what people did")
+    book.add_argument("--by", required=True, help="who did it")
+    book.add_argument("--reason", required=True, help="what exactly, for the record and the client's report")
+    moment(book)
 
 
 def _audit(options: argparse.Namespace) -> None:
@@ -89,3 +97,10 @@ def _rules(options: argparse.Namespace) -> None:
         print(f"{one.id} {one.state}: {one}")
         for text in one.examples:
             print(f"  “{text}”")
+
+
+def _book(options: argparse.Namespace) -> None:
+    from upkeep.stages.contract import book_service
+
+    desk, asked = open_desk(options.client), Service(options.service)
+    print(f"{options.client}: {book_service(desk, asked, as_of(options), reason=options.reason, by=options.by)}")

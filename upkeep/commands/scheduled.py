@@ -1,4 +1,4 @@
-"""Which commands do by hand what a schedule does: review, report, retrain?"""
+"""Which commands do by hand what a schedule does: review, report, brief, retrain?"""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ from upkeep.progress import OnTerminal
 
 
 def add_scheduled_commands(commands: Commands) -> None:
-    """`review`, `report` and `retrain`."""
+    """`review`, `report`, `brief` and `retrain`."""
     moment(for_client(commands, "review", _review, "review the last full week"))
     moment(for_client(commands, "report", _report, "write the report of the last full month"))
+
+    moment(for_client(commands, "brief", _brief, "write the paper for the strategy session, of the last full quarter"))
 
     about = "retrain now, or open a change order where the tier does not include it"
     retrain = for_client(commands, "retrain", _retrain, about)
@@ -54,6 +56,20 @@ def _report(options: argparse.Namespace) -> None:
     desk = open_desk(options.client)
     made = report(desk, as_of(options))
     print(f"{options.client} {made.month}: {made.health.value}; {address(desk.store, f'reports/{made.month}.html')}")
+
+
+def _brief(options: argparse.Namespace) -> None:
+    from upkeep.chain import brief
+    from upkeep.store import address
+
+    desk = open_desk(options.client)
+    made = brief(desk, as_of(options))
+    print(
+        f"{options.client} {made.quarter}: {len(made.agenda)} to talk about; "
+        f"{address(desk.store, f'briefs/{made.quarter}.html')}"
+    )
+    for line in made.agenda:
+        print(f"  {line}")
 
 
 def _retrain(options: argparse.Namespace) -> None:

@@ -1,7 +1,8 @@
 """What is due for a client, and is a retrain or a new category included?
 
 In the client's store: claims/2026-Q4.json for a retrain that is, use-cases/claims/2026-Q4-1.json for a new category
-that is; change-orders/2026-11.json for what is not, each reason for it in change-orders/2026-11/.
+that is, services/2026-Q4-integration-update-1.json for what people do that is; change-orders/2026-11.json for what is
+not, each reason for it in change-orders/2026-11/.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from datetime import datetime
 
 from upkeep import records
 from upkeep.desk import Desk
-from upkeep.entitlement import Asked, ChangeOrder, Claim, UseCase, entitled, use_case, with_reasons
+from upkeep.entitlement import Asked, Booking, ChangeOrder, Claim, UseCase, entitled, service, use_case, with_reasons
 from upkeep.errors import AlreadyExistsError, StoreError
 from upkeep.monitoring.review import Review
 from upkeep.periods import starts_on
@@ -21,7 +22,7 @@ from upkeep.stages.prerequisites import require_anything, require_model
 from upkeep.stages.release import newer_in_service, require_bases, require_no_newer
 from upkeep.stages.snapshot import forget_choice
 from upkeep.store import address
-from upkeep.tiers import Work
+from upkeep.tiers import Service, Work
 
 TRIES = 20
 """So often a booking is tried: each time that somebody else was quicker."""
@@ -124,6 +125,28 @@ def book_use_case(desk: Desk, label: str, as_of: datetime, *, reason: str, by: s
         number = 1 + sum(one.period == answer.period for one in booked)
         place = f"use-cases/claims/{answer.period}-{number}.json"
         # a place can be taken once: of two who ask at once the other one asks again
+        with suppress(AlreadyExistsError):
+            desk.store.create(place, records.dump(answer))
+    raise _never_free(desk, place)
+
+
+def book_service(desk: Desk, asked: Service, as_of: datetime, *, reason: str, by: str) -> Booking | ChangeOrder:
+    """Book what people do for a client, or open a change order for it where it is not included.
+
+    Raises as `require_anything` does, and StoreError where the place of the next booking holds something else.
+    """
+    require_anything(desk)
+    moment, place = desk.local(as_of), ""
+    for _ in range(TRIES):
+        booked = desk.bookings()
+        answer = service(desk.tier, asked, as_of=moment, zone=desk.zone, booked=booked, reason=reason, by=by)
+        if isinstance(answer, ChangeOrder):
+            return open_order(desk, answer, moment)
+        if answer in booked:
+            return answer
+        number = 1 + sum((one.period, one.service) == (answer.period, asked) for one in booked)
+        place = f"services/{answer.period}-{asked.value}-{number}.json"
+        # as with a new category
         with suppress(AlreadyExistsError):
             desk.store.create(place, records.dump(answer))
     raise _never_free(desk, place)

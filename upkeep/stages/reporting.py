@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from io import BytesIO
@@ -11,7 +11,7 @@ from io import BytesIO
 from upkeep import records
 from upkeep.config import Client
 from upkeep.desk import Desk
-from upkeep.entitlement import RETRAIN, ChangeOrder
+from upkeep.entitlement import RETRAIN, Booking, ChangeOrder
 from upkeep.metrics.generated import described
 from upkeep.metrics.quality import LabelQuality, by_label
 from upkeep.monitoring.edge_cases import Edges
@@ -30,7 +30,7 @@ from upkeep.monitoring.health import Health, assess, in_words
 from upkeep.monitoring.review import Contract, Finding, Metric, Review, as_known
 from upkeep.monitoring.themes import Theme
 from upkeep.monitoring.trouble import Change
-from upkeep.periods import Cadence, Window, last_full, period, week, weeks_in
+from upkeep.periods import Cadence, Window, last_full, period, periods_in, week
 from upkeep.redaction import inert
 from upkeep.release import Action, Entry
 from upkeep.stages.approval import not_in_service
@@ -78,6 +78,7 @@ class Report:
     not_in_service: dict[str, str] = field(default_factory=dict)
     open_categories: tuple[str, ...] = ()
     weighted: WeightedQuality | None = None
+    bookings: tuple[Booking, ...] = ()
 
     @property
     def rates(self) -> dict[Metric, AnyRate]:
@@ -152,10 +153,12 @@ def write_report(desk: Desk, as_of: datetime) -> Report:
         return done
     report = assemble(desk, month, desk.local(as_of))
     markdown = render_markdown(report, desk.client)
-    charted = [one for one in _reviewed(desk, report.as_of) if report.reviews and one.week <= report.reviews[-1].week]
+    charted = [
+        one for one in known_reviews(desk, report.as_of) if report.reviews and one.week <= report.reviews[-1].week
+    ]
     chart = draw_chart(charted[-CHARTED:], desk.client)
     desk.store.write(f"{key}.md", markdown.encode())
-    desk.store.write(f"{key}.html", render_html(report, markdown, chart).encode())
+    desk.store.write(f"{key}.html", render_html(f"{report.name}, {report.month}", markdown, chart).encode())
     records.save(desk.store, f"{key}.json", report)
     return report
 
@@ -163,9 +166,9 @@ def write_report(desk: Desk, as_of: datetime) -> Report:
 def assemble(desk: Desk, month: Window, as_of: datetime) -> Report:
     """Gather a month from the log and the records: the weeks that ended in it, as they were known at `as_of`."""
     decided = tuple(one for one in decisions(desk, at=as_of) if month.start <= one.as_of < month.end)
-    counted, *by_week = desk.count_log(month, *weeks_in(month, desk.zone), until=as_of)
+    counted, *by_week = desk.count_log(month, *periods_in(month, Cadence.WEEKLY, desk.zone), until=as_of)
     figures = figures_of(counted, desk.client, every_model=True)
-    weekly = tuple(one for one in _reviewed(desk, as_of) if month.start < week(one.week, desk.zone).end <= month.end)
+    weekly = tuple(ended_in(desk, month, known_reviews(desk, as_of)))
     contract = weekly[0].contract if weekly else None
     return Report(
         client=desk.client.client,
@@ -184,18 +187,24 @@ def assemble(desk: Desk, month: Window, as_of: datetime) -> Report:
         open_categories=open_categories(desk, month, as_of),
         not_in_service={one.period: why for one in decided if (why := not_in_service(desk, one, as_of))},
         change_orders=tuple(one for one in change_orders(desk) if month.start <= one.as_of < month.end),
+        bookings=tuple(one for one in desk.bookings() if month.start <= one.as_of < month.end),
         themes=_themes(desk, month),
         going_on=_going_on(desk, month, as_of, weekly),
         standing_order=_standing_order(desk, month),
     )
 
 
-def _reviewed(desk: Desk, as_of: datetime) -> list[Review]:
+def known_reviews(desk: Desk, as_of: datetime) -> list[Review]:
     """A year's reviews up to a moment, each with its week's figures as the last of them counted them."""
     upto = period(as_of, Cadence.WEEKLY, desk.zone).key
     found = [one for one in reviews(desk, upto=upto, newest=CHARTED + SINCE) if one.as_of <= as_of]
     known = dict(as_known(found, {}))
     return [replace(one, figures=known[one.week]) for one in found]
+
+
+def ended_in(desk: Desk, window: Window, reviewed: Iterable[Review]) -> list[Review]:
+    """The reviews of the weeks that ended in a month or quarter."""
+    return [one for one in reviewed if window.start < week(one.week, desk.zone).end <= window.end]
 
 
 def _going_on(desk: Desk, month: Window, as_of: datetime, weekly: Sequence[Review]) -> tuple[Incident, ...]:
@@ -223,21 +232,23 @@ def _themes(desk: Desk, month: Window) -> tuple[Theme, ...]:
 
 def render_markdown(report: Report, client: Client) -> str:
     """The report as Markdown a non-expert can read."""
+    agreed = client.thresholds.agreed
+    health = in_words(report.reviews, report.rates, agreed)
+    return render_page("report.md.j2", report=report, client=client, agreed=agreed, health=health)
+
+
+def render_page(template: str, **values: object) -> str:
+    """A page of ours as Markdown; labels, values, answers and reasons in it are other people's text."""
     from jinja2 import Environment, PackageLoader
 
     environment = Environment(loader=PackageLoader("upkeep", "templates"), trim_blocks=True, lstrip_blocks=True)
-    environment.filters["share"] = share
-    environment.filters["weeks"] = ", ".join
-    environment.filters["plain"] = no_markup
-    environment.globals["only_an_estimate"] = ONLY_AN_ESTIMATE
-    agreed = {metric: limit for metric, limit in client.thresholds.model_dump().items() if limit is not None}
-    health = in_words(report.reviews, report.rates, agreed)
-    page = environment.get_template("report.md.j2").render(report=report, client=client, agreed=agreed, health=health)
-    return inert(page)  # labels, values, answers and reasons in it are other people's text
+    environment.filters |= {"share": share, "weeks": ", ".join, "plain": no_markup}
+    environment.globals |= {"only_an_estimate": ONLY_AN_ESTIMATE, "retrain": RETRAIN}
+    return inert(environment.get_template(template).render(values))
 
 
-def render_html(report: Report, markdown: str, chart: bytes) -> str:
-    """The report as one HTML page with its chart inside."""
+def render_html(title: str, markdown: str, chart: bytes) -> str:
+    """Such a page as HTML with its chart inside."""
     from base64 import b64encode
 
     from jinja2 import Environment, PackageLoader
@@ -247,7 +258,7 @@ def render_html(report: Report, markdown: str, chart: bytes) -> str:
     # nothing in it is a tag of ours either, and a report written before may have one of other people's
     plain = markdown.replace("&", "&amp;").replace("<", "&lt;").replace("](", "] (")
     body = to_html(plain, extensions=["tables"])
-    return page.render(title=f"{report.name}, {report.month}", body=body, chart=b64encode(chart).decode())
+    return page.render(title=title, body=body, chart=b64encode(chart).decode())
 
 
 def draw_chart(weekly: Sequence[Review], client: Client) -> bytes:

@@ -1,0 +1,155 @@
+"""Does the quarter's paper say what the model was worth, what was used of the contract, and what has to be decided?"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.audited import FIRST, agreed, reviewed, serve
+from tests.stages.test_reporting import DECISION
+from tests.stages.test_reporting import week as review_of
+from upkeep import chain, records
+from upkeep.desk import Desk, open_desk
+from upkeep.entitlement import UseCase
+from upkeep.errors import NoLogError
+from upkeep.evaluation.comparison import Verdict
+from upkeep.monitoring.themes import Theme
+from upkeep.stages.briefing import Brief, write_brief
+from upkeep.stages.contract import book_service
+from upkeep.stages.request_analysis import TrackedThemes
+from upkeep.statistics.rates import Rate, WeightedRate
+from upkeep.tiers import Service
+
+APRIL = datetime(2026, 4, 1, 9, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory) -> Path:
+    """A client of tier 3 whose model was good for three weeks until one of twice the requests, half of them wrong."""
+    folder = tmp_path_factory.mktemp("quarter")
+    with pytest.MonkeyPatch.context() as patch:
+        desk = agreed(folder, patch, tier=3, base_model={"path": "models/nowhere"})
+        for week in (2, 3, 4):
+            serve(desk, week, wrong=0)
+        serve(desk, 5, wrong=60, n=120)
+        for week in range(2, 6):
+            reviewed(desk, week)
+    return folder
+
+
+@pytest.fixture
+def desk(template, tmp_path, monkeypatch) -> Desk:
+    shutil.copytree(template, tmp_path / "copy")
+    monkeypatch.setenv("UPKEEP_HOME", str(tmp_path / "copy" / "home"))
+    monkeypatch.setenv("UPKEEP_CONFIGS", str(tmp_path / "copy" / "configs"))
+    return open_desk("northwind")
+
+
+def test_the_quarter_is_told_by_its_weeks_each_with_the_weight_of_its_requests(desk):
+    made = write_brief(desk, APRIL)
+    assert made.quarter == "2026-Q1"
+    assert (made.whole.requests, made.whole.escalation) == (300, Rate(0, 300))
+    right = WeightedRate.of([(60, Rate(60, 60))] * 3 + [(120, Rate(60, 120))])
+    assert made.whole.accuracy == made.whole.auto_resolution == made.whole.precision == right
+    assert [(one.key, one.requests) for one in made.months] == [("2026-01", 0), ("2026-02", 60), ("2026-03", 240)]
+    assert made.months[1].accuracy.value == 1
+    assert made.before is None
+    page = desk.store.read("briefs/2026-Q1.md").decode()
+    # (180 + 60) of 300; Wilson of 0.8 for 300: 0.751, 0.841
+    assert "300 requests came, of which about 240 (230 to 250) were\nanswered rightly without a person." in page
+    assert "| Requests | 300 | 0 | 60 | 240 | |" in page
+    assert "data:image/png;base64," in desk.store.read("briefs/2026-Q1.html").decode()
+    assert records.load(desk.store, "briefs/2026-Q1.json", Brief) == made
+
+
+def test_what_has_to_be_decided_is_told_the_most_pressing_first(desk):
+    hold = replace(DECISION, period="2026-03", as_of=APRIL - timedelta(days=30), verdict=Verdict.HOLD, applied=False)
+    records.save(desk.store, "decisions/2026-03.json", hold)
+    records.save(desk.store, "themes/2026-W11.json", TrackedThemes("2026-W11", APRIL, (TENTS,)))
+    serve(desk, 6, wrong=0, audited=False)
+    reviewed(desk, 6)
+    made = write_brief(desk, APRIL)
+    rate, trouble, alarm, held, category, audits = made.agenda
+    assert rate.startswith("Accuracy: 80.0 % (75-84 %, of 300) over the quarter, agreed 90.0 %.")
+    assert trouble.startswith("Since 2026-W08: requests were not compared with those before: base model")
+    assert alarm.startswith("Since 2026-W11: accuracy 50.0%")
+    assert alarm.endswith("We recommend a retrain.")
+    assert held == "The challenger of 2026-03 was held: clearly better on golden."
+    assert category == "The contract includes 1 new category in 2026-Q2. Candidates: what is about 'tent, rent'."
+    assert audits == "In 1 of 5 weeks nobody knows how good the answers were (2026-W12): who audits?"
+    page = desk.store.read("briefs/2026-Q1.md").decode()
+    assert f"1. {rate}" in page
+    assert "| tent, rent | 2026-W06 | 6 | 5 | rental | growing |" in page
+
+
+TENTS = Theme(("tent", "rent"), 6, 5, {"2026-W11": 1, "2026-W12": 5}, "stock", "rental", ("A tent?",), "2026-W06")
+
+
+def test_a_category_that_is_booked_already_is_not_offered_again(desk):
+    records.save(desk.store, "use-cases/claims/2026-Q2-1.json", UseCase("2026-Q2", APRIL, "tents", "shop", "ada"))
+    assert not any("new category in" in line for line in write_brief(desk, APRIL).agenda)
+
+
+def test_what_was_used_of_the_contract_stands_beside_what_it_includes(desk):
+    march = datetime(2026, 3, 10, 12, tzinfo=UTC)
+    for day in range(2):
+        book_service(desk, Service.INTEGRATION_UPDATE, march + timedelta(days=day), reason=f"webhook v{day}", by="ada")
+    worse = replace(DECISION, period="2026-03", as_of=march, verdict=Verdict.REJECT, applied=False)
+    records.save(desk.store, "decisions/2026-03.json", worse)
+    made = write_brief(desk, APRIL)
+    assert [(one.what, one.times, one.used, one.left) for one in made.included] == [
+        ("retrains", 3, ("2026-03: reject",), 2),
+        ("new categories", 1, (), 1),
+        ("integration updates", 1, ("webhook v0 on 2026-03-10",), 0),
+        ("strategy sessions", 1, (), 1),
+    ]
+    page = desk.store.read("briefs/2026-Q1.md").decode()
+    assert "| retrains | 3 | 2026-03: reject | 2 |" in page
+    assert (
+        "- 2026-03-11: the integration update (webhook v1); tier 'monitoring and monthly retrain' includes 1 " in page
+    )
+
+
+def test_a_brief_stands_as_it_was_written_and_the_next_quarter_has_it_before(desk):
+    first = write_brief(desk, APRIL)
+    for week in (8, 9):
+        serve(desk, week, wrong=0)
+        reviewed(desk, week)
+    assert write_brief(desk, APRIL + timedelta(days=20)) == first
+    second = write_brief(desk, datetime(2026, 7, 1, 9, tzinfo=UTC))
+    assert second.quarter == "2026-Q2"
+    assert second.before == first.whole
+    assert "| Requests | 300 | 120 | 120 | 0 | 0 | |" in desk.store.read("briefs/2026-Q2.md").decode()
+
+
+def test_of_a_quarter_that_nobody_reviewed_the_brief_says_so_and_of_one_before_the_log_there_is_none(
+    tmp_path, monkeypatch
+):
+    desk = agreed(tmp_path, monkeypatch)
+    serve(desk, 0, wrong=0)
+    assert write_brief(desk, APRIL).agenda == ("No week of the quarter was reviewed.",)
+    assert "In this quarter 0 requests came." in desk.store.read("briefs/2026-Q1.md").decode()
+    with pytest.raises(NoLogError, match="2025-Q4 has ended and the log begins on 2026-02-02"):
+        chain.brief(desk, FIRST)
+    assert not desk.store.exists("briefs/2025-Q4.json")
+
+
+def test_a_client_whose_tier_has_no_session_can_be_told_the_same_by_hand(tmp_path, monkeypatch):
+    desk = agreed(tmp_path, monkeypatch)
+    serve(desk, 0, wrong=0)
+    fine = review_of("2026-W06")
+    fine = replace(fine, as_of=FIRST, figures=replace(fine.figures, accuracy=Rate(95, 100)))
+    records.save(desk.store, "reviews/2026-W06.json", fine)
+    made = write_brief(desk, APRIL)
+    assert (made.included, made.agenda) == ((), ())
+    page = desk.store.read("briefs/2026-Q1.md").decode()
+    quiet = {
+        "Nothing has to be decided.",
+        "No alert was raised.",
+        "The model was watched and not changed.",
+    }
+    assert quiet <= set(page.splitlines())

@@ -1,0 +1,150 @@
+"""What is there to talk about with a client, once a quarter?
+
+The paper for the strategy session, of the quarter before: what the model was worth, what went wrong, what was done,
+what the contract included and what of it was used, and what has to be decided. It is made of what reviews and decisions
+have written down, and reads no log: briefs/2026-Q3.json, .md and .html in the client's store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from upkeep import records
+from upkeep.desk import Desk
+from upkeep.entitlement import ChangeOrder
+from upkeep.monitoring.review import Review
+from upkeep.monitoring.stretch import Stretch
+from upkeep.monitoring.themes import Theme
+from upkeep.periods import Cadence, Window, last_full, periods_in
+from upkeep.release import Action, Entry
+from upkeep.stages.agenda import Seen, agenda
+from upkeep.stages.contract import change_orders
+from upkeep.stages.decisions import Decision, decisions
+from upkeep.stages.incidents import Incident, incidents
+from upkeep.stages.month_activity import changes_of, promotions
+from upkeep.stages.reporting import draw_chart, ended_in, known_reviews, render_html, render_page
+from upkeep.stages.request_analysis import tracked_themes
+from upkeep.tiers import Allowance, Service
+
+IN_A_QUARTER = {Cadence.WEEKLY: 13, Cadence.MONTHLY: 3, Cadence.QUARTERLY: 1}
+"""How often such a period begins in a quarter."""
+SHOWN_THEMES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Included:
+    """What the contract included in the quarter, how often, and what was made of it, in words."""
+
+    what: str
+    times: int
+    used: tuple[str, ...]
+
+    @property
+    def left(self) -> int:
+        """How often it was not used."""
+        return max(self.times - len(self.used), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """A client's quarter, and what to talk about.
+
+    `before` is the quarter before, where any week of it was reviewed. `troubles` are the incidents that opened in the
+    quarter or went on at its beginning. `promotions` are those that no decision of the quarter tells.
+    """
+
+    client: str
+    name: str
+    tier: str
+    quarter: str
+    as_of: datetime
+    whole: Stretch
+    before: Stretch | None
+    months: tuple[Stretch, ...]
+    troubles: tuple[Incident, ...]
+    themes: tuple[Theme, ...]
+    decisions: tuple[Decision, ...]
+    promotions: tuple[Entry, ...]
+    rollbacks: tuple[Entry, ...]
+    included: tuple[Included, ...]
+    change_orders: tuple[ChangeOrder, ...]
+    agenda: tuple[str, ...]
+
+
+def write_brief(desk: Desk, as_of: datetime) -> Brief:
+    """Write the brief of the last full quarter as JSON, Markdown and HTML; returns what is written already."""
+    quarter = last_full(as_of, Cadence.QUARTERLY, desk.zone)
+    key = f"briefs/{quarter.key}"
+    done = records.load_if_there(desk.store, f"{key}.json", Brief)
+    if done:
+        return done
+    moment = desk.local(as_of)
+    reviewed = known_reviews(desk, moment)
+    brief = assemble(desk, quarter, moment, reviewed)
+    agreed = desk.client.thresholds.agreed
+    markdown = render_page("brief.md.j2", brief=brief, client=desk.client, agreed=agreed)
+    before = last_full(quarter.start, Cadence.QUARTERLY, desk.zone)
+    chart = draw_chart([*ended_in(desk, before, reviewed), *ended_in(desk, quarter, reviewed)], desk.client)
+    desk.store.write(f"{key}.md", markdown.encode())
+    desk.store.write(f"{key}.html", render_html(f"{brief.name}, {brief.quarter}", markdown, chart).encode())
+    records.save(desk.store, f"{key}.json", brief)
+    return brief
+
+
+def assemble(desk: Desk, quarter: Window, as_of: datetime, reviewed: Sequence[Review]) -> Brief:
+    """Gather a quarter from the records, as they were known at `as_of`."""
+    weekly = ended_in(desk, quarter, reviewed)
+    first, last = (weekly[0].week, weekly[-1].week) if weekly else ("", "")
+    before = last_full(quarter.start, Cadence.QUARTERLY, desk.zone)
+    earlier = ended_in(desk, before, reviewed)
+    decided = tuple(one for one in decisions(desk, at=as_of) if quarter.start <= one.as_of < quarter.end)
+    known = [one for one in incidents(desk) if one.opened <= as_of and one.week <= last]
+    troubles = [one for one in known if one.closed is None or one.closed > quarter.start]
+    whole, months = _stretch(quarter.key, weekly), periods_in(quarter, Cadence.MONTHLY, desk.zone)
+    tracked = tracked_themes(desk, quarter.end)
+    themes = tracked.themes if tracked and weekly and tracked.week >= first else ()
+    return Brief(
+        client=desk.client.client,
+        name=desk.client.name,
+        tier=desk.tier.name,
+        quarter=quarter.key,
+        as_of=as_of,
+        whole=whole,
+        before=_stretch(before.key, earlier) if earlier else None,
+        months=tuple(_stretch(one.key, ended_in(desk, one, weekly)) for one in months),
+        troubles=tuple(troubles),
+        themes=tuple(themes[:SHOWN_THEMES]),
+        decisions=decided,
+        promotions=promotions(desk, quarter, decided),
+        rollbacks=changes_of(desk, quarter, Action.ROLLBACK),
+        included=tuple(_included(desk, quarter, decided)),
+        change_orders=tuple(one for one in change_orders(desk) if quarter.start <= one.as_of < quarter.end),
+        agenda=tuple(agenda(desk, quarter, as_of, Seen(weekly, whole, troubles, themes))),
+    )
+
+
+def _stretch(key: str, weekly: Sequence[Review]) -> Stretch:
+    return Stretch.of(key, [one.figures for one in weekly])
+
+
+def _included(desk: Desk, quarter: Window, decided: Sequence[Decision]) -> Iterator[Included]:
+    """What the tier of today includes in a quarter, and what of it was used."""
+    if desk.tier.retrain:
+        retrains = [f"{one.period}: {one.verdict.value}" for one in decided if one.label is None]
+        yield Included("retrains", IN_A_QUARTER[desk.tier.retrain], tuple(retrains))
+    categories = [one for one in desk.use_cases() if quarter.start <= one.as_of < quarter.end]
+    if desk.tier.new_use_case:
+        used = tuple(f"{one.label} on {one.as_of:%Y-%m-%d}" for one in categories)
+        yield Included("new categories", _times(desk.tier.new_use_case), used)
+    for asked in Service:
+        allowance = desk.tier.allowance(asked)
+        if allowance:
+            done = [one for one in desk.bookings() if one.service is asked and quarter.start <= one.as_of < quarter.end]
+            used = tuple(f"{one.reason} on {one.as_of:%Y-%m-%d}" for one in done)
+            yield Included(f"{asked.words}s", _times(allowance), used)
+
+
+def _times(allowance: Allowance) -> int:
+    return allowance.count * IN_A_QUARTER[allowance.per]

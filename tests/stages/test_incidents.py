@@ -14,6 +14,7 @@ from upkeep import records
 from upkeep.adapters.notifier import send, url_from_environment
 from upkeep.desk import Desk, desk_of
 from upkeep.errors import DeliveryError
+from upkeep.home import configs
 from upkeep.monitoring.review import Review
 from upkeep.monitoring.trouble import Change, Kind
 from upkeep.redaction import redact
@@ -29,6 +30,7 @@ from upkeep.stages.incidents import (
     untold,
 )
 from upkeep.stages.monitoring import review_week
+from upkeep.tiers import load_tiers
 
 
 @pytest.fixture
@@ -105,6 +107,9 @@ def test_an_alert_says_what_since_when_how_sure_and_what_the_contract_includes_a
     assert alert.text.count("“Where is order [number], ask [e-mail]” was answered order_status; right: refund") == 3
     assert "example.com" not in alert.text
     assert "It would be a change order: tier 'monitoring' includes no retrain." in alert.text
+    assert "priority response" not in alert.text
+    first = desk_of(desk.agreement.model_copy(update={"tier": load_tiers(configs()).tiers[3]}))
+    assert "The contract includes a priority response." in compose(first, incident, Event.OPENED).text
 
 
 def test_examples_are_shown_as_the_client_agreed(tmp_path, monkeypatch):

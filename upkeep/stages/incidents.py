@@ -174,6 +174,7 @@ def compose(desk: Desk, incident: Incident, event: Event) -> Alert:
         retrain = alarm or (incident.change and incident.change.kind in CURED_BY_A_RETRAIN)
         included = f" {_included(desk, incident.opened)}" if retrain else ""
         lines += ["", f"{incident.action}{included}"]
+        lines += ["", "The contract includes a priority response."] if desk.tier.priority_response else []
     return Alert(desk.client.client, incident.key, event, inert(title), inert("\n".join(lines)) + "\n")
 
 

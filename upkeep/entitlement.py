@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from hashlib import sha256
 from zoneinfo import ZoneInfo
 
 from upkeep.periods import Cadence, next_start, period
@@ -150,15 +151,19 @@ def service(
     if same:
         return same[0]
     allowance, work = tier.allowance(asked), f"the {asked.words}"
+    # each is an order of its own: what was done twice is paid twice
+    name = f"{asked.value}-{sha256(f'{as_of.timestamp()} {reason}'.encode()).hexdigest()[:8]}"
     if allowance is None:
-        key = f"{period(as_of, Cadence.MONTHLY, zone).key}-{asked.value}"
+        key = f"{period(as_of, Cadence.MONTHLY, zone).key}-{name}"
         return ChangeOrder(key, as_of, reason, f"tier {tier.name!r} includes no {asked.words}", None, work)
     key = period(as_of, allowance.per, zone).key
-    used = [f"on {one.as_of:%Y-%m-%d} ({one.reason})" for one in done if one.period == key]
+    # since it was booked the allowance may have become one of another period
+    mine = [one for one in done if key in (one.period, period(one.as_of, allowance.per, zone).key)]
+    used = [f"on {one.as_of:%Y-%m-%d} ({one.reason})" for one in mine]
     if len(used) < allowance.count:
         return Booking(key, as_of, asked, reason, by)
     why = _used_up(tier, allowance, asked.words, key, used)
-    return ChangeOrder(f"{key}-{asked.value}", as_of, reason, why, next_start(as_of, allowance.per, zone), work)
+    return ChangeOrder(f"{key}-{name}", as_of, reason, why, next_start(as_of, allowance.per, zone), work)
 
 
 def _used_up(tier: Tier, allowance: Allowance, what: str, key: str, used: Sequence[str]) -> str:

@@ -25,6 +25,8 @@ from upkeep.statistics.rates import AnyRate, Rate
 
 POOLED_WEEKS = 4
 """So many weeks together must have the client's minimum of labels, else a metric is not judged."""
+ROUNDING = 1e-9
+"""Of two shares that lie nearer to each other neither is worse: weights make a share a sum of fractions."""
 
 
 class Status(StrEnum):
@@ -131,7 +133,8 @@ def is_worse(metric: Metric, rate: AnyRate, limit: float) -> bool:
     """Is a rate worse than its agreed limit, be it by chance?"""
     if rate.value is None:
         return False
-    return rate.value > limit if metric.worse is Direction.HIGHER_IS_WORSE else rate.value < limit
+    over = rate.value - limit
+    return over > ROUNDING if metric.worse is Direction.HIGHER_IS_WORSE else over < -ROUNDING
 
 
 def review(

@@ -44,7 +44,7 @@ class Stretch:
         share = self.auto_resolution.value
         if share is None:
             return ""
-        digits = -1 if self.requests < 10_000 else -2
+        digits = 0 if self.requests < 1_000 else -1 if self.requests < 10_000 else -2
         number, *limits = (
             f"{round(one * self.requests, digits):,.0f}" for one in (share, *self.auto_resolution.interval())
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -12,27 +12,37 @@ from upkeep.monitoring.review import Metric, Review, is_worse
 from upkeep.monitoring.stretch import Stretch
 from upkeep.monitoring.themes import Theme
 from upkeep.monitoring.trouble import Kind
-from upkeep.periods import Cadence, Window, period, periods_in
-from upkeep.stages.approval import waiting_for_approval
-from upkeep.stages.decisions import decisions
+from upkeep.periods import Cadence, Window, period, periods_in, week
+from upkeep.redaction import inert
+from upkeep.stages.decisions import Decision
 from upkeep.stages.incidents import Incident
 from upkeep.stages.month_activity import missed_work, open_categories
-from upkeep.stages.reporting import share
+from upkeep.stages.prerequisites import log_begins
+from upkeep.stages.reporting import ended_in, share
 
 NAMED_WEEKS = 3
 
 
 class Seen(NamedTuple):
-    """What a quarter's reviews found: week by week, together, the incidents of it, and what kept going wrong."""
+    """What a quarter's reviews and decisions say: by week, together, what went wrong, and what was decided.
+
+    `idle` is why a challenger that won was not in service, by period.
+    """
 
     weekly: Sequence[Review]
     whole: Stretch
     troubles: Sequence[Incident]
     themes: Sequence[Theme]
+    decided: Sequence[Decision]
+    idle: Mapping[str, str]
 
 
 def agenda(desk: Desk, quarter: Window, as_of: datetime, seen: Seen) -> Iterator[str]:
-    """Each thing in a sentence or two, as it was known at `as_of`."""
+    """Each thing on one line, as it was known at `as_of`."""
+    yield from (inert(" ".join(line.split())) for line in _lines(desk, quarter, as_of, seen))
+
+
+def _lines(desk: Desk, quarter: Window, as_of: datetime, seen: Seen) -> Iterator[str]:
     for agreed, limit in desk.client.thresholds.agreed.items():
         metric = Metric(agreed)
         rate = seen.whole.rates[metric]
@@ -41,44 +51,58 @@ def agenda(desk: Desk, quarter: Window, as_of: datetime, seen: Seen) -> Iterator
             yield f"{name}: {share(rate)} over the quarter, agreed {100 * limit:.1f} %. What is to be done?"
     going_on = [one for one in seen.troubles if one.closed is None or one.closed > as_of]
     yield from (f"Since {one.week}: {one.text}. {one.action}" for one in going_on)
-    yield from (f"{line}." for line in waiting_for_approval(desk, as_of))
-    newest = decisions(desk, at=as_of)[-1:]
-    for one in newest:
-        if one.verdict is Verdict.HOLD and one.as_of >= quarter.start:
+    for one in seen.decided:
+        if one.period in seen.idle:
+            yield f"Version {one.challenger} won in {one.period} and is not in service: {seen.idle[one.period]}."
+    for one in seen.decided[-1:]:
+        if one.verdict is Verdict.HOLD and not one.applied:
             yield f"The challenger of {one.period} was held: {'; '.join(one.reasons)}."
-    for line in _undone(desk, quarter, as_of):
+    for line in _undone(desk, quarter, as_of, seen.weekly):
         yield f"{line[0].upper()}{line[1:]}."
     yield from _candidates(desk, as_of, going_on, seen.themes)
-    yield from _data(seen.weekly)
+    yield from _data(desk, quarter, seen.weekly)
 
 
-def _undone(desk: Desk, quarter: Window, as_of: datetime) -> Iterator[str]:
+def _undone(desk: Desk, quarter: Window, as_of: datetime, weekly: Sequence[Review]) -> Iterator[str]:
+    """What was due by the contract of then, which the month's first review kept, and was not done."""
     for month in periods_in(quarter, Cadence.MONTHLY, desk.zone):
-        yield from missed_work(desk, month, as_of, included=desk.tier.retrain)
+        kept = [one.contract for one in ended_in(desk, month, weekly)][:1]
+        included = kept[0].retrain if kept and kept[0] else None
+        yield from missed_work(desk, month, as_of, included=included)
     yield from open_categories(desk, quarter, as_of)
 
 
 def _candidates(desk: Desk, as_of: datetime, going_on: Sequence[Incident], themes: Sequence[Theme]) -> Iterator[str]:
     """What the new quarter's category may be, where the tier includes one that is not used yet."""
     allowance = desk.tier.new_use_case
-    if allowance is None:
+    if allowance is None or desk.client.free_text:
         return
-    key = period(as_of, allowance.per, desk.zone).key
-    free = allowance.count - sum(one.period == key for one in desk.use_cases())
-    seen = [f"{one.change.new!r}" for one in going_on if one.change and one.change.kind is Kind.NEW_CATEGORY]
+    key, booked = period(as_of, allowance.per, desk.zone).key, [one for one in desk.use_cases() if one.as_of <= as_of]
+    free = allowance.count - sum(one.period == key for one in booked)
+    new = [one.change.new for one in going_on if one.change and one.change.kind is Kind.NEW_CATEGORY]
+    seen = [f"{label!r}" for label in new if label not in {one.label for one in booked}]
     growing = [f"what is about {one.name!r}" for one in themes if one.trend == "growing"]
     if free > 0:
         candidates = f"Candidates: {', '.join(seen + growing)}." if seen or growing else "No candidate was seen."
         yield f"The contract includes {free} new categor{'y' if free == 1 else 'ies'} in {key}. {candidates}"
 
 
-def _data(weekly: Sequence[Review]) -> Iterator[str]:
-    if not weekly:
-        yield "No week of the quarter was reviewed."
-    unknown = [one.week for one in weekly if not one.figures.accuracy.n]
+def _data(desk: Desk, quarter: Window, weekly: Sequence[Review]) -> Iterator[str]:
+    """What nobody knows; the newest week's audits are not back yet."""
+    begins, there = log_begins(desk), {one.week for one in weekly}
+    weeks = [week(one.key, desk.zone) for one in periods_in(quarter, Cadence.WEEKLY, desk.zone)]
+    logged = [one for one in weeks if quarter.start < one.end <= quarter.end and begins and begins < one.end]
+    missing = [one.key for one in logged if one.key not in there]
+    if missing:
+        yield f"{len(missing)} of {len(logged)} weeks were not reviewed and are not counted here ({_named(missing)})."
+    unknown = [one.week for one in weekly[:-1] if one.figures.requests and not one.figures.accuracy.n]
     if unknown:
-        weeks = f"{', '.join(unknown[:NAMED_WEEKS])}{', ...' if len(unknown) > NAMED_WEEKS else ''}"
-        yield f"In {len(unknown)} of {len(weekly)} weeks nobody knows how good the answers were ({weeks}): who audits?"
+        told = f"In {len(unknown)} of {len(weekly)} weeks nobody knows how good the answers were"
+        yield f"{told} ({_named(unknown)}): who audits?"
     spoiled = sum(sum(one.figures.quarantined.values()) for one in weekly)
     if spoiled:
         yield f"{spoiled:,} log rows could not be used: who repairs the export?"
+
+
+def _named(weeks: Sequence[str]) -> str:
+    return f"{', '.join(weeks[:NAMED_WEEKS])}{', ...' if len(weeks) > NAMED_WEEKS else ''}"

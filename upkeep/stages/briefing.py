@@ -20,6 +20,7 @@ from upkeep.monitoring.themes import Theme
 from upkeep.periods import Cadence, Window, last_full, periods_in
 from upkeep.release import Action, Entry
 from upkeep.stages.agenda import Seen, agenda
+from upkeep.stages.approval import not_in_service
 from upkeep.stages.contract import change_orders
 from upkeep.stages.decisions import Decision, decisions
 from upkeep.stages.incidents import Incident, incidents
@@ -52,12 +53,14 @@ class Brief:
     """A client's quarter, and what to talk about.
 
     `before` is the quarter before, where any week of it was reviewed. `troubles` are the incidents that opened in the
-    quarter or went on at its beginning. `promotions` are those that no decision of the quarter tells.
+    quarter or went on at its beginning. `promotions` are those that no decision of the quarter tells, and
+    `not_in_service` says by period why a challenger that won was not. `included` is empty after a change of tier: what
+    was used cannot be set against one of the `tiers`.
     """
 
     client: str
     name: str
-    tier: str
+    tiers: tuple[str, ...]
     quarter: str
     as_of: datetime
     whole: Stretch
@@ -71,6 +74,7 @@ class Brief:
     included: tuple[Included, ...]
     change_orders: tuple[ChangeOrder, ...]
     agenda: tuple[str, ...]
+    not_in_service: dict[str, str]
 
 
 def write_brief(desk: Desk, as_of: datetime) -> Brief:
@@ -96,7 +100,7 @@ def write_brief(desk: Desk, as_of: datetime) -> Brief:
 def assemble(desk: Desk, quarter: Window, as_of: datetime, reviewed: Sequence[Review]) -> Brief:
     """Gather a quarter from the records, as they were known at `as_of`."""
     weekly = ended_in(desk, quarter, reviewed)
-    first, last = (weekly[0].week, weekly[-1].week) if weekly else ("", "")
+    last = last_full(quarter.end, Cadence.WEEKLY, desk.zone).key
     before = last_full(quarter.start, Cadence.QUARTERLY, desk.zone)
     earlier = ended_in(desk, before, reviewed)
     decided = tuple(one for one in decisions(desk, at=as_of) if quarter.start <= one.as_of < quarter.end)
@@ -104,11 +108,13 @@ def assemble(desk: Desk, quarter: Window, as_of: datetime, reviewed: Sequence[Re
     troubles = [one for one in known if one.closed is None or one.closed > quarter.start]
     whole, months = _stretch(quarter.key, weekly), periods_in(quarter, Cadence.MONTHLY, desk.zone)
     tracked = tracked_themes(desk, quarter.end)
-    themes = tracked.themes if tracked and weekly and tracked.week >= first else ()
+    themes = tracked.themes if tracked and weekly and tracked.week >= weekly[0].week else ()
+    idle = {one.period: why for one in decided if (why := not_in_service(desk, one, as_of))}
+    tiers = tuple(dict.fromkeys(one.contract.tier for one in weekly if one.contract)) or (desk.tier.name,)
     return Brief(
         client=desk.client.client,
         name=desk.client.name,
-        tier=desk.tier.name,
+        tiers=tiers,
         quarter=quarter.key,
         as_of=as_of,
         whole=whole,
@@ -119,9 +125,10 @@ def assemble(desk: Desk, quarter: Window, as_of: datetime, reviewed: Sequence[Re
         decisions=decided,
         promotions=promotions(desk, quarter, decided),
         rollbacks=changes_of(desk, quarter, Action.ROLLBACK),
-        included=tuple(_included(desk, quarter, decided)),
+        included=tuple(_included(desk, quarter, decided)) if tiers == (desk.tier.name,) else (),
         change_orders=tuple(one for one in change_orders(desk) if quarter.start <= one.as_of < quarter.end),
-        agenda=tuple(agenda(desk, quarter, as_of, Seen(weekly, whole, troubles, themes))),
+        agenda=tuple(agenda(desk, quarter, as_of, Seen(weekly, whole, troubles, themes, decided, idle))),
+        not_in_service=idle,
     )
 
 
@@ -130,12 +137,15 @@ def _stretch(key: str, weekly: Sequence[Review]) -> Stretch:
 
 
 def _included(desk: Desk, quarter: Window, decided: Sequence[Decision]) -> Iterator[Included]:
-    """What the tier of today includes in a quarter, and what of it was used."""
+    """What the tier includes in a quarter, and what of it was used."""
     if desk.tier.retrain:
-        retrains = [f"{one.period}: {one.verdict.value}" for one in decided if one.label is None]
-        yield Included("retrains", IN_A_QUARTER[desk.tier.retrain], tuple(retrains))
+        booked = [one for one in desk.claims().values() if quarter.start <= one.as_of < quarter.end]
+        retrains = {one.period: "no decision yet" for one in booked}
+        retrains |= {one.period: one.verdict.value for one in decided if one.label is None}
+        used = tuple(f"{key}: {became}" for key, became in sorted(retrains.items()))
+        yield Included("retrains", IN_A_QUARTER[desk.tier.retrain], used)
     categories = [one for one in desk.use_cases() if quarter.start <= one.as_of < quarter.end]
-    if desk.tier.new_use_case:
+    if desk.tier.new_use_case and not desk.client.free_text:
         used = tuple(f"{one.label} on {one.as_of:%Y-%m-%d}" for one in categories)
         yield Included("new categories", _times(desk.tier.new_use_case), used)
     for asked in Service:

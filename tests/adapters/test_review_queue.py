@@ -12,7 +12,8 @@ from mlflow.entities import AssessmentSource, Expectation, Feedback
 from mlflow.tracing.client import TracingClient
 
 from deployments.servers import environment, free_port, mlflow_service, serving
-from tests.stages.test_reviewing import MONDAY, PERIOD, WEEK, corrected, desk  # noqa: F401 -- a fixture
+from tests.stages.test_reviewing import MONDAY, PERIOD, WEEK, complaint, corrected, desk  # noqa: F401 -- a fixture
+from upkeep import records
 from upkeep.adapters.review_queue import (
     ACCEPT,
     CHANGE,
@@ -292,6 +293,23 @@ def test_where_an_mlflow_server_runs_the_cases_are_reviewed_there(desk, uri, mon
     page.submit("6", decide("reject"), by="bob")
     assert take_returns(desk, datetime.now(UTC))[0].decided == 1
     assert take_returns(desk, datetime.now(UTC)) == []
+
+
+def test_what_is_answered_in_mlflow_is_judged_as_the_row_of_a_file_is(desk, uri, monkeypatch):  # noqa: F811
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    records.save_rows(desk.store, f"cases/{PERIOD}.jsonl", [complaint(number) for number in range(11, 15)])
+    page = Page(uri, offer_cases(desk, PERIOD, MONDAY).page)
+    page.submit("11", decide("maybe"))
+    page.submit("12", decide("change"), choose("order_statis"))
+    page.submit("13", decide("change"), choose("refund_request"))
+    page.submit("14", decide("change"), choose("order_status"))
+    (found,) = take_returns(desk, datetime.now(UTC))
+    assert [one.reason for one in found.rejected] == [
+        "11: decision: found 'maybe', expected one of ['accept', 'change', 'reject']",
+        "12: answer: found 'order_statis', did you mean ['order_status']?",
+        "13: answer: found 'refund_request' beside 'change', expected another one than was offered",
+    ]
+    assert {one.id: one.answer for one in decided_by(desk, datetime.now(UTC)).values()} == {"14": "order_status"}
 
 
 def test_what_is_accepted_in_mlflow_is_the_answer_that_was_shown_there(desk, uri, monkeypatch):  # noqa: F811

@@ -238,6 +238,14 @@ def test_what_a_person_writes_instead_is_kept_without_personal_data(desk):
     assert (said["1"].answer, said["2"].answer) == ("Ask [e-mail]", "refund_request")
 
 
+def test_a_new_label_that_a_person_writes_is_kept_without_personal_data(desk):
+    offer_cases(desk, PERIOD, MONDAY)
+    data = filled(desk, n1=("change", "jane.doe@example.com wants refund"), n2=("change", "delivery_delay"))
+    return_file(desk, data, name="ada.csv", by="ada", at=TUESDAY)
+    said = decided_by(desk, TUESDAY)
+    assert (said["1"].answer, said["2"].answer) == ("[e-mail] wants refund", "delivery_delay")
+
+
 def test_an_audit_sheet_may_be_dropped_there_too(desk):
     rows = [Prediction("1", MONDAY - timedelta(days=3), text(1), "order_status", 0.9, "1", True, None, {})]
     write_predictions(desk.store, rows, name="test")

@@ -27,18 +27,19 @@ from upkeep.cases.review_batch import (
     Question,
     ReturnedBatch,
     ReviewDecision,
+    Row,
     label_studio_config,
     read_back,
     write_csv,
     write_label_studio,
     write_xlsx,
 )
-from upkeep.cases.review_decisions import understand
+from upkeep.cases.review_decisions import Judge, understand
 from upkeep.cases.spreadsheet import Rejected, clean
 from upkeep.config import Unreviewed
 from upkeep.desk import Desk
 from upkeep.errors import NotFoundError, SheetError, StoreError
-from upkeep.redaction import redact_cases
+from upkeep.redaction import redact_answer, redact_cases
 from upkeep.stages.auditing import Drawn, return_audit
 from upkeep.stages.contract import undecided
 from upkeep.stages.snapshot import decided_by, snapshots, stamp
@@ -290,6 +291,14 @@ def _keep(desk: Desk, back: ReturnedBatch, key: str, *, name: str, at: datetime)
     if desk.client.free_text:  # people write an answer with a name and a number in it, as customers do
         texts = redact_cases((one.answer or "" for one in decided), desk.client.redaction).texts
         decided = tuple(replace(one, answer=text or None) for one, text in zip(decided, texts, strict=True))
+    else:
+        labels = _labels(desk)
+        decided = tuple(
+            replace(one, answer=redact_answer(one.answer, desk.client.redaction, labels=labels))
+            if one.decision is Choice.CHANGE and one.answer
+            else one
+            for one in decided
+        )
     if decided and not desk.store.exists(f"reviewed/{key}.jsonl"):
         records.save_rows(desk.store, f"reviewed/{key}.jsonl", decided)
     return Returned(name, desk.local(at), len(back.decided), back.blank, back.rejected)
@@ -340,7 +349,7 @@ def _from_queue(desk: Desk, as_of: datetime) -> list[Returned]:
     if not review_queue.available(tracking_uri()):
         return []
     before = decided_by(desk, desk.local(as_of))
-    waits = desk.client.unreviewed is Unreviewed.WAIT
+    waits, labels = desk.client.unreviewed is Unreviewed.WAIT, _labels(desk)
     found = []
     for batch in _batches(desk):
         if batch.page is None or not (waits or batch.as_of >= desk.local(as_of) - ANSWERABLE):
@@ -353,7 +362,8 @@ def _from_queue(desk: Desk, as_of: datetime) -> list[Returned]:
             answers = review_queue.collect(desk.client.client, batch.period, uri=tracking_uri())
         except NotFoundError:  # another server's
             continue
-        said = [_decided(one, questions[one.id]) for one in answers if one.id in questions]
+        judge = Judge(rows, labels, desk.client.redaction)
+        said = [_decided(judge, one, questions[one.id]) for one in answers if one.id in questions]
         new = [one for one in said if isinstance(one, ReviewDecision) and _newer(one, before.get(one.id))]
         unused = [one for one in said if isinstance(one, Rejected)]
         if new or unused:
@@ -367,12 +377,25 @@ def _newer(one: ReviewDecision, before: ReviewDecision | None) -> bool:
     return before is None or (one.at > before.at and (one.decision, one.answer) != (before.decision, before.answer))
 
 
-def _decided(one: review_queue.Reviewed, question: Question) -> ReviewDecision | Rejected:
-    decision = Choice(one.decision)
-    answer = {Choice.ACCEPT: question.answer, Choice.CHANGE: one.answer, Choice.REJECT: None}[decision]
-    if decision is Choice.CHANGE and answer is None:
+def _decided(judge: Judge, one: review_queue.Reviewed, question: Question) -> ReviewDecision | Rejected:
+    """What somebody said in MLflow, judged as the row of a file about the case that was shown."""
+    if one.decision == Choice.CHANGE and one.answer is None:  # none was chosen, or several
         return Rejected(0, f"{one.id}: change without the right answer")
-    return ReviewDecision(one.id, decision, answer, one.by, one.at, one.comment)
+    row = Row(
+        number=0,
+        id=one.id,
+        request=question.text,
+        offered=question.answer,
+        decision=one.decision.strip(),
+        answer=(one.answer or "").strip(),
+        comment=one.comment,
+        reviewer=one.by,
+        at=one.at,
+    )
+    try:
+        return judge.decide(row, question, by=one.by, at=one.at)
+    except SheetError as exc:
+        return Rejected(0, f"{one.id}: {exc}")
 
 
 def where(desk: Desk, batch: Batch) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
-from transformers import AutoConfig, AutoModel
+from transformers import AlbertConfig, AutoConfig, AutoModel
 
 from upkeep.base_model import resolve_base
 from upkeep.desk import open_desk
+from upkeep.errors import BaseModelError
 from upkeep.models import frozen_layers as frozen
 from upkeep.models.encoder import load_encoder
-from upkeep.models.frozen_layers import FrozenLayers
+from upkeep.models.frozen_layers import FrozenLayers, layers_of
 from upkeep.training.adapter_layers import set_dropout
 
 TEXTS = ["Where is my parcel?", "I was charged twice for the tent I sent back last week", "refund"]
@@ -127,3 +128,9 @@ def test_only_layers_that_learn_leave_values_out_and_only_while_they_learn(encod
     assert torch.equal(encoder.embed(TEXTS), plain)
     encoder.model.train()
     assert not torch.allclose(encoder.embed(TEXTS), encoder.embed(TEXTS), atol=0.01)
+
+
+def test_a_model_whose_layers_are_one_that_is_used_again_is_refused():
+    config = AlbertConfig(hidden_size=8, embedding_size=8, num_attention_heads=2, intermediate_size=8, vocab_size=30)
+    with pytest.raises(BaseModelError, match="found no list of 12 layers in AlbertModel, expected one for each"):
+        layers_of(AutoModel.from_config(config))

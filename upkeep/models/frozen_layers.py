@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from upkeep.errors import BaseModelError
+
 if TYPE_CHECKING:
     from torch import Tensor
-
 
 LIMIT = 1 << 30
 """Bytes that are kept; the texts beyond run through all layers each time."""
@@ -93,10 +94,16 @@ class _Known(torch.nn.Module):
 
 
 def layers_of(model: Any) -> Any:
-    """The model's stack of layers."""
+    """The model's stack of layers. Raises BaseModelError where they are in no list of their number, as ALBERT's."""
     wanted = int(model.config.num_hidden_layers)
     lists = (module for module in model.modules() if isinstance(module, torch.nn.ModuleList))
-    return next(found for found in lists if len(found) == wanted)
+    for found in lists:
+        if len(found) == wanted:
+            return found
+    raise BaseModelError(
+        f"base model: found no list of {wanted} layers in {type(model).__name__}, "
+        "expected one for each, such as BERT, ModernBERT and Llama have"
+    )
 
 
 def _padded(rows: Sequence[Tensor], real: Tensor) -> Tensor:

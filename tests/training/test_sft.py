@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,17 +18,24 @@ from upkeep.errors import NotEnoughDataError, TrainingError
 from upkeep.models.chat import pack
 from upkeep.models.shared_base import DEFAULT, Adapted
 from upkeep.progress import silent
+from upkeep.training.checkpoints import SEAL, seal
 from upkeep.training.sft import teach
-from upkeep.training.trainer import Lessons, _watch, run
+from upkeep.training.trainer import Lessons, _newest, _watch, run
 
 SHORT = recipe(epochs=2)
 HERE = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
 
 
 @pytest.fixture(scope="module")
-def plain(chat_base):  # noqa: F811
+def put_aside(tmp_path_factory) -> Path:
+    """The folder of the undisturbed run's checkpoints; no test changes it."""
+    return tmp_path_factory.mktemp("work")
+
+
+@pytest.fixture(scope="module")
+def plain(chat_base, put_aside):  # noqa: F811
     """What an undisturbed run of the short recipe teaches with seed 0; no test trains it further."""
-    return teach(chat_base, lessons(), client=client(), recipe=SHORT, seed=0)
+    return teach(chat_base, lessons(), client=client(), recipe=SHORT, seed=0, work=put_aside)
 
 
 def adapter(trained) -> dict[str, object]:
@@ -70,11 +79,34 @@ def test_a_run_that_was_killed_goes_on_and_comes_to_the_same(plain, chat_base, t
     assert plain.losses == again.losses
 
 
-def test_a_checkpoint_that_was_being_written_is_passed_over(chat_base, tmp_path):  # noqa: F811
-    whole = teach(chat_base, lessons(), client=client(), recipe=SHORT, seed=0, work=tmp_path / "work")
-    newest = max((tmp_path / "work").rglob("trainer_state.json"), key=lambda path: int(path.parent.name.split("-")[1]))
-    newest.write_text(newest.read_text()[:40])
-    assert same(whole, teach(chat_base, lessons(), client=client(), recipe=SHORT, seed=0, work=tmp_path / "work"))
+WRITTEN = ("adapter_model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json", SEAL)
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_a_checkpoint_that_was_being_written_is_passed_over(name, plain, put_aside, chat_base, tmp_path):  # noqa: F811
+    work = shutil.copytree(put_aside, tmp_path / "work")
+    older, newest = sorted(work.glob("*/checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
+    os.truncate(newest / name, (newest / name).stat().st_size // 2)
+    steps: list[int] = []
+    again = teach(
+        chat_base, lessons(), client=client(), recipe=SHORT, seed=0, work=work,
+        progress=lambda what, done, _: steps.append(done) if what.startswith("fine-tuning") else None,
+    )  # fmt: skip
+    assert steps[0] == int(older.name.split("-")[1]) + 1
+    assert same(plain, again)
+
+
+def test_a_checkpoint_whose_best_one_is_damaged_is_passed_over(tmp_path):
+    for step, best in ((5, 5), (10, 10), (15, 10)):
+        checkpoint = tmp_path / f"checkpoint-{step}"
+        checkpoint.mkdir()
+        known = {"best_model_checkpoint": str(tmp_path / f"checkpoint-{best}")}
+        (checkpoint / "trainer_state.json").write_text(json.dumps(known))
+        (checkpoint / "adapter_model.safetensors").write_text("weights")
+        seal(checkpoint)
+    assert _newest(tmp_path) == str(tmp_path / "checkpoint-15")
+    (tmp_path / "checkpoint-10" / "adapter_model.safetensors").write_text("wei")
+    assert _newest(tmp_path) == str(tmp_path / "checkpoint-5")
 
 
 def test_no_run_goes_on_from_another_s_checkpoint(chat_base, tmp_path):  # noqa: F811

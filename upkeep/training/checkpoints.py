@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from upkeep.adapters.store import FolderStore
-from upkeep.base_model import Base
+from upkeep.base_model import Base, file_digest
 from upkeep.cases.snapshot import Snapshot
 from upkeep.errors import NotFoundError
 from upkeep.recipes import Recipe
@@ -19,6 +20,8 @@ LIBRARIES = ("torch", "transformers", "peft")
 """Another version of one may compute otherwise."""
 DIGEST = 32
 """Bytes of the SHA-256 in front of a checkpoint: torch.load notices few of the ways in which a file can be damaged."""
+SEAL = "whole.json"
+"""The SHA-256 of each other file of a checkpoint that is a folder."""
 
 
 def fingerprint(base: Base, data: Snapshot, recipe: Recipe, *more: object) -> str:
@@ -51,3 +54,19 @@ def load_checkpoint(folder: Path) -> dict[str, Any] | None:
         return None
     state: dict[str, Any] = torch.load(io.BytesIO(raw[DIGEST:]), weights_only=True, map_location="cpu")
     return state
+
+
+def seal(folder: Path) -> None:
+    """Note what is in a checkpoint's files, after the last of them was written."""
+    store = FolderStore(folder)
+    digests = {key: file_digest(folder / key) for key in store.keys("") if key != SEAL}
+    store.write(SEAL, json.dumps(digests, indent=2).encode())
+
+
+def is_whole(folder: Path) -> bool:
+    """Was a checkpoint sealed, and do its files still hold what they held then?"""
+    try:
+        digests = json.loads((folder / SEAL).read_bytes())
+        return all(file_digest(folder / key) == digest for key, digest in digests.items())
+    except (OSError, ValueError):
+        return False

@@ -17,6 +17,7 @@ from upkeep.models.chat import NOT_LEARNED, Pack
 from upkeep.models.out_of_memory import free_memory, halve_if_out_of_memory, note_of_halving
 from upkeep.progress import Measured, Progress, unmeasured
 from upkeep.recipes import ChatRecipe
+from upkeep.training.checkpoints import is_whole, seal
 
 if TYPE_CHECKING:
     import torch
@@ -127,11 +128,12 @@ def train(
     from peft.helpers import disable_input_dtype_casting
 
     start = _copies(model)
-    told = [_watch(recipe, progress), _meter(measured, tokens=sum(len(one.tokens) for one in lessons.train))]
-    trainer = _trainer(model, lessons, recipe, size=size, seed=seed, folder=folder, told=told)
+    newest = _newest(folder)
+    told = [_watch(recipe, progress), _seal(), _meter(measured, tokens=sum(len(one.tokens) for one in lessons.train))]
+    trainer = _trainer(model, lessons, recipe, size=size, seed=seed, folder=folder, begins=newest is None, told=told)
     try:
         with disable_input_dtype_casting(model, active=trainer.args.bf16):  # autocast does what it would
-            trainer.train(resume_from_checkpoint=_newest(folder))
+            trainer.train(resume_from_checkpoint=newest)
     except RuntimeError:
         _restore(model, start)
         raise
@@ -143,7 +145,15 @@ def train(
 
 
 def _trainer(
-    model: Any, lessons: Lessons, recipe: ChatRecipe, *, size: int, seed: int, folder: Path, told: list[Any]
+    model: Any,
+    lessons: Lessons,
+    recipe: ChatRecipe,
+    *,
+    size: int,
+    seed: int,
+    folder: Path,
+    begins: bool,
+    told: list[Any],
 ) -> Trainer:
     import torch
     from accelerate import PartialState
@@ -165,7 +175,7 @@ def _trainer(
         weight_decay=recipe.weight_decay,
         warmup_steps=WARM_UP,
         lr_scheduler_type="cosine",
-        eval_on_start=_newest(folder) is None,
+        eval_on_start=begins,
         eval_strategy="steps",
         eval_steps=every,
         save_strategy="steps",
@@ -295,18 +305,29 @@ def _meter(measured: Measured, *, tokens: int) -> Any:
     return Meter()
 
 
+def _seal() -> Any:
+    """Seals each checkpoint once every process has written its part."""
+    from accelerate import PartialState
+    from transformers import TrainerCallback
+
+    class Seal(TrainerCallback):  # type: ignore[misc]
+        def on_save(self, args: Any, state: Any, _control: Any, **_: Any) -> None:
+            PartialState().wait_for_everyone()
+            if state.is_world_process_zero:
+                seal(Path(args.output_dir) / f"checkpoint-{state.global_step}")
+
+    return Seal()
+
+
 def _newest(folder: Path) -> str | None:
-    """The newest checkpoint that is whole: what is written last can be read."""
-    whole = [one.parent for one in folder.glob("checkpoint-*/trainer_state.json") if _is_json(one)]
-    return str(max(whole, key=lambda one: int(one.name.rpartition("-")[2]))) if whole else None
+    """The newest checkpoint that is whole, as is the best one until then, which the run ends with."""
+    newest_first = sorted(folder.glob("checkpoint-*"), key=lambda one: -int(one.name.rpartition("-")[2]))
+    return next((str(one) for one in newest_first if is_whole(one) and _has_its_best(one)), None)
 
 
-def _is_json(path: Path) -> bool:
-    try:
-        json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        return False
-    return True
+def _has_its_best(checkpoint: Path) -> bool:
+    best = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))["best_model_checkpoint"]
+    return best is None or is_whole(Path(best))
 
 
 def _copies(model: Any) -> list[torch.Tensor]:

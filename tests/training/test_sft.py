@@ -20,7 +20,7 @@ from upkeep.models.shared_base import DEFAULT, Adapted
 from upkeep.progress import silent
 from upkeep.training.checkpoints import SEAL, seal
 from upkeep.training.sft import teach
-from upkeep.training.trainer import Lessons, _newest, _watch, run
+from upkeep.training.trainer import Lessons, _newest, _watch, in_parts, run
 
 SHORT = recipe(epochs=2)
 HERE = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
@@ -77,6 +77,15 @@ def test_a_run_that_was_killed_goes_on_and_comes_to_the_same(plain, chat_base, t
     assert steps[0] > 10  # it did not begin anew
     assert same(plain, again)
     assert plain.losses == again.losses
+
+
+@pytest.mark.parametrize(
+    ("whole", "size", "together", "found"),
+    [(8, 8, 1, (8, 1)), (8, 4, 1, (4, 2)), (8, 8, 2, (4, 1)), (8, 4, 2, (2, 2)), (3, 2, 1, (1, 3)), (8, 8, 3, (2, 2)),
+     (4, 4, 8, (1, 1))],
+)  # fmt: skip
+def test_a_batch_is_taken_in_parts_that_come_to_it_where_the_processes_can_share_it(whole, size, together, found):
+    assert in_parts(whole, size, together) == found
 
 
 WRITTEN = ("adapter_model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json", SEAL)

@@ -161,8 +161,7 @@ def _trainer(
 
     on_gpu = device() == "cuda"
     together = PartialState(cpu=not on_gpu).num_processes
-    each = max(size // together, 1)
-    accumulated = -(-recipe.batch_size // (each * together))
+    each, accumulated = in_parts(recipe.batch_size, size, together)
     steps = recipe.epochs * max(-(-len(lessons.train) // (each * together * accumulated)), 1)
     every = max(steps // LOOKS, 1)
     arguments = TrainingArguments(
@@ -303,6 +302,16 @@ def _meter(measured: Measured, *, tokens: int) -> Any:
             measured({f"training/{name}": value for name, value in found.items()}, state.global_step)
 
     return Meter()
+
+
+def in_parts(whole: int, size: int, together: int) -> tuple[int, int]:
+    """How many sequences a process takes at a time, and how often, until all have taken a whole batch.
+
+    No more than `size` at a time of all processes. Where the processes cannot share a batch evenly they take more.
+    """
+    most = max(size // together, 1)
+    each = next((one for one in range(most, 0, -1) if whole % (one * together) == 0), most)
+    return each, -(-whole // (each * together))
 
 
 def _seal() -> Any:

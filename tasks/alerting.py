@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+from httpx import HTTPError
 from prefect import get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.blocks.system import Secret
 from prefect.events import emit_event
+from prefect.exceptions import PrefectException
 
 from tasks.retrying import only
 from upkeep.adapters.notifier import send, url_from_environment, variable
@@ -64,7 +66,10 @@ def _publish_release(message: Notice) -> None:
 
 def _publish(message: Alert | Notice, kind: str, event: str, told: Mapping[str, object]) -> None:
     page = f"# {message.title}\n\n{message.text}"
-    create_markdown_artifact(key=f"{kind}-{message.client}", markdown=page, description=message.title)
+    try:
+        create_markdown_artifact(key=f"{kind}-{message.client}", markdown=page, description=message.title)
+    except (HTTPError, PrefectException) as exc:  # the other channels are still to be told
+        raise DeliveryError(f"channel {PREFECT}: {message.title!r} was not delivered: {exc}") from exc
     emit_event(
         event=f"upkeep.{kind}.{event}",
         resource={"prefect.resource.id": f"upkeep.client.{message.client}", "prefect.resource.name": message.client},

@@ -5,18 +5,25 @@ from __future__ import annotations
 import time
 from datetime import timedelta
 
+import httpx
 import pytest
+from prefect.artifacts import Artifact
 from prefect.blocks.system import Secret
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import TaskRunFilter, TaskRunFilterName
+from prefect.client.schemas.objects import TaskRun
+from prefect.logging import disable_run_logger
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.testing.utilities import prefect_test_harness
 
 from deployments.servers import free_port
 from flows.review import review
+from tasks import alerting
 from tests.audited import FIRST, agreed, serve
 from tests.receivers import mail_server, webhook
-from upkeep.stages.incidents import untold
+from upkeep.errors import DeliveryError
+from upkeep.stages.incidents import note_incidents, untold
+from upkeep.stages.monitoring import review_week
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -30,10 +37,10 @@ def client(tmp_path, monkeypatch):
     return agreed(tmp_path, monkeypatch, alert_channels=["ops-mail", "ops-hook"])
 
 
-def alert_states() -> list[str]:
+def alert_runs() -> list[TaskRun]:
     wanted = TaskRunFilter(name=TaskRunFilterName(like_="alert about"))
     with get_client(sync_client=True) as api:
-        return [str(run.state_name) for run in api.read_task_runs(task_run_filter=wanted)]
+        return api.read_task_runs(task_run_filter=wanted)
 
 
 def events(name: str) -> list[dict[str, object]]:
@@ -62,6 +69,9 @@ def test_an_alarm_goes_out_by_every_channel_once_and_its_end_too(client, monkeyp
         time.sleep(0.25)
     assert [one["resource"]["prefect.resource.id"] for one in opened] == ["upkeep.client.northwind"]
     assert opened[0]["payload"]["incident"] == "2026-W06-accuracy"
+    assert [one["payload"]["title"] for one in events("upkeep.alert.closed")] == titles[1:]
+    assert Artifact.get("alert-northwind").data.startswith(f"# {titles[1]}\n")
+    assert Artifact.get("review-northwind").data.startswith("# northwind 2026-W09\n\n60 requests.\n")
 
 
 def test_a_channel_that_is_down_fails_no_review_and_gets_the_alert_when_it_is_back(client, monkeypatch):
@@ -72,8 +82,25 @@ def test_a_channel_that_is_down_fails_no_review_and_gets_the_alert_when_it_is_ba
         serve(client, 0, wrong=40)
         found = review("northwind", FIRST + timedelta(weeks=1))
         assert found.alerts
-        assert "Failed" in alert_states()
+        assert [run.run_count for run in alert_runs() if run.state_name == "Failed"] == [3]
         assert [channel for *_, channel in untold(client, ["ops-mail", "ops-hook"])] == ["ops-hook"]
         with webhook(port) as (_, got):
             review("northwind", FIRST + timedelta(weeks=1))
     assert len(got) == len(box.mails) == 1
+
+
+def test_a_prefect_that_takes_no_page_keeps_nobody_from_being_told(client, monkeypatch):
+    def refuse(**_: object) -> None:
+        raise httpx.ConnectError("gone")
+
+    monkeypatch.setattr(alerting, "create_markdown_artifact", refuse)
+    with webhook() as (hook, got):
+        monkeypatch.setenv("UPKEEP_CHANNEL_OPS_HOOK", hook)
+        monkeypatch.setenv("UPKEEP_CHANNEL_OPS_MAIL", hook)
+        serve(client, 0, wrong=40)
+        note_incidents(client, review_week(client, FIRST + timedelta(weeks=1)))
+        wanted = "channel prefect: 'Northwind Outdoors: accuracy alarm opened' was not delivered: gone"
+        with disable_run_logger(), pytest.raises(DeliveryError, match=wanted):
+            alerting.alert.fn("northwind")
+    assert len(got) == 2
+    assert {channel for *_, channel in untold(client, ["prefect", "ops-mail", "ops-hook"])} == {"prefect"}

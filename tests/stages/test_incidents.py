@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import replace
 from datetime import timedelta
@@ -234,6 +235,16 @@ def test_a_channel_that_cannot_be_reached_is_named_and_its_address_is_not(url, c
         send(url, channel="ops", title="An alarm", text="x")
     assert "secret" not in str(caught.value)
     assert "secret" not in caplog.text
+
+
+def test_nothing_is_logged_of_a_channels_address_at_any_level(caplog):
+    before = logging.getLogger("urllib3").level
+    with webhook() as (hook, got), caplog.at_level(logging.DEBUG):
+        send(hook, channel="hook", title="An alarm", text="- one")
+    assert got
+    assert "secret" not in caplog.text
+    assert "/alerts" not in caplog.text
+    assert logging.getLogger("urllib3").level == before
 
 
 def test_a_channels_address_may_come_from_the_environment(monkeypatch):

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from upkeep.errors import DeliveryError
 
 QUIET = logging.CRITICAL + 1
+QUOTING = ("apprise", "urllib3", "urllib3.connectionpool")
+"""Which loggers know the URL."""
 
 
 def variable(channel: str) -> str:
@@ -32,9 +36,23 @@ def send(url: str, *, channel: str, title: str, text: str) -> None:
     """Deliver a Markdown message. Raises DeliveryError, which names the channel and not its URL."""
     import apprise
 
-    logging.getLogger("apprise").setLevel(QUIET)  # its warnings quote the URL
     service = apprise.Apprise()
-    if not service.add(url):
-        raise DeliveryError(f"channel {channel}: its URL is none that apprise knows")
-    if not service.notify(title=title, body=text, body_format=apprise.NotifyFormat.MARKDOWN):
-        raise DeliveryError(f"channel {channel}: {title!r} was not delivered")
+    with _unlogged():
+        if not service.add(url):
+            raise DeliveryError(f"channel {channel}: its URL is none that apprise knows")
+        if not service.notify(title=title, body=text, body_format=apprise.NotifyFormat.MARKDOWN):
+            raise DeliveryError(f"channel {channel}: {title!r} was not delivered")
+
+
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    """Nothing is logged of a delivery: apprise's warnings quote the URL, and urllib3 its path, a secret too."""
+    loggers = [logging.getLogger(name) for name in QUOTING]
+    levels = [one.level for one in loggers]
+    for one in loggers:
+        one.setLevel(QUIET)
+    try:
+        yield
+    finally:
+        for one, level in zip(loggers, levels, strict=True):
+            one.setLevel(level)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -98,6 +99,12 @@ def anchored(model: BaseModelConfig) -> BaseModelConfig:
     if not isinstance(model, LocalModel):
         return model
     return model.model_copy(update={"path": str(_folder(model).absolute())})
+
+
+def hub_name(reference: str) -> tuple[str, str | None]:
+    """What other libraries call a base model, and its commit on the hub: ours for one that is not there, and None."""
+    name, _, revision = reference.partition("@")
+    return (name, revision) if re.fullmatch(r"[^:]+@[0-9a-f]{40}", reference) else (reference, None)
 
 
 def file_digest(path: Path) -> str:

@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from peft import LoraConfig, PeftConfig, get_peft_model
+from transformers import BertConfig, BertModel
 
 from tests.chatty import BEFORE, SINCE, chat_base, client, lessons, recipe, requests  # noqa: F401 -- a fixture
 from upkeep.base_model import Base, resolve_base
@@ -17,6 +19,7 @@ from upkeep.models.classifier import Classifier
 from upkeep.models.encoder import load_encoder
 from upkeep.models.loading import load_release
 from upkeep.models.manifest import Manifest
+from upkeep.models.shared_base import save_adapter
 from upkeep.training.sft import teach
 
 TEXTS = [text for text, _ in requests()[:20]]
@@ -121,3 +124,19 @@ def test_models_that_write_share_their_base_too(chat_base, tmp_path):  # noqa: F
     for _ in range(2):
         assert {one.output for one in old.answer(asked)} == {BEFORE["refund"]}
         assert {one.output for one in new.answer(asked)} == {SINCE["refund"]}
+
+
+@pytest.mark.parametrize(
+    ("base", "found"),
+    [
+        ("ada/encoder@" + 40 * "a", ("ada/encoder", 40 * "a")),
+        ("folder:made@" + 40 * "a", ("folder:made@" + 40 * "a", None)),
+        ("package:folder", ("package:folder", None)),
+    ],
+)
+def test_a_saved_adapter_names_a_base_of_the_hub_as_other_libraries_do(base, found, tmp_path):
+    config = BertConfig(vocab_size=9, hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8)
+    model = get_peft_model(BertModel(config), LoraConfig(r=1, target_modules=["query"]))
+    save_adapter(model, tmp_path, base=base)
+    saved = PeftConfig.from_pretrained(str(tmp_path))
+    assert (saved.base_model_name_or_path, saved.revision) == found

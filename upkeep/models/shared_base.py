@@ -16,6 +16,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from upkeep.base_model import hub_name
+
 DEFAULT = "default"
 """What PEFT calls the adapter of a model that has one."""
 
@@ -96,7 +98,8 @@ def save_adapter(model: Any, folder: Path, *, base: str) -> None:
     """Write a model's one adapter as a plain PEFT folder that names its base so, and not by this machine's path."""
     shared = isinstance(model, Adapted)
     peft, name = (model.shared.model, model.name) if shared else (model, DEFAULT)
-    peft.peft_config[name].base_model_name_or_path = base
+    config = peft.peft_config[name]
+    config.base_model_name_or_path, config.revision = hub_name(base)
     with tempfile.TemporaryDirectory() as scratch:
         peft.save_pretrained(scratch, selected_adapters=[name], save_embedding_layers=False)
         written = Path(scratch) / name if shared else Path(scratch)  # PEFT gives one of another name its own folder

@@ -8,6 +8,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from upkeep.base_model import hub_name
 from upkeep.desk import Desk
 from upkeep.models.manifest import read_manifest
 from upkeep.stages.challengers import challengers
@@ -40,6 +41,7 @@ def write_card(desk: Desk, version: str, decision: Decision | None = None) -> No
         client=desk.client,
         made=made,
         manifest=manifest,
+        base=hub_name(manifest.base)[0],
         taught=next((one for one in snapshots(desk) if one.period == made.period), None),
         decision=decision,
     )

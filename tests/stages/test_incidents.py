@@ -27,6 +27,7 @@ from upkeep.stages.incidents import (
     incidents,
     mark_told,
     note_incidents,
+    recommended,
     subject_of,
     untold,
 )
@@ -111,6 +112,16 @@ def test_an_alert_says_what_since_when_how_sure_and_what_the_contract_includes_a
     assert "priority response" not in alert.text
     first = desk_of(desk.agreement.model_copy(update={"tier": load_tiers(configs()).tiers[3]}))
     assert "The contract includes a priority response." in compose(first, incident, Event.OPENED).text
+
+
+def test_where_traffic_burst_too_a_retrain_is_not_recommended_before_that_is_looked_into(desk):
+    serve(desk, 0, wrong=40)
+    found = review_week(desk, FIRST + timedelta(weeks=1))
+    burst = Change(Kind.TRAFFIC, "900 requests, 3 times the usual 300", "Find out what happened.", 900)
+    alarm, traffic = note_incidents(desk, replace(found, changes=(burst,)))
+    later = "We recommend a retrain once it is clear that the week's traffic incident is not the cause."
+    assert (alarm.action, traffic.action) == (later, burst.action)
+    assert recommended(found) == "We recommend a retrain."
 
 
 def test_examples_are_shown_as_the_client_agreed(tmp_path, monkeypatch):

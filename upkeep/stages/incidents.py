@@ -36,6 +36,7 @@ EXAMPLES = 3
 NEWS = timedelta(weeks=4)
 """What has been over for longer is no news any more."""
 RETRAIN = "We recommend a retrain."
+RETRAIN_LATER = "We recommend a retrain once it is clear that the week's traffic incident is not the cause."
 GO_BACK = (
     "We recommend to go back to the version before (`upkeep rollback {client} --to {version} --by NAME --reason WHY`), "
     "unless the requests themselves have got harder."
@@ -181,7 +182,8 @@ def compose(desk: Desk, incident: Incident, event: Event) -> Alert:
 def _troubles(found: Review, stuck: NoWayBack | None) -> list[Incident]:
     """Each trouble that a review has found, as the incident that it would begin."""
     version, at = found.figures.model_version, found.as_of
-    alarms = [Incident(one.metric.value, one.weeks[0], version, at, one.text, RETRAIN) for one in found.alerts]
+    action = recommended(found)
+    alarms = [Incident(one.metric.value, one.weeks[0], version, at, one.text, action) for one in found.alerts]
     changes = [Incident(subject_of(one), found.week, version, at, one.text, one.action, one) for one in found.changes]
     doubt = found.probation
     if doubt and doubt.worse:
@@ -189,6 +191,11 @@ def _troubles(found: Review, stuck: NoWayBack | None) -> list[Incident]:
         action += f" By itself it {stuck}." if stuck else ""
         changes.append(Incident(SUBJECT, found.week, doubt.version, at, str(doubt), action))
     return alarms + changes
+
+
+def recommended(found: Review) -> str:
+    """What is to be done about an agreed figure that has got worse: a burst may be all there is to it."""
+    return RETRAIN_LATER if any(one.kind is Kind.TRAFFIC for one in found.changes) else RETRAIN
 
 
 def _weeks(desk: Desk, found: Review) -> list[Week]:

@@ -14,7 +14,7 @@ from upkeep.redaction import inert
 from upkeep.release import Entry
 from upkeep.stages.approval import waiting_for_approval
 from upkeep.stages.auditing import Drawn, sheet_key
-from upkeep.stages.incidents import open_incidents
+from upkeep.stages.incidents import open_incidents, recommended
 from upkeep.stages.monitoring import NoWayBack
 from upkeep.stages.reporting import SHOWN_THEMES
 from upkeep.stages.request_analysis import TrackedThemes
@@ -78,7 +78,7 @@ def _to_do(desk: Desk, noted: ReviewNotes) -> Iterator[str]:
     found, drawn = noted.review, noted.drawn
     yield from (f"- **{one}**" for one in waiting_for_approval(desk, found.as_of))
     if found.retrain_recommended:
-        yield "- **We recommend a retrain.**"
+        yield f"- **{recommended(found)}**"
     if drawn.asked:
         where = address(desk.store, sheet_key(drawn.week))
         asked = f"{len(drawn.asked)} of {drawn.requests:,} requests to answer in `{where}`"

@@ -207,7 +207,7 @@ def test_what_people_do_is_booked_and_a_quarter_s_brief_tells_what_to_talk_about
     assert main(["brief", "northwind", "--as-of", "2026-04-01"]) == 0
     first, *agenda = capsys.readouterr().out.splitlines()
     assert first == f"northwind 2026-Q1: 2 to talk about; {address(desk.store, 'briefs/2026-Q1.html')}"
-    assert agenda[1].startswith("  8 of 8 weeks were not reviewed and are not counted here (2026-W06, ")
+    assert agenda[1].startswith("  Not reviewed, and not counted here: 8 of 8 weeks (2026-W06, ")
 
 
 @pytest.mark.parametrize("option", [["--reason", "x"], ["--seed", "1"]])

@@ -91,10 +91,11 @@ def _data(desk: Desk, quarter: Window, weekly: Sequence[Review]) -> Iterator[str
     """What nobody knows; the newest week's audits are not back yet."""
     begins, there = log_begins(desk), {one.week for one in weekly}
     weeks = [week(one.key, desk.zone) for one in periods_in(quarter, Cadence.WEEKLY, desk.zone)]
-    logged = [one for one in weeks if quarter.start < one.end <= quarter.end and begins and begins < one.end]
+    whole = [one for one in weeks if begins and begins.date() <= one.start.date()]
+    logged = [one for one in whole if quarter.start < one.end <= quarter.end]
     missing = [one.key for one in logged if one.key not in there]
     if missing:
-        yield f"{len(missing)} of {len(logged)} weeks were not reviewed and are not counted here ({_named(missing)})."
+        yield f"Not reviewed, and not counted here: {len(missing)} of {len(logged)} weeks ({_named(missing)})."
     unknown = [one.week for one in weekly[:-1] if one.figures.requests and not one.figures.accuracy.n]
     if unknown:
         told = f"In {len(unknown)} of {len(weekly)} weeks nobody knows how good the answers were"

@@ -25,7 +25,7 @@ from upkeep.monitoring.trouble import Change, Kind
 from upkeep.release import Action, Entry
 from upkeep.stages.decisions import Decision, OnTheme
 from upkeep.stages.incidents import Incident
-from upkeep.stages.reporting import Report, draw_chart, render_html, render_markdown, share
+from upkeep.stages.reporting import Report, draw_chart, limit, render_html, render_markdown, share
 from upkeep.statistics.rates import Rate, WeightedRate
 
 MONDAY = datetime(2026, 11, 23, 6, tzinfo=UTC)
@@ -106,6 +106,15 @@ def test_the_month_stands_beside_what_was_agreed():
         "| Answered automatically and right | 80.0 % (49-94 %, of 10) | at least 60.0 % |",
         "| Right answers, all requests | 87.0 % (79-92 %, of 100) | at least 85.0 % |",
         "| Right among automatic answers | no data | promised 95.0 % |",
+    ]
+
+
+def test_a_ceiling_is_told_as_one():
+    client = CLIENT.model_copy(update={"thresholds": Thresholds(escalation=0.25)})
+    assert [limit(client, name) for name in ("escalation", "accuracy", "precision")] == [
+        "at most 25.0 %",
+        "-",
+        "promised 95.0 %",
     ]
 
 

@@ -25,7 +25,7 @@ from upkeep.stages.contract import change_orders
 from upkeep.stages.decisions import Decision, decisions
 from upkeep.stages.incidents import Incident, incidents
 from upkeep.stages.month_activity import changes_of, promotions
-from upkeep.stages.reporting import draw_chart, ended_in, known_reviews, render_html, render_page
+from upkeep.stages.reporting import draw_chart, ended_in, known_reviews, render_page, write_pages
 from upkeep.stages.request_analysis import tracked_themes
 from upkeep.tiers import Allowance, Service
 
@@ -87,12 +87,10 @@ def write_brief(desk: Desk, as_of: datetime) -> Brief:
     moment = desk.local(as_of)
     reviewed = known_reviews(desk, moment)
     brief = assemble(desk, quarter, moment, reviewed)
-    agreed = desk.client.thresholds.agreed
-    markdown = render_page("brief.md.j2", brief=brief, client=desk.client, agreed=agreed)
+    markdown = render_page("brief.md.j2", brief=brief, client=desk.client)
     before = last_full(quarter.start, Cadence.QUARTERLY, desk.zone)
     chart = draw_chart([*ended_in(desk, before, reviewed), *ended_in(desk, quarter, reviewed)], desk.client)
-    desk.store.write(f"{key}.md", markdown.encode())
-    desk.store.write(f"{key}.html", render_html(f"{brief.name}, {brief.quarter}", markdown, chart).encode())
+    write_pages(desk, key, title=f"{brief.name}, {brief.quarter}", markdown=markdown, chart=chart)
     records.save(desk.store, f"{key}.json", brief)
     return brief
 

@@ -14,6 +14,7 @@ from upkeep.desk import Desk
 from upkeep.entitlement import RETRAIN, Booking, ChangeOrder
 from upkeep.metrics.generated import described
 from upkeep.metrics.quality import LabelQuality, by_label
+from upkeep.monitoring.alarms import Direction
 from upkeep.monitoring.edge_cases import Edges
 from upkeep.monitoring.estimate import ONLY_AN_ESTIMATE, Estimate
 from upkeep.monitoring.figures import (
@@ -157,8 +158,7 @@ def write_report(desk: Desk, as_of: datetime) -> Report:
         one for one in known_reviews(desk, report.as_of) if report.reviews and one.week <= report.reviews[-1].week
     ]
     chart = draw_chart(charted[-CHARTED:], desk.client)
-    desk.store.write(f"{key}.md", markdown.encode())
-    desk.store.write(f"{key}.html", render_html(f"{report.name}, {report.month}", markdown, chart).encode())
+    write_pages(desk, key, title=f"{report.name}, {report.month}", markdown=markdown, chart=chart)
     records.save(desk.store, f"{key}.json", report)
     return report
 
@@ -232,9 +232,14 @@ def _themes(desk: Desk, month: Window) -> tuple[Theme, ...]:
 
 def render_markdown(report: Report, client: Client) -> str:
     """The report as Markdown a non-expert can read."""
-    agreed = client.thresholds.agreed
-    health = in_words(report.reviews, report.rates, agreed)
-    return render_page("report.md.j2", report=report, client=client, agreed=agreed, health=health)
+    health = in_words(report.reviews, report.rates, client.thresholds.agreed)
+    return render_page("report.md.j2", report=report, client=client, health=health)
+
+
+def write_pages(desk: Desk, key: str, *, title: str, markdown: str, chart: bytes) -> None:
+    """Write a page as Markdown and as HTML."""
+    desk.store.write(f"{key}.md", markdown.encode())
+    desk.store.write(f"{key}.html", render_html(title, markdown, chart).encode())
 
 
 def render_page(template: str, **values: object) -> str:
@@ -243,7 +248,7 @@ def render_page(template: str, **values: object) -> str:
 
     environment = Environment(loader=PackageLoader("upkeep", "templates"), trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"share": share, "weeks": ", ".join, "plain": no_markup}
-    environment.globals |= {"only_an_estimate": ONLY_AN_ESTIMATE, "retrain": RETRAIN}
+    environment.globals |= {"only_an_estimate": ONLY_AN_ESTIMATE, "retrain": RETRAIN, "limit": limit}
     return inert(environment.get_template(template).render(values))
 
 
@@ -291,6 +296,14 @@ def draw_chart(weekly: Sequence[Review], client: Client) -> bytes:
 def no_markup(text: str) -> str:
     """Other people's text in a table or a heading: on one line, and none of its signs is Markdown's."""
     return re.sub(r"[\\`*|]|(?<!\w)_|_(?!\w)", r"\\\g<0>", " ".join(text.split()))
+
+
+def limit(client: Client, name: str) -> str:
+    """What was agreed or promised of a rate, as people read it."""
+    metric, agreed = Metric(name), client.thresholds.agreed
+    if metric in agreed:
+        return f"at {'most' if metric.worse is Direction.HIGHER_IS_WORSE else 'least'} {100 * agreed[metric]:.1f} %"
+    return f"promised {100 * client.promised_precision:.1f} %" if metric is Metric.PRECISION else "-"
 
 
 def share(rate: AnyRate) -> str:

@@ -33,14 +33,14 @@ def alert(client: str) -> None:
     """Deliver what has not been delivered yet. Raises DeliveryError, after every channel has been tried."""
     desk = open_desk(client)
     failed: list[str] = []
-    for incident, event, channel in untold(desk, [PREFECT, *channels(desk)]):
-        message = compose(desk, incident, event)
+    for told, channel in untold(desk, [PREFECT, *channels(desk)]):
+        message = compose(desk, told)
         try:
-            _deliver(message, channel, incident.opened if incident.closed is None else incident.closed)
+            _deliver(message, channel, told.at)
         except DeliveryError as exc:
             failed.append(str(exc))
             continue
-        mark_told(desk, incident.key, event, channel)
+        mark_told(desk, told, channel)
         get_run_logger().info("%s told %s: %s", client, channel, message.title)
     try:
         for line in announce(desk, _url, also={PREFECT: _publish_release}):

@@ -9,8 +9,8 @@ from tests.small_client import configure
 from upkeep.desk import Desk, open_desk
 from upkeep.log.entries import Outcome, OutcomeSource, Prediction
 from upkeep.log.files import write_outcomes, write_predictions
-from upkeep.stages.incidents import Incident, note_incidents
 from upkeep.stages.monitoring import review_week
+from upkeep.stages.troubles import Trouble, note_troubles
 
 FIRST = datetime(2026, 2, 2, 9, tzinfo=UTC)  # a Monday, 10 o'clock in Berlin
 
@@ -41,7 +41,7 @@ def serve(desk: Desk, week: int, *, wrong: int, version: str = "1", n: int = 60,
         write_outcomes(desk.store, said, name="test")
 
 
-def reviewed(desk: Desk, week: int) -> list[Incident]:
-    """Review a week and return the incidents that this opened or closed."""
+def reviewed(desk: Desk, week: int) -> list[Trouble]:
+    """Review a week and return the troubles that this opened or closed."""
     found = review_week(desk, FIRST + timedelta(weeks=week + 1))
-    return note_incidents(desk, found)
+    return note_troubles(desk, found)

@@ -22,7 +22,6 @@ from upkeep.stages.comparison import compare_models
 from upkeep.stages.contract import book_retrain, due, is_included, order_if_extra
 from upkeep.stages.decisions import Decision
 from upkeep.stages.finetuning import train_challenger
-from upkeep.stages.incidents import note_incidents
 from upkeep.stages.monitoring import NoWayBack, follow_themes, go_back_if_worse, review_week
 from upkeep.stages.prerequisites import require_log
 from upkeep.stages.release import apply_log
@@ -31,6 +30,7 @@ from upkeep.stages.review_charts import chart_review
 from upkeep.stages.review_summary import ReviewNotes
 from upkeep.stages.reviewing import Returned, Waiting, no_longer_waiting, offer_cases, take_returns, wait_for_review
 from upkeep.stages.rules import propose_rules
+from upkeep.stages.troubles import note_troubles
 from upkeep.stages.variant import begin_use_case, looked_over, wait_for_cases
 from upkeep.tiers import Work
 
@@ -82,7 +82,7 @@ def review(desk: Desk, as_of: datetime) -> ReviewNotes:
     """Review the last full week, do what follows from it without anybody's word, and draw its audit."""
     found = review_week(desk, as_of)
     back = go_back_if_worse(desk, found)
-    note_incidents(desk, found, back if isinstance(back, NoWayBack) else None)
+    note_troubles(desk, found, back if isinstance(back, NoWayBack) else None)
     rules, themes = propose_rules(desk, found), follow_themes(desk, found)
     return ReviewNotes(found, back, rules, themes, draw_audit(desk, as_of))
 

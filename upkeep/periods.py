@@ -67,6 +67,13 @@ def week(key: str, zone: ZoneInfo) -> Window:
     return period(datetime.strptime(f"{key}-1", "%G-W%V-%u").replace(tzinfo=zone), Cadence.WEEKLY, zone)
 
 
+def weeks_before(key: str, n: int) -> str:
+    """The week that lies `n` weeks before another."""
+    monday = date.fromisocalendar(int(key[:4]), int(key[6:]), 1)
+    year, number, _ = (monday - timedelta(weeks=n)).isocalendar()
+    return f"{year}-W{number:02d}"
+
+
 def from_to(weeks: Sequence[str]) -> str:
     """Weeks as people read them: 2026-W13, or 2026-W13..2026-W16."""
     return weeks[0] if len(weeks) == 1 else f"{weeks[0]}..{weeks[-1]}"

@@ -22,8 +22,9 @@ from tasks import alerting
 from tests.audited import FIRST, agreed, serve
 from tests.receivers import mail_server, webhook
 from upkeep.errors import DeliveryError
-from upkeep.stages.incidents import note_incidents, untold
+from upkeep.stages.incidents import untold
 from upkeep.stages.monitoring import review_week
+from upkeep.stages.troubles import note_troubles
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -98,7 +99,7 @@ def test_a_prefect_that_takes_no_page_keeps_nobody_from_being_told(client, monke
         monkeypatch.setenv("UPKEEP_CHANNEL_OPS_HOOK", hook)
         monkeypatch.setenv("UPKEEP_CHANNEL_OPS_MAIL", hook)
         serve(client, 0, wrong=40)
-        note_incidents(client, review_week(client, FIRST + timedelta(weeks=1)))
+        note_troubles(client, review_week(client, FIRST + timedelta(weeks=1)))
         wanted = "channel prefect: 'Northwind Outdoors: accuracy alarm opened' was not delivered: gone"
         with disable_run_logger(), pytest.raises(DeliveryError, match=wanted):
             alerting.alert.fn("northwind")

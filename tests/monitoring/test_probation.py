@@ -19,9 +19,10 @@ from upkeep.errors import ConfigError
 from upkeep.monitoring.probation import SUBJECT, WEEKS, on_probation
 from upkeep.release import Action
 from upkeep.stages.approval import approve
-from upkeep.stages.incidents import Event, compose, incidents
+from upkeep.stages.incidents import compose, news
 from upkeep.stages.monitoring import go_back_if_worse, review_week
 from upkeep.stages.release import in_service, release_log, roll_back
+from upkeep.stages.troubles import troubles
 from upkeep.statistics.rates import Rate
 
 
@@ -123,7 +124,7 @@ def test_a_model_that_cannot_come_back_by_itself_is_told_and_holds_up_no_review(
     watched = watch(automatic, FIRST + timedelta(weeks=5))
     said = str(watched.noted.back)
     assert said.startswith("could not go back to version 1: client northwind: version 1 answers 10 of 10 known inputs")
-    assert said in incidents(desk)[-1].action
+    assert said in troubles(desk)[-1].action
     assert len(release_log(desk)) == 2
     assert list(desk.store.keys("collections/"))
 
@@ -143,8 +144,8 @@ def test_a_past_review_that_is_done_again_does_not_undo_what_a_person_did_since(
 
 
 def told_of_the_doubt(desk) -> str:
-    doubt = next(one for one in incidents(desk) if one.subject == SUBJECT)
-    return compose(desk, doubt, Event.OPENED).text
+    (found,) = (one for one in news(desk) if any(it.subject == SUBJECT for it in one.began))
+    return compose(desk, found).text
 
 
 def lived_through(desk):

@@ -297,3 +297,26 @@ def test_weeks_with_too_few_labels_do_not_make_an_alarm_new_again():
     assert not found.opened
     few = judged(week(2, 1), week(60, 40), *[week(2, 1)] * 3)
     assert [one.status for one in few.findings] == [Status.NOT_ENOUGH_DATA]
+
+
+def test_an_alarm_of_the_week_in_which_a_traffic_incident_begins_asks_for_no_retrain_before_the_next_review():
+    usual = [replace(week(270, 30), requests=300) for _ in range(5)]
+    burst = replace(week(180, 120), requests=900)
+    weeks = [*usual, burst, burst]
+    reviews = [judged(one, *weeks[:at]) for at, one in enumerate(weeks)]
+    *quiet, first, second = reviews
+    assert [one.waits for one in reviews] == [False] * 5 + [True, False]
+    assert not any(one.alerts for one in quiet)
+    assert first.alerts
+    assert (first.retrain_recommended, first.opened) == (False, [])
+    assert second.retrain_recommended
+    assert [one.metric for one in second.opened] == [one.metric for one in first.alerts]
+
+
+def test_a_burst_takes_back_no_retrain_that_was_recommended_before_it():
+    usual = [replace(week(270, 30), requests=300) for _ in range(5)]
+    bad, burst = replace(week(180, 120), requests=300), replace(week(180, 120), requests=900)
+    weeks = [*usual, bad, burst]
+    reviews = [judged(one, *weeks[:at]) for at, one in enumerate(weeks)]
+    assert [one.retrain_recommended for one in reviews[-2:]] == [True, True]
+    assert (bool(reviews[-2].opened), reviews[-1].opened) == (True, [])

@@ -17,10 +17,10 @@ from upkeep.monitoring.recount import cut_short
 from upkeep.monitoring.review import Metric, Status
 from upkeep.monitoring.trouble import Kind
 from upkeep.stages.auditing import draw_audit, return_audit, sheet_key
-from upkeep.stages.incidents import incidents, note_incidents
 from upkeep.stages.monitoring import review_week
 from upkeep.stages.reporting import Report, write_report
 from upkeep.stages.reviewing import take_returns
+from upkeep.stages.troubles import note_troubles, troubles
 from upkeep.statistics.rates import Rate
 
 
@@ -58,13 +58,13 @@ def test_a_policy_change_is_one_incident_for_as_long_as_no_model_has_learned_it(
     desk = agreed(tmp_path, monkeypatch)
     for number in range(26):
         serve(desk, number, wrong=60 if number >= 5 else 0)
-        note_incidents(desk, review_week(desk, FIRST + timedelta(weeks=number + 1)))
-    (policy,) = [one for one in incidents(desk) if one.subject.startswith(Kind.POLICY)]
+        note_troubles(desk, review_week(desk, FIRST + timedelta(weeks=number + 1)))
+    (policy,) = [one for one in troubles(desk) if one.subject.startswith(Kind.POLICY)]
     assert policy.subject == "label or policy change order_status to refund_status"
     assert policy.closed is None
     serve(desk, 26, wrong=0, version="2")
-    note_incidents(desk, review_week(desk, FIRST + timedelta(weeks=27)))
-    (policy,) = [one for one in incidents(desk) if one.subject.startswith(Kind.POLICY)]
+    note_troubles(desk, review_week(desk, FIRST + timedelta(weeks=27)))
+    (policy,) = [one for one in troubles(desk) if one.subject.startswith(Kind.POLICY)]
     assert policy.end is not None
     assert policy.end.startswith("0 of 60 labelled requests in 2026-W32; when it was found, ")
 
@@ -108,8 +108,8 @@ def test_a_sheet_that_comes_back_in_the_next_week_is_judged_in_the_next_review(t
     # W07 is not labelled yet, but what W06 turns out to be was told by no review before
     assert second.opened == second.alerts
     assert "accuracy 0.0% (95% CI 0.0%..6.5%, n=55) in 2026-W06 is below the agreed 90.0%" in second.alerts[0].text
-    note_incidents(desk, second)
-    assert [one.key for one in incidents(desk)] == ["2026-W06-accuracy"]
+    note_troubles(desk, second)
+    assert [one.key for one in troubles(desk)] == ["2026-W06-accuracy"]
     third = review_week(desk, monday + timedelta(weeks=2))
     assert third.recounted["2026-W06"].accuracy.n == 55
     assert third.alerts
@@ -172,7 +172,7 @@ def test_a_week_whose_files_are_gone_keeps_what_was_counted_and_is_told_once(tmp
     for number in range(4):
         serve(desk, number, wrong=4)
         found = review_week(desk, FIRST + timedelta(weeks=number + 1))
-        note_incidents(desk, found)
+        note_troubles(desk, found)
         for key in [one for one in desk.store.keys("log/") if f"{FIRST + timedelta(weeks=number):%Y-%m-%d}" in one]:
             desk.store.delete(key)
     assert found.recounted == {}
@@ -182,7 +182,7 @@ def test_a_week_whose_files_are_gone_keeps_what_was_counted_and_is_told_once(tmp
         "of 180 requests that were counted in 2026-W06..2026-W08 the log has 0 now, or their outcomes are gone: "
         "the figures of then are kept"
     ]
-    assert [(one.week, one.subject, one.closed) for one in incidents(desk)] == [
+    assert [(one.week, one.subject, one.closed) for one in troubles(desk)] == [
         ("2026-W07", "data trouble earlier weeks", None)
     ]
     weeks = {one.week: one.figures.requests for one in write_report(desk, FIRST + timedelta(weeks=4)).reviews}

@@ -24,8 +24,8 @@ from upkeep.monitoring.themes import Theme
 from upkeep.monitoring.trouble import Change, Kind
 from upkeep.release import Action, Entry
 from upkeep.stages.decisions import Decision, OnTheme
-from upkeep.stages.incidents import Incident
 from upkeep.stages.reporting import Report, draw_chart, limit, render_html, render_markdown, share
+from upkeep.stages.troubles import Trouble
 from upkeep.statistics.rates import Rate, WeightedRate
 
 MONDAY = datetime(2026, 11, 23, 6, tzinfo=UTC)
@@ -361,7 +361,7 @@ def test_generated_answers_are_told_by_what_is_known_of_them():
 def test_edge_cases_and_what_is_still_going_on_are_in_the_report():
     odd = EdgeCase("7", "Do you sell [link]", "order_status", 0.3, None, (Reason.UNSURE, Reason.FAR))
     newest = replace(week("2026-W47"), edges=Edges(300, {Reason.UNSURE: 4, Reason.FAR: 1}, (odd,)))
-    going_on = Incident("new category tents", "2026-W40", "3", MONDAY, "9 requests were 'tents'", "Agree on it.")
+    going_on = Trouble("new category tents", "2026-W40", "3", MONDAY, "9 requests were 'tents'", "Agree on it.")
     lines = said(reviews=(newest,), going_on=(going_on,))
     assert "- Still going on since 2026-W40: 9 requests were 'tents'. Agree on it." in lines
     assert (

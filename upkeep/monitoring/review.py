@@ -19,7 +19,7 @@ from upkeep.monitoring.figures import Figures
 from upkeep.monitoring.input_shift import Inputs
 from upkeep.monitoring.probation import Probation, on_probation
 from upkeep.monitoring.recount import lost_rows, newest
-from upkeep.monitoring.trouble import Change
+from upkeep.monitoring.trouble import Change, Kind
 from upkeep.periods import Cadence, from_to
 from upkeep.statistics.rates import AnyRate, Rate
 
@@ -95,6 +95,8 @@ class Review:
 
     `recounted` are the weeks before it as they are known now: labels come in late. `estimate` is the accuracy that the
     model's confidence suggests; nobody has counted it. `contract` is the one of the week's review; old ones kept none.
+    In a week that `waits`, traffic has just become another: what got worse in it alone asks for no retrain before the
+    next review finds it too.
     """
 
     client: str
@@ -111,6 +113,7 @@ class Review:
     recounted: dict[str, Figures] = field(default_factory=dict)
     probation: Probation | None = None
     contract: Contract | None = None
+    waits: bool = False
 
     @property
     def alerts(self) -> list[Finding]:
@@ -125,8 +128,8 @@ class Review:
 
     @property
     def opened(self) -> list[Finding]:
-        """Those of them that no review has told before: one change order for one cause."""
-        return [one for one in self.alerts if one.new]
+        """Those of them that ask for a retrain and did so in no review before: one change order for one cause."""
+        return [one for one in self.alerts if one.new and not self.waits]
 
 
 def is_worse(metric: Metric, rate: AnyRate, limit: float) -> bool:
@@ -170,10 +173,15 @@ def review(
         _judge(metric, limit, run, client, new=metric not in going_on, before=_agreed_before(earlier, metric))
         for metric, limit in _agreed(client.thresholds)
     )
-    alarmed = any(one.status is Status.ALERT for one in findings)
     before = [one for _, one in run[:-1]]
     looks = {one.week: one.inputs for one in earlier}
     history = [Seen(one, looks[key]) for key, one in known]
+    changes = (
+        *find_changes(Seen(figures, inputs, unseen), before, client, history=history, versions=versions),
+        *lost_rows(dict(known), again),
+    )
+    waits = _unusual_traffic(changes) and not (earlier and _unusual_traffic(earlier[-1].changes))
+    alarmed = any(one.status is Status.ALERT and not (waits and one.new) for one in findings)
     return Review(
         client=client.client,
         week=week,
@@ -181,10 +189,7 @@ def review(
         figures=figures,
         findings=findings,
         retrain_recommended=alarmed and bool(figures.requests),
-        changes=(
-            *find_changes(Seen(figures, inputs, unseen), before, client, history=history, versions=versions),
-            *lost_rows(dict(known), again),
-        ),
+        changes=changes,
         inputs=inputs,
         estimate=estimate_accuracy(figures, before, minimum=client.minimum_labels, weekly_spread=spread),
         generated=generated,
@@ -200,7 +205,12 @@ def review(
         if promoted
         else None,
         contract=contract,
+        waits=waits,
     )
+
+
+def _unusual_traffic(changes: Sequence[Change]) -> bool:
+    return any(one.kind is Kind.TRAFFIC for one in changes)
 
 
 def as_known(earlier: Sequence[Review], recounted: Mapping[str, Figures]) -> list[tuple[str, Figures]]:
@@ -223,12 +233,12 @@ def _same_model(weeks: Sequence[tuple[str, Figures]], version: str | None) -> li
 
 
 def _going_on(earlier: Sequence[Review]) -> set[Metric]:
-    """What was an alert when it was last judged: weeks with too few labels end nothing."""
+    """What was an alert when it was last judged: too few labels end nothing, a week that waits begins nothing."""
     last = {
         one.metric: one.status
         for found in earlier
         for one in found.findings
-        if one.status is not Status.NOT_ENOUGH_DATA
+        if one.status is not Status.NOT_ENOUGH_DATA and not (one.new and found.waits)
     }
     return {metric for metric, status in last.items() if status is Status.ALERT}
 

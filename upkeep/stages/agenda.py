@@ -15,10 +15,10 @@ from upkeep.monitoring.trouble import Kind
 from upkeep.periods import Cadence, Window, period, periods_in, week
 from upkeep.redaction import inert
 from upkeep.stages.decisions import Decision
-from upkeep.stages.incidents import Incident
 from upkeep.stages.month_activity import missed_work, open_categories
 from upkeep.stages.prerequisites import log_begins
 from upkeep.stages.reporting import ended_in, share
+from upkeep.stages.troubles import Trouble
 
 NAMED_WEEKS = 3
 
@@ -31,7 +31,7 @@ class Seen(NamedTuple):
 
     weekly: Sequence[Review]
     whole: Stretch
-    troubles: Sequence[Incident]
+    troubles: Sequence[Trouble]
     themes: Sequence[Theme]
     decided: Sequence[Decision]
     idle: Mapping[str, str]
@@ -72,7 +72,7 @@ def _undone(desk: Desk, quarter: Window, as_of: datetime, weekly: Sequence[Revie
     yield from open_categories(desk, quarter, as_of)
 
 
-def _candidates(desk: Desk, as_of: datetime, going_on: Sequence[Incident], themes: Sequence[Theme]) -> Iterator[str]:
+def _candidates(desk: Desk, as_of: datetime, going_on: Sequence[Trouble], themes: Sequence[Theme]) -> Iterator[str]:
     """What the new quarter's category may be, where the tier includes one that is not used yet."""
     allowance = desk.tier.new_use_case
     if allowance is None or desk.client.free_text:

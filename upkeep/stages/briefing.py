@@ -23,10 +23,10 @@ from upkeep.stages.agenda import Seen, agenda
 from upkeep.stages.approval import not_in_service
 from upkeep.stages.contract import change_orders
 from upkeep.stages.decisions import Decision, decisions
-from upkeep.stages.incidents import Incident, incidents
 from upkeep.stages.month_activity import changes_of, promotions
 from upkeep.stages.reporting import draw_chart, ended_in, known_reviews, render_page, write_pages
 from upkeep.stages.request_analysis import tracked_themes
+from upkeep.stages.troubles import Trouble, troubles
 from upkeep.tiers import Allowance, Service
 
 IN_A_QUARTER = {Cadence.WEEKLY: 13, Cadence.MONTHLY: 3, Cadence.QUARTERLY: 1}
@@ -52,7 +52,7 @@ class Included:
 class Brief:
     """A client's quarter, and what to talk about.
 
-    `before` is the quarter before, where any week of it was reviewed. `troubles` are the incidents that opened in the
+    `before` is the quarter before, where any week of it was reviewed. `troubles` are those that opened in the
     quarter or went on at its beginning. `promotions` are those that no decision of the quarter tells, and
     `not_in_service` says by period why a challenger that won was not. `included` is empty after a change of tier: what
     was used cannot be set against one of the `tiers`.
@@ -66,7 +66,7 @@ class Brief:
     whole: Stretch
     before: Stretch | None
     months: tuple[Stretch, ...]
-    troubles: tuple[Incident, ...]
+    troubles: tuple[Trouble, ...]
     themes: tuple[Theme, ...]
     decisions: tuple[Decision, ...]
     promotions: tuple[Entry, ...]
@@ -102,8 +102,8 @@ def assemble(desk: Desk, quarter: Window, as_of: datetime, reviewed: Sequence[Re
     before = last_full(quarter.start, Cadence.QUARTERLY, desk.zone)
     earlier = ended_in(desk, before, reviewed)
     decided = tuple(one for one in decisions(desk, at=as_of) if quarter.start <= one.as_of < quarter.end)
-    known = [one for one in incidents(desk) if one.opened <= as_of and one.week <= last]
-    troubles = [one for one in known if one.closed is None or one.closed > quarter.start]
+    known = [one for one in troubles(desk) if one.opened <= as_of and one.week <= last]
+    there = [one for one in known if one.closed is None or one.closed > quarter.start]
     whole, months = _stretch(quarter.key, weekly), periods_in(quarter, Cadence.MONTHLY, desk.zone)
     tracked = tracked_themes(desk, quarter.end)
     themes = tracked.themes if tracked and weekly and tracked.week >= weekly[0].week else ()
@@ -118,14 +118,14 @@ def assemble(desk: Desk, quarter: Window, as_of: datetime, reviewed: Sequence[Re
         whole=whole,
         before=_stretch(before.key, earlier) if earlier else None,
         months=tuple(_stretch(one.key, ended_in(desk, one, weekly)) for one in months),
-        troubles=tuple(troubles),
+        troubles=tuple(there),
         themes=tuple(themes[:SHOWN_THEMES]),
         decisions=decided,
         promotions=promotions(desk, quarter, decided),
         rollbacks=changes_of(desk, quarter, Action.ROLLBACK),
         included=tuple(_included(desk, quarter, decided)) if tiers == (desk.tier.name,) else (),
         change_orders=tuple(one for one in change_orders(desk) if quarter.start <= one.as_of < quarter.end),
-        agenda=tuple(agenda(desk, quarter, as_of, Seen(weekly, whole, troubles, themes, decided, idle))),
+        agenda=tuple(agenda(desk, quarter, as_of, Seen(weekly, whole, there, themes, decided, idle))),
         not_in_service=idle,
     )
 

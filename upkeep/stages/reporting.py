@@ -37,10 +37,10 @@ from upkeep.release import Action, Entry
 from upkeep.stages.approval import not_in_service
 from upkeep.stages.contract import change_orders
 from upkeep.stages.decisions import Decision, decisions
-from upkeep.stages.incidents import Incident, open_incidents, subject_of
 from upkeep.stages.monitoring import reviews
 from upkeep.stages.month_activity import changes_of, missed_work, open_categories, promotions
 from upkeep.stages.request_analysis import tracked_themes
+from upkeep.stages.troubles import Trouble, open_troubles, subject_of
 from upkeep.statistics.rates import AnyRate
 
 SHOWN_LABELS = 8
@@ -71,7 +71,7 @@ class Report:
     decisions: tuple[Decision, ...]
     change_orders: tuple[ChangeOrder, ...]
     themes: tuple[Theme, ...] = ()
-    going_on: tuple[Incident, ...] = ()
+    going_on: tuple[Trouble, ...] = ()
     standing_order: ChangeOrder | None = None
     rollbacks: tuple[Entry, ...] = ()
     promotions: tuple[Entry, ...] = ()
@@ -207,11 +207,11 @@ def ended_in(desk: Desk, window: Window, reviewed: Iterable[Review]) -> list[Rev
     return [one for one in reviewed if window.start < week(one.week, desk.zone).end <= window.end]
 
 
-def _going_on(desk: Desk, month: Window, as_of: datetime, weekly: Sequence[Review]) -> tuple[Incident, ...]:
+def _going_on(desk: Desk, month: Window, as_of: datetime, weekly: Sequence[Review]) -> tuple[Trouble, ...]:
     """What opened before the month, is not over, and was not found anew in it."""
     told = {subject_of(change) for one in weekly for change in one.changes}
     told |= {finding.metric.value for one in weekly for finding in one.alerts}
-    return tuple(one for one in open_incidents(desk, as_of) if one.opened < month.start and one.subject not in told)
+    return tuple(one for one in open_troubles(desk, as_of) if one.opened < month.start and one.subject not in told)
 
 
 def _standing_order(desk: Desk, month: Window) -> ChangeOrder | None:

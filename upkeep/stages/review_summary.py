@@ -14,10 +14,10 @@ from upkeep.redaction import inert
 from upkeep.release import Entry
 from upkeep.stages.approval import waiting_for_approval
 from upkeep.stages.auditing import Drawn, sheet_key
-from upkeep.stages.incidents import open_incidents, recommended
 from upkeep.stages.monitoring import NoWayBack
 from upkeep.stages.reporting import SHOWN_THEMES
 from upkeep.stages.request_analysis import TrackedThemes
+from upkeep.stages.troubles import RETRAIN, RETRAIN_LATER, open_troubles
 from upkeep.stages.variant import Renamed, candidates_for, open_use_cases
 from upkeep.store import address
 
@@ -60,7 +60,7 @@ def _rules(noted: ReviewNotes) -> Iterator[str]:
 def _odd(desk: Desk, noted: ReviewNotes) -> Iterator[str]:
     """What is the matter beside the agreed figures."""
     found = noted.review
-    going_on = [one for one in open_incidents(desk, found.as_of) if one.change and one.opened < found.as_of]
+    going_on = [one for one in open_troubles(desk, found.as_of) if one.change and one.opened < found.as_of]
     yield from (f"- **still going on** since {one.week}: {one.text}" for one in going_on)
     if found.edges:
         yield f"- edge cases: {found.edges}"
@@ -78,7 +78,9 @@ def _to_do(desk: Desk, noted: ReviewNotes) -> Iterator[str]:
     found, drawn = noted.review, noted.drawn
     yield from (f"- **{one}**" for one in waiting_for_approval(desk, found.as_of))
     if found.retrain_recommended:
-        yield f"- **{recommended(found)}**"
+        yield f"- **{RETRAIN}**"
+    elif found.alerts and found.waits:
+        yield f"- **{RETRAIN_LATER}**"
     if drawn.asked:
         where = address(desk.store, sheet_key(drawn.week))
         asked = f"{len(drawn.asked)} of {drawn.requests:,} requests to answer in `{where}`"

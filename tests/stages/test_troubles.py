@@ -1,0 +1,142 @@
+"""Is what has gone wrong recorded once, with what has the same cause, until there is evidence that it is over?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from tests.audited import FIRST, agreed, reviewed, serve
+from upkeep import records
+from upkeep.desk import Desk
+from upkeep.monitoring.edge_cases import EdgeCase, Edges, Reason
+from upkeep.monitoring.review import Review
+from upkeep.monitoring.trouble import Change, Kind
+from upkeep.slug import slug
+from upkeep.stages.incidents import compose, news
+from upkeep.stages.monitoring import review_week
+from upkeep.stages.troubles import note_troubles, troubles
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch) -> Desk:
+    return agreed(tmp_path, monkeypatch)
+
+
+def test_an_alarm_is_one_trouble_from_its_first_week_to_its_end(desk):
+    wrong_by_week = (4, 40, 38, 4, 5)
+    touched = []
+    for week, wrong in enumerate(wrong_by_week):
+        serve(desk, week, wrong=wrong)
+        touched.append(reviewed(desk, week))
+    assert [len(one) for one in touched] == [0, 1, 0, 0, 1]
+    (one,) = troubles(desk)
+    assert (one.key, one.opened) == ("2026-W07-accuracy", FIRST + timedelta(weeks=2))
+    assert "accuracy 33.3%" in one.text
+    assert one.closed == FIRST + timedelta(weeks=5)
+    assert one.end is not None
+    assert "the trouble since 2026-W07 is over" in one.end
+
+
+def test_reviewing_a_past_week_again_changes_nothing(desk):
+    for week, wrong in enumerate((40, 4, 4)):
+        serve(desk, week, wrong=wrong)
+        reviewed(desk, week)
+    before = troubles(desk)
+    for week in range(3):
+        assert reviewed(desk, week) == []
+    assert troubles(desk) == before
+
+
+def test_what_is_over_since_is_not_opened_again_by_a_review_of_a_week_in_which_it_went_on(desk):
+    founds = []
+    for week in range(3):
+        serve(desk, week, wrong=4, version="1" if week < 2 else "2")
+        founds.append(review_week(desk, FIRST + timedelta(weeks=week + 1)))
+    change = Change(Kind.NEW_CATEGORY, "6 requests were 'gift_card'", "Agree on it.", 6, new="gift_card")
+    with_it = [replace(one, changes=(change,)) for one in founds[:2]]
+    (opened,) = note_troubles(desk, with_it[0])
+    assert note_troubles(desk, with_it[1]) == []
+    records.save(
+        desk.store,
+        f"incidents/{opened.key}.json",
+        replace(opened, closed=founds[2].as_of, end="It answers 'gift_card'"),
+    )
+    before = troubles(desk)
+    assert note_troubles(desk, with_it[1]) == []
+    assert troubles(desk) == before
+
+
+def test_a_new_model_ends_the_old_ones_trouble(desk):
+    serve(desk, 0, wrong=40)
+    reviewed(desk, 0)
+    serve(desk, 1, wrong=4, version="2")
+    (ended,) = reviewed(desk, 1)
+    assert ended.end == "Version 2 is in service now"
+
+
+def test_a_week_without_labels_leaves_a_trouble_open(desk):
+    serve(desk, 0, wrong=40)
+    reviewed(desk, 0)
+    assert reviewed(desk, 1) == []
+    assert troubles(desk)[0].closed is None
+
+
+def with_changes(desk: Desk, week: int, *kinds: Kind, wrong: int) -> Review:
+    """A week's review that has also found changes."""
+    serve(desk, week, wrong=wrong)
+    found = review_week(desk, FIRST + timedelta(weeks=week + 1))
+    return replace(found, changes=tuple(Change(kind, f"so much {kind}", f"Look at {kind}.", 60) for kind in kinds))
+
+
+def test_all_that_one_review_finds_is_one_incident(desk):
+    begun = note_troubles(desk, with_changes(desk, 0, Kind.TRAFFIC, Kind.LABEL_MIX, wrong=40))
+    assert [(one.subject, one.joined) for one in begun] == [
+        ("accuracy", None),
+        ("traffic incident", "2026-W06-accuracy"),
+        ("label-mix shift", "2026-W06-accuracy"),
+    ]
+    assert {one.incident for one in troubles(desk)} == {"2026-W06-accuracy"}
+
+
+def test_a_run_that_was_killed_between_two_troubles_joins_the_other_to_the_same_incident(desk):
+    found = with_changes(desk, 0, Kind.TRAFFIC, Kind.LABEL_MIX, wrong=40)
+    note_troubles(desk, found)
+    desk.store.delete("incidents/2026-W06-label-mix-shift-{}.json".format(slug("label-mix shift").rpartition("-")[2]))
+    (again,) = note_troubles(desk, found)
+    assert (again.subject, again.incident) == ("label-mix shift", "2026-W06-accuracy")
+
+
+def test_what_is_found_while_an_agreed_figure_is_worse_joins_its_incident_and_what_comes_later_does_not(desk):
+    note_troubles(desk, with_changes(desk, 0, wrong=40))
+    (cause,) = note_troubles(desk, with_changes(desk, 1, Kind.INPUTS, wrong=38))
+    assert cause.incident == "2026-W06-accuracy"
+    for week in (2, 3):
+        note_troubles(desk, with_changes(desk, week, wrong=2))
+    assert [one.subject for one in troubles(desk) if one.closed is None] == ["input shift"]
+    (later,) = note_troubles(desk, with_changes(desk, 4, Kind.LABEL_MIX, wrong=4))
+    assert later.incident == later.key
+
+
+def test_an_alarm_during_a_change_that_goes_on_is_an_incident_of_its_own(desk):
+    note_troubles(desk, with_changes(desk, 0, Kind.LABEL_MIX, wrong=2))
+    (alarm,) = note_troubles(desk, with_changes(desk, 1, wrong=40))
+    assert (alarm.subject, alarm.incident) == ("accuracy", "2026-W07-accuracy")
+
+
+def test_requests_unlike_the_training_data_are_shown_with_the_shift_of_requests(desk):
+    odd = EdgeCase("7", "ask [e-mail] about a bicycle", "order_status", 0.4, None, (Reason.WORDS,))
+    unsure = replace(odd, id="8", text="hm", reasons=(Reason.UNSURE,))
+    found = replace(with_changes(desk, 0, Kind.INPUTS, wrong=2), edges=Edges(60, {}, (unsure, odd)))
+    (shift,) = note_troubles(desk, found)
+    assert shift.examples == ("“ask [e-mail] about a bicycle”",)
+    assert "Among the requests that are unlike the training data:\n\n- “ask" in compose(desk, news(desk)[0]).text
+
+
+def test_a_change_that_several_weeks_show_is_told_with_all_of_them(desk):
+    found = with_changes(desk, 0, Kind.POLICY, wrong=2)
+    found = replace(found, changes=(replace(found.changes[0], weeks=4),))
+    (policy,) = note_troubles(desk, found)
+    assert (policy.week, policy.since) == ("2026-W06", "2026-W03")
+    assert "Seen in 2026-W03..2026-W06; model version 1." in compose(desk, news(desk)[0]).text

@@ -1,0 +1,234 @@
+"""What has gone wrong and is not over?
+
+A trouble is an agreed figure that got worse, or a change of another kind, from the week that opened it until there is
+evidence that it is over. It is recorded as `incidents/<week>-<subject>` in the client's store before anybody is told.
+Troubles that are likely to have one cause are one incident: what a review finds while an agreed figure is worse belongs
+with it, and so does all that one review finds. People are told of incidents (`upkeep.stages.incidents`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import islice
+
+from upkeep import records
+from upkeep.desk import Desk
+from upkeep.log.entries import Prediction
+from upkeep.log.tally import opinions
+from upkeep.log.truth import Truth, truth_of
+from upkeep.monitoring.changes import Seen
+from upkeep.monitoring.edge_cases import Reason
+from upkeep.monitoring.lasting_changes import Week, why_over
+from upkeep.monitoring.probation import SUBJECT
+from upkeep.monitoring.review import Review, Status, as_known
+from upkeep.monitoring.trouble import Change, Kind
+from upkeep.periods import week, weeks_before
+from upkeep.redaction import shown
+from upkeep.release import Action
+from upkeep.slug import slug
+from upkeep.stages.monitoring import HISTORY, NoWayBack, reviews
+from upkeep.stages.release import release_log
+
+FOLDER = "incidents/"
+EXAMPLES = 3
+UNLIKE = {Reason.WORDS, Reason.FAR}
+RETRAIN = "We recommend a retrain."
+RETRAIN_LATER = "We recommend a retrain once it is clear that the week's traffic incident is not the cause."
+GO_BACK = (
+    "We recommend to go back to the version before (`upkeep rollback {client} --to {version} --by NAME --reason WHY`), "
+    "unless the requests themselves have got harder."
+)
+GONE_BACK = "Version {version} has been put back into service; nothing is to be done."
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """One trouble from its first week to its end.
+
+    `subject` is the agreed figure or what has changed, and then `change` is what was found. `joined` is the key of the
+    trouble that began the incident it belongs to; None where it began one itself. `stored_as` is the name that its
+    record has in the store: one of before keeps its own, and lists in `told` what was delivered of it then.
+    """
+
+    subject: str
+    week: str
+    model_version: str | None
+    opened: datetime
+    text: str
+    action: str
+    change: Change | None = None
+    examples: tuple[str, ...] = ()
+    closed: datetime | None = None
+    end: str | None = None
+    told: tuple[str, ...] = ()
+    stored_as: str | None = None
+    joined: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Its name in the store."""
+        return self.stored_as or f"{self.week}-{slug(self.subject)}"
+
+    @property
+    def incident(self) -> str:
+        """The key of its incident: that of the trouble which began it."""
+        return self.joined or self.key
+
+    @property
+    def alarm(self) -> bool:
+        """Is it about how good the answers are, and not about what has changed?"""
+        return self.change is None
+
+    @property
+    def since(self) -> str:
+        """The first of the weeks that show it."""
+        return weeks_before(self.week, self.change.weeks - 1) if self.change else self.week
+
+
+def troubles(desk: Desk) -> list[Trouble]:
+    """All troubles of the client, by the week and the name under which they are recorded."""
+    found = (key.removeprefix(FOLDER).removesuffix(".json") for key in desk.store.keys(FOLDER))
+    return [_load(desk, key) for key in found]
+
+
+def open_troubles(desk: Desk, as_of: datetime) -> list[Trouble]:
+    """What was going on at a moment, oldest first."""
+    found = [one for one in troubles(desk) if one.opened <= as_of and (one.closed is None or one.closed > as_of)]
+    return sorted(found, key=lambda one: one.opened)
+
+
+def note_troubles(desk: Desk, found: Review, stuck: NoWayBack | None = None) -> list[Trouble]:
+    """Record what a review opened and closed; returns the troubles it touched. Safe to run again.
+
+    `stuck` is why the model before did not come back by itself.
+    """
+    known = troubles(desk)
+    # a past week may be reviewed again, or this one by a run after one that was killed: what was open by then
+    then_open = [
+        one for one in known if one.opened <= found.as_of and (one.closed is None or one.closed >= found.as_of)
+    ]
+    still_open = [one for one in then_open if one.closed is None]
+    weeks = _weeks(desk, found) if any(one.change for one in still_open) else []
+    ends = {one.key: end for one in still_open if (end := _end(one, found, weeks, desk))}
+    ended = [replace(one, closed=found.as_of, end=ends[one.key]) for one in still_open if one.key in ends]
+    over = ends.keys() | {one.key for one in then_open if one.closed == found.as_of}
+    going_on = {one.subject for one in then_open if one.change or one.key not in over}
+    there = {(one.week, one.subject) for one in known}
+    begun = [
+        one for one in _troubles(found, stuck) if one.subject not in going_on and (one.week, one.subject) not in there
+    ]
+    incident = _incident([one for one in then_open if one.key not in over], begun, found.as_of)
+    shown = _examples(desk, found, begun)
+    new = [replace(one, examples=shown[one.key], joined=None if one.key == incident else incident) for one in begun]
+    for one in ended:
+        records.save(desk.store, _record(one.key), one)
+    return [*ended, *(records.create(desk.store, _record(one.key), one) for one in new)]
+
+
+def _incident(going_on: Sequence[Trouble], begun: Sequence[Trouble], as_of: datetime) -> str | None:
+    """Where what a review has found belongs: to an alarm that goes on, or to what the same review has found before."""
+    there = [one for one in going_on if one.alarm or one.opened == as_of]
+    return there[0].incident if there else begun[0].key if begun else None
+
+
+def _troubles(found: Review, stuck: NoWayBack | None) -> list[Trouble]:
+    """Each trouble that a review has found, as it would be recorded; the agreed figures first."""
+    version, at = found.figures.model_version, found.as_of
+    action = RETRAIN_LATER if found.waits else RETRAIN
+    alarms = [Trouble(one.metric.value, one.weeks[0], version, at, one.text, action) for one in found.alerts]
+    changes = [Trouble(subject_of(one), found.week, version, at, one.text, one.action, one) for one in found.changes]
+    doubt = found.probation
+    if doubt and doubt.worse:
+        action = GO_BACK.format(client=found.client, version=doubt.previous)
+        action += f" By itself it {stuck}." if stuck else ""
+        changes.append(Trouble(SUBJECT, found.week, doubt.version, at, str(doubt), action))
+    return alarms + changes
+
+
+def _weeks(desk: Desk, found: Review) -> list[Week]:
+    """All weeks that were reviewed up to this one, as they are known now."""
+    reviewed = reviews(desk, upto=found.week, newest=HISTORY)
+    looks = {one.week: one.inputs for one in reviewed}
+    known = as_known(reviewed, found.recounted)
+    return [Week(key, Seen(figures, looks[key])) for key, figures in known]
+
+
+def subject_of(change: Change) -> str:
+    """What a change is about; the same one is found again under the same name."""
+    labels = " to ".join(label for label in (change.old, change.new) if label)
+    return f"{change.kind.value} {labels}".strip()
+
+
+def _end(trouble: Trouble, found: Review, weeks: Sequence[Week], desk: Desk) -> str | None:
+    """Why a trouble is over, or None while it goes on."""
+    if trouble.change and trouble.change.kind is Kind.DATA and trouble.subject in map(subject_of, found.changes):
+        return None
+    if trouble.change:
+        return why_over(trouble.change, opened=trouble.week, weeks=weeks, client=desk.client)
+    version = found.figures.model_version
+    if version not in (None, trouble.model_version):
+        return f"Version {version} is in service now"
+    if trouble.subject == SUBJECT:
+        doubt = found.probation
+        return None if doubt and doubt.worse else f"No longer so: {doubt}" if doubt else "Its probation is over"
+    mine = next((one for one in found.findings if one.metric == trouble.subject), None)
+    if mine is None:
+        return "It is no longer an agreed figure"
+    return mine.text if mine.status is Status.OK else None
+
+
+def _load(desk: Desk, key: str) -> Trouble:
+    """A recorded trouble; to go back is recommended no more once that is done: it would lead one version too far."""
+    one = replace(records.load(desk.store, _record(key), Trouble), stored_as=key)
+    last = release_log(desk)[-1:] if one.subject == SUBJECT else []
+    back = [it for it in last if it.action is Action.ROLLBACK and it.previous == one.model_version]
+    return replace(one, action=GONE_BACK.format(version=back[0].version)) if back else one
+
+
+def _record(key: str) -> str:
+    return f"{FOLDER}{key}.json"
+
+
+def _examples(desk: Desk, found: Review, begun: Sequence[Trouble]) -> dict[str, tuple[str, ...]]:
+    """A few requests of the week that show each trouble, redacted; those answered wrong with the right answer."""
+    shown: dict[str, tuple[str, ...]] = {one.key: () for one in begun}
+    tests = {one.key: shows for one in begun if (shows := _shows(one, desk.client.out_of_scope_label))}
+    wrong = list(_wrong(desk, found)) if tests else []
+    for key, shows in tests.items():
+        those = (_in_words(*one, desk) for one in wrong if shows(*one))
+        shown[key] = tuple(islice(those, EXAMPLES))
+    odd = [one.text for one in found.edges.cases if UNLIKE & set(one.reasons)] if found.edges else []
+    unlike = tuple(f"“{text}”" for text in odd[:EXAMPLES])
+    return shown | {one.key: unlike for one in begun if one.change and one.change.kind is Kind.INPUTS}
+
+
+def _wrong(desk: Desk, found: Review) -> Iterator[tuple[Prediction, Truth]]:
+    """The week's wrong answers."""
+    log = desk.sample_log(week(found.week, desk.zone), until=found.as_of)
+    for prediction in log.predictions:
+        counted = opinions(log.outcomes.get(prediction.id) or (), desk.client.free_text)
+        if counted:
+            truth = truth_of(prediction, counted, out_of_scope=desk.client.out_of_scope_label)
+            if not truth.right:
+                yield prediction, truth
+
+
+def _in_words(prediction: Prediction, truth: Truth, desk: Desk) -> str:
+    hide = desk.client.redaction
+    request, given, right = (shown(one or "", hide) for one in (prediction.input, prediction.output, truth.answer))
+    return f"“{request}” was answered {given}{f'; right: {right}' if right else ''}"
+
+
+def _shows(trouble: Trouble, out_of_scope: str) -> Callable[[Prediction, Truth], bool] | None:
+    """Does a wrong answer belong to the trouble? None where no single answer shows it."""
+    change = trouble.change
+    if change is None:
+        return lambda *_: True
+    right = {Kind.POLICY: change.new, Kind.NEW_CATEGORY: change.new, Kind.OUT_OF_SCOPE: out_of_scope}.get(change.kind)
+    return (
+        None
+        if right is None
+        else lambda prediction, truth: truth.answer == right and change.old in (None, prediction.output)
+    )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from upkeep.cases.case import Case, Source
+from upkeep.cases.case import Case, Source, group_of
 from upkeep.cases.collection import Fold, Taken, collect, earlier_like, first_day
 from upkeep.cases.doubts import Doubt
 from upkeep.config import load_client
@@ -247,9 +247,12 @@ def test_cases_that_hardly_teach_anything_are_told():
 
 
 def test_requests_of_a_conversation_say_so():
-    one = replace(prediction("1"), metadata={"talk": 17})
-    log = window([one, prediction("2")], said("1", AUDIT, "a"), said("2", AUDIT, "a"))
-    assert [case.group for case in collected(log, conversation="talk").cases] == ["17", None]
+    talks = {"1": 17, "2": "ada@example.org", "3": "17", "4": "", "5": None}
+    told = [replace(prediction(id), metadata={} if talk is None else {"talk": talk}) for id, talk in talks.items()]
+    log = window(told, *(said(id, AUDIT, "a") for id in talks))
+    kept, address = group_of("17"), group_of("ada@example.org")  # nobody's address is kept
+    found = collected(log, conversation="talk").cases
+    assert [case.group for case in found] == [kept, address, kept, None, None]
 
 
 def test_a_case_carries_the_values_that_the_client_asks_by_and_no_other_metadata():

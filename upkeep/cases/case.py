@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ from cases of before there were these comes to the same bytes again."""
 
 Marked = Annotated[bool, Field(exclude_if=lambda value: not value)]
 """A mark that most cases do not have: without it nothing is stored either."""
+KEPT_GROUP = re.compile(r"sha256:[0-9a-f]{14}")
+"""The form in which a case keeps of which conversation it is."""
 
 
 class Source(StrEnum):
@@ -44,11 +47,12 @@ class Case:
     `was_error` says that the model, which answered `given`, did not get it right; `known_from` is when the case was
     collected. `replaced` is the answer that this one took the place of, `superseded_by` the case that took this one's.
     `requests` is how many requests said the same; `like` is the id of the first case of which this one is a
-    near-duplicate, `group` what all requests of one conversation have in common. `conflict` says who said otherwise,
-    `doubts` why it hardly teaches anything, `suspect` how little its answer is believed (a share), where it is likely a
-    mistake. `by` has what the client's `review_by` named in the metadata of the first request that said it. Where
-    `drawn`, chance chose a request that said it for an audit, whatever the model had answered; where `audited`, the
-    first one of all, so that no model was taught it, and its answer was an agreed label: one of which there are others.
+    near-duplicate, `group` what all requests of one conversation have in common: `group_of` its id, or the id itself in
+    cases of before there was that. `conflict` says who said otherwise, `doubts` why it hardly teaches anything,
+    `suspect` how little its answer is believed (a share), where it is likely a mistake. `by` has what the client's
+    `review_by` named in the metadata of the first request that said it. Where `drawn`, chance chose a request that said
+    it for an audit, whatever the model had answered; where `audited`, the first one of all, so that no model was taught
+    it, and its answer was an agreed label: one of which there are others.
     """
 
     id: str
@@ -79,6 +83,17 @@ class Case:
     def by_chance(self) -> bool:
         """Did nothing choose it but chance? Cases of before there was `drawn` say so by their source alone."""
         return self.drawn or self.source is Source.AUDIT
+
+    @property
+    def conversation(self) -> str | None:
+        """`group` as it is the same in all cases of one conversation, whenever they were collected; None for none."""
+        return group_of(self.group) if self.group else None
+
+    @property
+    def place(self) -> float:
+        """A stable number in [0, 1): equal for cases of one conversation or, of none, for equal normalised texts."""
+        of = self.conversation
+        return int(of.partition(":")[2], 16) / 2**56 if of else fraction(self.text)
 
 
 def _as_kept(text: object) -> object:
@@ -115,7 +130,15 @@ def normalise(text: str) -> str:
 
 def fraction(text: str) -> float:
     """A stable number in [0, 1) for a text, equal for equal normalised texts."""
-    return int.from_bytes(hashlib.sha256(normalise(text).encode()).digest()[:7]) / 2**56
+    return int(_digest(text), 16) / 2**56
+
+
+def group_of(conversation: str) -> str:
+    """What a case keeps of a conversation's id, which may be somebody's address; once more changes nothing.
+
+    It has the `fraction` of the id, so that a case is on the side of an earlier one that was kept with the id itself.
+    """
+    return conversation if KEPT_GROUP.fullmatch(conversation) else f"sha256:{_digest(conversation)}"
 
 
 def valid_at(found: Iterable[Answered], moment: datetime) -> list[Answered]:
@@ -131,3 +154,8 @@ def digest(cases: Iterable[Case | Item]) -> str:
     """SHA-256 over texts and answers, whatever their order."""
     lines = sorted(f"{normalise(case.text)}\t{case.answer}" for case in cases)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _digest(text: str) -> str:
+    """The first 56 bits of the SHA-256 of a normalised text, in hexadecimal."""
+    return hashlib.sha256(normalise(text).encode()).hexdigest()[:14]

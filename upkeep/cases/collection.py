@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from upkeep.cases.case import Case, Marked, Source, normalise, succession
+from upkeep.cases.case import Case, Marked, Source, group_of, normalise, succession
 from upkeep.cases.doubts import Doubt, doubts_of
 from upkeep.cases.near_duplicates import Pair, similar_pairs
 from upkeep.config import Client
@@ -278,7 +278,7 @@ def _case(
         known_from=at,
         given=prediction.output,
         like=before.root if before else None,
-        group=None if group is None else str(group),
+        group=None if group in (None, "") else group_of(str(group)),
         conflict=_conflict(one, before),
         doubts=(*doubts_of(text, languages=languages), *typed),
         by=facets(prediction.metadata, client.review_by),

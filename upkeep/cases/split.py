@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from upkeep.cases.case import Case, Item, Source, fraction, normalise
+from upkeep.cases.case import Case, Item, Source, normalise
 from upkeep.cases.near_duplicates import ALIKE, nearest, similar_pairs
 from upkeep.errors import LeakError
 from upkeep.progress import Progress, silent
@@ -58,7 +58,7 @@ class Proof:
 
 def side(case: Case, recipe: Recipe) -> Side:
     """The side of a case by itself; launch cases need no holdout, the golden set was agreed beside them."""
-    at = fraction(case.group or case.text)
+    at = case.place
     if at < recipe.calibration_share:
         return Side.CALIBRATION
     if case.source is not Source.LAUNCH and at < recipe.calibration_share + _held_out(case, recipe):

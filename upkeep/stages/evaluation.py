@@ -139,7 +139,7 @@ def _outcomes(period: str) -> str:
 
 def _one_of_each(cases: list[Case]) -> list[Case]:
     """One case of a conversation: what follows in it mostly comes out as the first does, and proves nothing more."""
-    return list({case.group or case.id: case for case in reversed(cases)}.values())[::-1]
+    return list({case.conversation or case.id: case for case in reversed(cases)}.values())[::-1]
 
 
 def _items(cases: list[Case]) -> list[Item]:

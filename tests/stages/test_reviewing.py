@@ -253,6 +253,24 @@ def test_an_audit_sheet_may_be_dropped_there_too(desk):
     desk.store.write("inbox/audit.xlsx", desk.store.read(sheet_key(drawn.week)))
     (found,) = take_returns(desk, TUESDAY)
     assert (found.decided, found.blank, found.problem) == (0, 1, None)
+    assert text(1).encode() in copied(desk, "-audit.csv")
+
+
+def copied(desk: Desk, name: str) -> bytes:
+    """The copy of a file that lay in the inbox."""
+    (key,) = (key for key in desk.store.keys("returned/") if key.endswith(name))
+    return desk.store.read(key)
+
+
+def test_nothing_that_comes_back_is_kept_with_personal_data_in_it(desk):
+    offer_cases(desk, PERIOD, MONDAY)
+    data = filled(desk, n1=("change", "from jane@example.com"), n2=("no", "jane@example.com"))
+    desk.store.write("inbox/mine.xls.csv", data.replace(b",accept,", b",,"))
+    (found,) = take_returns(desk, TUESDAY)
+    assert (found.decided, len(found.rejected), found.redacted) == (1, 1, 1)
+    assert "personal data taken out of 1 of them" in str(found)
+    assert b"from [e-mail]" in copied(desk, "-mine.xls.csv")
+    assert [key for key in desk.store.keys("") if b"jane@" in desk.store.read(key)] == []
 
 
 def test_a_file_of_neither_kind_is_refused(desk):

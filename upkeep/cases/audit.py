@@ -8,7 +8,7 @@ what is right: those teach most, and are left out of every estimate.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -109,6 +109,11 @@ def read_sheet(data: bytes) -> Sheet:
     return Sheet(first.title, [dict(zip(head, row, strict=False)) for row in rows[1:]])
 
 
+def rows_of(sheet: Sheet, client: Client) -> Iterator[Row]:
+    """The rows of a returned sheet as those of a batch, a verdict being the decision."""
+    return (_row(number, cells, client) for number, cells in enumerate(sheet.rows, start=2))
+
+
 def question(prediction: Prediction) -> Question:
     """A request as it was asked about."""
     given = prediction.output or ""
@@ -126,15 +131,14 @@ def understand(
     claims: dict[str, list[RowClaim[Outcome]]] = defaultdict(list)
     rejected: list[Rejected] = []
     blank = 0
-    for number, cells in enumerate(sheet.rows, start=2):
-        row = _row(number, cells, client)
+    for row, cells in zip(rows_of(sheet, client), sheet.rows, strict=True):
         if not row.answer and not row.decision:
             blank += any(cells.values())
             continue
         try:
             about = judge.about(row)
         except SheetError as exc:
-            rejected.append(Rejected(number, str(exc)))
+            rejected.append(Rejected(row.number, str(exc)))
             continue
         claims[about.id].append(_claim(row, judge, about, source=SOURCES[asked[about.id]], client=client, at=at))
     settled = [agreed(id, about, column=ANSWER) for id, about in claims.items()]

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from upkeep import records
-from upkeep.cases.audit import GIVEN, DrawReason, draw, question, read_sheet, understand, write_sheet
-from upkeep.cases.review_batch import ID, REQUEST, Question
+from upkeep.cases.audit import GIVEN, DrawReason, draw, question, read_sheet, rows_of, understand, write_sheet
+from upkeep.cases.review_batch import ID, REQUEST, Question, Row
 from upkeep.cases.spreadsheet import Rejected
 from upkeep.config import Client
 from upkeep.desk import Desk
@@ -101,6 +101,11 @@ def return_audit(desk: Desk, data: bytes, *, at: datetime) -> Returned:
     back = Returned(sheet.week, desk.local(at), len(answers.outcomes), answers.blank, answers.rejected)
     records.save(desk.store, record, back)
     return back
+
+
+def returned_rows(desk: Desk, data: bytes) -> list[Row]:
+    """What stands in the rows of a filled sheet. Raises SheetError where it is none."""
+    return list(rows_of(read_sheet(data), desk.client))
 
 
 def _sent(desk: Desk, drawn: Drawn) -> list[Question]:

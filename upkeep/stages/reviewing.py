@@ -2,8 +2,8 @@
 
 In the client's store: batches/ (what is asked, by period), to-review/ (the same as .xlsx, .csv and .json for Label
 Studio, with its labelling page), inbox/ (files that people drop), reviewed/ (decisions, by when they came back),
-returned/ (what each returned file brought), waiting/ (retrains that have waited for people). Where an MLflow server
-runs, the questions are a review queue there too.
+returned/ (what each returned file brought, and the rows of those that lay in the inbox), waiting/ (retrains that have
+waited for people). Where an MLflow server runs, the questions are a review queue there too.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from os.path import splitext
 
 from upkeep import records
 from upkeep.adapters import review_queue
@@ -21,6 +22,7 @@ from upkeep.adapters.registry import tracking_uri
 from upkeep.cases.case import Case, Source
 from upkeep.cases.collection import Fold
 from upkeep.cases.label_history import decision_on
+from upkeep.cases.returned import kept_decisions, kept_rows
 from upkeep.cases.review_batch import (
     Choice,
     Format,
@@ -39,8 +41,7 @@ from upkeep.cases.spreadsheet import Rejected, clean
 from upkeep.config import Unreviewed
 from upkeep.desk import Desk
 from upkeep.errors import NotFoundError, SheetError, StoreError
-from upkeep.redaction import redact_answer, redact_cases
-from upkeep.stages.auditing import Drawn, return_audit
+from upkeep.stages.auditing import Drawn, return_audit, returned_rows
 from upkeep.stages.contract import undecided
 from upkeep.stages.snapshot import decided_by, snapshots, stamp
 from upkeep.store import address
@@ -77,7 +78,10 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """What one returned file brought; `problem` where it could not be read at all."""
+    """What one returned file brought; `problem` where it could not be read at all.
+
+    `redacted` counts the answers with personal data in what somebody wrote, in the comment too.
+    """
 
     name: str
     at: datetime
@@ -85,11 +89,13 @@ class Returned:
     blank: int = 0
     rejected: tuple[Rejected, ...] = ()
     problem: str | None = None
+    redacted: int = 0
 
     def __str__(self) -> str:
         if self.problem:
             return f"{self.name}: {self.problem}"
         lines = [f"{self.name}: {self.decided} answers taken in, {self.blank} rows left blank"]
+        lines += [f"  personal data taken out of {self.redacted} of them"] if self.redacted else []
         return "\n".join(lines + [f"  row {one.row} not used: {one.reason}" for one in self.rejected])
 
 
@@ -196,8 +202,8 @@ def take_returns(desk: Desk, as_of: datetime) -> list[Returned]:
         except SheetError as exc:
             found.append(Returned(name, desk.local(as_of), problem=clean(str(exc))))
             continue
-        copy = re.sub(r"[^\w.-]", "_", name)[-NAMED:]
-        desk.store.write(f"returned/{stamp(desk.local(as_of))}-{_digest(data)}-{copy}", data)
+        copy = re.sub(r"[^\w.-]", "_", f"{splitext(name)[0]}.csv")[-NAMED:]
+        desk.store.write(f"returned/{stamp(desk.local(as_of))}-{_digest(data)}-{copy}", _copy(desk, data))
         with suppress(NotFoundError):  # somebody took it away
             if desk.store.read(key) == data:
                 desk.store.delete(key)
@@ -287,21 +293,19 @@ def _undecided(desk: Desk, waiting: Waiting, as_of: datetime) -> set[str]:
 
 
 def _keep(desk: Desk, back: ReturnedBatch, key: str, *, name: str, at: datetime) -> Returned:
-    decided = back.decided
-    if desk.client.free_text:  # people write an answer with a name and a number in it, as customers do
-        texts = redact_cases((one.answer or "" for one in decided), desk.client.redaction).texts
-        decided = tuple(replace(one, answer=text or None) for one, text in zip(decided, texts, strict=True))
-    else:
-        labels = _labels(desk)
-        decided = tuple(
-            replace(one, answer=redact_answer(one.answer, desk.client.redaction, labels=labels))
-            if one.decision is Choice.CHANGE and one.answer
-            else one
-            for one in decided
-        )
-    if decided and not desk.store.exists(f"reviewed/{key}.jsonl"):
-        records.save_rows(desk.store, f"reviewed/{key}.jsonl", decided)
-    return Returned(name, desk.local(at), len(back.decided), back.blank, back.rejected)
+    kept = kept_decisions(back.decided, labels=_labels(desk), redaction=desk.client.redaction)
+    if kept.decided and not desk.store.exists(f"reviewed/{key}.jsonl"):
+        records.save_rows(desk.store, f"reviewed/{key}.jsonl", kept.decided)
+    return Returned(name, desk.local(at), len(back.decided), back.blank, back.rejected, redacted=kept.redacted)
+
+
+def _copy(desk: Desk, data: bytes) -> bytes:
+    """The rows of a file that was taken in, as they may be kept: somebody may have no other copy."""
+    try:
+        rows: Iterable[Row] = read_back(data).rows
+    except SheetError:
+        rows = returned_rows(desk, data)
+    return kept_rows(rows, labels=_labels(desk), redaction=desk.client.redaction)
 
 
 def _why(case: Case) -> tuple[str, ...]:

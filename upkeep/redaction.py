@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -157,6 +157,11 @@ class Redacted:
     counts: dict[PersonalData, int]
     changed: int
 
+    @property
+    def found(self) -> dict[PersonalData, int]:
+        """`counts` without the kinds of which there was none."""
+        return {kind: n for kind, n in self.counts.items() if n}
+
 
 def redact(text: str, settings: Redaction = EVERY_KIND) -> str:
     """The text without personal data: as agreed with a client, or without whatever can be found of any client's.
@@ -164,6 +169,17 @@ def redact(text: str, settings: Redaction = EVERY_KIND) -> str:
     Raises ConfigError when the client's own redactor cannot be used.
     """
     return redact_cases([text], settings).texts[0]
+
+
+def told(counts: Mapping[PersonalData, int], changed: int, what: str) -> str:
+    """How much was found in texts, in words: by kind, or where only that is known in how many; "" where none was.
+
+    `what` names the texts.
+    """
+    kinds = ", ".join(f"{kind.value} {n:,}" for kind, n in counts.items() if n)
+    if kinds:
+        return f"redacted: {kinds}"
+    return f"personal data taken out of {changed:,} {what}" if changed else ""
 
 
 def for_name(text: str, settings: Redaction) -> Redaction:

@@ -207,7 +207,21 @@ def test_personal_data_is_taken_out_before_anything_is_kept():
     text = "Please write to ada@example.org about my parcel"
     found = collected(window([prediction("1", text)], said("1", AUDIT, "delivery")))
     assert found.cases[0].text == "Please write to [e-mail] about my parcel"
-    assert found.redacted == {PersonalData.E_MAIL: 1}
+    assert (found.redacted, found.redacted_requests) == ({PersonalData.E_MAIL: 1}, 1)
+
+
+def test_of_a_clients_own_redactor_it_is_counted_in_how_many_requests_it_found_something():
+    log = window(
+        [prediction("1", "Ada: where is it?"), prediction("2", "and my stove?"), prediction("3", "Ada: and my tent?")],
+        *(said(id, AUDIT, "delivery") for id in ("1", "2", "3")),
+    )
+    found = collected(log, redaction=Redaction(by="tests.cases.test_collection:nameless"))
+    assert found.cases[0].text == "[NAME]: where is it?"
+    assert (found.redacted, found.redacted_requests) == ({}, 2)
+
+
+def nameless(text: str) -> str:
+    return text.replace("Ada", "[NAME]")
 
 
 def test_personal_data_in_written_answers_is_counted_apart_from_that_in_requests():

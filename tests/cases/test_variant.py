@@ -30,7 +30,7 @@ from upkeep.log.truth import Truth
 from upkeep.monitoring.themes import Theme
 from upkeep.monitoring.trouble import Change, Kind
 from upkeep.recipes import load_recipe
-from upkeep.redaction import Redaction
+from upkeep.redaction import PersonalData, Redaction
 
 MAY = datetime(2026, 5, 4, 9, tzinfo=UTC)
 RECIPE = load_recipe(Path(__file__).parents[2] / "configs", "lora-encoder")
@@ -59,6 +59,7 @@ def asked(number: int, *, automatic=False, confidence=0.9, right: str | None = N
 def test_examples_are_cases_from_now_on_with_who_gave_them_and_without_personal_data():
     found = seeds([" Is my gift card still valid? Write to ada@example.com ", "", "Can I buy a voucher for my sister?"])
     first, second = found.cases
+    assert (found.redacted, found.changed) == ({PersonalData.E_MAIL: 1}, 1)
     assert first.text == "Is my gift card still valid? Write to [e-mail]"
     assert {one.answer for one in found.cases} == {"gift_card"}
     assert (second.source, second.reviewer, second.valid_from, second.known_from) == (Source.SEED, "ada", MAY, MAY)
@@ -129,13 +130,17 @@ def test_the_likeliest_are_nearer_to_the_examples_than_to_any_label_and_as_near_
 def test_a_proposal_counts_for_nothing_before_it_is_read_and_has_an_id_of_its_own():
     collected = Case("p-1", text(1), "oos", Source.ESCALATION, valid_from=MAY)
     found = proposed_cases(
-        "gift_card", [asked(1, right="oos"), asked(1), asked(2)], known=[collected], redaction=Redaction(), at=MAY
+        "gift_card",
+        [asked(1, right="oos, says ada@example.com"), asked(1), asked(2)],
+        known=[collected],
+        redaction=Redaction(),
+        at=MAY,
     )
     first, second = found.cases
     assert found.folded == 1
     assert (first.answer, first.doubts, first.source) == ("gift_card", (Doubt.PROPOSED,), Source.BACK_SCORING)
     assert (first.prediction_id, first.model_version, first.given, first.like) == ("1", "3", "order_status", "p-1")
-    assert first.conflict == "people said 'oos' of it before"
+    assert first.conflict == "people said 'oos, says [e-mail]' of it before"
     assert (second.like, second.conflict) == (None, None)
     assert len({first.id, second.id, "p-1", "p-2"}) == 4
 

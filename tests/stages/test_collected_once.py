@@ -15,6 +15,7 @@ from upkeep.cases.collection import Fold
 from upkeep.desk import GOLDEN, Desk, open_desk
 from upkeep.log.entries import Outcome, OutcomeSource, Prediction
 from upkeep.log.files import write_outcomes, write_predictions
+from upkeep.redaction import Redaction
 from upkeep.stages.collection import collect_cases
 from upkeep.stages.snapshot import known_cases, take_snapshot
 
@@ -154,3 +155,12 @@ def test_the_newest_of_several_answers_is_collected_and_taught_whatever_the_coll
         assert collected(desk, period, at) == ([("p-0", answer)], 0)
         taught = take_snapshot(desk, f"taught-{week}", at).lessons
         assert [(one.case.id, one.case.answer) for one in taught] == [("p-0", answer)]
+
+
+def test_the_record_says_how_many_requests_a_clients_own_redactor_changed(desk):
+    said(desk, 0, "refund_request", MONDAY - DAY)
+    said(desk, 1, "refund_request", MONDAY - DAY)
+    own = desk.client.model_copy(update={"redaction": Redaction(by="builtins:ascii")})
+    found = collect_cases(replace(desk, agreement=desk.agreement.model_copy(update={"client": own})), "W18", MONDAY)
+    assert (found.redacted, found.redacted_requests) == ({}, 2)
+    assert "personal data taken out of 2 requests" in str(found)

@@ -26,6 +26,7 @@ from upkeep.evaluation.comparison import Verdict
 from upkeep.log.entries import Outcome, OutcomeSource, Prediction
 from upkeep.log.files import write_outcomes, write_predictions
 from upkeep.models.manifest import read_manifest
+from upkeep.redaction import PersonalData
 from upkeep.stages.challengers import Challenger
 from upkeep.stages.collection import collect_cases
 from upkeep.stages.contract import book_use_case, change_orders, is_included
@@ -255,3 +256,10 @@ def test_begun_categories_are_listed(desk, capsys):
     capsys.readouterr()
     assert main(["variants", "northwind", "--as-of", "2026-05-05"]) == 0
     assert capsys.readouterr().out.startswith(f"{KEY}: {KEY} waits until all of ")
+
+
+def test_personal_data_in_examples_is_counted(desk):
+    variant(desk, LABEL, [*SEEDS, "Rent me a tent and write to ada@example.com"], MAY, reason="rentals have begun")
+    (begun,) = rounds(desk, desk.use_cases()[0])
+    assert (begun.redacted, begun.redacted_texts) == ({PersonalData.E_MAIL: 1}, 1)
+    assert str(begun).endswith("; redacted: e-mail 1")

@@ -53,7 +53,8 @@ class Taken:
 class Collected:
     """New cases, what was folded into a case, and what all of it was taken from, as `Taken` has it.
 
-    `redacted` counts personal data in requests by its kind, `redacted_answers` the answers of which some was a part.
+    `redacted` counts personal data in requests by its kind (nothing of a client's own redactor), `redacted_requests`
+    and `redacted_answers` the requests and the answers of which some was a part.
     """
 
     cases: tuple[Case, ...]
@@ -61,6 +62,7 @@ class Collected:
     taken: dict[str, str | None] = field(default_factory=dict)
     redacted: dict[PersonalData, int] = field(default_factory=dict)
     redacted_answers: int = 0
+    redacted_requests: int = 0
 
     @property
     def without_answer(self) -> int:
@@ -175,8 +177,8 @@ def collect(
         newest[texts[row]] = _Known(case.id, case.like or case.id, case.answer, new=True)
         cases.append(case)
     folds = tuple(Fold(case, n, wrong[case], at, case in drawn) for case, n in folded.items())
-    hidden = {kind: n for kind, n in redacted.counts.items() if n}
-    return Collected(tuple(cases), folds, took, hidden, sum(one.personal for one in told))
+    answers = sum(one.personal for one in told)
+    return Collected(tuple(cases), folds, took, redacted.found, answers, redacted.changed)
 
 
 def first_day(keys: Iterable[str]) -> datetime | None:

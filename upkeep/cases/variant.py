@@ -24,7 +24,7 @@ from upkeep.monitoring.edge_cases import LIKELY_WRONG
 from upkeep.monitoring.themes import EXAMPLES, Theme
 from upkeep.monitoring.trouble import Change, Kind
 from upkeep.recipes import HeadRecipe
-from upkeep.redaction import Redaction, redact_cases, shown
+from upkeep.redaction import PersonalData, Redacted, Redaction, for_name, redact, redact_cases, shown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,10 +40,16 @@ NEAR = 0.9
 
 
 class Folded(NamedTuple):
-    """New cases, and how many texts say nearly the same as one of them or as an earlier one."""
+    """New cases, and how many texts say nearly the same as one of them or as an earlier one.
+
+    `redacted` counts personal data in all the texts by its kind (nothing of a client's own redactor), `changed` the
+    texts of which some was a part.
+    """
 
     cases: tuple[Case, ...]
     folded: int
+    redacted: dict[PersonalData, int]
+    changed: int
 
 
 class Past(NamedTuple):
@@ -94,12 +100,12 @@ def seed_cases(
     label: str, texts: Sequence[str], *, known: Iterable[Case], redaction: Redaction, by: str, at: datetime
 ) -> Folded:
     """The examples of a new category as cases from a moment on; what says nearly the same is told once."""
-    redacted = redact_cases((text.strip() for text in texts if text.strip()), redaction).texts
+    redacted = redact_cases((text.strip() for text in texts if text.strip()), redaction)
     cases = [
         Case(_id("seed", label, text), text, label, Source.SEED, valid_from=at, known_from=at, reviewer=by)
-        for text in redacted
+        for text in redacted.texts
     ]
-    return _fold(cases, known)
+    return _fold(cases, known, redacted)
 
 
 def may_belong(past: Past, *, labels: Collection[str], label: str) -> bool:
@@ -145,9 +151,9 @@ def proposed_cases(
 
     `past` has the likeliest first; of requests that say nearly the same the first one stands.
     """
-    redacted = redact_cases((one.prediction.input for one in past), redaction).texts
-    cases = [_proposed(label, one, text, at) for one, text in zip(past, redacted, strict=True)]
-    return _fold(cases, known)
+    redacted = redact_cases((one.prediction.input for one in past), redaction)
+    cases = [_proposed(label, one, text, at, redaction) for one, text in zip(past, redacted.texts, strict=True)]
+    return _fold(cases, known, redacted)
 
 
 def candidates(
@@ -209,8 +215,9 @@ def _told(theme: Theme) -> str:
     return f"growing: {theme.name}, {counts} by week, {said}"
 
 
-def _proposed(label: str, one: Past, text: str, at: datetime) -> Case:
-    prediction, right = one.prediction, one.truth.answer if one.truth else None
+def _proposed(label: str, one: Past, text: str, at: datetime, redaction: Redaction) -> Case:
+    prediction, said = one.prediction, one.truth.answer if one.truth else None
+    right = said and redact(said, for_name(said, redaction))  # whatever somebody typed for a label
     return Case(
         id=_id("past", label, prediction.id),
         text=text,
@@ -226,7 +233,7 @@ def _proposed(label: str, one: Past, text: str, at: datetime) -> Case:
     )
 
 
-def _fold(cases: Sequence[Case], known: Iterable[Case]) -> Folded:
+def _fold(cases: Sequence[Case], known: Iterable[Case], redacted: Redacted) -> Folded:
     """The cases that say something new; one that is nearly a known one is on the side of that."""
     before = {normalise(case.text): case for case in known}
     texts = [normalise(case.text) for case in cases]
@@ -238,7 +245,7 @@ def _fold(cases: Sequence[Case], known: Iterable[Case]) -> Folded:
             same = replace(case, like=(same.like or same.id) if same else None)
             kept.append(same)
         before[text] = same
-    return Folded(tuple(kept), len(cases) - len(kept))
+    return Folded(tuple(kept), len(cases) - len(kept), redacted.found, redacted.changed)
 
 
 def _id(kind: str, label: str, of: str) -> str:

@@ -22,7 +22,7 @@ from upkeep.errors import BaseModelError
 from upkeep.log.entries import draw_order
 from upkeep.periods import Window
 from upkeep.progress import Progress, silent
-from upkeep.redaction import PersonalData
+from upkeep.redaction import PersonalData, told
 from upkeep.stages.prerequisites import log_begins
 from upkeep.stages.request_analysis import request_encoder
 from upkeep.stages.snapshot import known_cases, right_at
@@ -53,16 +53,17 @@ class Collection:
     unjudged: str | None = None
     redacted: dict[PersonalData, int] = field(default_factory=dict)
     redacted_answers: int = 0
+    redacted_requests: int = 0
 
     def __str__(self) -> str:
-        told = [
+        counts = [
             (self.errors, "of them errors"), (self.conflicts, "with conflicting answers"), (self.doubtful, "doubtful"),
             (self.suspects, "likely a mistake"), (self.known, "requests said nothing new"),
             (self.without_answer, "without a right answer"), (self.quarantined, "rows quarantined"),
         ]  # fmt: skip
-        hidden = ", ".join(f"{kind.value} {n}" for kind, n in self.redacted.items())
-        lines = [f"{self.cases:,} new cases", *(f"{n:,} {what}" for n, what in told if n)]
-        lines += [f"redacted: {hidden}"] if hidden else []
+        hidden = told(self.redacted, self.redacted_requests, "requests")
+        lines = [f"{self.cases:,} new cases", *(f"{n:,} {what}" for n, what in counts if n)]
+        lines += [hidden] if hidden else []
         lines += [f"personal data taken out of {self.redacted_answers:,} answers"] if self.redacted_answers else []
         return ", ".join(lines + ([f"mistakes looked for: {self.unjudged}"] if self.unjudged else []))
 
@@ -98,6 +99,7 @@ def collect_cases(desk: Desk, period: str, as_of: datetime, *, progress: Progres
         unjudged=unjudged,
         redacted=found.redacted,
         redacted_answers=found.redacted_answers,
+        redacted_requests=found.redacted_requests,
     )
     records.save(desk.store, key, counts)
     return counts

@@ -6,9 +6,9 @@ use-cases/rounds/ in counts, and its cases, batch, snapshot, challenger and deci
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -36,6 +36,7 @@ from upkeep.errors import VariantError
 from upkeep.log.entries import draw_order
 from upkeep.log.truth import truth_of
 from upkeep.periods import Cadence, last_full, period
+from upkeep.redaction import PersonalData, told
 from upkeep.stages.approval import Standing, standing
 from upkeep.stages.challengers import Challenger, challengers
 from upkeep.stages.contract import book_use_case, use_case_of
@@ -59,6 +60,8 @@ class Round:
     """Examples of a new category and what was found with them, in counts; `period` is what it is all kept under.
 
     `looked` are the past requests that might have belonged to it, `proposed` those that people are asked about.
+    `redacted` counts personal data in the examples and in what is proposed by its kind (nothing of a client's own
+    redactor), `redacted_texts` the texts of which some was a part.
     """
 
     period: str
@@ -69,6 +72,8 @@ class Round:
     folded: int
     looked: int
     proposed: int
+    redacted: dict[PersonalData, int] = field(default_factory=dict)
+    redacted_texts: int = 0
 
     @property
     def periods(self) -> list[str]:
@@ -77,10 +82,12 @@ class Round:
         return [first, *(f"{first}.{number}" for number in range(2, self.number + 1))]
 
     def __str__(self) -> str:
-        return (
+        line = (
             f"{self.label!r}: {self.seeds} examples ({self.folded} more said the same); "
             f"of {self.looked:,} past requests that may belong to it {self.proposed} are to be reviewed"
         )
+        hidden = told(self.redacted, self.redacted_texts, "examples and requests")
+        return f"{line}; {hidden}" if hidden else line
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +237,8 @@ def _round(
         folded=given.folded,
         looked=len(past),
         proposed=len(proposed.cases),
+        redacted=dict(Counter(given.redacted) + Counter(proposed.redacted)),
+        redacted_texts=given.changed + proposed.changed,
     )
     records.save(desk.store, f"{ROUNDS}{key}.json", counts)
     return counts

@@ -23,6 +23,9 @@ errors. Of each 15 % are held out. Recent items are those that chance drew, as U
 
 The fifth has a champion that production has left behind: the challenger is as good on golden items, and better, as good
 or worse on recent ones, of which there are more the more audits a recipe holds out.
+
+The sixth has recent items of which some were asked after the champion's training cut, where a challenger may be better
+or worse than on those from before: judged on all recent items, as Upkeep does, or on those from after the cut alone.
 """
 
 from __future__ import annotations
@@ -108,6 +111,12 @@ APART = {
 }
 OF_AUDITS = (HELD_OUT, 0.25, 0.4)
 """Shares of audits that a recipe may hold out."""
+SPLIT = {
+    f"{late} of 260 after the cut, there {after:+d}, before {before:+d}": (Half(260 - late, before), Half(late, after))
+    for late in (87, 173)
+    for before, after in ((0, 0), (5, 5), (0, 8), (-5, 0), (-5, 5), (0, -5))
+}
+"""What is held out in thirteen weeks, and what of that is later than a champion of one month, or of two, was taught."""
 ESCALATED_RIGHT, ESCALATED_WRONG, COMPLAINED = 0.16, 0.44, 0.5
 
 
@@ -172,6 +181,18 @@ def bring(requests: int, points: int, *, discordant: float, trials: int, seed: i
     return promoted
 
 
+def cut(before: Half, after: Half, *, discordant: float, trials: int, seed: int) -> dict[bool, int]:
+    """How often a challenger, as good on golden items, is promoted on all recent items, and on the late ones alone."""
+    rng = np.random.default_rng([seed, after.items, 100 + before.points, 100 + after.points])
+    promoted = {True: 0, False: 0}
+    sets = (Half(GOLDEN, 0), before, after)
+    drawn = [rng.multinomial(half.items, shares(half.points, discordant), size=trials).tolist() for half in sets]
+    for golden, early, late in zip(*drawn, strict=True):
+        for everything, recent in ((True, _sum(Cells(*early), Cells(*late))), (False, Cells(*late))):
+            promoted[everything] += verdict(Cells(*golden), recent, MINIMUM) is Verdict.PROMOTE
+    return promoted
+
+
 def _sum(one: Cells, other: Cells) -> Cells:
     return Cells(*(a + b for a, b in zip(one, other, strict=True)))
 
@@ -205,7 +226,7 @@ def paired(name: str, cells: Cells) -> Paired:
 
 
 def main() -> int:
-    """Print the five Markdown tables."""
+    """Print the six Markdown tables."""
     parser = argparse.ArgumentParser(description="How often each rule promotes models that are truly worse or better.")
     parser.add_argument("--trials", type=int, default=4000, help="pairs of models for each row, default 4000")
     parser.add_argument("--seed", type=int, default=0)
@@ -232,6 +253,11 @@ def main() -> int:
         row(which, *(f"{100 * found[by_chance] / chosen.trials:.1f}" for by_chance in (True, False)))
     print("\nThe more audits are held out, the more recent items there are\n")
     _left_behind(chosen)
+    print("\nRecent items from before and after the champion's training cut\n")
+    head("truly better by", "promoted, all recent items", "promoted, those after the cut alone")
+    for which, (before, after) in SPLIT.items():
+        found = cut(before, after, discordant=chosen.discordant, trials=chosen.trials, seed=chosen.seed)
+        row(which, *(f"{100 * found[everything] / chosen.trials:.1f}" for everything in (True, False)))
     return 0
 
 

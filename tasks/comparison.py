@@ -11,6 +11,7 @@ from tasks.progress import on_run_page
 from tasks.retrying import only
 from upkeep.desk import open_desk
 from upkeep.errors import StoreError
+from upkeep.evaluation.after_cut import BETWEEN
 from upkeep.evaluation.verdict import DECIDING
 from upkeep.redaction import inert
 from upkeep.stages.comparison import compare_models
@@ -42,6 +43,7 @@ def _summary(client: str, decision: Decision) -> str:
         for one in decision.compared
     ]
     rows += ["", *(f"- {one}" for one in decision.figures if one.items in DECIDING)] if decision.figures else []
+    rows += ["", f"{BETWEEN}:", "", f"- {decision.after_cut}"] if decision.after_cut else []
     themes = [f"- {one}" for one in decision.themes]
     rows += ["", "What kept going wrong, on the recent items about it:", "", *themes] if themes else []
     return "\n".join([title, "", *(f"- {reason}" for reason in decision.reasons), "", *rows])

@@ -156,6 +156,7 @@ def test_a_flow_and_the_replay_decide_the_same(tmp_path, monkeypatch):
     (made,) = found["flow"][1]
     assert {"tier 3 northwind 2026-02-01", "retrain northwind 2026-02-01: scheduled"} <= run_names()
     assert Artifact.get("decision-northwind").description == f"northwind 2026-02: {made.verdict} v2 against v1"
+    assert str(made.after_cut) in Artifact.get("decision-northwind").data
 
 
 def test_a_manual_retrain_under_tier_1_is_refused_with_a_change_order(tmp_path, monkeypatch):

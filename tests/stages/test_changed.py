@@ -13,7 +13,7 @@ from upkeep.config import Relabel
 from upkeep.desk import GOLDEN
 from upkeep.evaluation.comparison import Verdict
 from upkeep.evaluation.verdict import ItemResult, VerdictTerms, verdict
-from upkeep.stages.evaluation import RECENT, Lessons, evaluation_sets, save_outcomes
+from upkeep.stages.evaluation import RECENT, Lessons, evaluation_sets, first_asked_since, save_outcomes
 
 SOON = DECIDED + timedelta(days=29)
 TAUGHT = Lessons(BEGUN, frozenset(LABELS), ())
@@ -197,3 +197,21 @@ def test_what_came_back_as_wrong_is_among_what_changed_too(desk):
     held_out(desk, complained)
     found = evaluation_sets(desk, SOON, served=(), taught=TAUGHT)
     assert [item.id for item in found["reported"]] == [item.id for item in found["changed"]] == ["told"]
+
+
+def test_what_was_first_asked_since_a_cut_goes_by_the_request_and_not_by_a_rule_or_when_it_was_collected(desk):
+    rule = Relabel(old=REFUND, new=REPAIR, since=date(2026, 3, 15))
+    client = desk.client.model_copy(update={"relabel": (rule,)})
+    desk = replace(desk, agreement=desk.agreement.model_copy(update={"client": client}))
+    cut, again = BEGUN, "Where have you left my stove?"
+    held_out(
+        desk,
+        case("ruled", "My tent has come back, where is my money?", REFUND, known=cut),
+        replace(case("told late", "The shop is shut", ORDER, known=cut - timedelta(days=20)), known_from=DECIDED),
+        case("first", again, ORDER, known=cut - timedelta(days=1)),
+        case("again", again.upper(), REPAIR, known=DECIDED),
+        replace(case("undated", "Is it in stock?", ORDER, known=DECIDED), valid_from=None),
+        case("new", "A pole broke at night", REPAIR, known=cut + timedelta(minutes=1)),
+        case("yet to come", "Can I rent one?", ORDER, known=SOON + timedelta(days=1)),
+    )
+    assert first_asked_since(desk, cut, SOON) == {"a pole broke at night"}

@@ -11,14 +11,15 @@ from pathlib import Path
 import pytest
 from matplotlib.image import imread
 
-from tests.released import DECIDED, LABELS, released_desk, released_template  # noqa: F401 -- fixtures
+from tests.released import BEGUN, DECIDED, LABELS, released_desk, released_template  # noqa: F401 -- fixtures
 from upkeep import records
 from upkeep.cases.case import Case, Source
 from upkeep.cases.split import Locked
-from upkeep.desk import GOLDEN, Desk
+from upkeep.desk import GOLDEN, LAUNCH, Desk
 from upkeep.stages.challengers import Challenger
 from upkeep.stages.comparison import compare_models, judge_again
 from upkeep.stages.evaluation import load_outcomes
+from upkeep.stages.snapshot import take_snapshot
 
 SOON = DECIDED + timedelta(days=29)
 CHANNELS = ("mail", "app")
@@ -109,6 +110,30 @@ def test_which_answers_are_taken_for_which_is_a_table_that_agrees_with_the_outco
     assert changes == sorted(changes, reverse=True)
     assert changes[0] > 0
     assert imread(BytesIO(logged.file("comparison.png"))).shape[1] == 1200
+
+
+def test_recent_items_from_after_the_champions_training_cut_are_told_apart(asked):
+    take_snapshot(asked, LAUNCH, BEGUN)
+    cases = records.load_rows(asked.store, "cases/2026-W10.jsonl", Case)
+    early = [replace(case, valid_from=BEGUN - timedelta(days=1)) for case in cases[:5]]
+    records.save_rows(asked.store, "cases/2026-W10.jsonl", [*early, *cases[5:]])
+    made = compare_models(asked, "2026-05", SOON, reason="scheduled")
+    recent = next(one for one in made.compared if one.items == "recent")
+    late = made.after_cut.compared
+    assert (made.after_cut.cut, made.after_cut.recent, recent.champion.n, late.champion.n) == (BEGUN, 12, 12, 7)
+    outcomes, _ = load_outcomes(asked, "2026-05")
+    right = [one.challenger for one in outcomes if one.items == "recent" and one.id in {f"p{n}" for n in range(5, 12)}]
+    assert late.challenger.hits == sum(right)
+    logged = Logged(asked, "2026-05")
+    assert logged.metrics("comparison")["difference/recent_after_cut/accuracy"] == late.difference
+    assert f"(decides nothing):\n\n- {made.after_cut}\n" in logged.file("decision.md").decode()
+    assert judge_again(asked, made) == []
+
+
+def test_a_champion_of_which_it_is_not_on_record_what_it_was_taught_has_no_cut(asked):
+    made = compare_models(asked, "2026-05", SOON, reason="scheduled")
+    assert (made.after_cut.cut, made.after_cut.compared) == (None, None)
+    assert "not on record" in Logged(asked, "2026-05").file("decision.md").decode()
 
 
 def test_what_either_model_costs_to_run_is_told_beside_the_verdict_and_is_no_part_of_the_record(asked):

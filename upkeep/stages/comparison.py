@@ -13,6 +13,7 @@ from upkeep.cases.case import Item, normalise
 from upkeep.config import Client
 from upkeep.desk import Desk
 from upkeep.errors import DecisionError, LeakError, NotEnoughDataError, NotFoundError
+from upkeep.evaluation.after_cut import AfterCut, after_cut
 from upkeep.evaluation.cost import ASKED, FEW, Cost, cost, time_answers
 from upkeep.evaluation.differences import Answered, Difference, differences
 from upkeep.evaluation.scores import Scores, evaluate_model, treated
@@ -25,7 +26,14 @@ from upkeep.release import code_version
 from upkeep.stages.challengers import Challenger
 from upkeep.stages.comparison_runs import Scored, log_comparison
 from upkeep.stages.decisions import Decision, OnTheme, as_carried_out, decisions
-from upkeep.stages.evaluation import Lessons, evaluation_sets, load_outcomes, save_outcomes, variant_sets
+from upkeep.stages.evaluation import (
+    Lessons,
+    evaluation_sets,
+    first_asked_since,
+    load_outcomes,
+    save_outcomes,
+    variant_sets,
+)
 from upkeep.stages.finetuning import load_model
 from upkeep.stages.release import in_service
 from upkeep.stages.request_analysis import request_encoder, tracked_themes
@@ -84,6 +92,7 @@ def compare_models(
         left_out=left_out,
         figures=_differences(desk, sets, champion=before, challenger=now),
         duels=_duels(champion=before, challenger=now),
+        after_cut=_after_cut(desk, moment, outcomes, champion=champion, margin=terms.margin),
     )
     log_comparison(desk, decision, Scored(sets, scores, outcomes, judged, _costs(desk, models, sets["golden"])))
     return records.create(desk.store, key, decision)
@@ -182,6 +191,16 @@ def _on_themes(
         for number, theme in enumerate(tracked.themes)
         if at.count(number) >= LEAST
     )
+
+
+def _after_cut(
+    desk: Desk, moment: datetime, outcomes: Sequence[ItemResult], *, champion: str, margin: float
+) -> AfterCut:
+    """How both do on recent requests from after the champion's training cut."""
+    taught = taught_by(desk, champion)
+    cut = desk.local(taught.terms.moment) if taught else None
+    since = first_asked_since(desk, cut, moment) if cut else set()
+    return after_cut(outcomes, since, cut=cut, margin=margin)
 
 
 def _differences(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from upkeep.adapters.registry import Dataset, Run
 from upkeep.cases.case import Item, digest
 from upkeep.desk import Desk
+from upkeep.evaluation.after_cut import BETWEEN
 from upkeep.evaluation.breakdown import Part, PartChange
 from upkeep.evaluation.comparison_chart import Sureness, draw_comparison, draw_written
 from upkeep.evaluation.confusions import Confused, confusions
@@ -77,6 +78,10 @@ def _log_changes(run: Run, decision: Decision) -> None:
         run.metrics({name: figure.challenger - figure.champion, f"{name}_low": low, f"{name}_high": high})
     run.metrics({f"fixed/{one.items}": one.fixed for one in decision.compared})
     run.metrics({f"introduced/{one.items}": one.introduced for one in decision.compared})
+    if decision.after_cut and (late := decision.after_cut.compared):
+        run.metrics(
+            {"difference/recent_after_cut/accuracy": late.difference, "items/recent_after_cut": late.champion.n}
+        )
     for one in decision.duels:
         run.metrics({f"closer/{one.items}": one.wins, f"less_close/{one.items}": one.losses})
 
@@ -113,6 +118,8 @@ def _told(decision: Decision, costs: Mapping[str, Cost]) -> str:
     lines = [f"# {decision.verdict.value}: v{decision.challenger} against v{decision.champion}", ""]
     lines += [f"- {reason}" for reason in decision.reasons]
     lines += ["", *(f"- {one}" for one in (*decision.compared, *decision.duels, *decision.figures))]
+    if decision.after_cut:
+        lines += ["", f"{BETWEEN} (decides nothing):", "", f"- {decision.after_cut}"]
     lines += ["", "What kept going wrong:", "", *(f"- {one}" for one in decision.themes)] if decision.themes else []
     lines += ["", "What they cost to run, on the machine that compared them (decides nothing):", ""]
     lines += [f"- {role}: {one}" for role, one in costs.items()]

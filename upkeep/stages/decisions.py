@@ -12,6 +12,7 @@ from datetime import datetime
 from upkeep import records
 from upkeep.desk import Desk
 from upkeep.errors import DecisionError
+from upkeep.evaluation.after_cut import AfterCut
 from upkeep.evaluation.comparison import Paired, Verdict
 from upkeep.evaluation.differences import Difference
 from upkeep.evaluation.verdict import VerdictTerms
@@ -41,7 +42,8 @@ class Decision:
 
     `label` is the new category that the challenger was to learn, where that was all it was to. `evidence` is the
     SHA-256 of the outcomes, which with the `terms` give the verdict again; `code` the release of Upkeep that judged.
-    `left_out` items were not compared on, as the champion was taught them before they were agreed. Whether the decision
+    `left_out` items were not compared on, as the champion was taught them before they were agreed. `after_cut` is for
+    people, as the `themes`, `figures` and `duels` are: the verdict does not ask. Whether the decision
     was applied, and by whom, is told by the release log.
     """
 
@@ -64,6 +66,7 @@ class Decision:
     left_out: int = 0
     figures: tuple[Difference, ...] = ()
     duels: tuple[Duel, ...] = ()
+    after_cut: AfterCut | None = None
 
 
 def decisions(desk: Desk, *, at: datetime | None = None) -> list[Decision]:

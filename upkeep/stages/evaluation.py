@@ -79,6 +79,13 @@ def variant_sets(
     return {name: items for name, items in {**old, "new": new}.items() if items}
 
 
+def first_asked_since(desk: Desk, cut: datetime, moment: datetime) -> set[str]:
+    """The normalised texts of the cases known at a moment that nobody had asked by the cut."""
+    cases = known_cases(desk, moment)
+    before = {normalise(one.text) for one in cases if one.valid_from is None or one.valid_from <= cut}
+    return {normalise(one.text) for one in cases} - before
+
+
 def save_outcomes(desk: Desk, period: str, outcomes: Iterable[ItemResult]) -> str:
     """Keep how both models did, item by item, in outcomes/<period>.jsonl; returns its SHA-256."""
     data = records.dump_rows(outcomes)

@@ -1,0 +1,50 @@
+"""What is told of recent requests from after the champion's training cut?"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from upkeep.evaluation.after_cut import AfterCut, after_cut
+from upkeep.evaluation.verdict import ItemResult, VerdictTerms, verdict
+
+CUT = datetime(2026, 3, 31, 6, tzinfo=UTC)
+# of ten recent items 6 to 9 are late; both are right on the early ones, and the challenger on all late ones but one
+RECENT = [ItemResult("recent", f"text {n}", n < 7, n != 9, id=str(n)) for n in range(10)]
+OTHERS = [ItemResult(name, f"text {n}", True, False, id=f"g{n}") for name in ("golden", "errors") for n in range(10)]
+LATE = {f"text {n}" for n in (6, 7, 8, 9)}
+
+
+def test_only_recent_items_first_asked_after_the_cut_are_compared_on():
+    found = after_cut([*RECENT, *OTHERS], LATE, cut=CUT, margin=0.03)
+    assert (found.compared.champion.hits, found.compared.challenger.hits, found.compared.champion.n) == (1, 3, 4)
+    assert (found.compared.fixed, found.compared.introduced, found.recent) == (2, 0, 10)
+    told = str(found)
+    assert told.startswith("recent, after the champion's training cut 2026-03-31: challenger 75.0%, champion 25.0%, ")
+    # 0.97 ** 98 is above 5 %, 0.97 ** 99 below
+    assert told.endswith(", n=4 of 10; fewer than the 99 that could rule out the agreed loss")
+
+
+def test_enough_of_them_are_not_called_few_and_without_an_agreed_loss_none_are():
+    assert after_cut(RECENT, LATE, cut=CUT, margin=0.6).fewest == 4
+    assert str(after_cut(RECENT, LATE, cut=CUT, margin=0.6)).endswith(", n=4 of 10")
+    assert str(after_cut(RECENT, LATE, cut=CUT, margin=0)).endswith(", n=4 of 10")
+
+
+def test_it_is_said_where_there_are_none_or_the_cut_is_not_known():
+    none = after_cut([*RECENT, *OTHERS], {"text 77"}, cut=CUT, margin=0.03)
+    assert none == AfterCut(CUT, 10, None, 99)
+    assert str(none) == "recent items after the champion's training cut, 2026-03-31: none of 10"
+    unknown = after_cut(RECENT, LATE, cut=None, margin=0.03)
+    assert unknown == AfterCut(None, 10, None, 99)
+    assert "not on record" in str(unknown)
+
+
+def test_the_verdict_rests_on_all_recent_items_so_that_what_was_lost_of_the_time_before_counts():
+    # 100 of 300 are late: there the challenger is clearly better, on the others clearly worse
+    early = [ItemResult("recent", f"text {n}", True, n >= 40, id=str(n)) for n in range(200)]
+    late = [ItemResult("recent", f"text {n}", n >= 220, True, id=str(n)) for n in range(200, 300)]
+    golden = [ItemResult("golden", f"agreed {n}", True, True, id=f"g{n}") for n in range(300)]
+    terms = VerdictTerms(margin=0.03, minimum_items=300, same_weights=False, reload_exact=True)
+    assert verdict([*golden, *late], terms).judgement.verdict == "promote"
+    assert verdict([*golden, *early, *late], terms).judgement.verdict != "promote"
+    assert after_cut([*early, *late], {one.text for one in late}, cut=CUT, margin=0.03).compared.difference == 0.2

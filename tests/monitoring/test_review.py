@@ -78,6 +78,17 @@ def test_where_nearly_everything_is_labelled_everything_counts():
     assert (found.basis, found.accuracy) == (Basis.ALL, Rate(9, 9))
 
 
+def test_an_audit_to_speak_of_is_not_replaced_by_the_labels_of_nine_in_ten():
+    rows = [prediction(number) for number in range(200)]  # of the last ten, all wrong, only audits tell
+    told = [outcome(number, source=OutcomeSource.CUSTOMER) for number in range(190)]
+    audited = [outcome(number, "a" if number < 190 else "b") for number in range(2, 200, 8)]
+    found = figures(window(rows, [*told, *audited]), CLIENT)
+    assert (found.labelled, len(audited), found.basis) == (Rate(191, 200), 25, Basis.AUDIT)
+    assert found.accuracy == Rate(24, 25)
+    everything = [outcome(number, "b", OutcomeSource.CUSTOMER) for number in range(190, 199)]
+    assert figures(window(rows, [*told, *audited, *everything]), CLIENT).basis is Basis.ALL
+
+
 def test_where_most_go_to_a_person_the_automatic_answers_are_not_counted_by_their_complaints():
     rows = [prediction(number, automatic=number >= 95) for number in range(100)]  # 5 automatic, one of them wrong
     told = [outcome(number, source=OutcomeSource.ESCALATION) for number in range(95)]

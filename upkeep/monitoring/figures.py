@@ -15,7 +15,11 @@ from upkeep.metrics.quality import Calibrated, Confusion, Group, by_label, calib
 from upkeep.redaction import redact_answer, shown
 from upkeep.statistics.rates import Rate, WeightedRate
 
-FULL_COVERAGE = 0.9
+NEARLY_ALL = 0.9
+ALL_BUT_FEW = 0.99
+"""From this coverage on what is not labelled cannot matter, whatever an audit says of it."""
+ENOUGH_AUDITED = 0.25
+"""Of the client's minimum of labels, which four weeks together must have."""
 SLICES = 20
 OTHERS = "(others)"
 NO_VALUE = "(none)"
@@ -140,15 +144,17 @@ def figures(window: LogWindow, client: Client) -> Figures:
 def figures_of(counted: Tally, client: Client, *, every_model: bool = False) -> Figures:
     """What a window's counts say, of the model in service or, of a month say, of `every_model` that answered.
 
-    Quality comes from the random audit sample, or from all requests where at least nine in ten are labelled, of those
-    answered automatically and of the others; a slice's likewise. Never from escalations and complaints alone: of the
-    automatic answers those are the errors.
+    Quality comes from the random audit sample, or from all requests where nearly all are labelled, of those answered
+    automatically and of the others; a slice's likewise. Nine in ten are enough only where there is no audit to speak
+    of: who is not heard of may be treated otherwise. Never from escalations and complaints alone: of the automatic
+    answers those are the errors.
     """
     groups = _groups(counted, client)
     newest = counted.newest
     current = [group for group in groups if every_model or group.cell.model_version == newest]
     requests = _requests(current)
-    basis, sample = _sample(current)
+    enough = ENOUGH_AUDITED * client.minimum_labels
+    basis, sample = _sample(current, enough)
     known = client.answers
     reasons = Counter(row.reason for row in counted.quarantined)
     return Figures(
@@ -180,7 +186,7 @@ def figures_of(counted: Tally, client: Client, *, every_model: bool = False) -> 
         },
         days=_by_day(counted, client.zone),
         versions=_mix((group.cell.model_version, group) for group in groups),
-        slices={key: _slices(at, current, basis) for at, key in enumerate(client.review_by)},
+        slices={key: _slices(at, current, basis, enough) for at, key in enumerate(client.review_by)},
         utc_days=_by_day(counted, UTC),
         spoiled_by=next((shown(reason, client.redaction) for reason, _ in reasons.most_common(1)), None),
     )
@@ -260,13 +266,15 @@ def _groups(counted: Tally, client: Client) -> list[Group]:
     ]
 
 
-def _sample(current: Sequence[Group], *, all_may_count: bool = True) -> tuple[Basis, list[Group]]:
+def _sample(current: Sequence[Group], enough: float, *, all_may_count: bool = True) -> tuple[Basis, list[Group]]:
+    """What quality is counted on; so many audited are `enough` for an audit that nine in ten do not replace."""
     labelled = [group for group in current if group.cell.said]
     parts = [_coverage(group for group in current if group.cell.automatic is automatic) for automatic in (True, False)]
     shares = [part.value for part in parts if part.value is not None]
-    if all_may_count and shares and min(shares) >= FULL_COVERAGE:
-        return Basis.ALL, labelled
     audited = _audited(labelled)
+    wanted = ALL_BUT_FEW if _requests(audited) >= enough else NEARLY_ALL
+    if all_may_count and shares and min(shares) >= wanted:
+        return Basis.ALL, labelled
     return (Basis.AUDIT, audited) if audited else (Basis.NONE, [])
 
 
@@ -278,13 +286,13 @@ def _coverage(groups: Iterable[Group]) -> Rate:
     return _rate((group, bool(group.cell.said)) for group in groups)
 
 
-def _slices(at: int, current: Sequence[Group], basis: Basis) -> dict[str, Slice]:
+def _slices(at: int, current: Sequence[Group], basis: Basis, enough: float) -> dict[str, Slice]:
     """The figures by the values of one metadata key, the most frequent first."""
     values = _mix((_value(at, group), group) for group in current)
     shown = list(values)[:SLICES]
     names = {value: _shown(value, shown) for value in values}
     return {
-        name: _slice([group for group in current if names[_value(at, group)] == name], basis)
+        name: _slice([group for group in current if names[_value(at, group)] == name], basis, enough)
         for name in dict.fromkeys(names.values())
     }
 
@@ -297,9 +305,9 @@ def _value(at: int, group: Group) -> str:
     return group.cell.facets[at] or NO_VALUE
 
 
-def _slice(current: Sequence[Group], basis: Basis) -> Slice:
+def _slice(current: Sequence[Group], basis: Basis, enough: float) -> Slice:
     # of a few requests all may be labelled because all were complained about: the whole must be labelled too
-    _, sample = _sample(current, all_may_count=basis is Basis.ALL)
+    _, sample = _sample(current, enough, all_may_count=basis is Basis.ALL)
     return Slice(
         requests=_requests(current),
         accuracy=_rate((group, group.right) for group in sample),

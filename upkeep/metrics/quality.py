@@ -115,6 +115,14 @@ def by_label(cells: Sequence[Confusion]) -> dict[str, LabelQuality]:
     }
 
 
+def worst_labels(cells: Sequence[Confusion], n: int) -> dict[str, LabelQuality]:
+    """The `n` labels with the most errors, most first; fewer where fewer have any."""
+    labels = by_label(cells)
+    wrong = {name: one.recall.complement.hits + one.precision.complement.hits for name, one in labels.items()}
+    worst = sorted(labels, key=lambda name: (-wrong[name], name))[:n]
+    return {name: labels[name] for name in worst if wrong[name]}
+
+
 def macro_f1(cells: Sequence[Confusion]) -> float | None:
     """The mean F1 of the labels that were right at least once; None where no right answer is known."""
     labels = by_label(cells).values()

@@ -13,7 +13,7 @@ from upkeep.config import Client
 from upkeep.desk import Desk
 from upkeep.entitlement import RETRAIN, Booking, ChangeOrder
 from upkeep.metrics.generated import described
-from upkeep.metrics.quality import LabelQuality, by_label
+from upkeep.metrics.quality import LabelQuality, worst_labels
 from upkeep.monitoring.alarms import Direction
 from upkeep.monitoring.edge_cases import Edges
 from upkeep.monitoring.estimate import ONLY_AN_ESTIMATE, Estimate
@@ -121,11 +121,9 @@ class Report:
     @property
     def by_label(self) -> dict[str, LabelQuality | WeightedLabel]:
         """The labels with the most errors found, most first; none where nothing was answered wrong."""
-        labels = by_label(self.figures.confusion)
-        wrong = {name: one.recall.complement.hits + one.precision.complement.hits for name, one in labels.items()}
-        worst = sorted(labels, key=lambda name: (-wrong[name], name))[:SHOWN_LABELS]
+        worst = worst_labels(self.figures.confusion, SHOWN_LABELS)
         weighted = self.weighted.labels if self.weighted else {}
-        return {name: weighted.get(name, labels[name]) for name in worst if wrong[name]}
+        return {name: weighted.get(name, one) for name, one in worst.items()}
 
     def by_value(self, key: str) -> dict[str, tuple[Slice, Slice | WeightedSlice]]:
         """The requests by the values of a metadata key, and what their quality is counted on."""

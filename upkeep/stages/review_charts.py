@@ -15,7 +15,9 @@ from upkeep.monitoring.edge_cases import Reason
 from upkeep.monitoring.figures import Figures
 from upkeep.monitoring.review import Metric, Review, Status, as_known
 from upkeep.periods import week
+from upkeep.redaction import inert
 from upkeep.stages.monitoring import reviewed_weeks, reviews
+from upkeep.stages.review_figures import measured
 
 PART = "reviews"
 TAG = "upkeep.week"
@@ -40,7 +42,8 @@ def chart_review(desk: Desk, found: Review) -> None:
             for number, one in enumerate(weekly, start=max(first, 1))
         ]
         run.history(points)
-        run.text("findings.md", "\n".join(f"- **{one.status.value}**: {one.text}" for one in found.findings) + "\n")
+        lines = [f"**{one.status.value}**: {one.text}" for one in found.findings]
+        run.text("findings.md", "".join(f"- {inert(line)}\n" for line in (*lines, *measured(found.figures))))
 
 
 def _metrics(found: Review, seen: Figures) -> dict[str, float]:

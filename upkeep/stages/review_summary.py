@@ -17,6 +17,7 @@ from upkeep.stages.auditing import Drawn, sheet_key
 from upkeep.stages.monitoring import NoWayBack
 from upkeep.stages.reporting import SHOWN_THEMES
 from upkeep.stages.request_analysis import TrackedThemes
+from upkeep.stages.review_figures import measured
 from upkeep.stages.troubles import RETRAIN, RETRAIN_LATER, open_troubles
 from upkeep.stages.variant import Renamed, candidates_for, open_use_cases
 from upkeep.store import address
@@ -42,6 +43,7 @@ def _found(noted: ReviewNotes) -> Iterator[str]:
     if found.unusable:
         yield f"- {found.unusable}"
     yield from (f"- **{finding.status.value}**: {finding.text}" for finding in found.findings)
+    yield from (f"- {line}" for line in measured(found.figures))
     yield from (f"- **{change.kind.value}**: {change.text}. {change.action}" for change in found.changes)
     if found.probation:
         yield f"- **{'worse' if found.probation.worse else 'ok'}** on probation: {found.probation}"

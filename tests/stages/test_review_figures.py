@@ -1,0 +1,50 @@
+"""Does a review's page say what is known of a week beside its agreed figures, and nothing where nobody knows?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from tests.audited import FIRST, agreed, serve
+from upkeep.log.entries import Outcome, OutcomeSource, Prediction
+from upkeep.log.files import write_outcomes, write_predictions
+from upkeep.stages.monitoring import review_week
+from upkeep.stages.review_figures import measured
+
+
+def request(number: int, output: str, channel: str, *, automatic: bool = True) -> Prediction:
+    at = FIRST + timedelta(minutes=number)
+    return Prediction(str(number), at, f"request {number}", output, 0.9, "1", automatic, 120.0, {"channel": channel})
+
+
+def audited(row: Prediction, answer: str, *, days: int) -> Outcome:
+    return Outcome(row.id, row.at + timedelta(days=days), OutcomeSource.AUDIT, answer)
+
+
+def test_a_week_is_told_by_its_labels_quality_speed_worst_labels_and_channels(tmp_path, monkeypatch):
+    desk = agreed(tmp_path, monkeypatch, review_by=["channel"])
+    rows = [request(n, "order_status", "mail" if n < 6 else "chat", automatic=n != 9) for n in range(20)]
+    said = [
+        audited(row, "refund_status" if n in (0, 7) else "order_status", days=n % 3) for n, row in enumerate(rows[:10])
+    ]
+    write_predictions(desk.store, rows, name="test")
+    write_outcomes(desk.store, said, name="test")
+    lines = list(measured(review_week(desk, datetime(2026, 2, 9, 9, tzinfo=UTC)).figures))
+    assert lines == [
+        "labelled: 10 of 20 requests; half came within 2 days, nine in ten within 3 days",
+        # order_status: 2 x 8 / (10 + 8), refund_status: 0; 8 of 10 right at 90 % sure
+        "quality over all labels: macro-F1 0.44, calibration error 10.0 points",
+        "latency: half within 123 ms, 95 % within 123 ms",  # 120, counted within 5 %
+        "most errors: 'order_status', 8 of 10 such answers right, 8 of 8 such requests found",
+        "most errors: 'refund_status', 0 of 0 such answers right, 0 of 2 such requests found",
+        "channel chat: 14 requests, 3 of 4 right, 2 of 4 right without a person",
+        "channel mail: 6 requests, 5 of 6 right, 5 of 6 right without a person",
+    ]
+
+
+def test_of_a_week_without_labels_only_that_is_said(tmp_path, monkeypatch):
+    desk = agreed(tmp_path, monkeypatch)
+    serve(desk, 0, wrong=0, audited=False)
+    found = review_week(desk, FIRST + timedelta(weeks=1)).figures
+    assert list(measured(found)) == ["labelled: 0 of 60 requests"]
+    assert list(measured(replace(found, labelled=type(found.labelled)(0, 0)))) == []

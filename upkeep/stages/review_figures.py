@@ -1,0 +1,49 @@
+"""What did a week come to beside its agreed figures, in lines that a person can read?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from upkeep.metrics.quality import LabelQuality, calibration_error, macro_f1, worst_labels
+from upkeep.monitoring.figures import Figures, Slice
+from upkeep.statistics.rates import Rate
+
+SHOWN_LABELS = 3
+SHOWN_VALUES = 5
+
+
+def measured(figures: Figures) -> Iterator[str]:
+    """Labels and how late they come, quality over all labels, speed, the labels with most errors, and the slices."""
+    if figures.labelled.n:
+        half, most = figures.delay_at(0.5), figures.delay_at(0.9)
+        when = "" if half is None else f"; half came within {_days(half)}, nine in ten within {_days(most or half)}"
+        yield f"labelled: {figures.labelled.hits:,} of {figures.labelled.n:,} requests{when}"
+    f1, error = macro_f1(figures.confusion), calibration_error(figures.calibration)
+    quality = [f"macro-F1 {f1:.2f}"] if f1 is not None else []
+    quality += [f"calibration error {100 * error:.1f} points"] if error is not None else []
+    if quality:
+        yield f"quality over all labels: {', '.join(quality)}"
+    if figures.latency_p50_ms is not None and figures.latency_p95_ms is not None:
+        yield f"latency: half within {figures.latency_p50_ms:,.0f} ms, 95 % within {figures.latency_p95_ms:,.0f} ms"
+    worst = worst_labels(figures.confusion, SHOWN_LABELS)
+    yield from (f"most errors: {name!r}, {_label(one)}" for name, one in worst.items())
+    for key, values in figures.slices.items():
+        yield from (f"{key} {value}: {_slice(one)}" for value, one in list(values.items())[:SHOWN_VALUES])
+
+
+def _days(days: int) -> str:
+    """Labels that came within `days` whole days, and less than one more."""
+    return "a day" if not days else f"{days + 1} days"
+
+
+def _label(one: LabelQuality) -> str:
+    return f"{_of(one.precision)} such answers right, {_of(one.recall)} such requests found"
+
+
+def _slice(one: Slice) -> str:
+    told = [(one.accuracy, "right"), (one.auto_resolution, "right without a person")]
+    return ", ".join([f"{one.requests:,} requests", *(f"{_of(rate)} {what}" for rate, what in told if rate.n)])
+
+
+def _of(rate: Rate) -> str:
+    return f"{rate.hits:,} of {rate.n:,}"

@@ -185,6 +185,21 @@ def test_a_model_that_is_surer_than_it_is_right_has_lost_its_calibration():
     assert change.text.startswith("the model was 92% sure and right in 70.0% (95% CI 63.9%..75.4%, n=240); before, 92%")
 
 
+def test_a_model_of_a_month_is_compared_with_the_weeks_of_those_before_it():
+    too_sure = (Calibrated(0.9, 0.92, Rate(39, 60)),)
+    young = [replace(one, model_version="2", calibration=too_sure) for one in ORDINARY[:4]]
+
+    def kinds(weeks: Sequence[Figures]) -> list[Kind]:
+        there = [Seen(one) for one in (*ORDINARY, *weeks[:-1])]
+        found = find_changes(Seen(weeks[-1]), weeks[:-1], CLIENT, history=there)
+        return [one.kind for one in found if one.kind is not Kind.DATA]
+
+    assert kinds(young) == [Kind.CALIBRATION]
+    assert kinds(young[:3]) == []  # four weeks of its own are what it is judged by
+    as_before = [replace(one, model_version="2") for one in ORDINARY[:4]]
+    assert kinds(as_before) == []
+
+
 def test_a_model_that_gets_less_sure_as_it_gets_worse_is_calibrated():
     honest = [replace(one, calibration=(Calibrated(0.7, 0.72, Rate(42, 60)),)) for one in ORDINARY[:4]]
     assert found(*ORDINARY, *honest) == []

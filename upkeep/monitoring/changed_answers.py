@@ -93,15 +93,20 @@ def out_of_scope(recent: Sequence[Figures], before: Sequence[Figures], client: C
         yield change_of(Kind.OUT_OF_SCOPE, text, now.n)
 
 
-def calibration_loss(recent: Sequence[Figures], before: Sequence[Figures], *, weekly_spread: float) -> Iterator[Change]:
-    """Answers checked by chance that are less often right than the model was sure of, by more than before."""
+def calibration_loss(
+    recent: Sequence[Figures], before: Sequence[Figures], *, weekly_spread: float, between: float = 0.0
+) -> Iterator[Change]:
+    """Answers checked by chance that are less often right than the model was sure of, by more than before.
+
+    `between` is by how much models differ in that, as a standard deviation, where `before` had others.
+    """
     from scipy.stats import norm
 
     now, then = overconfidence(recent, weekly_spread=weekly_spread), overconfidence(before, weekly_spread=weekly_spread)
     if now is None or then is None:
         return
     grown = now.gap - then.gap
-    if grown >= LEAST_GAP and norm.sf(grown / (now.variance + then.variance) ** 0.5) < SPAN_BUDGET:
+    if grown >= LEAST_GAP and norm.sf(grown / (now.variance + then.variance + between**2) ** 0.5) < SPAN_BUDGET:
         text = (
             f"the model was {now.sure:.0%} sure and right in {now.right}; "
             f"before, {then.sure:.0%} sure and right in {then.right}"

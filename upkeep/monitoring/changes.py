@@ -1,9 +1,10 @@
 """What has changed in the newest week, beyond chance and by enough to matter?
 
 A week is compared with earlier weeks, four of them at least: what people say is right with weeks of any model, the
-model's own doing with weeks of the same. Every kind of change has its own evidence and its own action: a policy change
-needs a rule, a burst of traffic needs no retrain at all. Thresholds are chances of a false finding, divided among all
-that was looked at; a share that is certain but small is no finding either. When it is over, lasting_changes.py says.
+model's own doing with weeks of the same, where there are any. Every kind of change has its own evidence and its own
+action: a policy change needs a rule, a burst of traffic needs no retrain at all. Thresholds are chances of a false
+finding, divided among all that was looked at; a share that is certain but small is no finding either. When it is over,
+lasting_changes.py says.
 """
 
 from __future__ import annotations
@@ -56,9 +57,9 @@ def find_changes(
     `versions` are the models that may be in service, empty where nobody knows.
     """
     before = [one.figures for one in history]
-    found = list(
-        _told_once([*_answers_changed([*before, now.figures], client), *_calibration([*earlier, now.figures], client)])
-    )
+    weeks = [*before, now.figures]
+    sure = _calibration(weeks, same=len(earlier) + 1, weekly_spread=client.alarms.weekly_spread_pp / 100)
+    found = list(_told_once([*_answers_changed(weeks, client), *sure]))
     if len(earlier) >= LEAST_EARLIER:
         found += label_mix(now.figures, earlier[-REFERENCE:])
     before = before[-REFERENCE:]
@@ -85,9 +86,20 @@ def _answers_changed(weeks: Sequence[Figures], client: Client) -> Iterator[Chang
                 yield replace(_with_rule(one, client), weeks=span)
 
 
-def _calibration(weeks: Sequence[Figures], client: Client) -> Iterator[Change]:
+def _calibration(weeks: Sequence[Figures], *, same: int, weekly_spread: float) -> Iterator[Change]:
+    """Is the model, which answered in the newest `same` weeks, surer than it is right, by more than it was?
+
+    One that is retrained every month has no weeks of its own to be compared with. Each model was fitted to be as sure
+    as it is right, so the weeks of those before it do, as far as models differ.
+    """
     for span, recent, before in spans(weeks):
-        for one in calibration_loss(recent, before, weekly_spread=client.alarms.weekly_spread_pp / 100):
+        own = same - span
+        if own < 0:
+            return
+        fresh = own < LEAST_EARLIER
+        usual = before if fresh else before[-own:]
+        between = weekly_spread if fresh else 0.0
+        for one in calibration_loss(recent, usual, weekly_spread=weekly_spread, between=between):
             yield replace(one, weeks=span)
 
 

@@ -99,7 +99,8 @@ def _calibrated(course: _Course, client: Client) -> str | None:
     if now.model_version != opened.model_version:
         return f"Version {now.model_version} is in service now"
     spread = client.alarms.weekly_spread_pp / 100
-    same = [one for one in course.before if one.seen.figures.model_version == opened.model_version]
+    mine = [one for one in course.before if one.seen.figures.model_version == opened.model_version]
+    same = mine if len(mine) >= LEAST_EARLIER else course.before
     weeks = course.newest()[-SPANS[-1] :]
     before, then, lately = (
         overconfidence(_figures(part), weekly_spread=spread) for part in (same, course.showed, weeks)

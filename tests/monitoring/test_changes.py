@@ -111,6 +111,13 @@ def test_a_moved_mix_is_found_and_names_the_label_that_moved_most():
     assert change.text.startswith(("'order_status' was", "'size_advice' was"))
 
 
+def test_a_moved_mix_may_be_one_of_a_label_that_was_never_answered_before():
+    mix = ORDINARY[-1].label_mix
+    new = {label: n // 2 for label, n in mix.items()} | {"gift_card": sum(mix.values()) // 2}
+    (change,) = changes_in(*ORDINARY, replace(ORDINARY[-1], label_mix=new))
+    assert change.text.startswith("'gift_card' was 5")
+
+
 def test_many_labels_on_few_requests_are_no_moved_mix():
     rng = np.random.default_rng(5)
     names = [f"label {number}" for number in range(120)]

@@ -108,6 +108,8 @@ def test_where_it_was_agreed_the_model_before_comes_back_by_itself(desk):
     told = told_of_the_doubt(automatic)  # to go back once more would be one model too far
     assert "Version 1 has been put back into service; nothing is to be done." in told
     assert "upkeep rollback" not in told
+    (then,) = (one for one in troubles(automatic, at=done.at - timedelta(hours=1)) if one.subject == SUBJECT)
+    assert "upkeep rollback" in then.action  # a brief of the past that is written now knows no more
     assert go_back_if_worse(automatic, last) is None
     assert len(release_log(automatic)) == 3
 

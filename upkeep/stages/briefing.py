@@ -102,7 +102,7 @@ def assemble(desk: Desk, quarter: Window, as_of: datetime, reviewed: Sequence[Re
     before = last_full(quarter.start, Cadence.QUARTERLY, desk.zone)
     earlier = ended_in(desk, before, reviewed)
     decided = tuple(one for one in decisions(desk, at=as_of) if quarter.start <= one.as_of < quarter.end)
-    known = [one for one in troubles(desk) if one.opened <= as_of and one.week <= last]
+    known = [one for one in troubles(desk, at=as_of) if one.opened <= as_of and one.week <= last]
     there = [one for one in known if one.closed is None or one.closed > quarter.start]
     whole, months = _stretch(quarter.key, weekly), periods_in(quarter, Cadence.MONTHLY, desk.zone)
     tracked = tracked_themes(desk, quarter.end)

@@ -87,15 +87,20 @@ class Trouble:
         return weeks_before(self.week, self.change.weeks - 1) if self.change else self.week
 
 
-def troubles(desk: Desk) -> list[Trouble]:
-    """All troubles of the client, by the week and the name under which they are recorded."""
+def troubles(desk: Desk, *, at: datetime | None = None) -> list[Trouble]:
+    """All troubles of the client, by the week and the name under which they are recorded.
+
+    What was recommended in them is as it was known `at` a moment, or as it is known now.
+    """
     found = (key.removeprefix(FOLDER).removesuffix(".json") for key in desk.store.keys(FOLDER))
-    return [_load(desk, key) for key in found]
+    return [_load(desk, key, at) for key in found]
 
 
 def open_troubles(desk: Desk, as_of: datetime) -> list[Trouble]:
     """What was going on at a moment, oldest first."""
-    found = [one for one in troubles(desk) if one.opened <= as_of and (one.closed is None or one.closed > as_of)]
+    found = [
+        one for one in troubles(desk, at=as_of) if one.opened <= as_of and (one.closed is None or one.closed > as_of)
+    ]
     return sorted(found, key=lambda one: one.opened)
 
 
@@ -179,10 +184,11 @@ def _end(trouble: Trouble, found: Review, weeks: Sequence[Week], desk: Desk) -> 
     return mine.text if mine.status is Status.OK else None
 
 
-def _load(desk: Desk, key: str) -> Trouble:
+def _load(desk: Desk, key: str, at: datetime | None) -> Trouble:
     """A recorded trouble; to go back is recommended no more once that is done: it would lead one version too far."""
     one = replace(records.load(desk.store, _record(key), Trouble), stored_as=key)
-    last = release_log(desk)[-1:] if one.subject == SUBJECT else []
+    log = release_log(desk) if one.subject == SUBJECT else []
+    last = [it for it in log if at is None or it.at <= at][-1:]
     back = [it for it in last if it.action is Action.ROLLBACK and it.previous == one.model_version]
     return replace(one, action=GONE_BACK.format(version=back[0].version)) if back else one
 

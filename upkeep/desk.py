@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -17,6 +17,7 @@ from upkeep.config import Agreement, Client, Relabel, load_agreement
 from upkeep.entitlement import Booking, Claim, UseCase
 from upkeep.errors import NotFoundError, UnsupportedTaskError
 from upkeep.home import configs, home
+from upkeep.log.belonging import Placed, place_kept, place_rows
 from upkeep.log.entries import LogMapping, LogWindow, Sample, sample
 from upkeep.log.files import log_size, read_window
 from upkeep.log.scan import SMALL
@@ -33,6 +34,8 @@ LAUNCH = "launch"
 """What stands in place of a period for the first model."""
 LAUNCH_CASES = f"cases/{LAUNCH}.jsonl"
 GOLDEN = "evaluation/golden.jsonl"
+FEW = 4
+"""Weeks of a log by which it is small or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,14 @@ class Desk:
             return [tally(log, self.client.review_by, free_text=self.client.free_text) for log in logs]
         mapping, free_text = self.mapping, self.client.free_text
         return tally_windows(self.store, windows, mapping=mapping, outcomes_until=until, free_text=free_text)
+
+    def place_outcomes(self, days: Sequence[date], windows: Sequence[Window], *, until: datetime) -> Placed:
+        """Which windows' requests the outcomes are about that stand in these UTC days' files and were given by `until`.
+
+        The newest window comes first: the size of the first few decides how the log is read.
+        """
+        small = log_size(self.store, windows[:FEW], outcomes_until=until) < SMALL
+        return (place_rows if small else place_kept)(self.store, days, windows, mapping=self.mapping, until=until)
 
     def sample_log(self, window: Window, *, until: datetime) -> Sample:
         """Some of its requests, chosen by chance, with their texts; all where there are few."""

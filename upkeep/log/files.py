@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from upkeep.errors import StoreError
 from upkeep.log.entries import LogMapping, LogWindow, Outcome, Prediction, Quarantined, as_utc, utc_days
-from upkeep.log.lines import OUTCOMES, PREDICTIONS, Found, Kind, Row, file_lines, is_data, judge_line, mapping_in
+from upkeep.log.lines import OUTCOMES, PREDICTIONS, Found, Kind, Line, Row, file_lines, is_data, judge_line, mapping_in
 from upkeep.periods import Window
 from upkeep.store import Store, write_jsonl
 
@@ -39,6 +39,21 @@ def read_window(store: Store, window: Window, *, mapping: LogMapping, outcomes_u
     outcomes, bad, orphans = _read_outcomes(store, mapping, known=predictions, start=start, end=end, until=until)
     in_order = sorted(predictions.values(), key=lambda row: row.at)
     return LogWindow(in_order, outcomes, quarantined + bad, orphans)
+
+
+def predictions_in(store: Store, window: Window, *, mapping: LogMapping) -> Iterator[Prediction]:
+    """The usable predictions with start <= time < end as they stand in the files, those of a doubled id too."""
+    start, end = as_utc(window.start), as_utc(window.end)
+    for found in _scan(store, PREDICTIONS, utc_days(start, end), mapping):
+        if found.row is not None and start <= found.row.at < end:
+            yield found.row
+
+
+def outcomes_on(store: Store, days: Sequence[date], *, mapping: LogMapping) -> Iterator[tuple[Line, Outcome]]:
+    """The usable outcomes in these UTC days' files, each with the line that it stands in."""
+    for found in _scan(store, OUTCOMES, days, mapping):
+        if found.row is not None:
+            yield found.line, found.row
 
 
 def log_size(store: Store, windows: Sequence[Window], *, outcomes_until: datetime) -> int:

@@ -1,7 +1,8 @@
 """Has a week that is counted again still all that was counted before?
 
-Labels come late, so the newest weeks are counted again. But raw files are taken away after a while, and rows can no
-longer be read once a mapping has changed: then what was counted first stands, and somebody is told.
+Labels come late, so the newest weeks are counted again, and older ones that a new label belongs to. But raw files are
+taken away after a while, and rows can no longer be read once a mapping has changed: then what was counted first stands,
+and of the newest weeks, whose files should be there, somebody is told.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from upkeep.monitoring.figures import Figures
 from upkeep.monitoring.trouble import Change, Kind, change_of
 from upkeep.periods import from_to
 
+RECOUNTED = 3
+"""So many weeks before the reviewed one are counted again, whatever has come in."""
 EARLIER = "earlier weeks"
 """What data trouble is about where weeks have lost rows that they had."""
 KEEP = "Keep the log's files as long as docs/log.md asks for, and earlier rows readable when the mapping changes."
@@ -37,8 +40,9 @@ def cut_short(now: Figures, was: Figures) -> bool:
 
 
 def lost_rows(known: Mapping[str, Figures], recounted: Mapping[str, Figures]) -> Iterator[Change]:
-    """One finding for all weeks that have lost rows since they were counted."""
-    weeks = [key for key, now in recounted.items() if key in known and cut_short(now, known[key])]
+    """One finding for all of the newest known weeks that have lost rows since they were counted."""
+    newest = sorted(known)[-RECOUNTED:]
+    weeks = [key for key in newest if key in recounted and cut_short(recounted[key], known[key])]
     if weeks:
         is_there, was = (sum(those[key].requests for key in weeks) for those in (recounted, known))
         text = (

@@ -6,7 +6,7 @@ quarantine/. What was read of the log stands in daily/ (`upkeep.log.daily`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -14,14 +14,17 @@ from upkeep import records
 from upkeep.config import Rollback
 from upkeep.desk import Desk
 from upkeep.errors import BaseModelError, UpkeepError
+from upkeep.log.tally import Tally
 from upkeep.metrics.generated import Generated, measure_answers
 from upkeep.monitoring.edge_cases import SHOWN
-from upkeep.monitoring.figures import figures_of
-from upkeep.monitoring.review import Contract, Promoted, Review, review
+from upkeep.monitoring.figures import Figures, figures_of
+from upkeep.monitoring.recount import RECOUNTED
+from upkeep.monitoring.review import Contract, Promoted, Review, as_known, review
 from upkeep.patterns import of_client
 from upkeep.periods import Cadence, Window, last_full, week
 from upkeep.release import Action, Entry
 from upkeep.stages.challengers import challengers
+from upkeep.stages.late_labels import look_back, remember
 from upkeep.stages.prerequisites import require_log
 from upkeep.stages.release import release_log, roll_back
 from upkeep.stages.request_analysis import TrackedThemes, analyse_week, edges_key, track_themes
@@ -31,8 +34,6 @@ THEME_WEEKS = 8
 HISTORY = 260
 """A week is judged by five years before it, in which no model stays in service: its alarms are told from its first
 week on, and a start that moved along would tell them otherwise from week to week."""
-RECOUNTED = 3
-"""So many weeks before the reviewed one are counted again: labels come in late."""
 
 
 def review_week(desk: Desk, as_of: datetime) -> Review:
@@ -45,8 +46,10 @@ def review_week(desk: Desk, as_of: datetime) -> Review:
     require_log(desk, last)
     moment = desk.local(as_of)
     earlier = reviews(desk, upto=last.key, newest=HISTORY)  # this week's own is not there yet
+    late = look_back(desk, last, earlier[-1].week if earlier else None, until=moment)
     again = [week(one.week, desk.zone) for one in earlier[-RECOUNTED:]]
-    counted, *late = desk.count_log(last, *again, until=moment)
+    again += [week(one.week, desk.zone) for one in earlier[:-RECOUNTED] if one.week in late.weeks]
+    counted, *others = desk.count_log(last, *again, until=moment)
     if counted.quarantined:
         records.save_rows(desk.store, f"quarantine/{last.key}.jsonl", counted.quarantined)
     try:
@@ -61,7 +64,7 @@ def review_week(desk: Desk, as_of: datetime) -> Review:
         as_of=moment,
         figures=figures_of(counted, desk.client),
         earlier=earlier,
-        recounted={one.key: figures_of(tally, desk.client) for one, tally in zip(again, late, strict=True)},
+        recounted=_recounted(desk, earlier, dict(zip([one.key for one in again], others, strict=True))),
         inputs=seen.inputs if seen else None,
         unseen=unseen,
         versions={one.version for one in challengers(desk)},
@@ -70,8 +73,20 @@ def review_week(desk: Desk, as_of: datetime) -> Review:
         promoted=_promoted([one for one in release_log(desk) if one.at <= moment]),
         contract=Contract(desk.tier.name, desk.tier.retrain),
     )
+    remember(desk, last.key, late)
     records.save(desk.store, key, found)
     return found
+
+
+def _recounted(desk: Desk, earlier: Sequence[Review], counted: Mapping[str, Tally]) -> dict[str, Figures]:
+    """The newest weeks as they were counted again, and the older ones that have got labels.
+
+    Of an older one with fewer labels than before files may be gone by now, which need not be there any more.
+    """
+    was, newest = dict(as_known(earlier, {})), {one.week for one in earlier[-RECOUNTED:]}
+    found = {key: figures_of(tally, desk.client) for key, tally in counted.items()}
+    older = {key for key, one in found.items() if one != was[key] and one.labelled.hits >= was[key].labelled.hits}
+    return {key: one for key, one in found.items() if key in newest | older}
 
 
 def _look_at_answers(desk: Desk, last: Window, moment: datetime) -> Generated:

@@ -1,0 +1,195 @@
+"""Which weeks' requests are outcomes about, however late they came?
+
+Windows are looked through in the order they are given, the newest first, until every outcome has found its request: so
+this costs the days that outcomes belong to, and all windows only where some belong to none. A small log is read row by
+row, of a larger one the ids that are kept of each day (`upkeep.log.daily`) are enough; both say the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from upkeep.log.daily import KeptDay, kept_days
+from upkeep.log.entries import LogMapping, as_utc, utc_days
+from upkeep.log.files import outcomes_on, predictions_in
+from upkeep.log.lines import OUTCOMES, PREDICTIONS, is_data
+from upkeep.log.scan import database
+from upkeep.log.sql_filter import READ_AT, micros, parquet_rows
+from upkeep.periods import Window
+from upkeep.store import Store, shown_key
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+LISTED_AT_ONCE = 8
+"""Folders of an S3 store are listed side by side: each takes a while, and none much of a processor."""
+PLACE = ", ".join(READ_AT)
+
+
+class Stray(NamedTuple):
+    """An outcome about no request: the id it names, where it stands, and what ids the requests have."""
+
+    prediction_id: str
+    file: str
+    line: int
+    request: str | None
+
+
+class Placed(NamedTuple):
+    """The keys of the windows with requests that outcomes are about.
+
+    Of the outcomes `given` in the first window `nowhere` are about no request of any window, of which `stray` is one.
+    """
+
+    windows: tuple[str, ...]
+    given: int
+    nowhere: int
+    stray: Stray | None = None
+
+
+def outcome_files(store: Store, days: Sequence[date]) -> dict[date, str]:
+    """By UTC day with outcomes what stands for its files, another text when one of them was added or has changed."""
+    folders = [f"{OUTCOMES.folder}/{day.isoformat()}/" for day in days]
+    with ThreadPoolExecutor(LISTED_AT_ONCE) as pool:
+        found = zip(days, pool.map(lambda folder: _marks(store, folder), folders), strict=True)
+        return {day: mark for day, mark in found if mark}
+
+
+def _marks(store: Store, folder: str) -> str | None:
+    marks = [(shown_key(key), mark) for key, mark in store.marks(folder).items() if is_data(key, folder)]
+    return sha256(repr(marks).encode()).hexdigest()[:16] if marks else None
+
+
+def place_rows(
+    store: Store, days: Sequence[date], windows: Sequence[Window], *, mapping: LogMapping, until: datetime
+) -> Placed:
+    """Where the outcomes in these UTC days' files belong that were given before `until`, read row by row."""
+    return _place(_Rows(store, days, mapping, as_utc(until)), windows)
+
+
+def place_kept(
+    store: Store, days: Sequence[date], windows: Sequence[Window], *, mapping: LogMapping, until: datetime
+) -> Placed:
+    """The same from what is kept of each day; days that are not kept are read and kept."""
+    with _kept(store, days, mapping, as_utc(until)) as told:
+        return _place(told, windows)
+
+
+class _Told(Protocol):
+    """Outcomes that have not found their request yet."""
+
+    def count(self, window: Window | None = None) -> int:
+        """How many there are, of those given in a window."""
+        ...
+
+    def take(self, window: Window) -> bool:
+        """Take away those about requests of a window; were there any?"""
+        ...
+
+    def first(self, window: Window) -> Stray | None:
+        """The first of those given in a window, in reading order."""
+        ...
+
+
+def _place(told: _Told, windows: Sequence[Window]) -> Placed:
+    given = told.count(windows[0])
+    found = tuple(one.key for one in windows if told.count() and told.take(one))
+    nowhere = told.count(windows[0])
+    return Placed(found, given, nowhere, told.first(windows[0]) if nowhere else None)
+
+
+class _Rows:
+    """Outcomes read row by row."""
+
+    def __init__(self, store: Store, days: Sequence[date], mapping: LogMapping, until: datetime) -> None:
+        self.store, self.mapping = store, mapping
+        self.left = [(line, row) for line, row in outcomes_on(store, days, mapping=mapping) if row.at < until]
+
+    def count(self, window: Window | None = None) -> int:
+        return len([row for _, row in self.left if window is None or _holds(window, row.at)])
+
+    def take(self, window: Window) -> bool:
+        ids = {row.id for row in predictions_in(self.store, window, mapping=self.mapping)}
+        before = len(self.left)
+        self.left = [(line, row) for line, row in self.left if row.prediction_id not in ids]
+        return len(self.left) < before
+
+    def first(self, window: Window) -> Stray | None:
+        line, row = next((one for one in self.left if _holds(window, one[1].at)), (None, None))
+        if line is None or row is None:
+            return None
+        request = next((one.id for one in predictions_in(self.store, window, mapping=self.mapping)), None)
+        return Stray(row.prediction_id, line.file, line.number, request)
+
+
+def _holds(window: Window, at: datetime) -> bool:
+    return as_utc(window.start) <= at < as_utc(window.end)
+
+
+@contextmanager
+def _kept(store: Store, days: Sequence[date], mapping: LogMapping, until: datetime) -> Iterator[_Kept]:
+    with TemporaryDirectory() as name, database(Path(name)) as made:
+        scratch = Path(name)
+        outcomes = list(kept_days(made, store, OUTCOMES, days, mapping=mapping, scratch=scratch))
+        made.execute(f"""
+            CREATE TABLE told AS SELECT prediction_id AS id, moment, {PLACE}
+            FROM {_rows(outcomes, "prediction_id")} WHERE moment < {micros(until)}""")
+        yield _Kept(made, store, mapping, scratch, outcomes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """Outcomes in the table `told` of a database."""
+
+    made: DuckDBPyConnection
+    store: Store
+    mapping: LogMapping
+    scratch: Path
+    outcomes: Sequence[KeptDay]
+
+    def count(self, window: Window | None = None) -> int:
+        ((found,),) = self.made.execute(f"SELECT count(*) FROM told {_in(window)}").fetchall()
+        return int(found)
+
+    def take(self, window: Window) -> bool:
+        before = self.count()
+        self.made.execute(f"""
+            CREATE OR REPLACE TABLE told AS
+            SELECT * FROM told ANTI JOIN (SELECT id FROM {self._requests(window)} {_in(window)}) USING (id)""")
+        return self.count() < before
+
+    def first(self, window: Window) -> Stray | None:
+        asked = f"SELECT id FROM {self._requests(window)} {_in(window)} ORDER BY {PLACE} LIMIT 1"
+        request = self.made.execute(asked).fetchone()
+        one = self.made.execute(f"SELECT id, {PLACE} FROM told {_in(window)} ORDER BY {PLACE} LIMIT 1").fetchone()
+        if one is None:
+            return None
+        id, day, file, line = one
+        files = next(list(kept.day.files) for kept in self.outcomes if kept.day.day.toordinal() == day)
+        return Stray(id, files[file], line, request[0] if request else None)
+
+    def _requests(self, window: Window) -> str:
+        days = utc_days(as_utc(window.start), as_utc(window.end))
+        found = kept_days(self.made, self.store, PREDICTIONS, days, mapping=self.mapping, scratch=self.scratch)
+        return _rows(list(found), "id")
+
+
+def _rows(days: Sequence[KeptDay], id: str) -> str:
+    if days:
+        return parquet_rows(*(kept.path for kept in days))
+    places = ", ".join(f"NULL::{type} AS {name}" for name, type in READ_AT.items())
+    return f"(SELECT NULL::VARCHAR AS {id}, NULL::BIGINT AS moment, {places} WHERE false)"
+
+
+def _in(window: Window | None) -> str:
+    if window is None:
+        return ""
+    return f"WHERE moment >= {micros(as_utc(window.start))} AND moment < {micros(as_utc(window.end))}"

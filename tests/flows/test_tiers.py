@@ -67,6 +67,7 @@ def test_tier_1_reviews_reports_and_turns_a_recommendation_into_a_change_order(t
     desk, _ = live(history)
     play(desk, history, act=tier1, feedback=FEEDBACK, seed=0)
     assert len(reviews(desk)) == 6  # Mondays from 5 January to 9 February
+    assert {one.strays.hits for one in reviews(desk) if one.strays} == {0}
     assert [key for key in desk.store.keys("reports/") if key.endswith(".html")] == ["reports/2026-01.html"]
     orders = change_orders(desk)
     assert orders

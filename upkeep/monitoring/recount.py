@@ -16,6 +16,8 @@ from upkeep.periods import from_to
 
 RECOUNTED = 3
 """So many weeks before the reviewed one are counted again, whatever has come in."""
+LOOK_BACK = 26
+"""So many weeks, the reviewed one among them, can still get a label; charts are as long."""
 EARLIER = "earlier weeks"
 """What data trouble is about where weeks have lost rows that they had."""
 KEEP = "Keep the log's files as long as docs/log.md asks for, and earlier rows readable when the mapping changes."

@@ -95,8 +95,9 @@ class Review:
 
     `recounted` are the weeks before it as they are known now: labels come in late. `estimate` is the accuracy that the
     model's confidence suggests; nobody has counted it. `contract` is the one of the week's review; old ones kept none.
-    In a week that `waits`, traffic has just become another: what got worse in it alone asks for no retrain before the
-    next review finds it too.
+    `strays` is how many of the outcomes given in the week are about no request; None where nobody has counted them. In
+    a week that `waits`, traffic has just become another: what got worse in it alone asks for no retrain before the next
+    review finds it too.
     """
 
     client: str
@@ -114,6 +115,7 @@ class Review:
     probation: Probation | None = None
     contract: Contract | None = None
     waits: bool = False
+    strays: Rate | None = None
 
     @property
     def alerts(self) -> list[Finding]:
@@ -155,6 +157,8 @@ def review(
     edges: Edges | None = None,
     promoted: Promoted | None = None,
     contract: Contract | None = None,
+    strays: Rate | None = None,
+    troubles: Sequence[Change] = (),
 ) -> Review:
     """Judge a week's agreed figures against their limits and against the model's own first weeks.
 
@@ -162,7 +166,8 @@ def review(
     Figures are compared within the unbroken run of weeks with the same model, because a new model's record starts
     afresh. `inputs` is what the week's requests looked like, or `unseen` why nobody could look; `versions` are the
     models that may be in service, empty where nobody knows; `generated` is how the answers read where they are texts,
-    `edges` are the week's edge cases, `promoted` the change that brought the model in service there.
+    `edges` are the week's edge cases, `promoted` the change that brought the model in service there, `troubles` changes
+    that were found already.
     """
     spread = client.alarms.weekly_spread_pp / 100
     again = dict(recounted or {})
@@ -179,6 +184,7 @@ def review(
     changes = (
         *find_changes(Seen(figures, inputs, unseen), before, client, history=history, versions=versions),
         *lost_rows(dict(known), again),
+        *troubles,
     )
     waits = _unusual_traffic(changes) and not (earlier and _unusual_traffic(earlier[-1].changes))
     alarmed = any(one.status is Status.ALERT and not (waits and one.new) for one in findings)
@@ -206,6 +212,7 @@ def review(
         else None,
         contract=contract,
         waits=waits,
+        strays=strays,
     )
 
 

@@ -16,11 +16,9 @@ from upkeep import records
 from upkeep.desk import Desk
 from upkeep.log.belonging import Placed, outcome_files
 from upkeep.log.entries import as_utc, utc_days
-from upkeep.monitoring.recount import RECOUNTED
+from upkeep.monitoring.recount import LOOK_BACK, RECOUNTED
 from upkeep.periods import Cadence, Window, last_full
 
-LOOK_BACK = 26
-"""So many weeks, the reviewed one among them, can still get a label; charts are as long."""
 BEGUN = "begun"
 """The key of the week that has begun, as far as the review's moment."""
 

@@ -20,6 +20,7 @@ from upkeep.monitoring.edge_cases import SHOWN
 from upkeep.monitoring.figures import Figures, figures_of
 from upkeep.monitoring.recount import RECOUNTED
 from upkeep.monitoring.review import Contract, Promoted, Review, as_known, review
+from upkeep.monitoring.strays import stray_outcomes, strays
 from upkeep.patterns import of_client
 from upkeep.periods import Cadence, Window, last_full, week
 from upkeep.release import Action, Entry
@@ -72,6 +73,8 @@ def review_week(desk: Desk, as_of: datetime) -> Review:
         edges=replace(seen.edges, cases=seen.edges.cases[:SHOWN]) if seen else None,
         promoted=_promoted([one for one in release_log(desk) if one.at <= moment]),
         contract=Contract(desk.tier.name, desk.tier.retrain),
+        strays=strays(late.placed),
+        troubles=tuple(stray_outcomes(late.placed, earlier, desk.client)),
     )
     remember(desk, last.key, late)
     records.save(desk.store, key, found)

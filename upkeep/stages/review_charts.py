@@ -64,6 +64,7 @@ def _metrics(found: Review, seen: Figures) -> dict[str, float]:
         "latency_p95_ms": seen.latency_p95_ms,
         "label_delay_p50_days": seen.delay_at(0.5),
         "label_delay_p90_days": seen.delay_at(0.9),
+        "stray_outcomes": found.strays.value if found.strays else None,
     }
     if found.edges and found.edges.looked:
         shares = {name: found.edges.counts.get(name, 0) / found.edges.looked for name in BY_CHANCE}

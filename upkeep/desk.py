@@ -20,6 +20,7 @@ from upkeep.home import configs, home
 from upkeep.log.belonging import Placed, place_kept, place_rows
 from upkeep.log.entries import LogMapping, LogWindow, Sample, sample
 from upkeep.log.files import log_size, read_window
+from upkeep.log.reused import Reused, reused_kept, reused_rows
 from upkeep.log.scan import SMALL
 from upkeep.log.tally import Tally, tally
 from upkeep.log.windows import sample_window, tally_windows
@@ -96,6 +97,11 @@ class Desk:
         """
         small = log_size(self.store, windows[:FEW], outcomes_until=until) < SMALL
         return (place_rows if small else place_kept)(self.store, days, windows, mapping=self.mapping, until=until)
+
+    def reused_ids(self, week: Window, before: Sequence[Window], *, until: datetime) -> Reused:
+        """The requests of a week that have an id which requests of the weeks before have."""
+        small = log_size(self.store, [week, *before], outcomes_until=until) < SMALL
+        return (reused_rows if small else reused_kept)(self.store, week, before, mapping=self.mapping)
 
     def sample_log(self, window: Window, *, until: datetime) -> Sample:
         """Some of its requests, chosen by chance, with their texts; all where there are few."""

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from upkeep.log.daily import KeptDay, kept_days
 from upkeep.log.entries import LogMapping, as_utc, utc_days
-from upkeep.log.files import outcomes_on, predictions_in
+from upkeep.log.files import outcomes_on, predictions_at
 from upkeep.log.lines import OUTCOMES, PREDICTIONS, is_data
 from upkeep.log.scan import database
 from upkeep.log.sql_filter import READ_AT, micros, parquet_rows
@@ -53,6 +53,13 @@ class Placed(NamedTuple):
     given: int
     nowhere: int
     stray: Stray | None = None
+
+
+class Requests(NamedTuple):
+    """The rows of (id, day, file, line) as SQL reads them, and the days they are kept in."""
+
+    rows: str
+    days: list[KeptDay]
 
 
 def outcome_files(store: Store, days: Sequence[date]) -> dict[date, str]:
@@ -117,7 +124,7 @@ class _Rows:
         return len([row for _, row in self.left if window is None or _holds(window, row.at)])
 
     def take(self, window: Window) -> bool:
-        ids = {row.id for row in predictions_in(self.store, window, mapping=self.mapping)}
+        ids = {row.id for _, row in predictions_at(self.store, window, mapping=self.mapping)}
         before = len(self.left)
         self.left = [(line, row) for line, row in self.left if row.prediction_id not in ids]
         return len(self.left) < before
@@ -126,7 +133,7 @@ class _Rows:
         line, row = next((one for one in self.left if _holds(window, one[1].at)), (None, None))
         if line is None or row is None:
             return None
-        request = next((one.id for one in predictions_in(self.store, window, mapping=self.mapping)), None)
+        request = next((one.id for _, one in predictions_at(self.store, window, mapping=self.mapping)), None)
         return Stray(row.prediction_id, line.file, line.number, request)
 
 
@@ -163,23 +170,34 @@ class _Kept:
         before = self.count()
         self.made.execute(f"""
             CREATE OR REPLACE TABLE told AS
-            SELECT * FROM told ANTI JOIN (SELECT id FROM {self._requests(window)} {_in(window)}) USING (id)""")
+            SELECT * FROM told ANTI JOIN {self._requests(window)} USING (id)""")
         return self.count() < before
 
     def first(self, window: Window) -> Stray | None:
-        asked = f"SELECT id FROM {self._requests(window)} {_in(window)} ORDER BY {PLACE} LIMIT 1"
+        asked = f"SELECT id FROM {self._requests(window)} ORDER BY {PLACE} LIMIT 1"
         request = self.made.execute(asked).fetchone()
         one = self.made.execute(f"SELECT id, {PLACE} FROM told {_in(window)} ORDER BY {PLACE} LIMIT 1").fetchone()
         if one is None:
             return None
         id, day, file, line = one
-        files = next(list(kept.day.files) for kept in self.outcomes if kept.day.day.toordinal() == day)
-        return Stray(id, files[file], line, request[0] if request else None)
+        return Stray(id, file_of(self.outcomes, day, file), line, request[0] if request else None)
 
     def _requests(self, window: Window) -> str:
-        days = utc_days(as_utc(window.start), as_utc(window.end))
-        found = kept_days(self.made, self.store, PREDICTIONS, days, mapping=self.mapping, scratch=self.scratch)
-        return _rows(list(found), "id")
+        return requests_kept(self.made, self.store, window, mapping=self.mapping, scratch=self.scratch).rows
+
+
+def requests_kept(
+    made: DuckDBPyConnection, store: Store, window: Window, *, mapping: LogMapping, scratch: Path
+) -> Requests:
+    """The requests of a window from its kept days, those of a doubled id too."""
+    asked = utc_days(as_utc(window.start), as_utc(window.end))
+    days = list(kept_days(made, store, PREDICTIONS, asked, mapping=mapping, scratch=scratch))
+    return Requests(f"(SELECT id, {PLACE} FROM {_rows(days, 'id')} {_in(window)})", days)
+
+
+def file_of(days: Sequence[KeptDay], day: int, file: int) -> str:
+    """The key of the file in which a kept row stands, by the numbers that it has for its day and file."""
+    return next(list(kept.day.files)[file] for kept in days if kept.day.day.toordinal() == day)
 
 
 def _rows(days: Sequence[KeptDay], id: str) -> str:

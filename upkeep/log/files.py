@@ -41,16 +41,16 @@ def read_window(store: Store, window: Window, *, mapping: LogMapping, outcomes_u
     return LogWindow(in_order, outcomes, quarantined + bad, orphans)
 
 
-def predictions_in(store: Store, window: Window, *, mapping: LogMapping) -> Iterator[Prediction]:
-    """The usable predictions with start <= time < end as they stand in the files, those of a doubled id too."""
+def predictions_at(store: Store, window: Window, *, mapping: LogMapping) -> Iterator[tuple[Line, Prediction]]:
+    """The usable predictions with start <= time < end, each with its line, those of a doubled id too."""
     start, end = as_utc(window.start), as_utc(window.end)
     for found in _scan(store, PREDICTIONS, utc_days(start, end), mapping):
         if found.row is not None and start <= found.row.at < end:
-            yield found.row
+            yield found.line, found.row
 
 
 def outcomes_on(store: Store, days: Sequence[date], *, mapping: LogMapping) -> Iterator[tuple[Line, Outcome]]:
-    """The usable outcomes in these UTC days' files, each with the line that it stands in."""
+    """The usable outcomes in these UTC days' files, each with its line."""
     for found in _scan(store, OUTCOMES, days, mapping):
         if found.row is not None:
             yield found.line, found.row

@@ -19,6 +19,7 @@ from upkeep.metrics.generated import Generated, measure_answers
 from upkeep.monitoring.edge_cases import SHOWN
 from upkeep.monitoring.figures import Figures, figures_of
 from upkeep.monitoring.recount import RECOUNTED
+from upkeep.monitoring.reused_ids import reused_ids
 from upkeep.monitoring.review import Contract, Promoted, Review, as_known, review
 from upkeep.monitoring.strays import stray_outcomes, strays
 from upkeep.patterns import of_client
@@ -48,9 +49,10 @@ def review_week(desk: Desk, as_of: datetime) -> Review:
     moment = desk.local(as_of)
     earlier = reviews(desk, upto=last.key, newest=HISTORY)  # this week's own is not there yet
     late = look_back(desk, last, earlier[-1].week if earlier else None, until=moment)
-    again = [week(one.week, desk.zone) for one in earlier[-RECOUNTED:]]
-    again += [week(one.week, desk.zone) for one in earlier[:-RECOUNTED] if one.week in late.weeks]
+    newest = [week(one.week, desk.zone) for one in earlier[-RECOUNTED:]]
+    again = [*newest, *(week(one.week, desk.zone) for one in earlier[:-RECOUNTED] if one.week in late.weeks)]
     counted, *others = desk.count_log(last, *again, until=moment)
+    figures, reused = figures_of(counted, desk.client), desk.reused_ids(last, newest, until=moment)
     if counted.quarantined:
         records.save_rows(desk.store, f"quarantine/{last.key}.jsonl", counted.quarantined)
     try:
@@ -63,7 +65,7 @@ def review_week(desk: Desk, as_of: datetime) -> Review:
         desk.client.model_copy(update={"relabel": tuple(desk.rules(moment))}),
         week=last.key,
         as_of=moment,
-        figures=figures_of(counted, desk.client),
+        figures=figures,
         earlier=earlier,
         recounted=_recounted(desk, earlier, dict(zip([one.key for one in again], others, strict=True))),
         inputs=seen.inputs if seen else None,
@@ -74,7 +76,10 @@ def review_week(desk: Desk, as_of: datetime) -> Review:
         promoted=_promoted([one for one in release_log(desk) if one.at <= moment]),
         contract=Contract(desk.tier.name, desk.tier.retrain),
         strays=strays(late.placed),
-        troubles=tuple(stray_outcomes(late.placed, earlier, desk.client)),
+        troubles=(
+            *stray_outcomes(late.placed, earlier, desk.client),
+            *reused_ids(reused, figures.requests, desk.client),
+        ),
     )
     remember(desk, last.key, late)
     records.save(desk.store, key, found)

@@ -38,9 +38,9 @@ def window(predictions, *outcomes) -> LogWindow:
     return LogWindow(predictions, by_prediction, [], 0)
 
 
-def collected(log: LogWindow, *, since=None, known=(), **changes):
+def collected(log: LogWindow, *, since=None, known=(), decided=None, rules=(), **changes):
     client = CLIENT.model_copy(update=changes)
-    return collect(log, since=since, known=known, client=client, at=NOW, languages={"en"})
+    return collect(log, since=since, known=known, decided=decided, rules=rules, client=client, at=NOW, languages={"en"})
 
 
 def test_a_case_carries_where_it_came_from_and_that_the_model_was_wrong():

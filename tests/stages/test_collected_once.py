@@ -10,14 +10,18 @@ import pytest
 from tests.small_client import configure
 from tests.texts import text
 from upkeep import records
-from upkeep.cases.case import Case
+from upkeep.cases.case import Case, Source
 from upkeep.cases.collection import Fold
+from upkeep.cases.doubts import Doubt
+from upkeep.cases.review_batch import Choice, ReviewDecision
 from upkeep.desk import GOLDEN, Desk, open_desk
+from upkeep.errors import SnapshotError
 from upkeep.log.entries import Outcome, OutcomeSource, Prediction
 from upkeep.log.files import write_outcomes, write_predictions
 from upkeep.redaction import Redaction
 from upkeep.stages.collection import collect_cases
-from upkeep.stages.snapshot import known_cases, take_snapshot
+from upkeep.stages.reviewing import asked, offer_cases
+from upkeep.stages.snapshot import known_cases, rebuild, stamp, take_snapshot
 
 MONDAY = datetime(2026, 5, 4, 6, tzinfo=UTC)
 DAY, WEEK = timedelta(days=1), timedelta(weeks=1)
@@ -164,3 +168,50 @@ def test_the_record_says_how_many_requests_a_clients_own_redactor_changed(desk):
     found = collect_cases(replace(desk, agreement=desk.agreement.model_copy(update={"client": own})), "W18", MONDAY)
     assert (found.redacted, found.redacted_requests) == ({}, 2)
     assert "personal data taken out of 2 requests" in str(found)
+
+
+def reviewed(desk: Desk, name: str, at: datetime, decision: Choice, answer: str) -> None:
+    """What a reviewer decided about a case."""
+    rows = [ReviewDecision(name, decision, answer, "ada", at, "")]
+    records.save_rows(desk.store, f"reviewed/{stamp(at)}-{name}.jsonl", rows)
+
+
+def taught(desk: Desk, period: str, at: datetime) -> tuple[list[tuple[str, str]], dict[str, int]]:
+    """The cases of a snapshot with their answers, and why others are not in it."""
+    found = take_snapshot(desk, period, at)
+    return [(one.case.id, one.case.answer) for one in found.lessons], found.left_out
+
+
+def test_a_customer_who_contradicts_a_review_of_an_earlier_month_is_told_and_asked_about_and_waits_for_people(desk):
+    records.save_rows(desk.store, GOLDEN, [])
+    said(desk, 0, "refund_request", MONDAY - DAY)
+    collect_cases(desk, "2026-W18", MONDAY)
+    reviewed(desk, "p-0", MONDAY + DAY, Choice.CHANGE, "delivery_delay")
+    said(desk, 2, "refund_request", MONDAY + 2 * DAY)
+    assert collect_cases(desk, "2026-W19", MONDAY + WEEK).conflicts == 1
+    offer_cases(desk, "2026-W19", MONDAY + WEEK)
+    assert asked(desk)["p-2"].why == ("answered wrong", "ada said 'delivery_delay' in review of p-0")
+    found = taught(desk, "2026-05", MONDAY + WEEK)
+    assert found == ([("p-0", "delivery_delay")], {"against a reviewed answer": 1})
+    reviewed(desk, "p-2", MONDAY + WEEK + DAY, Choice.ACCEPT, "refund_request")
+    assert taught(desk, "2026-06", MONDAY + 2 * WEEK) == ([("p-2", "refund_request")], {})
+    assert rebuild(desk, "2026-05") == desk.store.read("snapshots/2026-05.jsonl")
+    record = desk.store.read("snapshots/2026-05.json")
+    without = record.replace(b',\n  "reviews_hold": true', b"")
+    desk.store.write("snapshots/2026-05.json", without)  # as one of before that was so
+    with pytest.raises(SnapshotError, match="not what its facts and terms come to"):
+        rebuild(desk, "2026-05")
+
+
+def test_what_customers_say_is_folded_into_a_proposal_once_a_reviewer_has_accepted_it(desk):
+    proposal = Case(
+        "past-1", text(2), "gift_card", Source.BACK_SCORING, MONDAY - WEEK, known_from=MONDAY - WEEK,
+        doubts=(Doubt.PROPOSED,),
+    )  # fmt: skip
+    records.save_rows(desk.store, "cases/2026-Q2-variant.jsonl", [proposal])
+    said(desk, 0, "gift_card", MONDAY - DAY)
+    assert collected(desk, "2026-W18", MONDAY) == ([("p-0", "gift_card")], 0)
+    for key in ("cases/2026-W18.jsonl", "collections/2026-W18.json", "taken/2026-W18.json"):
+        desk.store.delete(key)
+    reviewed(desk, "past-1", MONDAY - 2 * DAY, Choice.ACCEPT, "gift_card")
+    assert collected(desk, "2026-W18", MONDAY) == ([], 1)

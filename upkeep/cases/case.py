@@ -40,6 +40,10 @@ class Source(StrEnum):
     BACK_SCORING = "back-scoring"
 
 
+ASKED = frozenset({Source.AUDIT, Source.UNSURE, Source.REVIEWER, Source.SEED})
+"""Who gave these answers had been asked for them; the others complained or got a request handed over."""
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """One text with its right answer, from when until when that is right, and where it came from.

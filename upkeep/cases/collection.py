@@ -11,12 +11,16 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import NamedTuple
 
 from upkeep.cases.case import Case, Marked, Source, group_of, normalise, succession
 from upkeep.cases.doubts import Doubt, doubts_of
+from upkeep.cases.label_history import as_reviewed
 from upkeep.cases.near_duplicates import Pair, similar_pairs
-from upkeep.config import Client
+from upkeep.cases.review_batch import ReviewDecision
+from upkeep.cases.reviewed_answers import ReviewedAnswers
+from upkeep.config import Client, Relabel
 from upkeep.log.entries import LogWindow, Outcome, OutcomeSource, Prediction, facets
 from upkeep.log.truth import truth_of
 from upkeep.metrics.closeness import Judge, judge_of
@@ -135,6 +139,8 @@ def collect(
     since: datetime | None,
     taken: Iterable[Taken] = (),
     known: Iterable[Case],
+    decided: Mapping[str, ReviewDecision] | None = None,
+    rules: Sequence[Relabel] = (),
     client: Client,
     at: datetime,
     languages: Collection[str] = (),
@@ -144,11 +150,17 @@ def collect(
 
     `taken` is what others took; those that have not kept it took all that was said before `since`. Errors come with
     the right answer a person gave; answers confirmed as right are kept too, they hold the old ground and carry the
-    present mix. The newest answer counts, and other ones are told as the case's conflict. A text that is nearly that of
-    a case with the same newest answer is folded into that; with another answer it is a case of its own, on the same
-    side.
+    present mix. The newest answer counts, and other ones are told as the case's conflict; so is what reviewers have
+    `decided` about a text that is nearly the same, unless one of the `rules` has ended that since. A text that is
+    nearly that of a case with the same newest answer is folded into that; with another answer it is a case of its own,
+    on the same side.
     """
     there = sorted(known, key=succession)
+    read, *others = as_reviewed(there, decided or {})
+    as_read = sorted(chain(read, *others), key=succession)
+    reviews = ReviewedAnswers(rules, client.zone)
+    for case in read:
+        reviews.take(case)
     in_order = sorted(taken, key=lambda one: one.as_of)
     earlier = _Earlier(
         later={prediction for one in in_order if one.as_of >= at for prediction in one.answers},
@@ -159,7 +171,7 @@ def collect(
     told, took = _told(window, earlier, client)
     redacted = redact_cases((one.prediction.input for one in told), client.redaction)
     texts = [normalise(text) for text in redacted.texts]
-    newest = {normalise(case.text): _Known(case.id, case.like or case.id, case.answer) for case in there}
+    newest = {normalise(case.text): _Known(case.id, case.like or case.id, case.answer) for case in as_read}
     like = earlier_like(texts, list(newest), progress=progress)
     cases: list[Case] = []
     folded: Counter[str] = Counter()
@@ -174,6 +186,9 @@ def collect(
             newest.setdefault(texts[row], before)
             continue
         case = _case(one, text, before, client=client, at=at, languages=languages)
+        held = reviews.contradicted_by(case) or reviews.contradicted_by(case, like=like.get(row))
+        case = _against(case, held) if held else case
+        reviews.take(case)
         newest[texts[row]] = _Known(case.id, case.like or case.id, case.answer, new=True)
         cases.append(case)
     folds = tuple(Fold(case, n, wrong[case], at, case in drawn) for case, n in folded.items())
@@ -295,6 +310,12 @@ def _conflict(one: _Told, before: _Known | None) -> str | None:
     if len(set(named.values())) > 1:
         return "; ".join(f"{source} said {answer!r}" for source, answer in named.items())
     return f"{before.case} is nearly the same and {before.answer!r}" if before and before.new else None
+
+
+def _against(case: Case, held: Case) -> Case:
+    """The case with a reviewer's word that is otherwise."""
+    review = f"{held.reviewer} said {held.answer!r} in review of {held.id}"
+    return replace(case, conflict="; ".join(one for one in (case.conflict, review) if one))
 
 
 def _id(prediction: Prediction) -> str:

@@ -2,7 +2,8 @@
 
 Cases are facts and are never changed. What they come to is told anew each time, from the cases, what reviewers decided
 and the relabel rules: a version of a case for each answer that was right for a time. Of two answers to the same text
-the later one ends the earlier; a rule ends an old answer on its day and begins the new one.
+the later one ends the earlier, but a customer's not a reviewer's; a rule ends an old answer on its day and begins the
+new one.
 """
 
 from __future__ import annotations
@@ -16,15 +17,20 @@ from zoneinfo import ZoneInfo
 
 from upkeep.cases.case import Case, Source, normalise, succession
 from upkeep.cases.review_batch import Choice, Question, ReviewDecision
+from upkeep.cases.reviewed_answers import ReviewedAnswers, begins
 from upkeep.config import Relabel
 
 
 class History(NamedTuple):
-    """Every version of every case, the cases that a reviewer wants left out, and doubtful ones that nobody has read."""
+    """Every version of every case, the cases that a reviewer wants left out, and doubtful ones that nobody has read.
+
+    `contested` are those that say otherwise than a reviewed answer which holds until people decide about them.
+    """
 
     versions: list[Case]
     rejected: list[Case]
     unread: list[Case]
+    contested: list[Case]
 
 
 def label_history(
@@ -34,18 +40,26 @@ def label_history(
     decided: Mapping[str, ReviewDecision],
     moment: datetime,
     zone: ZoneInfo,
+    reviews_hold: bool = True,
 ) -> History:
-    """All that is known at a moment; rules that are not in force by then change nothing."""
+    """All that is known at a moment; rules that are not in force by then change nothing.
+
+    Without `reviews_hold` any later answer ends a reviewed one too.
+    """
     reviewed, rejected, unread = as_reviewed(cases, decided)
+    in_force = [rule for rule in sorted(rules, key=lambda rule: rule.since) if begins(rule, zone) <= moment]
+    answers = ReviewedAnswers(in_force, zone)
     texts: dict[str, list[Case]] = defaultdict(list)
+    contested: list[Case] = []
     for case in sorted(reviewed, key=succession):
-        _add(texts[normalise(case.text)], case)
+        if reviews_hold and not answers.take(case):
+            contested.append(case)
+        else:
+            _add(texts[normalise(case.text)], case)
     versions = [version for chain in texts.values() for version in chain]
-    for rule in sorted(rules, key=lambda rule: rule.since):
-        start = datetime(rule.since.year, rule.since.month, rule.since.day, tzinfo=zone)
-        if start <= moment:
-            versions = [part for version in versions for part in _ruled(version, rule, start)]
-    return History(versions, rejected, unread)
+    for rule in in_force:
+        versions = [part for version in versions for part in _ruled(version, rule, begins(rule, zone))]
+    return History(versions, rejected, unread, contested)
 
 
 def as_appended(cases: Iterable[Case]) -> list[Case]:

@@ -36,7 +36,8 @@ class Facts(NamedTuple):
 class SnapshotTerms:
     """By what a snapshot is chosen. `new_since` is when the model in service was taught: what is known since is new.
 
-    `head` are the labels of a head that grows by a row, with the new one: no others are taught.
+    `head` are the labels of a head that grows by a row, with the new one: no others are taught. `reviews_hold` says
+    that no customer ends a reviewer's answer; snapshots of before that was so do not have it.
     """
 
     moment: datetime
@@ -49,6 +50,7 @@ class SnapshotTerms:
     rules: tuple[Themed | Relabel, ...]
     recipe: Recipe
     head: tuple[str, ...] = ()
+    reviews_hold: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +102,9 @@ def choose(facts: Facts, terms: SnapshotTerms, *, progress: Progress = silent) -
     """
     read = [case for case in facts.cases if not _waits(case, facts, terms)]
     history = label_history(
-        read, rules=terms.rules, decided=facts.decided, moment=terms.moment, zone=ZoneInfo(terms.zone)
-    )
+        read, rules=terms.rules, decided=facts.decided, moment=terms.moment, zone=ZoneInfo(terms.zone),
+        reviews_hold=terms.reviews_hold,
+    )  # fmt: skip
     append = terms.recipe.mix.outdated is Outdated.APPEND
     right = as_appended(as_reviewed(read, facts.decided)[0]) if append else valid_at(history.versions, terms.moment)
     on = sides(right, {case.id: case for case in facts.cases}, terms.recipe)
@@ -112,6 +115,7 @@ def choose(facts: Facts, terms: SnapshotTerms, *, progress: Progress = silent) -
     train = [case for case in mixed if case.answer in labels] if labels else mixed
     calibration = [case for case in free if on[case.id] is Side.CALIBRATION]
     left_out = Counter(f"unread and doubtful: {case.doubts[0]}" for case in history.unread)
+    left_out["against a reviewed answer"] = len(history.contested)
     left_out["not yet reviewed"] = len(facts.cases) - len(read)
     left_out["held out for evaluation"] = len(right) - len(open_side)
     left_out["nearly an evaluation item"] = len(open_side) - len(free)

@@ -7,7 +7,7 @@ cases, and so does what is likely a mistake.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple
@@ -17,15 +17,18 @@ from upkeep.cases.case import Case
 from upkeep.cases.collection import LATE, Collected, Taken, collect
 from upkeep.cases.doubts import Doubt, languages_of
 from upkeep.cases.label_errors import LATELY, Answered, find_suspects, reference_cases
+from upkeep.cases.label_history import decision_on
+from upkeep.cases.review_batch import ReviewDecision
 from upkeep.desk import Desk
 from upkeep.errors import BaseModelError
 from upkeep.log.entries import draw_order
+from upkeep.patterns import of_client
 from upkeep.periods import Window
 from upkeep.progress import Progress, silent
 from upkeep.redaction import PersonalData, told
 from upkeep.stages.prerequisites import log_begins
 from upkeep.stages.request_analysis import request_encoder
-from upkeep.stages.snapshot import known_cases, right_at
+from upkeep.stages.snapshot import decided_by, known_cases, right_at
 
 JUDGED = 3000
 """So many cases of a collection are looked at for mistakes, drawn by chance: to embed them takes longer than all the
@@ -122,25 +125,34 @@ def _collected(desk: Desk, period: str, moment: datetime, progress: Progress) ->
         return _Found(Collected(()), 0, None)
     log = desk.read_log(Window(start, moment, period), until=moment)
     there = known_cases(desk, moment, but=f"cases/{period}.jsonl")
+    decided = decided_by(desk, moment)
     # what somebody says is not folded into a mere proposal
-    known = [case for case in there if Doubt.PROPOSED not in case.doubts]
+    known = [case for case in there if Doubt.PROPOSED not in case.doubts or _accepted(case, decided)]
     taken, unkept = _taken(desk, earlier, but=period, since=start)
-    found = collect(
-        log,
-        since=unkept,
-        taken=taken,
-        known=known,
-        client=desk.client,
-        at=moment,
-        languages=languages_of(case.text for case in known if case.known_from is None),
-        progress=progress,
-    )
+    with of_client(desk.client.client):
+        found = collect(
+            log,
+            since=unkept,
+            taken=taken,
+            known=known,
+            decided=decided,
+            rules=[rule for rule in desk.rules(moment) if not rule.theme],  # what one is about only a model can say
+            client=desk.client,
+            at=moment,
+            languages=languages_of(case.text for case in known if case.known_from is None),
+            progress=progress,
+        )
     try:
         found = replace(found, cases=_judged(desk, found.cases, known, moment))
         unjudged = f"only in {JUDGED:,} of {len(found.cases):,}" if len(found.cases) > JUDGED else None
     except BaseModelError as exc:  # cases are cases without it
         unjudged = f"in none, {exc}"
     return _Found(found, len(log.quarantined), unjudged)
+
+
+def _accepted(case: Case, decided: Mapping[str, ReviewDecision]) -> bool:
+    said = decision_on(case, decided)
+    return said is not None and said.answer is not None
 
 
 def _taken(

@@ -19,7 +19,7 @@ from os.path import splitext
 from upkeep import records
 from upkeep.adapters import review_queue
 from upkeep.adapters.registry import tracking_uri
-from upkeep.cases.case import Case, Source
+from upkeep.cases.case import ASKED, Case
 from upkeep.cases.collection import Fold
 from upkeep.cases.label_history import decision_on
 from upkeep.cases.returned import kept_decisions, kept_rows
@@ -57,8 +57,6 @@ SCHEDULED = re.compile(r"batches/\d{4}-([QW]?)\d+\.json")
 NAMED = 40
 """Characters of a returned file's name that stand in the name of its copy."""
 WRONG = "answered wrong"
-SURE = {Source.AUDIT, Source.UNSURE, Source.REVIEWER, Source.SEED}
-"""Who gave these answers had been asked for them; the others complained or got a request handed over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,7 +308,7 @@ def _copy(desk: Desk, data: bytes) -> bytes:
 
 def _why(case: Case) -> tuple[str, ...]:
     """Why somebody should look at a case; nothing where nobody needs to."""
-    why = [WRONG] if case.was_error and case.source not in SURE else []
+    why = [WRONG] if case.was_error and case.source not in ASKED else []
     why += [case.conflict] if case.conflict else []
     why += [doubt.value for doubt in case.doubts]
     if case.suspect is not None:

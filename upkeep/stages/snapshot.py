@@ -251,6 +251,7 @@ def _terms(desk: Desk, facts: Facts, moment: datetime, head: tuple[str, ...]) ->
         rules=rules_in_force(desk, facts.cases, facts.decided, moment),
         recipe=desk.recipe,
         head=head,
+        reviews_hold=True,
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.texts import case, text
 from upkeep.cases.case import Item
-from upkeep.cases.split import Locked, Side, lock, open_to_learn, prove, sides
+from upkeep.cases.split import Locked, Side, lock, open_to_learn, open_up, prove, sides
 from upkeep.errors import LeakError
 from upkeep.recipes import load_recipe
 
@@ -93,6 +93,52 @@ def test_a_held_out_case_that_is_nearly_one_that_was_taught_is_no_item():
     nearly = case(77, at=JULY, text_of=held.text + "!", group=other.group or other.text)
     assert on([nearly])["77"] is Side.TRAIN
     assert locked([held, nearly]) == []
+
+
+WIDER = RECIPE.model_copy(update={"holdout_share": 0.45})
+
+
+def opened(cases, taught, *, recipe=WIDER, before=()):
+    facts = {one.id: one for one in cases}
+    return open_up(cases, facts, recipe, opened=(), taught={one.text for one in taught}, locked=before, at=JULY)
+
+
+def test_what_was_taught_stays_open_with_all_that_is_like_it_and_nothing_else_does_when_more_is_held_out():
+    cases = [case(n, at=JULY) for n in range(200)]
+    was, wide = on(cases), on(cases, WIDER)
+    turned = [one for one in cases if (was[one.id], wide[one.id]) == (Side.TRAIN, Side.HOLDOUT)]
+    half = turned[::2]
+    assert len(half) > 10
+    stay = {one.at for one in opened(cases, half)}
+    again = [case(1000 + n, "b", at=JULY, text_of=one.text + "!", like=one.id) for n, one in enumerate(half)]
+    everything = [*cases, *again]
+    now = sides(everything, {one.id: one for one in everything}, WIDER, stay)
+    assert {one.id for one in cases if now[one.id] != wide[one.id]} == {one.id for one in half}
+    assert {now[one.id] for one in (*half, *again)} == {Side.TRAIN}
+    assert {now[one.id] for one in turned[1::2]} == {Side.HOLDOUT}
+    assert opened(cases, turned, recipe=RECIPE) == []
+    kept_shut = [Locked(one.id, one.text, JULY) for one in half]
+    assert opened(cases, half, before=kept_shut) == []
+
+
+def test_a_conversation_stays_open_when_a_case_of_it_was_taught():
+    talk = next(one for n in range(500) if turns(one := case(n, at=JULY)))
+    first, second = (case(n, at=JULY, group=talk.text) for n in (801, 802))
+    stay = {one.at for one in opened([first], [first])}
+    assert set(sides([first, second], {}, WIDER, stay).values()) == {Side.TRAIN}
+
+
+def turns(one) -> bool:
+    """Is it held out only where more is?"""
+    return (on([one])[one.id], on([one], WIDER)[one.id]) == (Side.TRAIN, Side.HOLDOUT)
+
+
+def test_what_is_nearly_a_text_that_was_taught_at_any_time_is_no_item():
+    held = one_on(Side.HOLDOUT)
+    facts = {held.id: held}
+    for taught, items in (([held.text + "!"], []), ([text(5000)], [held.id])):
+        new = lock([held], facts, RECIPE, locked=[], golden=[], at=JULY, taught=taught)
+        assert [one.id for one in new] == items
 
 
 def test_what_was_locked_is_not_learned_from_nor_what_is_nearly_the_same():

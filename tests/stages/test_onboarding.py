@@ -16,9 +16,10 @@ from upkeep.cases.case import Item
 from upkeep.conversations import Role, Turn, as_text
 from upkeep.desk import LAUNCH, Desk, open_desk
 from upkeep.errors import AlreadyExistsError, BaseModelError, NotEnoughDataError, StoreError
+from upkeep.stages.locking import locked_items
 from upkeep.stages.onboarding import REDACTED, Redaction, onboard
 from upkeep.stages.release import in_service, release_log
-from upkeep.stages.snapshot import locked_items, taught_texts
+from upkeep.stages.snapshot import taught_texts
 
 BEGUN = datetime(2026, 2, 2, 9, tzinfo=UTC)
 NO_DIGITS = str.maketrans("0123456789", "ghijklmnop")

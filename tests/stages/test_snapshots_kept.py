@@ -25,7 +25,8 @@ from upkeep.desk import GOLDEN, LAUNCH_CASES, Desk, open_desk
 from upkeep.entitlement import UseCase
 from upkeep.errors import SnapshotError
 from upkeep.release import Action, Entry
-from upkeep.stages.snapshot import differences, locked_items, rebuild, snapshot, stamp, take_snapshot
+from upkeep.stages.locking import locked_items
+from upkeep.stages.snapshot import differences, rebuild, snapshot, stamp, take_snapshot
 
 APRIL, MAY = datetime(2026, 4, 1, 6, tzinfo=UTC), datetime(2026, 5, 1, 6, tzinfo=UTC)
 RULE = {"old": "warranty_claim", "new": "repair_partner", "since": "2026-04-15"}
@@ -96,6 +97,26 @@ def test_snapshots_of_any_history_rebuild_byte_for_byte(tmp_path_factory, desk, 
         take_snapshot(desk, f"2026-{month:02}", at)
     for month in range(4, 4 + len(history)):
         assert rebuild(desk, f"2026-{month:02}") == desk.store.read(f"snapshots/2026-{month:02}.jsonl")
+
+
+def test_what_was_taught_stays_so_and_is_never_locked_when_the_recipe_holds_out_more(desk):
+    first = {one.case.text for one in take_snapshot(desk, "2026-05", MAY).lessons}
+    before = {one.text for one in locked_items(desk)}
+    more = [case(n, "order_status", at=MAY + timedelta(days=9)) for n in range(200, 260)]
+    records.save_rows(desk.store, "cases/2026-W20.jsonl", more)
+    recipe = desk.recipe.model_copy(update={"holdout_share": 0.45})
+    wider = replace(desk, agreement=desk.agreement.model_copy(update={"recipe": recipe}))
+    taken = take_snapshot(wider, "2026-06", MAY + timedelta(days=31))
+    new = {one.text for one in locked_items(desk)} - before
+    assert len(new) > 10
+    assert new <= {one.text for one in more}
+    assert first <= {one.case.text for one in taken.lessons}
+    records.save_rows(desk.store, "cases/2026-W25.jsonl", [case(300, "order_status", at=MAY + timedelta(days=40))])
+    again = take_snapshot(wider, "2026-07", MAY + timedelta(days=61))
+    assert first <= {one.case.text for one in again.lessons}
+    assert list(desk.store.keys("evaluation/open/")) == ["evaluation/open/2026-06.jsonl"]
+    for period in ("2026-05", "2026-06", "2026-07"):
+        rebuild(desk, period)
 
 
 def test_taking_it_again_gives_the_one_that_is_there(desk):

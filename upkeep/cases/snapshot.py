@@ -24,12 +24,16 @@ from upkeep.recipes import ChatRecipe, Outdated, Recipe
 
 
 class Facts(NamedTuple):
-    """All that is known of a client's cases: as stored, what reviewers were asked and decided, what is locked away."""
+    """All that is known of a client's cases: as stored, what reviewers were asked and decided, what is locked away.
+
+    `opened` are the hashes that were taught before the recipe held them out.
+    """
 
     cases: Sequence[Case]
     asked: frozenset[str]
     decided: Mapping[str, ReviewDecision]
     locked: Sequence[Locked]
+    opened: frozenset[float] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +111,7 @@ def choose(facts: Facts, terms: SnapshotTerms, *, progress: Progress = silent) -
     )  # fmt: skip
     append = terms.recipe.mix.outdated is Outdated.APPEND
     right = as_appended(as_reviewed(read, facts.decided)[0]) if append else valid_at(history.versions, terms.moment)
-    on = sides(right, {case.id: case for case in facts.cases}, terms.recipe)
+    on = sides(right, {case.id: case for case in facts.cases}, terms.recipe, facts.opened)
     open_side = [case for case in right if on[case.id] is not Side.HOLDOUT]
     free = open_to_learn(open_side, facts.locked, progress=progress)
     mixed = _mix([case for case in free if on[case.id] is Side.TRAIN], terms)

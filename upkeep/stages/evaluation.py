@@ -20,7 +20,8 @@ from upkeep.cases.case import Case, Item, normalise, valid_at
 from upkeep.config import Relabel
 from upkeep.desk import Desk
 from upkeep.evaluation.verdict import ItemResult
-from upkeep.stages.snapshot import known_cases, locked_items, right_at
+from upkeep.stages.locking import locked_items
+from upkeep.stages.snapshot import known_cases, right_at
 
 RECENT = timedelta(days=92)
 """How far back the recent holdout reaches."""

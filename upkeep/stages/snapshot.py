@@ -1,8 +1,7 @@
 """What exactly was each model taught?
 
-In the client's store: evaluation/locked/ (items that no model may ever learn from, by the period they were locked in),
-and for each period snapshots/<period>.jsonl (the lessons) with snapshots/<period>.json: terms, counts, proof, and the
-digests of all that it was chosen from.
+In the client's store, for each period: snapshots/<period>.jsonl (the lessons) with snapshots/<period>.json: terms,
+counts, proof, and the digests of all that it was chosen from.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from upkeep.cases.case import Case, normalise, valid_at
 from upkeep.cases.collection import Fold
 from upkeep.cases.review_batch import Question, ReviewDecision
 from upkeep.cases.snapshot import Facts, Lesson, Snapshot, SnapshotTerms, choose, difference
-from upkeep.cases.split import Locked, Proof, lock
+from upkeep.cases.split import Proof
 from upkeep.config import Relabel
 from upkeep.desk import LAUNCH, Desk
 from upkeep.errors import NotFoundError, SnapshotError
@@ -26,12 +25,12 @@ from upkeep.patterns import of_client
 from upkeep.progress import Progress, silent
 from upkeep.release import Action
 from upkeep.stages.challengers import challengers
+from upkeep.stages.locking import LOCKED, OPEN, lock_away, locked_items, locking, open_hashes
 from upkeep.stages.release import release_log
 from upkeep.stages.rules_in_force import history_in_force, rules_in_force
 from upkeep.store import address
 
-LOCKED = "evaluation/locked/"
-SOURCES = ("cases/", "folded/", "batches/", "reviewed/", LOCKED)
+SOURCES = ("cases/", "folded/", "batches/", "reviewed/", LOCKED, OPEN)
 """Where the facts stand; each is written once and never changed."""
 
 
@@ -67,7 +66,7 @@ def take_snapshot(
     if done:
         return _read(desk, done)
     moment = desk.local(as_of)
-    _lock(desk, period, moment, progress=progress)
+    lock_away(desk, period, moment, known_cases(desk, moment), taught=_ever_taught(desk), progress=progress)
     keys = [key for prefix in SOURCES for key in desk.store.keys(prefix) if key.endswith(".jsonl")]
     facts = _facts(desk, keys, moment)
     terms = _terms(desk, facts, moment, head)
@@ -95,7 +94,7 @@ def take_snapshot(
 
 def forget(desk: Desk, period: str) -> None:
     """Take away what was locked and chosen for a model that was never made, so that both are done anew."""
-    for key in (_record(period), _rows(period), f"{LOCKED}{period}.jsonl"):
+    for key in (_record(period), _rows(period), *locking(period)):
         desk.store.delete(key)
 
 
@@ -185,10 +184,8 @@ def taught_texts(desk: Desk, period: str) -> set[str]:
     return {normalise(one.case.text) for one in records.load_rows(desk.store, _rows(period), Lesson)}
 
 
-def locked_items(desk: Desk, keys: Iterable[str] | None = None) -> list[Locked]:
-    """Every item that was ever locked away for evaluation."""
-    found = desk.store.keys(LOCKED) if keys is None else keys
-    return [item for key in found for item in records.load_rows(desk.store, key, Locked)]
+def _ever_taught(desk: Desk) -> set[str]:
+    return {text for one in snapshots(desk) for text in taught_texts(desk, one.period)}
 
 
 def known_cases(desk: Desk, moment: datetime, *, but: str | None = None) -> list[Case]:
@@ -217,17 +214,6 @@ def right_at(
 def stamp(moment: datetime) -> str:
     """A moment as the beginning of a key, so that keys sort by it."""
     return moment.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
-
-
-def _lock(desk: Desk, period: str, moment: datetime, *, progress: Progress) -> None:
-    key = f"{LOCKED}{period}.jsonl"
-    if desk.store.exists(key):  # of a run that did not get to its end
-        return
-    before = locked_items(desk)
-    cases = known_cases(desk, moment)
-    facts = {case.id: case for case in cases}
-    new = lock(cases, facts, desk.recipe, locked=before, golden=desk.golden(), at=moment, progress=progress)
-    desk.store.create(key, records.dump_rows(new))
 
 
 def _label_set(desk: Desk, labels: Iterable[str], moment: datetime) -> int:
@@ -270,6 +256,7 @@ def _facts(desk: Desk, keys: Iterable[str], moment: datetime) -> Facts:
         asked=frozenset(one.id for key in asked for one in records.load_rows(desk.store, key, Question)),
         decided=_decided(desk, keys, moment),
         locked=locked_items(desk, [key for key in keys if key.startswith(LOCKED)]),
+        opened=open_hashes(desk, [key for key in keys if key.startswith(OPEN)]),
     )
 
 

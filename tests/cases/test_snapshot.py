@@ -148,6 +148,22 @@ def test_the_difference_of_two_snapshots_is_told_in_words():
     assert difference(before.lessons, before.lessons) == ["nothing"]
 
 
+def test_what_was_rejected_since_is_told_whether_it_was_taught_or_not_and_whatever_rule_it_had_come_under():
+    one, other, never, earlier = trainable(range(60), "refund")[:4]
+    twice = (RULE, Relabel(old="self_service", new="b", since=date(2026, 6, 15)))
+    labels = ("refund", "self_service", "b")
+    refused = [ReviewDecision(each.id, Choice.REJECT, None, "ada", JULY, "") for each in (one, never, earlier)]
+    before = chosen([one, other, earlier], labels=labels, rules=twice, decided=refused[2:])
+    assert [each.id for each in before.train] == [f"{each.id}@2026-06-01@2026-06-15" for each in (one, other)]
+    after = chosen([one, never, earlier], labels=labels, rules=twice, decided=refused)
+    told = difference(before.lessons, after.lessons, rejected=after.rejected, rejected_before=before.rejected)
+    assert told == ["2 rejected in review", "1 left out"]  # nobody has rejected the other one
+    like = replace(one, id="p-9@2026-06-01")  # the client's own
+    was = chosen([like], labels=labels)
+    now = chosen([like], labels=labels, decided=[replace(refused[0], id=like.id)])
+    assert difference(was.lessons, now.lessons, rejected=now.rejected) == ["1 rejected in review"]
+
+
 WORDS = ["where", "is", "my", "new", "card", "parcel", "refund", "late", "today", "again", "please", "help"]
 TEXTS = st.lists(st.sampled_from(WORDS), min_size=3, max_size=8).map(" ".join)
 SHARES = st.sampled_from([0.05, 0.2, 0.45])

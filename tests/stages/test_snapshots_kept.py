@@ -158,6 +158,15 @@ def test_two_snapshots_are_told_apart_in_words(desk):
         differences(desk, "2026-05", "2026-06")
 
 
+def test_a_case_that_was_rejected_before_it_was_ever_taught_is_told_once(desk):
+    rejected = [ReviewDecision("100", Choice.REJECT, None, "ada", MAY - timedelta(days=1), "")]
+    records.save_rows(desk.store, f"reviewed/{stamp(MAY - timedelta(days=1))}-x.jsonl", rejected)
+    take_snapshot(desk, "2026-05", MAY)
+    take_snapshot(desk, "2026-06", MAY + timedelta(days=31))
+    assert differences(desk, "2026-04", "2026-05")[-1] == "1 rejected in review"
+    assert differences(desk, "2026-05", "2026-06") == ["nothing"]
+
+
 def test_what_it_was_chosen_by_is_on_record(desk):
     taken = take_snapshot(desk, "2026-05", MAY)
     made = snapshot(desk, "2026-05")

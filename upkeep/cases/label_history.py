@@ -8,6 +8,7 @@ new one.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -19,6 +20,9 @@ from upkeep.cases.case import Case, Source, normalise, succession
 from upkeep.cases.review_batch import Choice, Question, ReviewDecision
 from upkeep.cases.reviewed_answers import ReviewedAnswers, begins
 from upkeep.config import Relabel
+
+RULED = re.compile(r"@\d{4}-\d{2}-\d{2}$")
+"""What the id of a version that a rule began has behind the case's."""
 
 
 class History(NamedTuple):

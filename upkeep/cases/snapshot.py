@@ -7,14 +7,14 @@ snapshot at any later time.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from upkeep.cases.case import Case, digest, fraction, normalise, valid_at
-from upkeep.cases.label_history import as_appended, as_reviewed, decision_on, label_history
+from upkeep.cases.label_history import RULED, as_appended, as_reviewed, decision_on, label_history
 from upkeep.cases.relabel_rules import Themed
 from upkeep.cases.review_batch import ReviewDecision
 from upkeep.cases.split import Locked, Proof, Side, open_to_learn, prove, sides
@@ -137,10 +137,17 @@ def choose(facts: Facts, terms: SnapshotTerms, *, progress: Progress = silent) -
     )
 
 
-def difference(before: Iterable[Lesson], after: Iterable[Lesson], *, rejected: Iterable[str] = ()) -> list[str]:
+def difference(
+    before: Iterable[Lesson],
+    after: Iterable[Lesson],
+    *,
+    rejected: Collection[str] = (),
+    rejected_before: Collection[str] = (),
+) -> list[str]:
     """What has changed from one snapshot to the other, in words.
 
-    `rejected` are the cases that a reviewer had rejected by the later one.
+    `rejected` are the cases that a reviewer had rejected by the later one, `rejected_before` by the one before: who was
+    rejected since is told, whether or not a model had been taught it.
     """
     old = {normalise(one.case.text): one.case for one in before}
     new = {normalise(one.case.text): one.case for one in after}
@@ -148,11 +155,13 @@ def difference(before: Iterable[Lesson], after: Iterable[Lesson], *, rejected: I
     gone = [case for text, case in old.items() if text not in new]
     turned = Counter((old[text].answer, case.answer) for text, case in new.items() if text in old)
     changed = {pair: n for pair, n in turned.most_common() if pair[0] != pair[1]}
-    refused = set(rejected)
-    in_review = sum(case.id in refused for case in gone)
+    facts = [_fact_of(case.id, rejected) for case in gone]
+    taken_back = {fact for fact in facts if fact in rejected}
+    left_out = sum(fact not in rejected for fact in facts)
+    in_review = len(taken_back | ({*rejected} - {*rejected_before}))
     told = [(len(added), "added" + _by_answer(added))]
     told += [(n, f"superseded: `{one}` -> `{other}`") for (one, other), n in changed.items()]
-    told += [(in_review, "rejected in review"), (len(gone) - in_review, "left out")]
+    told += [(in_review, "rejected in review"), (left_out, "left out")]
     return [f"{n:,} {what}" for n, what in told if n] or ["nothing"]
 
 
@@ -199,6 +208,13 @@ def _taught(cases: Sequence[Case], terms: SnapshotTerms) -> tuple[tuple[str, ...
     ]
     waiting = {label: counts[label] for label in arrivals if label not in taught}
     return tuple(label for label in terms.labels if counts[label]) + tuple(taught), waiting
+
+
+def _fact_of(version: str, known: Collection[str]) -> str:
+    """The case that a version is of, if it is a known one: a rule's version has the rule's day behind the case's id."""
+    while version not in known and RULED.search(version):
+        version = RULED.sub("", version)
+    return version
 
 
 def _by_answer(cases: Sequence[Case]) -> str:

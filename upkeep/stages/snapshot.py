@@ -174,7 +174,7 @@ def rebuild(desk: Desk, period: str) -> bytes:
 def differences(desk: Desk, before: str, after: str) -> list[str]:
     """What changed between two snapshots, in words. Raises SnapshotError."""
     old, new = snapshot(desk, before), snapshot(desk, after)
-    return difference(_lessons(desk, old), _lessons(desk, new), rejected=new.rejected)
+    return difference(_lessons(desk, old), _lessons(desk, new), rejected=new.rejected, rejected_before=old.rejected)
 
 
 def taught_texts(desk: Desk, period: str) -> set[str]:

@@ -119,6 +119,16 @@ def test_what_was_taught_stays_so_and_is_never_locked_when_the_recipe_holds_out_
         rebuild(desk, period)
 
 
+def test_labels_that_differ_have_another_version_though_the_moment_is_the_same_and_equal_ones_the_same(desk):
+    more, fewer = ("warranty_claim", "order_status", "gift_card"), ("warranty_claim", "order_status")
+    taken = [("2026-05", fewer), ("2026-05-a", more), ("2026-05-b", fewer), ("2026-05-c", more)]
+    versions = [take_snapshot(desk, period, MAY, head=labels).label_set for period, labels in taken]
+    assert versions == [1, 2, 1, 2]
+    assert take_snapshot(desk, "2026-06", MAY + timedelta(days=31), head=more).label_set == 2
+    between = take_snapshot(desk, "2026-04-b", APRIL + timedelta(days=9), head=more)
+    assert between.label_set == 3  # what came later was another change
+
+
 def test_taking_it_again_gives_the_one_that_is_there(desk):
     first = take_snapshot(desk, "2026-05", MAY)
     records.save_rows(desk.store, "cases/2026-W18.jsonl", [case(300, "order_status", at=MAY)])

@@ -38,7 +38,7 @@ SOURCES = ("cases/", "folded/", "batches/", "reviewed/", LOCKED, OPEN)
 class SnapshotRecord:
     """How a snapshot came about: `sources` are the SHA-256 digests, by key, of all that it was chosen from.
 
-    `label_set` is the version of its labels: one more than that of the snapshot before, where they are others.
+    `label_set` is the version of its labels: that of the snapshot before, or one that none has had where they are others.
     """
 
     period: str
@@ -217,9 +217,14 @@ def stamp(moment: datetime) -> str:
 
 
 def _label_set(desk: Desk, labels: Iterable[str], moment: datetime) -> int:
-    """The version of the labels: that of the snapshot before, one more where they are others; the first is 1."""
-    before = [one for one in snapshots(desk) if one.terms.moment < moment]
-    return before[-1].label_set + (set(before[-1].labels) != set(labels)) if before else 1
+    """The version of the labels: that of the snapshot before, a new one where they are others; the first is 1.
+
+    Of several of one moment any may have been before.
+    """
+    there = snapshots(desk)
+    newest = max((one.terms.moment for one in there if one.terms.moment <= moment), default=None)
+    same = [one.label_set for one in there if one.terms.moment == newest and set(one.labels) == set(labels)]
+    return max(same) if same else 1 + max((one.label_set for one in there), default=0)
 
 
 def _terms(desk: Desk, facts: Facts, moment: datetime, head: tuple[str, ...]) -> SnapshotTerms:

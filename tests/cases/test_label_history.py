@@ -7,6 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.texts import case
 from upkeep.cases.case import Source, valid_at
@@ -98,6 +100,26 @@ def test_of_two_answers_about_one_request_the_one_that_became_known_later_is_rig
     earlier, later = (replace(case(1, answer, at=MAY), known_from=at) for answer, at in [("b", MAY), ("a", JULY)])
     for cases in ([earlier, later], [later, earlier]):
         assert [(one.answer, one.replaced) for one in told(cases).versions] == [("a", "b")]
+
+
+def test_what_a_case_took_the_place_of_names_it_and_not_one_that_was_said_at_once_with_it():
+    first, dropped, last = (case(n, "abc"[n], at=at, text_of="x") for n, at in enumerate([MAY, JULY, JULY]))
+    (one, other) = told([first, dropped, last]).versions
+    assert (one.id, one.valid_to, one.superseded_by, other.id) == ("0", JULY, "2", "2")
+
+
+MOMENTS = st.sampled_from([None, *(MAY + timedelta(days=20 * n) for n in range(4))])
+SAID = st.tuples(st.sampled_from("xy"), st.sampled_from(["refund", "self_service", "c"]), MOMENTS)
+
+
+@given(st.lists(SAID, max_size=8), st.lists(st.sampled_from(["refund", "c"]), max_size=2, unique=True))
+def test_what_superseded_an_answer_is_there_and_begins_where_that_ended(said, outdated):
+    cases = [case(n, answer, at=at, text_of=words) for n, (words, answer, at) in enumerate(said)]
+    rules = [Relabel(old=old, new="d", since=date(2026, 6, 1 + day)) for day, old in enumerate(outdated)]
+    versions = told(cases, rules).versions
+    begins = {one.id: one.valid_from for one in versions}
+    assert len(begins) == len(versions)
+    assert all(begins[one.superseded_by] == one.valid_to for one in versions if one.superseded_by)
 
 
 def test_what_became_known_late_ends_no_answer_that_was_given_after_it():

@@ -141,7 +141,7 @@ def test_the_difference_of_two_snapshots_is_told_in_words():
     )
     assert difference(before.lessons, after.lessons, rejected=after.rejected) == [
         f"{len(more)} added (most of them `b` {len(more)})",
-        "38 superseded: `refund` -> `self_service`",
+        "38 superseded: `refund` -> `self_service`, from 2026-05-31",
         "1 rejected in review",
         "1 left out",
     ]
@@ -162,6 +162,28 @@ def test_what_was_rejected_since_is_told_whether_it_was_taught_or_not_and_whatev
     was = chosen([like], labels=labels)
     now = chosen([like], labels=labels, decided=[replace(refused[0], id=like.id)])
     assert difference(was.lessons, now.lessons, rejected=now.rejected) == ["1 rejected in review"]
+
+
+def test_the_digest_changes_with_all_that_changes_the_training_and_with_nothing_else():
+    made = chosen([case(n, "ab"[n % 2]) for n in range(60)])
+    (held, *others), first = made.calibration, made.lessons[0]
+
+    def changed(lesson, **to):
+        rest = tuple(one for one in made.lessons if one != lesson)
+        return replace(made, lessons=(replace(lesson, **to), *rest)).digest
+
+    lesson = next(one for one in made.lessons if one.case == held)
+    known = {
+        made.digest,
+        replace(made, lessons=tuple(one for one in made.lessons if one.case != held)).digest,
+        replace(made, labels=made.labels[::-1]).digest,
+        changed(lesson, case=replace(held, answer="c")),
+        changed(first, case=replace(first.case, requests=9)),
+        changed(first, case=replace(first.case, text=first.case.text.upper())),
+        changed(first, use=Side.CALIBRATION if first.use is Side.TRAIN else Side.TRAIN),
+    }
+    assert (len(known), len(others) > 0) == (7, True)
+    assert changed(first, case=replace(first.case, reviewer="ada", known_from=JULY)) == made.digest
 
 
 WORDS = ["where", "is", "my", "new", "card", "parcel", "refund", "late", "today", "again", "please", "help"]

@@ -162,7 +162,7 @@ def test_two_snapshots_are_told_apart_in_words(desk):
     n = len([one for one in taken.lessons if one.case.answer == "order_status"]) - 39
     assert differences(desk, "2026-04", "2026-05") == [
         f"{n} added (most of them `order_status` {n})",
-        "40 superseded: `warranty_claim` -> `repair_partner`",
+        "40 superseded: `warranty_claim` -> `repair_partner`, from 2026-04-15",
     ]
     with pytest.raises(SnapshotError, match=r"no snapshot '2026-06', expected one of \['2026-04', '2026-05'\]"):
         differences(desk, "2026-05", "2026-06")

@@ -113,6 +113,8 @@ def _add(chain: list[Case], case: Case) -> None:
     chain[-1] = replace(last, valid_to=case.valid_from, superseded_by=case.id)
     if case.valid_from == last.valid_from:
         chain.pop()  # never right at any moment: said at once with the one that follows it
+        if chain:
+            chain[-1] = replace(chain[-1], superseded_by=case.id)
     chain.append(replace(case, replaced=last.answer))
 
 

@@ -6,14 +6,16 @@ snapshot at any later time.
 
 from __future__ import annotations
 
-from collections import Counter
+import hashlib
+import json
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from upkeep.cases.case import Case, digest, fraction, normalise, valid_at
+from upkeep.cases.case import Case, fraction, normalise, valid_at
 from upkeep.cases.label_history import RULED, as_appended, as_reviewed, decision_on, label_history
 from upkeep.cases.relabel_rules import Themed
 from upkeep.cases.review_batch import ReviewDecision
@@ -94,8 +96,11 @@ class Snapshot:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over the texts and answers that the model learns."""
-        return digest(self.train)
+        """SHA-256 over all that changes the training: the labels, and use, text, answer and weight of each lesson, in
+        order.
+        """
+        taught = [(one.use.value, one.case.text, one.case.answer, one.case.requests) for one in self.lessons]
+        return hashlib.sha256(json.dumps([self.labels, taught]).encode()).hexdigest()
 
 
 def choose(facts: Facts, terms: SnapshotTerms, *, progress: Progress = silent) -> Snapshot:
@@ -143,24 +148,28 @@ def difference(
     *,
     rejected: Collection[str] = (),
     rejected_before: Collection[str] = (),
+    zone: tzinfo = UTC,
 ) -> list[str]:
     """What has changed from one snapshot to the other, in words.
 
     `rejected` are the cases that a reviewer had rejected by the later one, `rejected_before` by the one before: who was
-    rejected since is told, whether or not a model had been taught it.
+    rejected since is told, whether or not a model had been taught it. Days are in the `zone`.
     """
     old = {normalise(one.case.text): one.case for one in before}
     new = {normalise(one.case.text): one.case for one in after}
     added = [case for text, case in new.items() if text not in old]
     gone = [case for text, case in old.items() if text not in new]
-    turned = Counter((old[text].answer, case.answer) for text, case in new.items() if text in old)
-    changed = {pair: n for pair, n in turned.most_common() if pair[0] != pair[1]}
+    turned: defaultdict[tuple[str, str], list[Case]] = defaultdict(list)
+    for text, case in new.items():
+        if text in old and old[text].answer != case.answer:
+            turned[old[text].answer, case.answer].append(case)
+    changed = sorted(turned.items(), key=lambda one: -len(one[1]))
     facts = [_fact_of(case.id, rejected) for case in gone]
     taken_back = {fact for fact in facts if fact in rejected}
     left_out = sum(fact not in rejected for fact in facts)
     in_review = len(taken_back | ({*rejected} - {*rejected_before}))
     told = [(len(added), "added" + _by_answer(added))]
-    told += [(n, f"superseded: `{one}` -> `{other}`") for (one, other), n in changed.items()]
+    told += [(len(some), f"superseded: `{one}` -> `{other}`{_since(some, zone)}") for (one, other), some in changed]
     told += [(in_review, "rejected in review"), (left_out, "left out")]
     return [f"{n:,} {what}" for n, what in told if n] or ["nothing"]
 
@@ -208,6 +217,12 @@ def _taught(cases: Sequence[Case], terms: SnapshotTerms) -> tuple[tuple[str, ...
     ]
     waiting = {label: counts[label] for label in arrivals if label not in taught}
     return tuple(label for label in terms.labels if counts[label]) + tuple(taught), waiting
+
+
+def _since(cases: Iterable[Case], zone: tzinfo) -> str:
+    """The day from which on they are right, or the first and the last."""
+    days = sorted({f"{one.valid_from.astimezone(zone):%Y-%m-%d}" for one in cases if one.valid_from})
+    return f", from {' to '.join(dict.fromkeys((days[0], days[-1])))}" if days else ""
 
 
 def _fact_of(version: str, known: Collection[str]) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from upkeep.commands.common import (
     Commands,
@@ -19,6 +21,9 @@ from upkeep.commands.common import (
 )
 from upkeep.errors import SnapshotError, VariantError
 from upkeep.progress import OnTerminal
+
+if TYPE_CHECKING:
+    from upkeep.desk import Desk
 
 
 def add_data_commands(commands: Commands) -> None:
@@ -41,6 +46,8 @@ def add_data_commands(commands: Commands) -> None:
     data = for_client(commands, "data", _data, "what a model was taught, and what changed since another one")
     data.add_argument("period", nargs="?", help="the snapshot of a retrain, such as 2026-Q4; default: list them")
     data.add_argument("--since", metavar="PERIOD", help="what changed since that one")
+    history = "the answers to a case's text, each from when until when, as known now or at the snapshot's moment"
+    data.add_argument("--case", metavar="ID", help=history)
     data.add_argument("--rebuild", action="store_true", help="choose it once more from the facts and compare")
 
 
@@ -80,17 +87,25 @@ def _variants(options: argparse.Namespace) -> None:
 
 
 def _data(options: argparse.Namespace) -> None:
-    from upkeep.stages.snapshot import differences, rebuild, snapshot, snapshots
+    from upkeep.stages.snapshot import snapshots
 
     desk = open_desk(options.client)
-    if not options.period:
-        if options.since or options.rebuild:
-            asked = f"--since {options.since}" if options.since else "--rebuild"
-            wanted = f"`upkeep data {options.client} PERIOD {asked}`"
-            raise SnapshotError(f"{asked}: found no period, expected {wanted}")
+    if options.period:
+        _snapshot(desk, options)
+    elif options.since or options.rebuild:
+        asked = f"--since {options.since}" if options.since else "--rebuild"
+        wanted = f"`upkeep data {options.client} PERIOD {asked}`"
+        raise SnapshotError(f"{asked}: found no period, expected {wanted}")
+    elif options.case:
+        _case(desk, options.case, datetime.now(UTC))
+    else:
         for one in snapshots(desk):
             print(f"{one.period}: {one.lessons:,} cases, {len(one.labels)} labels, {one.terms.moment:%Y-%m-%d}")
-        return
+
+
+def _snapshot(desk: Desk, options: argparse.Namespace) -> None:
+    from upkeep.stages.snapshot import differences, rebuild, snapshot
+
     made = snapshot(desk, options.period)
     print(f"{options.client} {made.period}: {made.lessons:,} cases, {len(made.labels)} labels, SHA-256 {made.digest}")
     told = {"answers superseded": made.superseded, "rejected in review": len(made.rejected), **made.left_out}
@@ -101,6 +116,15 @@ def _data(options: argparse.Namespace) -> None:
         print(f"  since {options.since}: {line}")
     if options.rebuild:
         print(f"  rebuilt from {len(made.sources)} files: the same {len(rebuild(desk, made.period)):,} bytes")
+    if options.case:
+        _case(desk, options.case, made.terms.moment)
+
+
+def _case(desk: Desk, name: str, known_by: datetime) -> None:
+    from upkeep.stages.case_history import told_history
+
+    for line in told_history(desk, name, known_by):
+        print(line)
 
 
 def _lines(path: Path) -> list[str]:

@@ -38,7 +38,8 @@ SOURCES = ("cases/", "folded/", "batches/", "reviewed/", LOCKED, OPEN)
 class SnapshotRecord:
     """How a snapshot came about: `sources` are the SHA-256 digests, by key, of all that it was chosen from.
 
-    `label_set` is the version of its labels: that of the snapshot before, or one that none has had where they are others.
+    `label_set` is the version of its labels: that of the snapshot before, or one that none has had where they
+    are others.
     """
 
     period: str
@@ -174,7 +175,9 @@ def rebuild(desk: Desk, period: str) -> bytes:
 def differences(desk: Desk, before: str, after: str) -> list[str]:
     """What changed between two snapshots, in words. Raises SnapshotError."""
     old, new = snapshot(desk, before), snapshot(desk, after)
-    return difference(_lessons(desk, old), _lessons(desk, new), rejected=new.rejected, rejected_before=old.rejected)
+    return difference(
+        _lessons(desk, old), _lessons(desk, new), rejected=new.rejected, rejected_before=old.rejected, zone=desk.zone
+    )
 
 
 def taught_texts(desk: Desk, period: str) -> set[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
-from tests.audited import agreed, reviewed, serve
+from tests.audited import FIRST, agreed, reviewed, serve
+from upkeep.log.entries import Outcome, OutcomeSource
+from upkeep.log.files import write_outcomes
 from upkeep.stages.monitoring import reviews
 from upkeep.stages.review_charts import chart_review
 
@@ -53,6 +55,24 @@ def test_labels_that_came_in_late_are_in_the_history(desk):
     runs = client.search_runs([desk.registry.experiment("reviews")], order_by=["tags.`upkeep.week`"])
     histories = [client.get_metric_history(run.info.run_id, "accuracy_n") for run in runs]
     assert [[point.value for point in history] for history in histories] == [[], [60, 60]]
+
+
+def test_how_long_labels_take_is_a_line_of_its_own(desk):
+    serve(desk, 0, wrong=6, audited=False)
+    asked = [FIRST + timedelta(minutes=number) for number in range(10)]
+    days = (0, 0, 0, 0, 1, 1, 2, 3, 4, 4)  # half of the labels had come after a day, nine in ten after four
+    said = [
+        Outcome(f"0-{number}", at + timedelta(days=late, hours=1), OutcomeSource.AUDIT, "order_status")
+        for number, (at, late) in enumerate(zip(asked, days, strict=True))
+    ]
+    write_outcomes(desk.store, said, name="desk")
+    reviewed(desk, 0)
+    (found,) = reviews(desk)
+    assert found.figures.label_delay == {0: 4, 1: 2, 2: 1, 3: 1, 4: 2}
+    chart_review(desk, found)
+    (run,) = desk.registry.client.search_runs([desk.registry.experiment("reviews")])
+    shown = run.data.metrics
+    assert (shown["label_delay_p50_days"], shown["label_delay_p90_days"]) == (1, 4)
 
 
 def test_what_nobody_knows_is_no_metric(desk):

@@ -43,7 +43,7 @@ def measure(store: Store, weeks: int, a_week: int) -> list[float]:
     tally_windows(store, [_week(at) for at in range(weeks)], mapping=MAPPING, outcomes_until=until)
 
     def place() -> None:
-        outcome_files(store, utc_days(back[-1].start, until))
+        outcome_files(store, utc_days(back[-1].start, until), mapping=MAPPING)
         place_kept(store, utc_days(last.start, until), back, mapping=MAPPING, until=until)
 
     def compare() -> None:

@@ -12,11 +12,13 @@ from tests.log.kept import Counting
 from upkeep.desk import Desk
 from upkeep.log import scan
 from upkeep.log.entries import Outcome, OutcomeSource, Prediction
+from upkeep.log.field_map import LogMap
 from upkeep.log.files import write_outcomes, write_predictions
 from upkeep.monitoring.review import Review, as_known
 from upkeep.stages.monitoring import review_week, reviews
 from upkeep.stages.reporting import known_reviews, write_report
 from upkeep.statistics.rates import Rate
+from upkeep.store import write_jsonl
 
 
 def monday(week: int) -> datetime:
@@ -97,6 +99,19 @@ def test_a_file_that_comes_late_counts_though_what_is_in_it_was_said_long_ago(de
     audit(desk, 0, FIRST + timedelta(hours=3), wrong=20)  # the file was put right
     found = live(desk, range(7, 8))
     assert found.recounted["2026-W06"].accuracy == Rate(40, 60)
+
+
+def test_outcomes_that_a_new_mapping_makes_readable_count_though_their_file_is_the_same(desk):
+    live(desk, range(2))
+    when, theirs = monday(1) - timedelta(hours=12), {"source": "desk", "answer": "refund_status"}
+    rows = [{"prediction_id": f"0-{number}", "timestamp": when, **theirs} for number in range(60)]
+    write_jsonl(desk.store, f"log/outcomes/{when:%Y-%m-%d}/theirs.jsonl", rows)
+    live(desk, range(2, 6))
+    assert known(desk)["2026-W06"] == Rate(0, 0)
+    client = desk.client.model_copy(update={"log": LogMap(values={"source": {"desk": "audit"}})})
+    mapped = replace(desk, agreement=desk.agreement.model_copy(update={"client": client}))
+    live(mapped, range(6, 7))
+    assert known(desk)["2026-W06"] == Rate(0, 60)
 
 
 def test_what_was_said_after_a_review_is_unknown_to_it_and_known_to_the_next(desk):

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from upkeep.log.daily import KeptDay, kept_days
+from upkeep.log.daily import KeptDay, kept_days, way_of
 from upkeep.log.entries import LogMapping, as_utc, utc_days
 from upkeep.log.files import outcomes_on, predictions_at
 from upkeep.log.lines import OUTCOMES, PREDICTIONS, is_data
@@ -62,17 +62,21 @@ class Requests(NamedTuple):
     days: list[KeptDay]
 
 
-def outcome_files(store: Store, days: Sequence[date]) -> dict[date, str]:
-    """By UTC day with outcomes what stands for its files, another text when one of them was added or has changed."""
+def outcome_files(store: Store, days: Sequence[date], *, mapping: LogMapping) -> dict[date, str]:
+    """By UTC day with outcomes what stands for its files and how the log is read.
+
+    It is another text when a file was added or has changed, or when the mapping has.
+    """
     folders = [f"{OUTCOMES.folder}/{day.isoformat()}/" for day in days]
     with ThreadPoolExecutor(LISTED_AT_ONCE) as pool:
         found = zip(days, pool.map(lambda folder: _marks(store, folder), folders), strict=True)
-        return {day: mark for day, mark in found if mark}
+        names = replace(mapping, by=())  # of no matter here
+        way = way_of(OUTCOMES, names) + way_of(PREDICTIONS, names)
+        return {day: sha256(f"{way} {marks}".encode()).hexdigest()[:16] for day, marks in found if marks}
 
 
-def _marks(store: Store, folder: str) -> str | None:
-    marks = [(shown_key(key), mark) for key, mark in store.marks(folder).items() if is_data(key, folder)]
-    return sha256(repr(marks).encode()).hexdigest()[:16] if marks else None
+def _marks(store: Store, folder: str) -> list[tuple[str, str]]:
+    return [(shown_key(key), mark) for key, mark in store.marks(folder).items() if is_data(key, folder)]
 
 
 def place_rows(

@@ -111,7 +111,11 @@ class _Keeper(Generic[Row]):
         return self.store.marks(base).get(f"{base}.parquet", "")
 
     def _way(self) -> str:
-        """What stands for how the files are read: another mapping would keep other rows."""
-        values = sorted((name, sorted(table.items(), key=str)) for name, table in self.mapping.values.items())
-        said = repr((VERSION, self.kind.paths(self.mapping), values, facets(self.kind, self.mapping.by)))
-        return sha256(said.encode()).hexdigest()[:16]
+        return way_of(self.kind, self.mapping)
+
+
+def way_of(kind: Kind[Row], mapping: LogMapping) -> str:
+    """What stands for how the files are read: another mapping would keep other rows."""
+    values = sorted((name, sorted(table.items(), key=str)) for name, table in mapping.values.items())
+    said = repr((VERSION, kind.paths(mapping), values, facets(kind, mapping.by)))
+    return sha256(said.encode()).hexdigest()[:16]

@@ -1,7 +1,7 @@
 """Which weeks have got labels since the last review?
 
 A label can come long after its request. A review looks for the request of every outcome in a file that was not there at
-the review before, or was another one then, up to LOOK_BACK weeks back; the weeks that it finds are counted again. In
+the review before, or was read otherwise then, up to LOOK_BACK weeks back; the weeks that it finds are counted again. In
 the client's store: daily/heard/2026-W47.json, which outcome files a review knew. Who deletes it loses nothing but time:
 then the next review looks for the requests of all outcomes of these weeks.
 """
@@ -44,7 +44,8 @@ def look_back(desk: Desk, last: Window, before: str | None, *, until: datetime) 
     Without a week before nothing was counted that they could change, and no others are looked at.
     """
     weeks = _back_from(last, desk)
-    files = outcome_files(desk.store, utc_days(as_utc(weeks[-1].start), as_utc(until)))
+    days = utc_days(as_utc(weeks[-1].start), as_utc(until))
+    files = outcome_files(desk.store, days, mapping=desk.mapping)
     known = records.load_if_there(desk.store, _key(before), Heard) if before else None
     heard = known.days if known else {}
     lately = utc_days(as_utc(last.start), as_utc(until))

@@ -7,7 +7,7 @@ from itertools import count, islice
 import pytest
 
 from upkeep.errors import TrainingError
-from upkeep.models.batches import chunks, in_batches
+from upkeep.models.batches import chunks, in_batches, noted_halvings
 
 TEXTS = [f"{'x' * (at * 7 % 23)}{at}" for at in range(50)]
 
@@ -42,6 +42,17 @@ def test_with_memory_for_fewer_they_are_taken_fewer_at_a_time_from_there_on(room
     assert sorted(row for rows, _ in found for row in rows) == list(range(len(TEXTS)))
     assert sum(size > room for size in tried) == {1: 3, 3: 2, 7: 1}[room]  # 8, 4, 2, 1
     assert steps[-1] == 100
+
+
+def test_that_fewer_are_taken_is_said_in_the_log_and_in_the_notes_of_whoever_keeps_them(caplog):
+    with noted_halvings() as notes:
+        for _ in range(2):
+            list(in_batches(TEXTS, 8, lengths_in(3, []), what="scoring"))
+    said = ["out of memory: scoring, 4 at a time from there on", "out of memory: scoring, 2 at a time from there on"]
+    assert notes == said
+    assert caplog.messages == [*said, *said]
+    list(in_batches(TEXTS, 8, lengths_in(3, []), what="scoring"))
+    assert notes == said
 
 
 def test_without_memory_for_one_it_says_what_to_do():

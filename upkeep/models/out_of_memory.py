@@ -1,18 +1,41 @@
-"""What becomes of a training for which there is not enough memory?"""
+"""What becomes of work for which there is not enough memory?"""
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 from upkeep.errors import TrainingError
 
+LACK = (RuntimeError, MemoryError)
+"""What is raised where memory runs out, among much else: PyTorch's own errors are RuntimeErrors."""
+Lack: TypeAlias = RuntimeError | MemoryError
+SAID = (
+    "out of memory",  # PyTorch's allocator, the CUDA driver, NCCL
+    "allocate memory",  # of the processor: "can't" and "Cannot"
+    "not enough memory",
+    "status_alloc_failed",  # cuBLAS and its like
+    "allocation_failed",  # cuDNN 9
+    "bad_alloc",
+)
+"""What such an error says, in small letters, beside what accelerate knows."""
 
-def halve_if_out_of_memory(size: int, error: RuntimeError, *, what: str, wanted: str) -> int:
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Does an error say that memory ran out, a GPU's or the machine's?"""
+    from accelerate.utils.memory import should_reduce_batch_size
+
+    if isinstance(error, MemoryError):
+        return True
+    said = str(error).lower()
+    return isinstance(error, RuntimeError) and (should_reduce_batch_size(error) or any(one in said for one in SAID))
+
+
+def halve_if_out_of_memory(size: int, error: Lack, *, what: str, wanted: str) -> int:
     """Half of what was tried at a time, where an error says that it did not fit; any other error is raised again.
 
     Raises TrainingError, saying what is wanted, where it was a single one already.
     """
-    from accelerate.utils.memory import should_reduce_batch_size
-
-    if not should_reduce_batch_size(error):
+    if not is_out_of_memory(error):
         raise error
     if size == 1:
         raise TrainingError(f"out of memory with a single {what}: {wanted}") from error

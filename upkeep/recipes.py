@@ -73,7 +73,9 @@ class Common(Strict):
     )
     mix: Mix = Mix()
     start: Start = Field(default=Start.BASE, description="champion: goes on from the adapter in service where it can")
-    max_minutes: float | None = Field(default=None, gt=0, description="training ends then with the best there is")
+    max_minutes: float | None = Field(
+        default=None, gt=0, description="a fine-tuning is done by then, with the best there is"
+    )
 
 
 class HeadRecipe(Common):

@@ -61,16 +61,16 @@ def snapshot(desk) -> Snapshot:
     return choose(Facts(cases, frozenset(), {}, []), terms)
 
 
-def train(desk, data, *, batches: int, seed: int = 3, work=None, champion=None, progress=silent, **changed):
+def train(desk, data, *, batches: int, seed: int = 3, work=None, champion=None, progress=silent, clock=None, **changed):
     recipe = desk.recipe.model_copy(update={"batch_size": SIZE, "epochs": 1, **changed})
     first = {case.answer: case for case in reversed(data.train)}.values()  # every label has a case to learn from
     rest = [case for case in data.train if case not in first]
     taught = [Lesson(Side.TRAIN, case) for case in [*first, *rest][: SIZE * batches]]
     some = replace(data, lessons=(*taught, *(one for one in data.lessons if one.use is Side.CALIBRATION)))
-    base, clock = resolve_base(desk.client.base_model), itertools.count(0, 10).__next__  # 10 s a step
+    base, ticking = resolve_base(desk.client.base_model), itertools.count(0, 10).__next__  # 10 s a step
     return finetune(
-        base, some, client=desk.client, recipe=recipe, seed=seed, work=work, champion=champion, clock=clock,
-        progress=progress,
+        base, some, client=desk.client, recipe=recipe, seed=seed, work=work, champion=champion,
+        clock=clock or ticking, progress=progress,
     )  # fmt: skip
 
 
@@ -190,9 +190,59 @@ def limited(monkeypatch, most: int) -> None:
     monkeypatch.setattr(BertLayer, "forward", counted)
 
 
-def test_when_its_time_is_up_it_ends_and_says_so(desk, data):
-    made = train(desk, data, batches=12, max_minutes=0.5)
-    assert made.notes == ("stopped after 4 of 12 steps",)
+class Passing:
+    """A clock by which texts are embedded at one a second, and a step takes ten."""
+
+    def __init__(self) -> None:
+        self.steps, self.embedded = 0, 0
+
+    def progress(self, what: str, done: int, of: int) -> None:
+        self.steps += what.startswith("fine-tuning")
+        self.embedded += of if what == "embedding" and done == of else 0
+
+    def __call__(self) -> float:
+        return self.embedded + 10.0 * self.steps
+
+
+def within(desk, data, minutes: float, **changed):
+    clock = Passing()
+    some = replace(data, lessons=tuple(replace(one, case=replace(one.case, text="parcel")) for one in data.lessons))
+    made = train(desk, some, batches=12, max_minutes=minutes, clock=clock, progress=clock.progress, **changed)
+    return made, clock
+
+
+def test_the_time_is_counted_from_its_start_and_leaves_some_for_what_comes_after(desk, data):
+    held, steps = len(data.calibration), 12
+    embedding, scoring = SIZE * steps + held, 3 * held  # a look, one for the temperature, one for the threshold
+    made, clock = within(desk, data, (embedding + scoring + 10 * 7 + 1) / 60)
+    assert made.notes == ("stopped after 7 of 12 steps: out of time (max_minutes)",)
+    assert (len(made.losses), clock.steps) == (2, 7)
+    made, clock = within(desk, data, (embedding + scoring + 10 * 12 + 1) / 60)
+    assert (made.notes, clock.steps) == ((), 12)
+
+
+def test_without_time_for_a_step_it_is_the_start_and_says_how_long_that_took(desk, data):
+    made, clock = within(desk, data, 1)
+    took = f"took {clock() / 60:.1f} minutes, longer than max_minutes (1)"
+    assert made.notes == ("stopped after 0 of 12 steps: out of time (max_minutes)", took)
+    assert len(made.losses) == 1
+
+
+def test_the_time_of_a_run_that_was_killed_counts(desk, data, tmp_path):
+    minutes = (SIZE * 12 + 4 * len(data.calibration) + 10 * 12 + 1) / 60  # enough for one that is not killed
+    clock = Passing()
+
+    def dies(what: str, done: int, of: int) -> None:
+        clock.progress(what, done, of)
+        if clock.steps == 8:
+            raise KeyboardInterrupt
+
+    some = replace(data, lessons=tuple(replace(one, case=replace(one.case, text="parcel")) for one in data.lessons))
+    with pytest.raises(KeyboardInterrupt):
+        train(desk, some, batches=12, max_minutes=minutes, clock=clock, progress=dies, work=tmp_path)
+    made, clock = within(desk, data, minutes, work=tmp_path)
+    assert clock.steps == 0  # it took another embedding
+    assert made.notes == ("stopped after 6 of 12 steps: out of time (max_minutes)",)
     assert len(made.losses) == 2
 
 

@@ -18,9 +18,11 @@ from upkeep.errors import NotEnoughDataError, TrainingError
 from upkeep.models.chat import pack
 from upkeep.models.shared_base import DEFAULT, Adapted
 from upkeep.progress import silent
+from upkeep.training.budget import Budget
 from upkeep.training.checkpoints import SEAL, seal
 from upkeep.training.sft import teach
-from upkeep.training.trainer import Lessons, _newest, _watch, in_parts, run
+from upkeep.training.trainer import Lessons, _newest, in_parts, run, trained_before
+from upkeep.training.trainer_callbacks import watch
 
 SHORT = recipe(epochs=2)
 HERE = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
@@ -157,7 +159,9 @@ def test_without_memory_for_one_sequence_it_says_what_to_do(chat_base, monkeypat
 
 def test_when_its_time_is_up_it_ends_with_the_best_there_is(chat_base):  # noqa: F811
     made = teach(chat_base, lessons(), client=client(), recipe=recipe(epochs=90, max_minutes=0.04), seed=0)
-    assert made.notes[-1].startswith("stopped after ")
+    assert any(
+        note.startswith("stopped after ") and note.endswith(": out of time (max_minutes)") for note in made.notes
+    )
     assert len(made.losses) < 9
 
 
@@ -180,21 +184,56 @@ def test_patience_before_a_kill_counts(chat_base, tmp_path):  # noqa: F811
     assert again.notes == whole.notes
 
 
-def test_time_before_a_kill_counts_and_when_it_is_up_it_stays_up():
+def test_time_before_a_kill_counts(chat_base, put_aside, plain, tmp_path):  # noqa: F811
+    (work,) = shutil.copytree(put_aside, tmp_path / "work").iterdir()
+    assert 0 < trained_before(work) < 600
+    hours = recipe(epochs=2, max_minutes=60)
+    found = teach(chat_base, lessons(), client=client(), recipe=hours, seed=0, work=tmp_path / "hours")
+    assert found.notes == plain.notes
+    (work,) = (tmp_path / "hours").iterdir()
+    for checkpoint in work.glob("checkpoint-*"):
+        kept = json.loads((checkpoint / "trainer_state.json").read_text())
+        kept["stateful_callbacks"]["Watch"]["attributes"] = {"before": 3599.9, "ended": False}  # as it once was kept
+        (checkpoint / "trainer_state.json").write_text(json.dumps(kept))
+        seal(checkpoint)
+    newest, at = max((int(one.name.split("-")[1]), one) for one in work.glob("checkpoint-*"))[::-1]
+    shutil.rmtree(newest)
+    again = teach(chat_base, lessons(), client=client(), recipe=hours, seed=0, work=tmp_path / "hours")
+    _, stopped, took = again.notes
+    assert stopped.startswith("stopped after ")
+    assert stopped.endswith(f" of {at} steps: out of time (max_minutes)")
+    assert took.startswith("took 60.")  # one step, a look and the threshold
+
+
+@pytest.mark.parametrize(
+    ("budget", "over"),
+    [
+        (Budget(limit=60, before=30), False),
+        (Budget(limit=60, before=61), True),
+        (Budget(limit=60, before=30, after=31), True),
+        (Budget(limit=60, before=30, look=15, after=16), True),
+        (Budget(before=1e9), False),
+    ],
+)
+def test_where_its_time_is_up_it_is_looked_at_and_kept_and_stays_up(budget, over):
     from transformers import TrainerControl, TrainerState
 
-    state = TrainerState(global_step=3, max_steps=9)
-    watch = type(_watch(recipe(max_minutes=1), silent))
-    for seconds, over in ((30.0, False), (61.0, True)):
-        restored = watch.from_state({"args": {}, "attributes": {"before": seconds, "ended": False}})  # as Trainer does
-        control = TrainerControl()
-        restored.on_step_end(None, state, control)
-        assert (control.should_training_stop, control.should_evaluate, control.should_save) == (over, over, over)
-    again = watch.from_state(restored.state())
-    control = TrainerControl()
-    again.on_step_end(None, state, control)
-    assert control.should_training_stop
-    assert not control.should_evaluate  # it was looked at before the kill
+    watching, control = watch(budget, silent), TrainerControl()
+    watching.on_step_end(None, TrainerState(global_step=3, max_steps=9), control)
+    assert (control.should_training_stop, control.should_evaluate, control.should_save) == (over, over, over)
+    again, control = type(watching).from_state(watching.state()), TrainerControl()  # as Trainer does
+    again.on_step_end(None, TrainerState(global_step=4, max_steps=9), control)
+    assert (control.should_training_stop, again.out_of_time) == (over, over)
+    assert not (over and control.should_evaluate)  # it was looked at before the kill
+
+
+def test_how_long_a_look_takes_is_measured():
+    from transformers import TrainerControl, TrainerState
+
+    watching, state = watch(Budget(limit=60, before=30), silent), TrainerState(global_step=3, max_steps=9)
+    watching.on_evaluate(None, state, TrainerControl(), metrics={"eval_runtime": 31.0})
+    watching.on_step_end(None, state, TrainerControl())
+    assert watching.out_of_time
 
 
 def test_each_step_and_each_look_is_measured(chat_base):  # noqa: F811

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.training.test_whole_step import Short
 from upkeep.config import load_client
 from upkeep.errors import TrainingError
 from upkeep.home import configs
@@ -18,9 +19,11 @@ from upkeep.models.encoder import Encoder
 from upkeep.models.manifest import Manifest
 from upkeep.progress import unmeasured
 from upkeep.recipes import HeadRecipe, load_recipe
+from upkeep.training.budget import UNLIMITED, Budget
 from upkeep.training.checkpoints import load_checkpoint, save_checkpoint
+from upkeep.training.gradient_sync import Share
 from upkeep.training.trainer import TrainingRun
-from upkeep.training.training_loop import EVERY, Labelled, learn, scaled
+from upkeep.training.training_loop import ALONE, EVERY, Labelled, learn, scaled
 
 LETTERS = "abcdefgh"
 BATCH = 8
@@ -72,7 +75,17 @@ def ticking(seconds: float):
 
 
 def go(
-    folder=None, *, dies=None, room=100, forgets=0.3, clock=None, start=9.0, measured=unmeasured, **changed
+    folder=None,
+    *,
+    dies=None,
+    room=100,
+    forgets=0.3,
+    clock=None,
+    start=9.0,
+    measured=unmeasured,
+    budget=UNLIMITED,
+    share=ALONE,
+    **changed,
 ) -> Learned:
     torch.manual_seed(0)
     model = torch.nn.Sequential(torch.nn.Linear(len(LETTERS), 6), torch.nn.Dropout(forgets))
@@ -88,7 +101,7 @@ def go(
 
     ran = learn(
         classifier, labelled(36, 1), labelled(12, 2), start=start, recipe=recipe(**changed), seed=0,
-        clock=clock or ticking(EVERY), folder=folder, progress=progress, measured=measured,
+        clock=clock or ticking(EVERY), budget=budget, folder=folder, share=share, progress=progress, measured=measured,
     )  # fmt: skip
     weights = {**model.state_dict(), **{f"head.{name}": value for name, value in head.state_dict().items()}}
     return Learned(ran, weights, steps, classifier)
@@ -153,6 +166,41 @@ def test_with_memory_for_three_texts_it_learns_the_same_two_at_a_time():
         torch.testing.assert_close(little.weights[name], weight, atol=1e-5, rtol=0)
 
 
+def test_a_step_for_which_memory_runs_out_halfway_is_done_once(monkeypatch):
+    plain = go(forgets=0.0)
+    monkeypatch.setattr(torch.optim, "AdamW", Short)
+    short = go(forgets=0.0)
+    assert short.ran.notes == [f"out of memory: {size} texts at a time now, accumulated to 8 a step" for size in (4, 2)]
+    assert short.ran.losses == pytest.approx(plain.ran.losses, abs=1e-5)
+    assert short.steps == plain.steps
+
+
+class Beside(Share):
+    """Another process, which has no part of a batch but memory for three texts at a time only."""
+
+    def gathered(self, values):
+        loss, size = values
+        return [[loss, 0.0], [size, min(size, 3.0)]]
+
+
+def test_where_another_process_lacks_memory_all_take_as_few_and_the_first_says_so(tmp_path):
+    made = go(share=Beside())
+    assert made.ran.notes == ["out of memory: 3 texts at a time now, accumulated to 8 a step"]
+    with pytest.raises(KilledError):
+        go(tmp_path, dies=7, share=Beside())
+    assert same(made, go(tmp_path))  # after the kill nobody has to run out of memory to take as few
+
+
+def test_the_adapter_and_the_head_learn_at_rates_of_their_own():
+    begun = go(epochs=0)
+    rates = {"adapter": {"head_learning_rate": 1e-9}, "head": {"learning_rate": 1e-9, "head_learning_rate": 0.05}}
+    for part, changed in rates.items():
+        made = go(**{"weight_decay": 0.0, "learning_rate": 0.05, **changed})
+        for name, weight in made.weights.items():
+            moved = float((weight - begun.weights[name]).abs().max())
+            assert (moved > 1e-3) == (name.startswith("head.") == (part == "head")), (part, name, moved)
+
+
 def test_without_memory_for_one_text_it_says_what_to_do():
     with pytest.raises(TrainingError, match="out of memory with a single text: lower max_tokens or trained_layers"):
         go(room=0)
@@ -167,11 +215,24 @@ def test_what_is_no_lack_of_memory_is_raised_as_it_is(monkeypatch):
         go()
 
 
-def test_when_its_time_is_up_it_ends_with_the_best_there_is():
-    # 10 s a look at the clock, one after each step: 70 s are more than a minute
-    made = go(clock=ticking(10), max_minutes=1)
-    assert made.ran.notes == ["stopped after 6 of 15 steps"]
-    assert made.steps[-1] == 6
+@pytest.mark.parametrize(
+    ("budget", "steps"),
+    [  # a step takes 10 s, and so does a look, as the first one tells
+        (Budget(limit=120), 10),  # 110 s, and a look: one step more would be too much
+        (Budget(limit=120, before=30), 7),  # 30 and 70 s, and two looks
+        (Budget(limit=120, after=25), 7),  # 70 s, two looks and 25 s: 115
+        (Budget(limit=60, look=15), 4),  # 40 s and a look, by what is known before the first
+        (Budget(limit=60, before=61), 0),
+    ],
+)
+def test_when_its_time_is_up_it_ends_with_the_best_there_is(budget, steps):
+    made = go(clock=ticking(10), budget=budget)
+    assert made.ran.notes == [f"stopped after {steps} of 15 steps: out of time (max_minutes)"]
+    assert made.steps == list(range(1, steps + 1))
+
+
+def test_out_of_time_it_is_left_at_the_look_with_the_lowest_loss():
+    made = go(clock=ticking(10), budget=Budget(limit=120))
     held = labelled(12, 2)
     assert scaled(made.classifier, held).loss == pytest.approx(min(made.ran.losses), abs=1e-6)
 
@@ -185,15 +246,30 @@ def test_it_ends_after_so_many_steps_within_a_pass():
 
 
 def test_time_before_a_kill_counts_and_when_it_is_up_it_stays_up(tmp_path):
-    slow = {"clock": None, "max_minutes": EVERY * 8.5 / 60}  # a tick for a step, another for the look after a pass
+    slow = {"budget": Budget(limit=EVERY * 10.5)}  # a tick for a step, another for each of two looks, and one to spare
     whole = go(**slow)
-    assert whole.ran.notes == ["stopped after 8 of 15 steps"]
+    assert whole.ran.notes == ["stopped after 8 of 15 steps: out of time (max_minutes)"]
     with pytest.raises(KilledError):
         go(tmp_path, dies=4, **slow)
     assert same(whole, go(tmp_path, **slow))
     done = go(tmp_path, **slow)
     assert done.steps == []
     assert same(whole, done)
+    older = load_checkpoint(tmp_path)
+    del older["out_of_time"]
+    save_checkpoint(tmp_path, older)
+    assert go(tmp_path, **slow).steps == [9]  # it has no step's pace to go by any more, but all else
+
+
+def test_what_was_learned_before_a_kill_is_looked_at_where_no_time_is_left_to_go_on(tmp_path):
+    with pytest.raises(KilledError):
+        go(tmp_path, dies=4)
+    late = {"budget": Budget(limit=EVERY * 5, before=EVERY * 3)}
+    made = go(tmp_path, **late)  # three steps and what it took to begin again are six ticks
+    assert made.steps == []
+    assert made.ran.notes == ["stopped after 3 of 15 steps: out of time (max_minutes)"]
+    assert len(made.ran.losses) == 2
+    assert same(made, go(tmp_path, **late))
 
 
 def test_after_three_passes_without_a_gain_it_stops_also_after_a_kill(tmp_path):

@@ -81,10 +81,8 @@ class Generator:
         from transformers import GenerationConfig, LogitsProcessorList
 
         prompts = [self.chat.prompt(text).tokens for text in texts]
-        width = max(map(len, prompts))
         pad = self.chat.tokenizer.pad_token_id or 0
-        ids = torch.tensor([[pad] * (width - len(one)) + one for one in prompts], device=self.model.device)
-        mask = torch.tensor([[0] * (width - len(one)) + [1] * len(one) for one in prompts], device=self.model.device)
+        ids, mask = left_padded(prompts, pad, self.model.device)
         sure = _Sureness()
         stops = {self.chat.stop, self.chat.tokenizer.eos_token_id} - {None}
         written = self.model.generate(
@@ -97,7 +95,7 @@ class Generator:
                 pad_token_id=pad,
             ),
             logits_processor=LogitsProcessorList([sure]),
-        )[:, width:].tolist()
+        )[:, ids.shape[1] :].tolist()
         chances = torch.stack(sure.chosen, dim=1).tolist()
         return [self._answer(tokens, logs, stops) for tokens, logs in zip(written, chances, strict=True)]
 
@@ -110,6 +108,16 @@ class Generator:
         text = str(self.chat.tokenizer.decode(tokens[:end], skip_special_tokens=True)).strip()
         sure = confidence >= self.manifest.threshold
         return Answer(text, confidence, bool(text) and sure and not has_placeholder(text))
+
+
+def left_padded(prompts: Sequence[list[int]], pad: int, device: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    """Prompts as a model reads them before it writes, and which of that is a prompt's; shape (prompts, tokens)."""
+    import torch
+
+    width = max(map(len, prompts))
+    ids = torch.tensor([[pad] * (width - len(one)) + one for one in prompts], device=device)
+    mask = torch.tensor([[0] * (width - len(one)) + [1] * len(one) for one in prompts], device=device)
+    return ids, mask
 
 
 class _Sureness:

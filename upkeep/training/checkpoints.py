@@ -56,6 +56,12 @@ def load_checkpoint(folder: Path) -> dict[str, Any] | None:
     return state
 
 
+def seconds_before(folder: Path) -> float:
+    """So long had the run taken whose state was kept last; 0 where none was."""
+    state = load_checkpoint(folder)
+    return float(state.get("seconds", 0.0)) if state else 0.0
+
+
 def seal(folder: Path) -> None:
     """Note what is in a checkpoint's files, after the last of them was written."""
     store = FolderStore(folder)

@@ -17,11 +17,13 @@ from upkeep import records
 from upkeep.adapters.store import FolderStore
 from upkeep.base_model import Base
 from upkeep.hardware import device
+from upkeep.models.batches import noted_halvings
 from upkeep.models.classifier import Classifier
 from upkeep.models.encoder import load_encoder
 from upkeep.models.manifest import Manifest
 from upkeep.progress import Measured, Progress
 from upkeep.recipes import HeadRecipe
+from upkeep.training.budget import Budget, limit_of
 from upkeep.training.gradient_sync import Share
 from upkeep.training.processes import report, run_processes
 from upkeep.training.trainer import TrainingRun
@@ -50,7 +52,11 @@ class Texts:
 
 @dataclass(frozen=True, slots=True)
 class ClassifierWork:
-    """All that a process needs to know of a run; `start` is the held-out loss before it."""
+    """All that a process needs to know of a run.
+
+    `start` is the held-out loss before it; the fine-tuning `began` when time.time() was that, and `look` and `after`
+    are its budget's.
+    """
 
     base: Base
     manifest: Manifest
@@ -59,6 +65,9 @@ class ClassifierWork:
     held: Texts
     start: float
     seed: int
+    began: float
+    look: float
+    after: float
 
 
 def learn_together(
@@ -109,15 +118,17 @@ def main(folder: Path) -> None:
     work = records.load(FolderStore(folder), WORK, ClassifierWork)
     classifier = begin(work)
     set_weights(classifier, load_file(folder / START))
-    ran = learn(
-        classifier, work.train.labelled(), work.held.labelled(), start=work.start, recipe=work.recipe, seed=work.seed,
-        clock=time.monotonic, folder=folder, share=share,
-        progress=lambda *told: report("progress", told, speaks=share.first),
-        measured=lambda *told: report("measured", told, speaks=share.first),
-    )  # fmt: skip
+    budget = Budget(limit_of(work.recipe), time.time() - work.began, work.look, work.after)
+    with noted_halvings() as scored:
+        ran = learn(
+            classifier, work.train.labelled(), work.held.labelled(), start=work.start, recipe=work.recipe,
+            seed=work.seed, clock=time.monotonic, budget=budget, folder=folder, share=share,
+            progress=lambda *told: report("progress", told, speaks=share.first),
+            measured=lambda *told: report("measured", told, speaks=share.first),
+        )  # fmt: skip
     if share.first:
         save_file(learned_weights(classifier), folder / LEARNED)
-        report("passed", ran)
+        report("passed", (ran.losses, [*scored, *ran.notes]))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from upkeep.cases.snapshot import Snapshot
 from upkeep.config import Client
 from upkeep.errors import NotEnoughDataError
 from upkeep.hardware import hardware_precision
-from upkeep.models.batches import chunks
+from upkeep.models.batches import chunks, noted_halvings
 from upkeep.models.classifier import Classifier
 from upkeep.models.encoder import Encoder, embed_all, load_encoder
 from upkeep.models.loading import Trained
@@ -33,15 +33,20 @@ from upkeep.models.manifest import Manifest
 from upkeep.models.threshold import NOTHING_AUTOMATIC, Fit, fit_threshold
 from upkeep.progress import Measured, Progress, silent, unmeasured
 from upkeep.recipes import HeadRecipe, Weight
-from upkeep.training.checkpoints import fingerprint
+from upkeep.training.budget import Budget, Clock, limit_of, overrun
+from upkeep.training.checkpoints import fingerprint, seconds_before
 from upkeep.training.classifier_processes import ClassifierWork, Texts, learn_together
 from upkeep.training.processes import launch_command
 from upkeep.training.temperature import fit_temperature
-from upkeep.training.training_loop import Clock, Labelled, learn, scaled
+from upkeep.training.training_loop import Labelled, learn, scaled
 from upkeep.training.warm_start import weights_of, with_adapter
 
 if TYPE_CHECKING:
     import torch
+
+
+FOLDS = 3
+"""So often some labels are left out, to see how sure a model is of what it does not know."""
 
 
 class Embedded(NamedTuple):
@@ -76,6 +81,7 @@ def finetune(
     """
     import torch
 
+    began = clock()
     _check(data, client)
     manifest = Manifest(
         labels=data.labels,
@@ -89,24 +95,31 @@ def finetune(
         label_set=data.label_set,
     )
     folder = work / fingerprint(base, data, recipe, seed, manifest.precision, weights_of(champion)) if work else None
-    with torch.random.fork_rng():
+    earlier = seconds_before(folder) if folder and recipe.max_minutes else 0.0
+    with torch.random.fork_rng(), noted_halvings() as scored:
         classifier, view, start = _begun(
-            base, data, manifest, recipe=recipe, seed=seed, champion=champion, progress=progress
+            base, data, manifest, recipe=recipe, seed=seed, champion=champion, clock=clock, progress=progress
         )
+        cut = _cuts(classifier.encoder, view)
+        before = clock() - began
         command = launch_command()
         if command and folder:
-            job = ClassifierWork(base, manifest, recipe, Texts.of(view.taught), Texts.of(view.kept), start.loss, seed)
+            job = ClassifierWork(
+                base, manifest, recipe, Texts.of(view.taught), Texts.of(view.kept), start.loss, seed,
+                began=time.time() - before, look=start.look, after=start.after,
+            )  # fmt: skip
             ran = learn_together(command, classifier, job, folder=folder, progress=progress, measured=measured)
         else:
+            budget = Budget(limit_of(recipe), before, start.look, start.after)
             ran = learn(
                 classifier, view.taught, view.kept, start=start.loss, recipe=recipe, seed=seed, clock=clock,
-                folder=folder, progress=progress, measured=measured,
+                budget=budget, folder=folder, progress=progress, measured=measured,
             )  # fmt: skip
-    temperature = apply_temperature(classifier, view.kept)
-    fit = calibrate(classifier, data, view, client)
+        temperature = apply_temperature(classifier, view.kept)
+        fit = calibrate(classifier, data, view, client)
     classifier.encoder.frozen = None
     classifier.manifest = replace(manifest, threshold=fit.threshold)
-    notes = (*start.notes, *_cuts(classifier.encoder, view), *ran.notes)
+    notes = (*start.notes, *cut, *scored, *ran.notes, *overrun(recipe, earlier + clock() - began))
     return Trained(classifier, fit, ran.losses, notes, temperature)
 
 
@@ -151,7 +164,7 @@ def lacking(share: float, *, n: int, seen: int) -> float:
     return max(share * n - seen, 0.0) / (1 - share) if share < 1 else float(n)
 
 
-def _unknown_ranks(view: Embedded, real: NDArray[np.bool_], folds: int = 3) -> NDArray[np.float64]:
+def _unknown_ranks(view: Embedded, real: NDArray[np.bool_], folds: int = FOLDS) -> NDArray[np.float64]:
     """Share of known held-out cases that are less sure than each case of a label that was left out."""
     from sklearn.linear_model import LogisticRegression
 
@@ -196,10 +209,15 @@ def _cuts(encoder: Encoder, view: Embedded) -> list[str]:
 
 
 class _Start(NamedTuple):
-    """The held-out loss before the first step, and what is to be said of what the adapter starts from."""
+    """The held-out loss before the first step, and what is to be said of what the adapter starts from.
+
+    By what that took, in seconds, so long takes a look at the held-out cases, and what comes `after` the last.
+    """
 
     loss: float
     notes: tuple[str, ...]
+    look: float
+    after: float
 
 
 def _begun(
@@ -210,6 +228,7 @@ def _begun(
     recipe: HeadRecipe,
     seed: int,
     champion: Path | None,
+    clock: Clock,
     progress: Progress,
 ) -> tuple[Classifier, Embedded, _Start]:
     """The model before its first step, and what the base model alone makes of the cases."""
@@ -223,12 +242,24 @@ def _begun(
         labelled(data.train, data.labels, recipe.mix.weight), least=recipe.least_weight, cases=recipe.minimum_examples
     )
     held = labelled(data.calibration, data.labels, Weight.ONCE)
+    at = clock()
     view = embedded(encoder, train, held, progress=progress)
+    look = (clock() - at) * _share(held, train)
     torch.manual_seed(seed)
     begun = with_adapter(encoder.model, lora, recipe, base=base, champion=champion)
     encoder.model = begun.model
-    head, loss = _start(embedded(encoder, train, held, progress=progress) if begun.warm else view, recipe)
-    return Classifier(encoder, head, manifest), view, _Start(loss, begun.notes)
+    seen = embedded(encoder, train, held, progress=progress) if begun.warm else view
+    at = clock()
+    head, loss = _start(seen, recipe)
+    a_fit = (clock() - at) / len(recipe.head_regularisation)
+    after = 2 * look + FOLDS * a_fit  # the temperature looks once more, and calibrate does, which fits some regressions
+    return Classifier(encoder, head, manifest), view, _Start(loss, begun.notes, look, after)
+
+
+def _share(held: Labelled, train: Labelled) -> float:
+    """How much of all texts, by their length, are the held-out ones."""
+    of_held, of_train = (sum(map(len, some.texts)) for some in (held, train))
+    return of_held / max(of_held + of_train, 1)
 
 
 def embedded(encoder: Encoder, train: Labelled, held: Labelled, *, progress: Progress) -> Embedded:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -50,6 +50,18 @@ class Share:
         if self.count == 1:
             return value
         return float(self._sum(torch.tensor([value], dtype=torch.float64, device=device())).item())
+
+    def gathered(self, values: Sequence[float]) -> list[list[float]]:
+        """Of each of some numbers those of all processes."""
+        import torch
+        from accelerate.utils import gather
+
+        from upkeep.hardware import device
+
+        if self.count == 1:
+            return [[one] for one in values]
+        found: list[list[float]] = gather(torch.tensor([values], dtype=torch.float64, device=device())).T.tolist()
+        return found
 
     def agreed(self, value: float) -> float:
         """The first process's number, for what all have to decide alike."""

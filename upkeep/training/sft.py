@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from upkeep.config import Client
 from upkeep.errors import NotEnoughDataError
 from upkeep.hardware import hardware_precision
 from upkeep.metrics.closeness import judge_of
+from upkeep.models.batches import noted_halvings
 from upkeep.models.chat import Chat, Lesson, pack
 from upkeep.models.generator import Generator, load_tokenizer
 from upkeep.models.loading import Trained
@@ -28,11 +30,13 @@ from upkeep.models.manifest import Manifest
 from upkeep.models.threshold import NOTHING_AUTOMATIC, Fit, fit_threshold
 from upkeep.progress import Measured, Progress, silent, unmeasured
 from upkeep.recipes import ChatRecipe, Task, Weight
+from upkeep.training.budget import overrun
 from upkeep.training.checkpoints import fingerprint
 from upkeep.training.packing import NOT_PACKED
 from upkeep.training.sft_processes import SftWork, begin, launcher, run_together
-from upkeep.training.trainer import Lessons, run
+from upkeep.training.trainer import Lessons, run, trained_before
 from upkeep.training.warm_start import weights_of
+from upkeep.training.writing_time import budget_of, timed
 
 
 def teach(
@@ -55,6 +59,7 @@ def teach(
     """
     import torch
 
+    began = time.time()
     for cases, what in ((data.train, "fine-tuning"), (data.calibration, "fitting the confidence threshold")):
         if not cases:
             raise NotEnoughDataError(what=what, have=0, need=1, where=f"client {client.client}")
@@ -78,9 +83,10 @@ def teach(
     repeated = _repeated(train, data.train, recipe.mix.weight)
     lessons = Lessons(pack(repeated, capacity=capacity), pack(held, capacity=capacity))
     name = fingerprint(base, data, recipe, seed, precision, client.writing.system_prompt, weights_of(champion))
-    job = SftWork(base, precision, recipe, lessons, seed, champion)
-    with torch.random.fork_rng(), tempfile.TemporaryDirectory() as scratch:
+    with torch.random.fork_rng(), tempfile.TemporaryDirectory() as scratch, noted_halvings() as scored:
         folder = (work or Path(scratch)) / name
+        began -= trained_before(folder)
+        job = SftWork(base, precision, recipe, lessons, seed, champion, timed(held, recipe, began=began))
         command = launcher()
         if command:
             learned, ran = run_together(command, job, folder=folder, progress=progress, measured=measured)
@@ -88,14 +94,16 @@ def teach(
         else:
             begun = begin(job)
             ran = run(
-                begun.model, begun.lessons, recipe, seed=seed, folder=folder, progress=progress, measured=measured
-            )
+                begun.model, begun.lessons, recipe, seed=seed, folder=folder, progress=progress, measured=measured,
+                budget=budget_of(recipe, job.timed, begun.model),
+            )  # fmt: skip
             ran.notes[:0] = begun.notes
             generator = Generator(begun.model, chat, manifest)
-    fit = calibrate(generator, data.calibration, client, progress=progress)
+        fit = calibrate(generator, data.calibration, client, progress=progress)
     generator.manifest = replace(manifest, threshold=fit.threshold)
+    late = overrun(recipe, time.time() - began)
     packed = [f"{len(repeated):,} lessons in {len(lessons.train):,} sequences"] if NOT_PACKED not in ran.notes else []
-    return Trained(generator, fit, ran.losses, (*_cuts(train), *packed, *ran.notes))
+    return Trained(generator, fit, ran.losses, (*_cuts(train), *packed, *scored, *ran.notes, *late))
 
 
 def calibrate(generator: Generator, cases: Sequence[Case], client: Client, *, progress: Progress = silent) -> Fit:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from upkeep.adapters.store import FolderStore
 from upkeep.base_model import Base
 from upkeep.hardware import device
 from upkeep.models.generator import load_causal
+from upkeep.models.out_of_memory import LACK, is_out_of_memory
 from upkeep.models.shared_base import save_adapter
 from upkeep.progress import Measured, Progress
 from upkeep.recipes import ChatRecipe
@@ -27,6 +29,7 @@ from upkeep.training.packing import NOT_PACKED, kept_apart
 from upkeep.training.processes import launch_command, report, run_processes
 from upkeep.training.trainer import Attempt, Lessons, TrainingRun, train, with_fitting_batch
 from upkeep.training.warm_start import with_adapter
+from upkeep.training.writing_time import Timed, budget_of
 
 WORK, CHAMPION, LEARNED = "work.json", "champion", "learned"
 
@@ -41,6 +44,7 @@ class SftWork:
     lessons: Lessons
     seed: int
     champion: Path | None
+    timed: Timed | None = None
 
 
 def launcher(environment: Mapping[str, str] = os.environ) -> list[str] | None:
@@ -115,21 +119,22 @@ def run_together(command: list[str], work: SftWork, *, folder: Path, progress: P
 def main(folder: Path, size: int) -> None:
     """Learn a share, as one of the processes; the first of them speaks."""
     from accelerate import PartialState
-    from accelerate.utils.memory import should_reduce_batch_size
 
     # from here on "cuda" is the GPU of this process
     speaks = PartialState(cpu=device() == "cpu").is_main_process
     work = records.load(FolderStore(folder), WORK, SftWork)
+    before = time.monotonic()
     begun = begin(work)
     report("begun", begun.notes, speaks=speaks)
+    budget = budget_of(work.recipe, work.timed, begun.model, loading=time.monotonic() - before)
     try:
         passed = train(
-            begun.model, begun.lessons, work.recipe, size=size, seed=work.seed, folder=folder,
+            begun.model, begun.lessons, work.recipe, size=size, seed=work.seed, folder=folder, budget=budget,
             progress=lambda *told: report("progress", told, speaks=speaks),
             measured=lambda *told: report("measured", told, speaks=speaks),
         )  # fmt: skip
-    except RuntimeError as exc:
-        if should_reduce_batch_size(exc):
+    except LACK as exc:
+        if is_out_of_memory(exc):
             report("lacking", str(exc))  # whichever process it is
         raise
     if speaks:

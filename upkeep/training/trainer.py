@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from upkeep.hardware import device, dtype, fused_kernels
 from upkeep.models.chat import NOT_LEARNED, Pack
-from upkeep.models.out_of_memory import free_memory, halve_if_out_of_memory, note_of_halving
+from upkeep.models.out_of_memory import LACK, free_memory, halve_if_out_of_memory, note_of_halving
 from upkeep.progress import Measured, Progress, unmeasured
 from upkeep.recipes import ChatRecipe
-from upkeep.training.checkpoints import is_whole, seal
+from upkeep.training.budget import UNLIMITED, Budget, stopped
+from upkeep.training.checkpoints import is_whole
+from upkeep.training.trainer_callbacks import WATCH, meter, sealer, watch
 
 if TYPE_CHECKING:
     import torch
@@ -48,11 +50,12 @@ class TrainingRun(NamedTuple):
 
 
 class Attempt(NamedTuple):
-    """One try that came to its end: the losses of its looks, and how many steps it did of how many."""
+    """One try that came to its end: the losses of its looks, how many steps it did of how many, and was time up?"""
 
     losses: list[float]
     step: int
     steps: int
+    out_of_time: bool = False
 
     @property
     def better(self) -> bool:
@@ -61,7 +64,7 @@ class Attempt(NamedTuple):
 
 
 Try = Callable[[int], Attempt]
-"""Trains with so many sequences at a time. Raises RuntimeError where there is no memory for them."""
+"""Trains with so many sequences at a time. Raises one of LACK where there is no memory for them."""
 
 
 def run(
@@ -73,6 +76,7 @@ def run(
     folder: Path,
     progress: Progress,
     measured: Measured = unmeasured,
+    budget: Budget = UNLIMITED,
 ) -> TrainingRun:
     """Train a model's adapter in place and leave it as it was when its held-out loss was lowest.
 
@@ -80,10 +84,16 @@ def run(
     enough memory for a single sequence.
     """
 
+    began = time.monotonic()
+
     def once(size: int) -> Attempt:
         model.zero_grad()
         free_memory()
-        return train(model, lessons, recipe, size=size, seed=seed, folder=folder, progress=progress, measured=measured)
+        left = budget._replace(before=budget.before + time.monotonic() - began)
+        return train(
+            model, lessons, recipe, size=size, seed=seed, folder=folder, progress=progress, measured=measured,
+            budget=left,
+        )  # fmt: skip
 
     passed, notes = with_fitting_batch(once, recipe)
     model.eval()
@@ -101,13 +111,11 @@ def with_fitting_batch(once: Try, recipe: ChatRecipe) -> tuple[Attempt, list[str
         try:
             passed = once(size)
             break
-        except RuntimeError as exc:
+        except LACK as exc:
             wanted = "lower max_tokens or max_new_tokens, or train on another machine"
             size = halve_if_out_of_memory(size, exc, what="sequence", wanted=wanted)
         notes.append(note_of_halving(size, recipe.batch_size, what="sequence"))
-    if passed.step < passed.steps:
-        notes.append(f"stopped after {passed.step:,} of {passed.steps:,} steps")
-    return passed, notes
+    return passed, notes + stopped(passed.step, passed.steps, is_up=passed.out_of_time)
 
 
 def train(
@@ -120,25 +128,29 @@ def train(
     folder: Path,
     progress: Progress,
     measured: Measured,
+    budget: Budget,
 ) -> Attempt:
     """One try, in this process, which may be one of several that train together.
 
-    Where no look is better than the first, and where it raises RuntimeError, the model is left as it was.
+    Where no look is better than the first, and where it raises one of LACK, the model is left as it was.
     """
     from peft.helpers import disable_input_dtype_casting
 
     start = _copies(model)
     newest = _newest(folder)
-    told = [_watch(recipe, progress), _seal(), _meter(measured, tokens=sum(len(one.tokens) for one in lessons.train))]
+    watching = watch(budget, progress)
+    told = [watching, sealer(), meter(measured, tokens=sum(len(one.tokens) for one in lessons.train))]
     trainer = _trainer(model, lessons, recipe, size=size, seed=seed, folder=folder, begins=newest is None, told=told)
     try:
         with disable_input_dtype_casting(model, active=trainer.args.bf16):  # autocast does what it would
             trainer.train(resume_from_checkpoint=newest)
-    except RuntimeError:
+    except LACK:
         _restore(model, start)
         raise
     losses = [entry["eval_loss"] for entry in trainer.state.log_history if "eval_loss" in entry]
-    passed = Attempt(losses, trainer.state.global_step, trainer.state.max_steps)
+    # a checkpoint puts one of its own in the place of what watched
+    is_up = any(one.out_of_time for one in trainer.callback_handler.callbacks if isinstance(one, type(watching)))
+    passed = Attempt(losses, trainer.state.global_step, trainer.state.max_steps, is_up)
     if not passed.better:
         _restore(model, start)
     return passed
@@ -244,66 +256,6 @@ def collate(packs: Sequence[Pack]) -> dict[str, torch.Tensor]:
     }
 
 
-def _watch(recipe: ChatRecipe, progress: Progress) -> Any:
-    """Tells how far a run is, and ends it when its time is up.
-
-    The time it took and whether it was to end go into each checkpoint.
-    """
-    from accelerate.utils import broadcast_object_list
-    from transformers import TrainerCallback
-    from transformers.trainer_callback import ExportableState
-
-    limit = float("inf") if recipe.max_minutes is None else 60 * recipe.max_minutes
-
-    class Watch(TrainerCallback, ExportableState):  # type: ignore[misc]
-        def __init__(self) -> None:
-            self.before, self.ended = 0.0, False
-            self.began = time.monotonic()
-
-        @property
-        def seconds(self) -> float:
-            return self.before + time.monotonic() - self.began
-
-        def state(self) -> dict[str, Any]:
-            return {"args": {}, "attributes": {"before": self.seconds, "ended": self.ended}}
-
-        def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
-            progress("fine-tuning, steps", state.global_step, state.max_steps)
-            if self.ended:
-                control.should_training_stop = True
-            elif limit < float("inf") and broadcast_object_list([self.seconds > limit])[0]:  # for all processes alike
-                self.ended = True
-                control.should_evaluate = control.should_save = control.should_training_stop = True
-
-        def on_evaluate(self, _args: Any, _state: Any, control: Any, **_: Any) -> None:
-            self.ended = self.ended or control.should_training_stop
-
-    return Watch()
-
-
-def _meter(measured: Measured, *, tokens: int) -> Any:
-    """Tells what is measured; a pass has so many tokens."""
-    from transformers import TrainerCallback
-
-    class Meter(TrainerCallback):  # type: ignore[misc]
-        def on_train_begin(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
-            self.logged, self.passes = time.monotonic(), state.epoch or 0.0
-
-        def on_evaluate(self, _args: Any, state: Any, _control: Any, *, metrics: Any, **_: Any) -> None:
-            measured({"held_out_loss": metrics["eval_loss"]}, state.global_step)
-
-        def on_log(self, _args: Any, state: Any, _control: Any, *, logs: Any, **_: Any) -> None:
-            if "loss" not in logs:
-                return
-            now, passes = time.monotonic(), state.epoch
-            found = {"loss": logs["loss"], "learning_rate": logs["learning_rate"]}
-            found["tokens_per_second"] = tokens * (passes - self.passes) / max(now - self.logged, 1e-9)
-            self.logged, self.passes = now, passes
-            measured({f"training/{name}": value for name, value in found.items()}, state.global_step)
-
-    return Meter()
-
-
 def in_parts(whole: int, size: int, together: int) -> tuple[int, int]:
     """How many sequences a process takes at a time, and how often, until all have taken a whole batch.
 
@@ -314,24 +266,19 @@ def in_parts(whole: int, size: int, together: int) -> tuple[int, int]:
     return each, -(-whole // (each * together))
 
 
-def _seal() -> Any:
-    """Seals each checkpoint once every process has written its part."""
-    from accelerate import PartialState
-    from transformers import TrainerCallback
-
-    class Seal(TrainerCallback):  # type: ignore[misc]
-        def on_save(self, args: Any, state: Any, _control: Any, **_: Any) -> None:
-            PartialState().wait_for_everyone()
-            if state.is_world_process_zero:
-                seal(Path(args.output_dir) / f"checkpoint-{state.global_step}")
-
-    return Seal()
-
-
 def _newest(folder: Path) -> str | None:
     """The newest checkpoint that is whole, as is the best one until then, which the run ends with."""
     newest_first = sorted(folder.glob("checkpoint-*"), key=lambda one: -int(one.name.rpartition("-")[2]))
     return next((str(one) for one in newest_first if is_whole(one) and _has_its_best(one)), None)
+
+
+def trained_before(folder: Path) -> float:
+    """So many seconds had the run taken whose checkpoint the next one goes on from; 0 where there is none."""
+    newest = _newest(folder)
+    if newest is None:
+        return 0.0
+    kept = json.loads((Path(newest) / "trainer_state.json").read_text(encoding="utf-8"))["stateful_callbacks"]
+    return float(kept[WATCH]["attributes"]["before"])
 
 
 def _has_its_best(checkpoint: Path) -> bool:

@@ -1,7 +1,7 @@
 """How are processes started that train together, and what do they say meanwhile?
 
-UPKEEP_LAUNCH is the command that starts them, on one or on several machines that share UPKEEP_HOME:
-`torchrun --nproc_per_node 4`, or `accelerate launch --config_file nodes.yaml`.
+UPKEEP_LAUNCH is the command that starts them: `torchrun --nproc-per-node 4`, or on several machines that share
+UPKEEP_HOME whatever starts an agent on each (docs/training.md).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class ProcessReport(NamedTuple):
 def run_processes(command: list[str], progress: Progress, measured: Measured) -> ProcessReport:
     """Start processes and listen to them until they end.
 
-    Raises RuntimeError where one of them has no memory, TrainingError where they fail.
+    Raises MemoryError where one of them has no memory, TrainingError where they fail.
     """
     result: list[Any] | None = None
     notes: list[str] = []
@@ -68,7 +68,7 @@ def run_processes(command: list[str], progress: Progress, measured: Measured) ->
         if process.returncode == 0 and result is not None:
             return ProcessReport(result, notes)
         if lacking is not None:
-            raise RuntimeError(lacking)
+            raise MemoryError(lacking)
         errors.seek(0)
         said = errors.read()[-TOLD:]
     raise TrainingError(f"{shlex.join(command)} ended with exit code {process.returncode}: {said}")

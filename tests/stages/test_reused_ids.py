@@ -16,8 +16,8 @@ from upkeep.log.reused import NONE, Reused
 from upkeep.monitoring.reused_ids import IDS, OWN, reused_ids
 from upkeep.monitoring.trouble import Kind
 from upkeep.periods import Window
-from upkeep.stages.incidents import incidents
 from upkeep.stages.monitoring import reviews
+from upkeep.stages.troubles import troubles
 
 
 def again(desk: Desk, week: int, ids_of: int) -> None:
@@ -43,7 +43,7 @@ def test_ids_of_the_week_before_are_an_incident_until_requests_have_their_own(tm
     ]
     serve(desk, 3, wrong=0)
     reviewed(desk, 3)
-    found = [(one.week, one.subject, one.end) for one in incidents(desk)]
+    found = [(one.week, one.subject, one.end) for one in troubles(desk)]
     assert found == [("2026-W08", "data trouble ids", "Not so in 2026-W09")]
 
 

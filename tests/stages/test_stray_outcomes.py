@@ -11,9 +11,9 @@ from upkeep.desk import Desk
 from upkeep.log import scan
 from upkeep.log.entries import Outcome, OutcomeSource
 from upkeep.log.files import write_outcomes
-from upkeep.stages.incidents import incidents
 from upkeep.stages.monitoring import reviews
 from upkeep.stages.review_charts import chart_review
+from upkeep.stages.troubles import troubles
 from upkeep.statistics.rates import Rate
 
 SUBJECT = "data trouble outcomes"
@@ -34,7 +34,7 @@ def prefixed(desk: Desk, week: int) -> None:
 
 
 def troubles(desk: Desk) -> list[tuple[str, str | None]]:
-    return [(one.week, one.end) for one in incidents(desk) if one.subject == SUBJECT]
+    return [(one.week, one.end) for one in troubles(desk) if one.subject == SUBJECT]
 
 
 def test_outcomes_with_another_prefix_are_one_incident_until_they_find_their_requests_again(desk):

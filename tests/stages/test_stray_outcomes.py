@@ -33,7 +33,7 @@ def prefixed(desk: Desk, week: int) -> None:
     write_outcomes(desk.store, rows, name="prefixed")
 
 
-def troubles(desk: Desk) -> list[tuple[str, str | None]]:
+def strayed(desk: Desk) -> list[tuple[str, str | None]]:
     return [(one.week, one.end) for one in troubles(desk) if one.subject == SUBJECT]
 
 
@@ -50,10 +50,10 @@ def test_outcomes_with_another_prefix_are_one_incident_until_they_find_their_req
         "500 of 500 outcomes given in the week are about no request of the 26 weeks up to it, such as prediction_id "
         "'tkt-5-0' (log/outcomes/2026-03-09/prefixed.jsonl line 1); expected one like '5-0'; before, it was 0 of 300"
     ]
-    assert troubles(desk) == [("2026-W11", None)]
+    assert strayed(desk) == [("2026-W11", None)]
     serve(desk, 7, wrong=4)
     reviewed(desk, 7)
-    assert troubles(desk) == [("2026-W11", "Not so in 2026-W13")]
+    assert strayed(desk) == [("2026-W11", "Not so in 2026-W13")]
 
 
 def test_audits_answered_weeks_later_are_no_strays(desk):
@@ -65,7 +65,7 @@ def test_audits_answered_weeks_later_are_no_strays(desk):
             write_outcomes(desk.store, said, name="late")
         reviewed(desk, week)
     assert [one.strays for one in reviews(desk)][2:] == [Rate(0, 60)] * 7
-    assert troubles(desk) == []
+    assert strayed(desk) == []
 
 
 def test_the_share_of_strays_is_a_line_in_mlflow(desk):

@@ -215,3 +215,10 @@ def test_the_figure_that_is_more_in_doubt_is_told():
         Rate(80, 100),
         True,
     )
+
+
+def test_answers_of_a_version_that_was_trained_and_never_put_into_service_are_data_trouble(desk):
+    decide(desk, "2026-03", at=BEGUN + timedelta(weeks=4))
+    serve(desk, 0, wrong=3, version="2")
+    (change,) = review_week(desk, FIRST + timedelta(weeks=1)).changes
+    assert change.text == "model version '2' answered 60 requests, but released were only ['1']"

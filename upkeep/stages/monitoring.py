@@ -25,7 +25,6 @@ from upkeep.monitoring.strays import stray_outcomes, strays
 from upkeep.patterns import of_client
 from upkeep.periods import Cadence, Window, last_full, week
 from upkeep.release import Action, Entry
-from upkeep.stages.challengers import challengers
 from upkeep.stages.late_labels import look_back, remember
 from upkeep.stages.prerequisites import require_log
 from upkeep.stages.release import release_log, roll_back
@@ -61,6 +60,7 @@ def review_week(desk: Desk, as_of: datetime) -> Review:
         seen, unseen = None, str(exc)
     if seen:
         records.save_rows(desk.store, edges_key(last.key), seen.edges.cases)
+    changed = [one for one in release_log(desk) if one.at <= moment]
     found = review(
         desk.client.model_copy(update={"relabel": tuple(desk.rules(moment))}),
         week=last.key,
@@ -70,10 +70,10 @@ def review_week(desk: Desk, as_of: datetime) -> Review:
         recounted=_recounted(desk, earlier, dict(zip([one.key for one in again], others, strict=True))),
         inputs=seen.inputs if seen else None,
         unseen=unseen,
-        versions={one.version for one in challengers(desk)},
+        versions={one.version for one in changed},
         generated=_look_at_answers(desk, last, moment) if desk.client.free_text else None,
         edges=replace(seen.edges, cases=seen.edges.cases[:SHOWN]) if seen else None,
-        promoted=_promoted([one for one in release_log(desk) if one.at <= moment]),
+        promoted=_promoted(changed),
         contract=Contract(desk.tier.name, desk.tier.retrain),
         strays=strays(late.placed),
         troubles=(

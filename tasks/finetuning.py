@@ -8,6 +8,7 @@ from prefect import get_run_logger, task
 
 from tasks.progress import on_run_page
 from tasks.retrying import only
+from upkeep.cases.mix import told
 from upkeep.desk import open_desk
 from upkeep.errors import StoreError
 from upkeep.stages.challengers import Challenger
@@ -21,8 +22,8 @@ def finetune(client: str, period: str, as_of: datetime, *, seed: int = 0, label:
     """Train, register and read back a challenger; with a `label` the champion gets that new category and no more."""
     made = train_challenger(open_desk(client), period, as_of, seed=seed, label=label, progress=on_run_page())
     get_run_logger().info(
-        "%s %s: version %s trained on %d cases, %d labels (%d new), %d answers superseded, threshold %.3f",
+        "%s %s: version %s trained on %d cases, %d labels (%d new), %d answers superseded, threshold %.3f; taught %s",
         client, period, made.version, made.trained_on, len(made.labels), len(made.new_labels), made.superseded,
-        made.threshold,
+        made.threshold, told(made.mix),
     )  # fmt: skip
     return made

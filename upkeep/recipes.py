@@ -41,8 +41,16 @@ class Weight(StrEnum):
 
 
 class Mix(Strict):
-    """Which cases a retrain is taught: always all that are new."""
+    """Which cases a retrain is taught: all that are new, but for the shares of errors and audits, and of the old some.
 
+    A share is of the cases trained on, as many as there are at most; what is over one is old, and may be replayed, once
+    a model that was taught the others is in service.
+    """
+
+    errors: float | None = Field(
+        default=None, ge=0, le=1, description="largest share of new errors, of each answer in turn; None: all"
+    )
+    audits: float | None = Field(default=None, ge=0, le=1, description="the same of audits that people corrected")
     replayed: int | None = Field(default=None, ge=0, description="old cases taught again, by chance; None: all")
     class_floor: int = Field(
         default=20, ge=0, description="old cases of each label that stay, whatever `replayed` says"

@@ -116,6 +116,8 @@ def test_all_that_is_new_is_taught_and_of_the_old_a_share_with_some_of_every_lab
     assert sum(one.answer == "b" for one in kept) >= 30
     assert 50 <= len(kept) <= 50 + 30
     assert found.left_out["not in the mix"] == len(old) - len(kept)
+    assert sum(found.mix.values()) == len(found.train)
+    assert (found.mix["other new cases"], found.mix["old cases taught again"]) == (len(new), 50)
     assert (
         found.digest
         == chosen([*new, *old][::-1], new_since=JULY - timedelta(days=7), mix=Mix(replayed=50, class_floor=30)).digest

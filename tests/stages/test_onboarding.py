@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -58,6 +59,12 @@ def test_a_run_that_failed_is_made_good_with_corrected_files_and_other_ones_are_
     assert in_service(desk) == made.version
     assert locked(desk) == {one.text for one in more}
     assert CASES[7].text not in taught_texts(desk, LAUNCH)
+    registry = desk.registry.client
+    tried = registry.search_runs([desk.registry.experiment()], "tags.`upkeep.stage` = 'training'")
+    (run,) = (one for one in tried if one.info.status == "FINISHED")
+    assert run.data.metrics["mix/other new cases"] == made.trained_on
+    told = Path(registry.download_artifacts(run.info.run_id, "training-data.md")).read_text(encoding="utf-8")
+    assert f"- made up of {made.trained_on} other new cases (100.0%)\n" in told
 
     before = {key: desk.store.read(key) for key in desk.store.keys("")}
     assert begin(desk, golden=more) == made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -13,6 +14,7 @@ from tests.small_client import configure
 from tests.small_encoder import CONFIGS
 from tests.texts import case, text
 from upkeep import records
+from upkeep.__main__ import main
 from upkeep.adapters.store import open_store
 from upkeep.cases.case import Item, valid_at
 from upkeep.cases.collection import Fold
@@ -175,6 +177,18 @@ def test_a_case_that_was_rejected_before_it_was_ever_taught_is_told_once(desk):
     take_snapshot(desk, "2026-06", MAY + timedelta(days=31))
     assert differences(desk, "2026-04", "2026-05")[-1] == "1 rejected in review"
     assert differences(desk, "2026-05", "2026-06") == ["nothing"]
+
+
+def test_what_it_was_made_up_of_is_told_and_a_record_of_before_it_was_counted_is_read(desk, capsys):
+    taken = take_snapshot(desk, "2026-05", MAY)
+    assert main(["data", "northwind", "2026-05"]) == 0
+    assert f"  trained on {len(taken.train):,} other new cases (100.0%)\n" in capsys.readouterr().out
+    record = json.loads(desk.store.read("snapshots/2026-05.json"))
+    assert record.pop("mix") == {"other new cases": len(taken.train)}
+    desk.store.write("snapshots/2026-05.json", json.dumps(record).encode())
+    assert snapshot(desk, "2026-05").mix == {}
+    assert main(["data", "northwind", "2026-05"]) == 0
+    assert "trained on" not in capsys.readouterr().out
 
 
 def test_what_it_was_chosen_by_is_on_record(desk):

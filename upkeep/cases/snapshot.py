@@ -10,13 +10,14 @@ import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from upkeep.cases.case import Case, fraction, normalise, valid_at
+from upkeep.cases.case import Case, normalise, valid_at
 from upkeep.cases.label_history import RULED, as_appended, as_reviewed, decision_on, label_history
+from upkeep.cases.mix import compose, counted
 from upkeep.cases.relabel_rules import Themed
 from upkeep.cases.review_batch import ReviewDecision
 from upkeep.cases.split import Locked, Proof, Side, open_to_learn, prove, sides
@@ -72,7 +73,7 @@ class Snapshot:
     """What one model is taught, and in counts why other cases are not in it.
 
     `waiting` are new labels with too few cases so far; `left_out` counts by reason, `rejected` are the ids of the cases
-    that a reviewer rejected, `label_set` is the version of the labels.
+    that a reviewer rejected, `label_set` is the version of the labels, `mix` counts the cases trained on by their kind.
     """
 
     lessons: tuple[Lesson, ...]
@@ -83,6 +84,7 @@ class Snapshot:
     rejected: tuple[str, ...]
     proof: Proof
     label_set: int = 1
+    mix: dict[str, int] = field(default_factory=dict)
 
     @property
     def train(self) -> tuple[Case, ...]:
@@ -119,9 +121,10 @@ def choose(facts: Facts, terms: SnapshotTerms, *, progress: Progress = silent) -
     on = sides(right, {case.id: case for case in facts.cases}, terms.recipe, facts.opened)
     open_side = [case for case in right if on[case.id] is not Side.HOLDOUT]
     free = open_to_learn(open_side, facts.locked, progress=progress)
-    mixed = _mix([case for case in free if on[case.id] is Side.TRAIN], terms)
-    labels, waiting = _taught(mixed, terms)
-    train = [case for case in mixed if case.answer in labels] if labels else mixed
+    mixed = compose([case for case in free if on[case.id] is Side.TRAIN], terms.recipe.mix, terms.new_since)
+    labels, waiting = _taught([part.case for part in mixed], terms)
+    parts = [part for part in mixed if part.case.answer in labels] if labels else mixed
+    train = [part.case for part in parts]
     calibration = [case for case in free if on[case.id] is Side.CALIBRATION]
     left_out = Counter(f"unread and doubtful: {case.doubts[0]}" for case in history.unread)
     left_out["against a reviewed answer"] = len(history.contested)
@@ -138,6 +141,7 @@ def choose(facts: Facts, terms: SnapshotTerms, *, progress: Progress = silent) -
         superseded=sum(case.replaced is not None for case in train),
         left_out={reason: n for reason, n in left_out.items() if n},
         rejected=tuple(sorted(case.id for case in history.rejected)),
+        mix=counted(parts),
         proof=prove([one.case for one in lessons], facts.locked, progress=progress),
     )
 
@@ -179,27 +183,6 @@ def _waits(case: Case, facts: Facts, terms: SnapshotTerms) -> bool:
     if terms.unreviewed is Unreviewed.USE_OUTCOMES or case.doubts:
         return False
     return case.id in facts.asked and decision_on(case, facts.decided) is None
-
-
-def _mix(cases: Sequence[Case], terms: SnapshotTerms) -> list[Case]:
-    """All that is new, and of what is old a share drawn by chance, but some of every answer."""
-    mix = terms.recipe.mix
-    if mix.replayed is None or terms.new_since is None:
-        return list(cases)
-    old = sorted((case for case in cases if not _new(case, terms)), key=lambda case: fraction(f"mix {case.text}"))
-    seen: Counter[str] = Counter()
-    kept = set()
-    for place, case in enumerate(old):
-        seen[case.answer] += 1
-        if place < mix.replayed or seen[case.answer] <= mix.class_floor:
-            kept.add(case.id)
-    return [case for case in cases if _new(case, terms) or case.id in kept]
-
-
-def _new(case: Case, terms: SnapshotTerms) -> bool:
-    """Did it become known since the model in service was taught, or become another answer?"""
-    since = terms.new_since
-    return since is None or any(at is not None and at >= since for at in (case.known_from, case.valid_from))
 
 
 def _taught(cases: Sequence[Case], terms: SnapshotTerms) -> tuple[tuple[str, ...], dict[str, int]]:

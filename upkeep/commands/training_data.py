@@ -104,13 +104,16 @@ def _data(options: argparse.Namespace) -> None:
 
 
 def _snapshot(desk: Desk, options: argparse.Namespace) -> None:
+    from upkeep.cases.mix import told
     from upkeep.stages.snapshot import differences, rebuild, snapshot
 
     made = snapshot(desk, options.period)
     print(f"{options.client} {made.period}: {made.lessons:,} cases, {len(made.labels)} labels, SHA-256 {made.digest}")
-    told = {"answers superseded": made.superseded, "rejected in review": len(made.rejected), **made.left_out}
-    for what, n in told.items():
+    counts = {"answers superseded": made.superseded, "rejected in review": len(made.rejected), **made.left_out}
+    for what, n in counts.items():
         print(f"  {n:,} {what}")
+    if made.mix:
+        print(f"  trained on {told(made.mix)}")
     print(f"  proof: {made.proof}")
     for line in differences(desk, options.since, made.period) if options.since else []:
         print(f"  since {options.since}: {line}")

@@ -5,7 +5,7 @@ In the client's store: challengers/ by period.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from upkeep import records
@@ -16,7 +16,8 @@ from upkeep.desk import Desk
 class Challenger:
     """A trained version: what it was taught, how sure its threshold is, and that it reads back the same.
 
-    `grown_on` is the version whose head got one more row in it; None for one that was trained whole.
+    `grown_on` is the version whose head got one more row in it; None for one that was trained whole. `mix` counts what
+    it was taught by kind, where that is known.
     """
 
     period: str
@@ -33,6 +34,7 @@ class Challenger:
     expected_automatic: float
     reload_exact: bool
     grown_on: str | None = None
+    mix: dict[str, int] = field(default_factory=dict)
 
 
 def challengers(desk: Desk) -> list[Challenger]:

@@ -16,6 +16,7 @@ from upkeep.adapters.addresses import shown_address
 from upkeep.adapters.live import watched
 from upkeep.adapters.registry import IS_IT_THIS_ONE, Dataset, Registry, Run
 from upkeep.base_model import Base, BaseModelConfig, resolve_base
+from upkeep.cases.mix import told as told_mix
 from upkeep.cases.snapshot import Snapshot
 from upkeep.desk import Desk
 from upkeep.errors import NoChampionError, NotFoundError, StoreError, UnsupportedTaskError
@@ -91,6 +92,7 @@ def train_challenger(
         expected_automatic=trained.fit.automatic,
         reload_exact=exact,
         grown_on=grown_on,
+        mix=data.mix,
     )
     made = records.create(desk.store, key, made)
     shutil.rmtree(_work(desk, period), ignore_errors=True)
@@ -218,6 +220,7 @@ def _run(
         run.params({"champion": start.version} if start else {})
         run.dataset(Dataset(f"{desk.client.client}/cases", data.digest, "training"))
         run.metrics({f"left_out/{reason.partition(':')[0]}": n for reason, n in data.left_out.items()})
+        run.metrics({f"mix/{kind}": n for kind, n in data.mix.items()})
         run.metrics({"nearest_evaluation_item": data.proof.similarity})
         yield run
 
@@ -230,7 +233,8 @@ def _register(
         f"{data.superseded} answers superseded"
     )
     notes = [f"- {note}" for note in trained.notes]
-    told = [f"# {period}: {about}", "", f"- proof: {data.proof}", *notes, *_changed(desk, period)]
+    mix = f"- made up of {told_mix(data.mix)}"
+    told = [f"# {period}: {about}", "", mix, f"- proof: {data.proof}", *notes, *_changed(desk, period)]
     run.text("training-data.md", "\n".join(told) + "\n")
     run.metrics({"threshold": trained.fit.threshold, "expected_automatic_share": trained.fit.automatic})
     run.metrics({"temperature": trained.temperature})

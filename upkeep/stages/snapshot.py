@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from upkeep import records
@@ -39,7 +39,7 @@ class SnapshotRecord:
     """How a snapshot came about: `sources` are the SHA-256 digests, by key, of all that it was chosen from.
 
     `label_set` is the version of its labels: that of the snapshot before, or one that none has had where they
-    are others.
+    are others. `mix` counts the cases trained on by their kind; snapshots of before it was counted have none.
     """
 
     period: str
@@ -54,6 +54,7 @@ class SnapshotRecord:
     proof: Proof
     sources: dict[str, str]
     label_set: int = 1
+    mix: dict[str, int] = field(default_factory=dict)
 
 
 def take_snapshot(
@@ -88,6 +89,7 @@ def take_snapshot(
         proof=chosen.proof,
         sources={key: _digest(desk.store.read(key)) for key in keys},
         label_set=chosen.label_set,
+        mix=chosen.mix,
     )
     desk.store.create(_record(period), records.dump(made))
     return chosen
@@ -304,6 +306,7 @@ def _read(desk: Desk, made: SnapshotRecord) -> Snapshot:
         rejected=made.rejected,
         proof=made.proof,
         label_set=made.label_set,
+        mix=made.mix,
     )
 
 

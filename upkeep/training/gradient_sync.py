@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     import torch
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,15 @@ class Share:
     def agreed(self, value: float) -> float:
         """The first process's number, for what all have to decide alike."""
         return self.sum(value if self.first else 0.0)
+
+    def given(self, found: Found | None) -> Found | None:
+        """What the first process found: others may see a disk that they share a little later."""
+        from accelerate.utils import broadcast_object_list
+
+        if self.count == 1:
+            return found
+        told: list[Found | None] = broadcast_object_list([found if self.first else None])
+        return told[0]
 
     def stir(self, *entropy: int) -> None:
         """Let processes that leave values out leave out different ones, the same again after a kill."""

@@ -137,7 +137,7 @@ def train(
     from peft.helpers import disable_input_dtype_casting
 
     start = _copies(model)
-    newest = _newest(folder)
+    newest = _agreed_newest(folder)
     watching = watch(budget, progress)
     told = [watching, sealer(), meter(measured, tokens=sum(len(one.tokens) for one in lessons.train))]
     trainer = _trainer(model, lessons, recipe, size=size, seed=seed, folder=folder, begins=newest is None, told=told)
@@ -264,6 +264,16 @@ def in_parts(whole: int, size: int, together: int) -> tuple[int, int]:
     most = max(size // together, 1)
     each = next((one for one in range(most, 0, -1) if whole % (one * together) == 0), most)
     return each, -(-whole // (each * together))
+
+
+def _agreed_newest(folder: Path) -> str | None:
+    """The newest that the first of the processes sees: others may see a disk that they share a little later."""
+    from accelerate import PartialState
+    from accelerate.utils import broadcast_object_list
+
+    first = PartialState(cpu=device() != "cuda").is_main_process
+    found: list[str | None] = broadcast_object_list([_newest(folder) if first else None])
+    return found[0]
 
 
 def _newest(folder: Path) -> str | None:

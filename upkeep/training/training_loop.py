@@ -72,7 +72,7 @@ def learn(
     if not steps:
         return TrainingRun([start], [])
     run = _Run(classifier, train, recipe, start=start, steps=steps, share=share, folder=folder)
-    run.go_on(load_checkpoint(folder) if folder else None)
+    run.go_on(share.given(load_checkpoint(folder) if folder and share.first else None))
     run.seconds = run.kept = share.agreed(run.seconds + budget.before)
     run.a_look = share.agreed(budget.look)
     began = clock() - run.seconds

@@ -121,11 +121,12 @@ def test_what_was_said_after_a_review_is_unknown_to_it_and_known_to_the_next(des
     assert live(desk, range(6, 7), silent=(6,)).recounted["2026-W06"].accuracy == Rate(30, 60)
 
 
-def test_without_what_was_known_of_the_files_the_same_is_found(desk):
+@pytest.mark.parametrize("damaged", [True, False])
+def test_without_what_was_known_of_the_files_the_same_is_found(desk, damaged):
     live(desk, range(6))
     audit(desk, 0, monday(5) + timedelta(days=2))
-    for key in list(desk.store.keys("daily/")):
-        desk.store.delete(key)
+    for key in list(desk.store.keys("daily/heard/" if damaged else "daily/")):
+        desk.store.write(key, b"{") if damaged else desk.store.delete(key)
     found = live(desk, range(6, 7))
     assert list(found.recounted) == ["2026-W06", "2026-W09", "2026-W10", "2026-W11"]  # no other week is another one
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from upkeep import records
 from upkeep.desk import Desk
+from upkeep.errors import StoreError
 from upkeep.log.belonging import Placed, outcome_files
 from upkeep.log.entries import as_utc, utc_days
 from upkeep.monitoring.recount import LOOK_BACK, RECOUNTED
@@ -46,8 +47,7 @@ def look_back(desk: Desk, last: Window, before: str | None, *, until: datetime) 
     weeks = _back_from(last, desk)
     days = utc_days(as_utc(weeks[-1].start), as_utc(until))
     files = outcome_files(desk.store, days, mapping=desk.mapping)
-    known = records.load_if_there(desk.store, _key(before), Heard) if before else None
-    heard = known.days if known else {}
+    heard = _heard(desk, before) if before else {}
     lately = utc_days(as_utc(last.start), as_utc(until))
     told = [day for day, mark in files.items() if day in lately or (before and heard.get(day) != mark)]
     # what was said since the week's end is mostly about requests of that time: to look there spares the older weeks
@@ -60,6 +60,13 @@ def look_back(desk: Desk, last: Window, before: str | None, *, until: datetime) 
 def remember(desk: Desk, week: str, late: Late) -> None:
     """Keep which outcome files the review of a week knew."""
     records.save(desk.store, _key(week), late.heard)
+
+
+def _heard(desk: Desk, week: str) -> dict[date, str]:
+    try:
+        return records.load(desk.store, _key(week), Heard).days
+    except StoreError:  # deleted, or not ours
+        return {}
 
 
 def _back_from(last: Window, desk: Desk) -> list[Window]:

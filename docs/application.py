@@ -69,16 +69,15 @@ class Application:
                     raise UpkeepError(f"release {release.number}: {name} is not the file that was released")
                 (Path(scratch) / name).parent.mkdir(parents=True, exist_ok=True)
                 (Path(scratch) / name).write_bytes(data)
-            return load_release(Path(scratch), self._base(release))
+            return load_release(Path(scratch), self._base(release), client=release.client)
 
     def _base(self, release: Release) -> Base:
         found = [resolve_base(one) for one in self.bases]
-        own = next((one for one in found if one.digest == release.base_digest), None)
+        wanted = release.base_digest, release.base_settings_digest
+        own = next((one for one in found if one.difference(*wanted) is None), None)
         if own is None:
-            got = [f"{one.reference} with {one.digest}" for one in found]
-            raise UpkeepError(
-                f"release {release.number} stands on {release.base} with the SHA-256 {release.base_digest}, got {got}"
-            )
+            got = [f"{one.reference} with {one.digest}: {one.difference(*wanted)}" for one in found]
+            raise UpkeepError(f"release {release.number} stands on {release.base} with the SHA-256 {wanted}, got {got}")
         return own
 
 

@@ -90,7 +90,10 @@ def register(desk: Desk, seed: int, threshold: float = 0.3) -> str:
     torch.manual_seed(seed)
     lora = LoraConfig(r=2, target_modules=["query"], layers_to_transform=[1], task_type="FEATURE_EXTRACTION")
     encoder.model = get_peft_model(encoder.model, lora)
-    manifest = Manifest(LABELS, "oos", threshold, base.reference, base.digest, 32, "fp32", f"data {seed}")
+    manifest = Manifest(
+        LABELS, "oos", threshold, base.reference, base.digest, 32, "fp32", f"data {seed}",
+        client=desk.client.client, base_settings_digest=base.settings_digest,
+    )  # fmt: skip
     with tempfile.TemporaryDirectory() as scratch, desk.registry.run(f"training {seed}", {}) as run:
         folder = Path(scratch) / "release"
         made = Classifier(encoder, torch.nn.Linear(encoder.width, len(LABELS)), manifest).save(folder)
@@ -101,6 +104,7 @@ def register(desk: Desk, seed: int, threshold: float = 0.3) -> str:
         period=f"made-{version}", as_of=BEGUN, version=version, labels=LABELS, new_labels=(), waiting_labels={},
         trained_on=0, superseded=0, training_digest=f"data {seed}", weights_digest=made.weights_digest,
         threshold=threshold, expected_automatic=0.0, reload_exact=True,
+        content_digest=made.content_digest,
     )  # fmt: skip
     records.save(desk.store, f"challengers/made-{version}.json", challenger)
     return version

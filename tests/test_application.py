@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -16,6 +18,8 @@ from tests.s3 import new_bucket, s3_endpoint  # noqa: F401 -- a fixture
 from upkeep.adapters.store import open_store
 from upkeep.base_model import LocalModel
 from upkeep.errors import NotFoundError, UpkeepError
+from upkeep.records import load, save
+from upkeep.release import Release
 from upkeep.stages.approval import approve
 from upkeep.stages.finetuning import load_model
 from upkeep.stages.release import release_log, roll_back
@@ -67,6 +71,23 @@ def test_an_application_stays_with_its_model_while_a_new_one_is_damaged(desk, ex
     assert capsys.readouterr().err == expected
     desk.store.write(key, whole)
     assert outputs(application) == right(desk, "2")
+
+
+def test_of_two_bases_with_the_same_weights_it_takes_the_one_with_the_release_s_tokenizer(desk, example, tmp_path):
+    own = desk.client.base_model
+    other = Path(shutil.copytree(own.path, tmp_path / "other"))
+    told = json.loads((other / "tokenizer.json").read_text()) | {"normalizer": None}
+    (other / "tokenizer.json").write_text(json.dumps(told))
+    assert outputs(example.Application(desk.store, LocalModel(path=str(other)), own)) == right(desk, "1")
+    with pytest.raises(UpkeepError, match=r"folder:other with .*: digest of the base's config, tokenizer and chat"):
+        outputs(example.Application(desk.store, LocalModel(path=str(other))))
+
+
+def test_another_client_s_release_is_not_taken_over(desk, example):
+    pointer = load(desk.store, "releases/current.json", Release)
+    save(desk.store, "releases/current.json", replace(pointer, client="globex"))
+    with pytest.raises(UpkeepError, match="says client 'northwind', expected 'globex'"):
+        outputs(example.Application(desk.store, desk.client.base_model))
 
 
 def test_from_s3_it_is_the_same(desk, example, s3_endpoint):  # noqa: F811

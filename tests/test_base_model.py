@@ -1,8 +1,11 @@
-"""Is the base model found wherever it may lie, and is it known by its weights?"""
+"""Is the base model found wherever it may lie, and is it known by all that its answers hang on?"""
 
 from __future__ import annotations
 
 import hashlib
+import json
+import shutil
+from fnmatch import fnmatch
 
 import pytest
 
@@ -80,3 +83,65 @@ def test_a_model_that_is_missing_or_not_in_safetensors_is_refused(tmp_path):
         resolve_base(LocalModel(path=str(tmp_path / "nowhere")))
     with pytest.raises(BaseModelError, match=r"no \*.safetensors"):
         resolve_base(LocalModel(path=str(weights(tmp_path, name="pytorch_model.bin"))))
+
+
+def settings(folder, **changed: str) -> str:
+    """The digest of a folder's settings, after some files have become others."""
+    for name, text in changed.items():
+        (folder / name.replace("__", ".")).write_text(text)
+    return resolve_base(LocalModel(path=str(folder))).settings_digest
+
+
+def test_another_config_tokenizer_or_chat_template_makes_another_base_of_the_same_weights(tmp_path):
+    found = [settings(weights(tmp_path), config__json='{"hidden_size": 8}', tokenizer__json="{}")]
+    found.append(settings(tmp_path, config__json='{"hidden_size": 16}'))
+    found.append(settings(tmp_path, tokenizer__json='{"added_tokens": []}'))
+    found.append(settings(tmp_path, tokenizer_config__json='{"chat_template": "a"}'))
+    found.append(settings(tmp_path, tokenizer_config__json='{"chat_template": "b"}'))
+    found.append(settings(tmp_path, chat_template__jinja="a"))
+    found.append(settings(tmp_path, chat_template__jinja="b"))
+    (tmp_path / "chat_template.jinja").rename(tmp_path / "other.jinja")
+    found.append(settings(tmp_path))
+    assert len(set(found)) == len(found)
+
+
+def test_where_a_base_lies_and_what_wrote_it_are_no_part_of_it(tmp_path):
+    said = {"vocab_size": 9, "hidden_size": 8}
+    before = settings(weights(tmp_path / "here"), config__json=json.dumps(said), README__md="about it")
+    moved = weights(tmp_path / "there")
+    wrote = {"_name_or_path": str(moved), "transformers_version": "99", **dict(reversed(said.items()))}
+    assert settings(moved, config__json=json.dumps(wrote, indent=2), README__md="more about it") == before
+
+
+def test_a_base_tells_how_it_differs_and_those_whose_settings_nobody_noted_may_have_any(tmp_path):
+    base = resolve_base(LocalModel(path=str(weights(tmp_path))))
+    assert base.difference(ABC, base.settings_digest) is None
+    assert base.difference(ABC, "") is None
+    assert base.difference("4567", base.settings_digest) == f"base digest is {ABC}, expected 4567"
+    told = f"digest of the base's config, tokenizer and chat template is {base.settings_digest}, expected 89ab"
+    assert base.difference(ABC, "89ab") == told
+
+
+def test_a_config_that_is_no_json_is_named(tmp_path):
+    with pytest.raises(BaseModelError, match=r"base model folder:small in .*small: config.json is no JSON"):
+        settings(weights(tmp_path / "small"), config__json="{")
+    with pytest.raises(BaseModelError, match=r"config.json is list, expected a JSON object"):
+        settings(tmp_path / "small", config__json="[]")
+
+
+def test_of_a_hub_s_model_the_chat_template_comes_too(tmp_path, monkeypatch):
+    there, here = weights(tmp_path / "hub"), weights(tmp_path / "cache")
+    for name in ("config.json", "tokenizer.json", "chat_template.jinja", "training.py"):
+        (there / name).write_text("{}")
+
+    def fetched(_, *, revision: str, allow_patterns: list[str]) -> str:
+        for path in there.iterdir():
+            if any(fnmatch(path.name, pattern) for pattern in allow_patterns):
+                shutil.copy(path, here)
+        return str(here)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fetched)
+    base = resolve_base(HubModel(hub="ada/small", revision="0123456789" * 4))
+    assert (base.folder / "chat_template.jinja").exists()
+    assert not (base.folder / "training.py").exists()
+    assert base.settings_digest == settings(there)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import Discriminator, Field, Tag
@@ -60,13 +61,44 @@ BaseModelConfig: TypeAlias = Annotated[
 """Any of the three ways to name a base model."""
 
 
+SETTINGS = (
+    "config.json",
+    "tokenizer*.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "vocab.txt",
+    "merges.txt",
+    "*.model",
+    "chat_template.json",
+    "*.jinja",
+    "additional_chat_templates/*.jinja",
+)
+"""Files beside the weights that change an answer: the shape of the model, tokenizer and chat template."""
+WHENCE = ("_name_or_path", "name_or_path", "tokenizer_file", "special_tokens_map_file", "transformers_version")
+"""What such a file says of where and by what it was written, which changes none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Base:
-    """A base model on this machine: its folder, the SHA-256 of its weights, and a name that holds on any machine."""
+    """A base model on this machine: its folder, the SHA-256 of its weights, and a name that holds on any machine.
+
+    `settings_digest` is the SHA-256 of its config, tokenizer and chat template.
+    """
 
     folder: Path
     digest: str
     reference: str
+    settings_digest: str = ""
+
+    def difference(self, digest: str, settings_digest: str) -> str | None:
+        """How it is not the base model of these digests, None where it is; settings that nobody noted may be any."""
+        if self.digest != digest:
+            return f"base digest is {self.digest}, expected {digest}"
+        if settings_digest not in ("", self.settings_digest):
+            told = "digest of the base's config, tokenizer and chat template"
+            return f"{told} is {self.settings_digest}, expected {settings_digest}"
+        return None
 
 
 def resolve_base(model: BaseModelConfig) -> Base:
@@ -101,10 +133,33 @@ def anchored(model: BaseModelConfig) -> BaseModelConfig:
     return model.model_copy(update={"path": str(_folder(model).absolute())})
 
 
-def hub_name(reference: str) -> tuple[str, str | None]:
-    """What other libraries call a base model, and its commit on the hub: ours for one that is not there, and None."""
+def hub_name(reference: str) -> tuple[str, str] | None:
+    """The name and the commit of a base model on the hub, None for one that is not there."""
     name, _, revision = reference.partition("@")
-    return (name, revision) if re.fullmatch(r"[^:]+@[0-9a-f]{40}", reference) else (reference, None)
+    return (name, revision) if re.fullmatch(r"[^:]+@[0-9a-f]{40}", reference) else None
+
+
+def peft_name(reference: str) -> tuple[str, str | None]:
+    """What PEFT and transformers call a base model, and its commit on the hub.
+
+    One that is not there is a folder beside where somebody works (`./small`): they read it where there is one, and
+    never ask the hub for it, as they would for `small`, and even for no name at all.
+    """
+    return hub_name(reference) or (f"./{PurePosixPath(reference.partition(':')[2] or reference)}", None)
+
+
+def settings_digest(model: BaseModelConfig) -> str:
+    """The SHA-256 of a base model's config, tokenizer and chat template; its weights are not read.
+
+    Raises BaseModelError where one of those is no JSON, or a hub's model cannot be downloaded.
+    """
+    folder = _from_hub(model) if isinstance(model, HubModel) else _folder(model)
+    return _settings_digest(folder, reference_of(model))
+
+
+def canonical(told: Mapping[str, Any], *, without: Collection[str]) -> bytes:
+    """What a JSON file says, in bytes that are the same however it is written: but for some keys, which say nothing."""
+    return json.dumps({key: told[key] for key in told if key not in without}, sort_keys=True).encode()
 
 
 def file_digest(path: Path) -> str:
@@ -133,7 +188,31 @@ def _checked(folder: Path, expected: str | None, reference: str) -> Base:
     digest = digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
     if expected and digest != expected:
         raise BaseModelError(f"base model {reference}: SHA-256 of its weights is {digest}, expected {expected}")
-    return Base(folder=folder, digest=digest, reference=reference)
+    return Base(folder, digest, reference, _settings_digest(folder, reference))
+
+
+def _settings_digest(folder: Path, reference: str) -> str:
+    """The SHA-256 over the names of the files and what they say, in the order of the names."""
+    files = sorted({path for pattern in SETTINGS for path in folder.glob(pattern) if path.is_file()})
+    try:
+        digests = [(path.relative_to(folder).as_posix(), _said(path, *_state(path))) for path in files]
+    except ValueError as exc:
+        raise BaseModelError(f"base model {reference} in {folder}: {exc}") from exc
+    return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
+
+
+@lru_cache(maxsize=256)
+def _said(path: Path, *_state: int) -> str:
+    """The digest of what a file in that state says, wherever and by whatever it was written."""
+    if path.name not in ("config.json", "tokenizer_config.json"):
+        return file_digest(path)
+    try:
+        told = json.loads(path.read_bytes())
+    except ValueError as exc:
+        raise ValueError(f"{path.name} is no JSON: {exc}") from exc
+    if not isinstance(told, dict):
+        raise ValueError(f"{path.name} is {type(told).__name__}, expected a JSON object")
+    return hashlib.sha256(canonical(told, without=WHENCE)).hexdigest()
 
 
 def _state(path: Path) -> tuple[int, int, int]:
@@ -165,7 +244,7 @@ def _from_hub(model: HubModel) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-    wanted = ["*.json", "*.safetensors", "*.txt", "*.model"]
+    wanted = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
     try:
         return Path(snapshot_download(model.hub, revision=model.revision, allow_patterns=wanted))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as exc:

@@ -71,7 +71,8 @@ class Release:
     """What a client's application reads to know which model to use; releases/current.json in the client's store.
 
     `folder` is where the adapter, the head and release.json are (a folder or s3://), `files` their SHA-256 by name,
-    `base` and `base_digest` the pretrained model they go on, `model` the same for MLflow. `number` rises with each
+    `base` and `base_digest` the pretrained model they go on, `base_settings_digest` the SHA-256 of its config,
+    tokenizer and chat template (empty where nobody noted it), `model` the same for MLflow. `number` rises with each
     change, a rollback too.
     """
 
@@ -93,6 +94,7 @@ class Release:
     training_digest: str
     schema_version: int = SCHEMA_VERSION
     task: Task = Task.CLASSIFICATION
+    base_settings_digest: str = ""
 
 
 def replaced(entries: Sequence[Entry], *, client: str) -> str:

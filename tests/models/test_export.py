@@ -39,6 +39,32 @@ def test_a_merged_release_is_an_ordinary_model_that_writes_the_same(chat_base, t
         assert answer.strip() == expected.output
 
 
+def test_a_released_adapter_goes_on_its_base_s_own_folder_and_names_no_other_place(chat_base, tmp_path, monkeypatch):  # noqa: F811
+    from peft import AutoPeftModelForCausalLM, PeftModel
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    made = teach(chat_base, lessons(), client=client(), recipe=recipe(), seed=0)
+    made.model.save(tmp_path / "release")
+    adapter = tmp_path / "release" / "adapter"
+    given = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(chat_base.folder), adapter)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match=r"'\./base'"):
+        AutoPeftModelForCausalLM.from_pretrained(adapter)
+    (tmp_path / "elsewhere" / "base").symlink_to(chat_base.folder)
+    found = AutoPeftModelForCausalLM.from_pretrained(adapter)
+    tokenizer = AutoTokenizer.from_pretrained(chat_base.folder)
+    request = later()[0][0]
+    for model in (given, found):
+        told = [{"role": "user", "content": request}]
+        prompt = tokenizer.apply_chat_template(told, add_generation_prompt=True, return_tensors="pt", return_dict=True)
+        written = model.eval().generate(**prompt, max_new_tokens=24, do_sample=False, pad_token_id=0)
+        answer = tokenizer.decode(written[0, prompt["input_ids"].shape[1] :], skip_special_tokens=True)
+        assert answer.strip() == made.model.answer([request])[0].output
+    for path in (path for path in (tmp_path / "release").rglob("*") if path.is_file()):
+        assert not any(str(place).encode() in path.read_bytes() for place in (chat_base.folder.parent, tmp_path))
+
+
 def test_a_classifier_s_folder_is_read_by_transformers_and_peft_alone(base, tmp_path):  # noqa: F811
     import json
 

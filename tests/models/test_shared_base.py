@@ -130,11 +130,15 @@ def test_models_that_write_share_their_base_too(chat_base, tmp_path):  # noqa: F
     ("base", "found"),
     [
         ("ada/encoder@" + 40 * "a", ("ada/encoder", 40 * "a")),
-        ("folder:made@" + 40 * "a", ("folder:made@" + 40 * "a", None)),
-        ("package:folder", ("package:folder", None)),
+        ("folder:made@" + 40 * "a", ("./made@" + 40 * "a", None)),
+        ("folder:gpt2", ("./gpt2", None)),
+        ("package:carried/model", ("./carried/model", None)),
+        ("package:carried/.", ("./carried", None)),
     ],
 )
-def test_a_saved_adapter_names_a_base_of_the_hub_as_other_libraries_do(base, found, tmp_path):
+def test_a_saved_adapter_names_its_base_as_other_libraries_do_and_none_but_the_hub_s_as_on_the_hub(
+    base, found, tmp_path
+):
     config = BertConfig(vocab_size=9, hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8)
     model = get_peft_model(BertModel(config), LoraConfig(r=1, target_modules=["query"]))
     save_adapter(model, tmp_path, base=base)

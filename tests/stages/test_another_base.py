@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import yaml
 
 from tests.released import DECIDED, released_desk, released_template  # noqa: F401 -- fixtures
+from upkeep import records
 from upkeep.adapters.registry import Registry
 from upkeep.base_model import resolve_base
 from upkeep.commands.readiness import served_base_notes
@@ -18,7 +22,7 @@ from upkeep.home import configs
 from upkeep.stages.approval import approve
 from upkeep.stages.contract import book_retrain, book_use_case
 from upkeep.stages.finetuning import load_model
-from upkeep.stages.release import in_service, roll_back
+from upkeep.stages.release import CURRENT, current_release, in_service, roll_back
 
 COMMIT = "0123456789012345678901234567890123456789"
 
@@ -96,3 +100,21 @@ def test_check_says_that_the_version_in_service_stands_on_another_base_model(des
         (note,) = served_base_notes(agree_on(other))
         stands = f"version 1 in service stands on, {stands_on(desk)}"
         assert note.startswith(f"base_model: {name} is not what {stands}")
+
+
+def test_the_same_weights_behind_another_tokenizer_are_another_base_model(desk, tmp_path):
+    folder = Path(shutil.copytree(desk.client.base_model.path, tmp_path / "small-encoder"))
+    told = json.loads((folder / "tokenizer.json").read_text()) | {"normalizer": None}
+    (folder / "tokenizer.json").write_text(json.dumps(told))
+    now = agree_on({"path": str(folder)}, tier=3)
+    (note,) = served_base_notes(now)
+    own, other = (resolve_base(one.client.base_model) for one in (desk, now))
+    assert f"{own.digest} and, of its config, tokenizer and chat template, {own.settings_digest}; a retrain" in note
+    lost = replace(now, registry=RegisteredElsewhere(now.registry.name, now.registry.uri))
+    differs = rf"got folder:small-encoder with {own.digest}, whose .* is {other.settings_digest}, expected"
+    with pytest.raises(BaseModelError, match=differs):
+        book_retrain(lost, DECIDED + timedelta(days=40), "scheduled")
+    book_retrain(now, DECIDED + timedelta(days=40), "scheduled")  # where it was registered it is still what it was
+    before = replace(current_release(desk), base_settings_digest="")
+    records.save(desk.store, CURRENT, before)
+    assert served_base_notes(now) == []  # nobody noted it then

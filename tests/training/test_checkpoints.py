@@ -68,6 +68,7 @@ def test_the_same_run_has_the_same_name(tmp_path):
     "other",
     [
         {"base": "4567"},
+        {"settings": "another tokenizer or chat template"},
         {"data": changed(lessons(), text="another text")},
         {"data": changed(lessons(), answer="another answer")},
         {"data": changed(lessons(), requests=2)},
@@ -79,10 +80,11 @@ def test_the_same_run_has_the_same_name(tmp_path):
 )
 def test_a_run_that_depends_on_anything_else_has_another_name(tmp_path, other):
     base = Base(tmp_path, "0123", "a base")
-    asked = {"base": base.digest, "data": lessons(), "recipe": recipe(), "seed": 0}
+    asked = {"base": base.digest, "settings": "", "data": lessons(), "recipe": recipe(), "seed": 0}
 
     def name(values) -> str:
-        return fingerprint(replace(base, digest=values["base"]), values["data"], values["recipe"], values["seed"])
+        other_base = replace(base, digest=values["base"], settings_digest=values["settings"])
+        return fingerprint(other_base, values["data"], values["recipe"], values["seed"])
 
     assert name(asked) != name({**asked, **other})
 

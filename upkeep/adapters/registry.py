@@ -24,7 +24,7 @@ import yaml
 from upkeep.adapters.addresses import shown, shown_address
 from upkeep.errors import NoChampionError, NotFoundError, StoreError
 from upkeep.home import home
-from upkeep.models.manifest import read_manifest
+from upkeep.models.manifest import expect_client, read_manifest
 from upkeep.recipes import Task
 from upkeep.slug import hash_suffix
 
@@ -238,7 +238,11 @@ class Registry:
     def register(
         self, run: Run, release: Path, *, base_model: Mapping[str, object], about: str, tags: Mapping[str, str]
     ) -> str:
-        """Log a release folder as a servable model, make a new version of it, and alias it `challenger`."""
+        """Log a release folder as a servable model, make a new version of it, and alias it `challenger`.
+
+        Raises ReleaseError where it is another client's.
+        """
+        expect_client(read_manifest(release), self.name, release)
         with tempfile.TemporaryDirectory() as scratch:
             model = Path(scratch) / "model"
             _save_servable(model, release, base_model)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from upkeep.base_model import BaseModelConfig, HubModel, expect_base, reference_of, resolve_base
+from upkeep.base_model import BaseModelConfig, HubModel, expect_base, reference_of, resolve_base, settings_digest
 from upkeep.cases.case import Case
 from upkeep.cases.relabel_rules import as_kept
 from upkeep.config import Client, Relabel
@@ -49,6 +49,8 @@ def served_base_notes(desk: Desk) -> list[str]:
     except BaseModelError:  # `base_notes` says so
         return []
     own = f"version {served.version} in service stands on, {served.base} with the SHA-256 {served.base_digest}"
+    if served.base_settings_digest:
+        own += f" and, of its config, tokenizer and chat template, {served.base_settings_digest}"
     needed = "a retrain and a rollback need that one here too, see docs/training.md#another-base-model"
     return [f"base_model: {reference_of(model)} is not what {own}; {needed}"]
 
@@ -97,4 +99,6 @@ def _is_base_of(model: BaseModelConfig, served: Release) -> bool:
     """Is this the base model of a release? A hub's is told by its name, as the hub is not asked."""
     if isinstance(model, HubModel):
         return reference_of(model) == served.base
-    return (model.sha256 or resolve_base(model).digest) == served.base_digest
+    if (model.sha256 or resolve_base(model).digest) != served.base_digest:
+        return False
+    return served.base_settings_digest in ("", settings_digest(model))

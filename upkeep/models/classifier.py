@@ -70,7 +70,7 @@ class Classifier:
         return decide(self.probabilities(texts, progress=progress), self.manifest)
 
     def save(self, folder: Path) -> Manifest:
-        """Write the release folder and return its manifest with the digest of the weights."""
+        """Write the release folder and return its manifest with the digests."""
         from safetensors.torch import save_file
 
         folder.mkdir(parents=True, exist_ok=True)
@@ -84,7 +84,7 @@ class Classifier:
     def load(cls, folder: Path, base: Base) -> Classifier:
         """Load a release folder on its base model.
 
-        Raises ReleaseError where a file is missing, the weights are not the manifest's, or the base is another one.
+        Raises ReleaseError where a file is missing or not what was written, or the base is another one.
         """
         import torch
         from safetensors.torch import load_file

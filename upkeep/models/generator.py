@@ -55,7 +55,7 @@ class Generator:
         return found
 
     def save(self, folder: Path) -> Manifest:
-        """Write the release folder and return its manifest with the digest of the weights."""
+        """Write the release folder and return its manifest with the digests."""
         folder.mkdir(parents=True, exist_ok=True)
         save_adapter(self.model, folder / "adapter", base=self.manifest.base)
         self.manifest = sealed(self.manifest, folder, WEIGHTS)
@@ -65,7 +65,7 @@ class Generator:
     def load(cls, folder: Path, base: Base) -> Generator:
         """Load a release folder on its base model.
 
-        Raises ReleaseError where a file is missing, the weights are not the manifest's, or the base is another one.
+        Raises ReleaseError where a file is missing or not what was written, or the base is another one.
         """
         return cls.on_shared(folder / "adapter", base, unsealed(folder, base, WEIGHTS))
 

@@ -8,7 +8,7 @@ from typing import Generic, NamedTuple, TypeAlias, TypeVar
 from upkeep.base_model import Base
 from upkeep.models.classifier import Classifier
 from upkeep.models.generator import Generator
-from upkeep.models.manifest import read_manifest
+from upkeep.models.manifest import expect_client, read_manifest
 from upkeep.models.threshold import Fit
 from upkeep.recipes import Task
 
@@ -28,7 +28,12 @@ class Trained(NamedTuple, Generic[Kind_co]):
     temperature: float = 1.0
 
 
-def load_release(folder: Path, base: Base) -> Model:
-    """Load a release folder on its base model. Raises ReleaseError."""
-    writes = read_manifest(folder).task is Task.GENERATION
-    return Generator.load(folder, base) if writes else Classifier.load(folder, base)
+def load_release(folder: Path, base: Base, *, client: str | None = None) -> Model:
+    """Load a release folder on its base model.
+
+    Raises ReleaseError where it is not what was written, stands on another base, or is not the `client`'s, if given.
+    """
+    manifest = read_manifest(folder)
+    if client is not None:
+        expect_client(manifest, client, folder)
+    return Generator.load(folder, base) if manifest.task is Task.GENERATION else Classifier.load(folder, base)

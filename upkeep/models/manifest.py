@@ -1,18 +1,22 @@
-"""What does a release say of itself, and are its weights the ones it names?"""
+"""What does a release say of itself, and is it still what it was when it was written?"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from upkeep.base_model import Base, file_digest
+from upkeep.base_model import Base, canonical, file_digest
 from upkeep.errors import ReleaseError
 from upkeep.recipes import Task
 
 SCHEMA_VERSION = 1
+ADAPTER_CONFIG = "adapter/adapter_config.json"
+NO_ANSWER = ("base_model_name_or_path", "revision", "peft_version", "inference_mode")
+"""What that says which changes no answer: where a base model lies, which is known by its digests, and what wrote it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,10 @@ class Manifest:
     `label_set` is the version of the labels: one more than that of the model taught before, where they are others.
     `blocks` is how many rows of the head came to it together, in their order; empty for all at once. A model that
     writes has no labels; `system_prompt` is what it is told before each request, `max_new_tokens` where it stops.
+
+    Empty in releases from before there were any: `client`, whose model it is; `base_settings_digest`, the SHA-256 of
+    the base model's config, tokenizer and chat template; `content_digest`, that of all that this says but the base's
+    name, and of how the adapter goes on the base.
     """
 
     labels: tuple[str, ...]
@@ -48,41 +56,75 @@ class Manifest:
     task: Task = Task.CLASSIFICATION
     system_prompt: str | None = None
     max_new_tokens: int = 0
+    client: str = ""
+    base_settings_digest: str = ""
+    content_digest: str = ""
 
 
 def read_manifest(folder: Path) -> Manifest:
     """Read release.json. Raises ReleaseError where it is missing or of another schema."""
-    path = folder / "release.json"
-    if not path.is_file():
-        raise ReleaseError(f"{path}: no release manifest here")
-    raw = json.loads(path.read_text(encoding="utf-8"))
-    if raw.get("schema_version") != SCHEMA_VERSION:
-        raise ReleaseError(f"{path}: schema_version is {raw.get('schema_version')}, expected {SCHEMA_VERSION}")
+    raw = _read(folder)
     task = Task(raw.get("task", Task.CLASSIFICATION))
     return Manifest(**{**raw, "labels": tuple(raw["labels"]), "blocks": tuple(raw.get("blocks", ())), "task": task})
 
 
+def expect_client(manifest: Manifest, client: str, where: Path | str) -> None:
+    """Raise ReleaseError where a release says that it is another client's."""
+    if manifest.client not in ("", client):
+        raise ReleaseError(f"{where}: release.json says client {manifest.client!r}, expected {client!r}")
+
+
 def sealed(manifest: Manifest, folder: Path, weights: Sequence[str]) -> Manifest:
-    """Write release.json beside the weights it names; returns it with their digest."""
+    """Write release.json beside the files it names; returns it with their digests."""
     made = replace(manifest, weights_digest=_digest(folder, weights))
+    made = replace(made, content_digest=_content_digest(folder, asdict(made)))
     text = json.dumps(asdict(made), indent=1, sort_keys=True, ensure_ascii=False)
     (folder / "release.json").write_text(text + "\n", encoding="utf-8")
     return made
 
 
 def unsealed(folder: Path, base: Base, weights: Sequence[str]) -> Manifest:
-    """The manifest of a release folder whose weights and base are those it names. Raises ReleaseError."""
+    """The manifest of a release folder whose files and base are those it names. Raises ReleaseError."""
     manifest = read_manifest(folder)
-    if manifest.base_digest != base.digest:
-        raise ReleaseError(f"{folder}: base digest is {base.digest}, expected {manifest.base_digest}")
+    differs = base.difference(manifest.base_digest, manifest.base_settings_digest)
+    if differs:
+        raise ReleaseError(f"{folder}: {differs}")
     if _digest(folder, weights) != manifest.weights_digest:
         raise ReleaseError(f"{folder}: the weights are not those that release.json names")
+    if manifest.content_digest and _content_digest(folder, _read(folder)) != manifest.content_digest:
+        raise ReleaseError(f"{folder}: release.json or {ADAPTER_CONFIG} does not say what it said when it was written")
     return manifest
 
 
+def _read(folder: Path) -> dict[str, Any]:
+    path = folder / "release.json"
+    if not path.is_file():
+        raise ReleaseError(f"{path}: no release manifest here")
+    raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if raw.get("schema_version") != SCHEMA_VERSION:
+        raise ReleaseError(f"{path}: schema_version is {raw.get('schema_version')}, expected {SCHEMA_VERSION}")
+    return raw
+
+
 def _digest(folder: Path, weights: Sequence[str]) -> str:
-    files = [folder / name for name in weights]
-    for path in files:
-        if not path.is_file():
-            raise ReleaseError(f"{path}: missing from the release")
-    return hashlib.sha256("".join(file_digest(path) for path in files).encode()).hexdigest()
+    digests = (file_digest(_there(folder, name)) for name in weights)
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def _content_digest(folder: Path, told: Mapping[str, Any]) -> str:
+    """Of what release.json says, which names weights and base by their digests, and of how the adapter goes on it."""
+    adapter = json.loads(_there(folder, ADAPTER_CONFIG).read_text(encoding="utf-8"))
+    sets = {key: sorted(said) for key, said in adapter.items() if _is_names(said)}  # PEFT keeps them in any order
+    said = canonical(told, without=("base", "content_digest"))
+    return hashlib.sha256(said + canonical(adapter | sets, without=NO_ANSWER)).hexdigest()
+
+
+def _is_names(said: object) -> bool:
+    return isinstance(said, list) and all(isinstance(one, str) for one in said)
+
+
+def _there(folder: Path, name: str) -> Path:
+    path = folder / name
+    if not path.is_file():
+        raise ReleaseError(f"{path}: missing from the release")
+    return path

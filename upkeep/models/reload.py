@@ -28,7 +28,8 @@ def answers_in_fresh_process(folder: Path, base: Base, texts: Sequence[str]) -> 
 
     Raises ReleaseError where it cannot be read there, or that process ends.
     """
-    asked = {"folder": str(folder), "base": [str(base.folder), base.digest, base.reference], "texts": list(texts)}
+    told_base = [str(base.folder), base.digest, base.reference, base.settings_digest]
+    asked = {"folder": str(folder), "base": told_base, "texts": list(texts)}
     told = prepare().ask(asked)
     if "error" in told:
         raise ReleaseError(f"{folder}: cannot be read back by another process: {told['error']}")
@@ -89,9 +90,9 @@ def main() -> None:
 
         for line in sys.stdin:
             asked = json.loads(line)
-            folder, digest, reference = asked["base"]
+            base_folder, *named = asked["base"]
             try:
-                model = load_release(Path(asked["folder"]), Base(Path(folder), digest, reference))
+                model = load_release(Path(asked["folder"]), Base(Path(base_folder), *named))
                 found = [(one.output, one.confidence, one.automatic) for one in model.answer(asked["texts"])]
                 told: dict[str, Any] = {"answers": found}
             except (UpkeepError, OSError, RuntimeError, ValueError) as exc:

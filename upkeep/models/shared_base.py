@@ -16,7 +16,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from upkeep.base_model import hub_name
+from upkeep.base_model import peft_name
 
 DEFAULT = "default"
 """What PEFT calls the adapter of a model that has one."""
@@ -99,7 +99,7 @@ def save_adapter(model: Any, folder: Path, *, base: str) -> None:
     shared = isinstance(model, Adapted)
     peft, name = (model.shared.model, model.name) if shared else (model, DEFAULT)
     config = peft.peft_config[name]
-    config.base_model_name_or_path, config.revision = hub_name(base)
+    config.base_model_name_or_path, config.revision = peft_name(base)
     with tempfile.TemporaryDirectory() as scratch:
         peft.save_pretrained(scratch, selected_adapters=[name], save_embedding_layers=False)
         written = Path(scratch) / name if shared else Path(scratch)  # PEFT gives one of another name its own folder

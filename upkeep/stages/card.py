@@ -41,7 +41,7 @@ def write_card(desk: Desk, version: str, decision: Decision | None = None) -> No
         client=desk.client,
         made=made,
         manifest=manifest,
-        base=hub_name(manifest.base)[0],
+        base=(hub_name(manifest.base) or (manifest.base,))[0],
         taught=next((one for one in snapshots(desk) if one.period == made.period), None),
         decision=decision,
     )

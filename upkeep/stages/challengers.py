@@ -17,7 +17,8 @@ class Challenger:
     """A trained version: what it was taught, how sure its threshold is, and that it reads back the same.
 
     `grown_on` is the version whose head got one more row in it; None for one that was trained whole. `mix` counts what
-    it was taught by kind, where that is known.
+    it was taught by kind, where that is known. `held_out` is how many cases the threshold was fitted on,
+    `content_digest` the manifest's; 0 and empty in records of before.
     """
 
     period: str
@@ -35,6 +36,8 @@ class Challenger:
     reload_exact: bool
     grown_on: str | None = None
     mix: dict[str, int] = field(default_factory=dict)
+    held_out: int = 0
+    content_digest: str = ""
 
 
 def challengers(desk: Desk) -> list[Challenger]:

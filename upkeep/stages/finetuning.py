@@ -34,7 +34,7 @@ from upkeep.training.checkpoints import fingerprint
 from upkeep.training.finetuning import finetune
 from upkeep.training.head_growth import grow
 from upkeep.training.sft import teach
-from upkeep.training.warm_start import weights_of
+from upkeep.training.warm_start import identity_of
 
 PROOF_TEXTS = 20
 DIGEST = "upkeep.digest"
@@ -85,9 +85,11 @@ def train_challenger(
         new_labels=tuple(label for label in manifest.labels if label not in desk.client.labels),
         waiting_labels=data.waiting,
         trained_on=len(data.train),
+        held_out=len(data.calibration),
         superseded=data.superseded,
         training_digest=data.digest,
         weights_digest=manifest.weights_digest,
+        content_digest=manifest.content_digest,
         threshold=manifest.threshold,
         expected_automatic=trained.fit.automatic,
         reload_exact=exact,
@@ -213,10 +215,10 @@ def _run(
     After a kill the next training of the same goes on in it.
     """
     tags = _tags(desk, period)
-    key = fingerprint(base, data, desk.recipe, seed, label, weights_of(start.folder if start else None))
+    key = fingerprint(base, data, desk.recipe, seed, label, identity_of(start.folder if start else None))
     with desk.registry.run(f"{period} training", tags, key=key) as run:
         run.params({**_flat(desk.recipe), "seed": seed, "cases": len(data.train), "labels": len(data.labels)})
-        run.params({"base": base.reference, "base_digest": base.digest})
+        run.params({"base": base.reference, "base_digest": base.digest, "base_settings_digest": base.settings_digest})
         run.params({"champion": start.version} if start else {})
         run.dataset(Dataset(f"{desk.client.client}/cases", data.digest, "training"))
         run.metrics({f"left_out/{reason.partition(':')[0]}": n for reason, n in data.left_out.items()})

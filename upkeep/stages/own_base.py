@@ -29,7 +29,7 @@ class OwnBase(NamedTuple):
 def own_base(registry: Registry, present: BaseModelConfig, version: str, manifest: Manifest) -> OwnBase:
     """The base model that a version was trained on: the client's `present` one, or else the one of its registration.
 
-    Raises BaseModelError where neither has these weights, and StoreError where MLflow has to be asked and cannot be.
+    Raises BaseModelError where neither is that one, and StoreError where MLflow has to be asked and cannot be.
     """
     got = []
     for named in _names(registry, present, version):
@@ -38,9 +38,11 @@ def own_base(registry: Registry, present: BaseModelConfig, version: str, manifes
         except BaseModelError as exc:
             got.append(str(exc))
             continue
-        if base.digest == manifest.base_digest:
+        same = base.digest == manifest.base_digest
+        differs = base.difference(manifest.base_digest, manifest.base_settings_digest)
+        if differs is None:
             return OwnBase(named, base)
-        got.append(f"{base.reference} with {base.digest}")
+        got.append(f"{base.reference} with {base.digest}" + (f", whose {differs}" if same else ""))
     where = f"client {registry.name}: version {version} was trained on {manifest.base}"
     wanted = f"expected those weights where {named.model_dump(exclude_none=True)} names them"
     raise BaseModelError(
@@ -51,7 +53,8 @@ def own_base(registry: Registry, present: BaseModelConfig, version: str, manifes
 
 def load_version(registry: Registry, present: BaseModelConfig, version: str, folder: Path) -> Model:
     """Load a version from its release folder on its own base model. Raises ReleaseError, or as `own_base` does."""
-    return load_release(folder, own_base(registry, present, version, read_manifest(folder)).base)
+    base = own_base(registry, present, version, read_manifest(folder)).base
+    return load_release(folder, base, client=registry.name)
 
 
 def _names(registry: Registry, present: BaseModelConfig, version: str) -> Iterator[BaseModelConfig]:

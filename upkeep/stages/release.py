@@ -22,7 +22,7 @@ from upkeep.adapters.registry import IS_IT_THIS_ONE
 from upkeep.base_model import resolve_base
 from upkeep.desk import LAUNCH, Desk
 from upkeep.errors import AlreadyExistsError, DecisionError, ReleaseError, StoreError
-from upkeep.models.manifest import Manifest, read_manifest
+from upkeep.models.manifest import Manifest, expect_client, read_manifest
 from upkeep.release import Action, Entry, KnownAnswer, Release, answers_differ, code_version, replaced, spread_evenly
 from upkeep.stages.challengers import Challenger, challengers
 from upkeep.stages.own_base import load_version, own_base
@@ -196,6 +196,7 @@ def release_of(desk: Desk, entry: Entry) -> Release:
         model=f"models:/{desk.client.client}/{entry.version}",
         base=manifest.base,
         base_digest=manifest.base_digest,
+        base_settings_digest=manifest.base_settings_digest,
         labels=manifest.labels,
         out_of_scope_label=manifest.out_of_scope_label,
         threshold=manifest.threshold,
@@ -253,13 +254,20 @@ def fetch_trained(desk: Desk, version: str, folder: Path) -> Path:
     """
     fetched = desk.registry.fetch(version, folder)
     found, made = read_manifest(fetched), [one for one in challengers(desk) if one.version == version]
-    trained = {(one.weights_digest, one.training_digest) for one in made}
-    if made and (found.weights_digest, found.training_digest) not in trained:
-        where = f"client {desk.client.client}: MLflow at {shown_address(desk.registry.uri)}"
+    where = f"client {desk.client.client}: MLflow at {shown_address(desk.registry.uri)}"
+    if found.client not in ("", desk.client.client):
+        raise StoreError(f"{where} has version {version} of another client, {found.client!r}; {IS_IT_THIS_ONE}")
+    if made and not any(_is_what_was_trained(found, one) for one in made):
         expected = f"taught {made[-1].training_digest} with the weights {made[-1].weights_digest}"
+        expected += f" and the content {made[-1].content_digest}" if made[-1].content_digest else ""
         named = f"another version {version} than the client's, which was {expected}"
         raise StoreError(f"{where} has {named}; {IS_IT_THIS_ONE}")
     return fetched
+
+
+def _is_what_was_trained(found: Manifest, made: Challenger) -> bool:
+    same = (found.weights_digest, found.training_digest) == (made.weights_digest, made.training_digest)
+    return same and made.content_digest in ("", found.content_digest)
 
 
 def _begun(desk: Desk, at: datetime) -> list[Entry]:
@@ -315,7 +323,9 @@ def _enter(
 def _manifest(desk: Desk, version: str) -> Manifest:
     with tempfile.TemporaryDirectory() as scratch:
         (Path(scratch) / "release.json").write_bytes(desk.store.read(f"{_folder(version)}/release.json"))
-        return read_manifest(Path(scratch))
+        manifest = read_manifest(Path(scratch))
+    expect_client(manifest, desk.client.client, address(desk.store, _folder(version)))
+    return manifest
 
 
 def _files(desk: Desk, version: str) -> list[str]:

@@ -187,7 +187,7 @@ def _familiar(desk: Desk, cases: Sequence[Case], eyes: RequestEncoder) -> Famili
     import numpy as np
 
     texts = sorted({case.text for case in cases}, key=draw_order)[:FAMILIAR_TEXTS]
-    digest = hashlib.sha256("\n".join([eyes.base.digest, *texts]).encode()).hexdigest()
+    digest = hashlib.sha256("\n".join([eyes.base.digest, eyes.base.settings_digest, *texts]).encode()).hexdigest()
     try:
         with np.load(BytesIO(desk.store.read(FAMILIAR)), allow_pickle=False) as kept:
             if str(kept["digest"]) == digest:

@@ -28,7 +28,7 @@ def fingerprint(base: Base, data: Snapshot, recipe: Recipe, *more: object) -> st
     """A name for all that a run depends on, so that none goes on from the checkpoint of another."""
     taught = [(str(one.use), one.case.text, one.case.answer, one.case.requests) for one in data.lessons]
     libraries = [version(name) for name in LIBRARIES]
-    parts = (base.digest, data.labels, taught, recipe.model_dump_json(), libraries, more)
+    parts = (base.digest, base.settings_digest, data.labels, taught, recipe.model_dump_json(), libraries, more)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 

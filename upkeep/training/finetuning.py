@@ -39,7 +39,7 @@ from upkeep.training.classifier_processes import ClassifierWork, Texts, learn_to
 from upkeep.training.processes import launch_command
 from upkeep.training.temperature import fit_temperature
 from upkeep.training.training_loop import Labelled, learn, scaled
-from upkeep.training.warm_start import weights_of, with_adapter
+from upkeep.training.warm_start import identity_of, with_adapter
 
 if TYPE_CHECKING:
     import torch
@@ -93,8 +93,10 @@ def finetune(
         precision=hardware_precision(recipe.precision),
         training_digest=data.digest,
         label_set=data.label_set,
+        client=client.client,
+        base_settings_digest=base.settings_digest,
     )
-    folder = work / fingerprint(base, data, recipe, seed, manifest.precision, weights_of(champion)) if work else None
+    folder = work / fingerprint(base, data, recipe, seed, manifest.precision, identity_of(champion)) if work else None
     earlier = seconds_before(folder) if folder and recipe.max_minutes else 0.0
     with torch.random.fork_rng(), noted_halvings() as scored:
         classifier, view, start = _begun(

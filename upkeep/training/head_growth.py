@@ -94,6 +94,8 @@ def grow(
         threshold=NOTHING_AUTOMATIC,
         training_digest=data.digest,
         label_set=data.label_set,
+        client=client.client,
+        base_settings_digest=base.settings_digest,
         blocks=_blocks(champion, grown=len(data.labels) > len(champion.labels)),
     )
     taught = labelled(data.train, data.labels, recipe.mix.weight)

@@ -35,7 +35,7 @@ from upkeep.training.checkpoints import fingerprint
 from upkeep.training.packing import NOT_PACKED
 from upkeep.training.sft_processes import SftWork, begin, launcher, run_together
 from upkeep.training.trainer import Lessons, run, trained_before
-from upkeep.training.warm_start import weights_of
+from upkeep.training.warm_start import identity_of
 from upkeep.training.writing_time import budget_of, timed
 
 
@@ -77,12 +77,14 @@ def teach(
         task=Task.GENERATION,
         system_prompt=client.writing.system_prompt,
         max_new_tokens=recipe.max_new_tokens,
+        client=client.client,
+        base_settings_digest=base.settings_digest,
     )
     train, held = ([chat.lesson(case.text, case.answer) for case in cases] for cases in (data.train, data.calibration))
     capacity = recipe.max_tokens + recipe.max_new_tokens
     repeated = _repeated(train, data.train, recipe.mix.weight)
     lessons = Lessons(pack(repeated, capacity=capacity), pack(held, capacity=capacity))
-    name = fingerprint(base, data, recipe, seed, precision, client.writing.system_prompt, weights_of(champion))
+    name = fingerprint(base, data, recipe, seed, precision, client.writing.system_prompt, identity_of(champion))
     with torch.random.fork_rng(), tempfile.TemporaryDirectory() as scratch, noted_halvings() as scored:
         folder = (work or Path(scratch)) / name
         began -= trained_before(folder)

@@ -48,7 +48,7 @@ def _missing(model: Any, lora: LoraConfig, base: Base, champion: Path | None) ->
     if champion is None:
         return "there is no champion yet"
     there = read_manifest(champion)
-    if there.base_digest != base.digest:
+    if base.difference(there.base_digest, there.base_settings_digest):
         return f"the champion stands on another one, {there.base}"
     found = PeftConfig.from_pretrained(str(champion / "adapter"))
     other = [f"{name} {getattr(found, name)}" for name in SHAPE if getattr(found, name) != getattr(lora, name)]
@@ -57,9 +57,12 @@ def _missing(model: Any, lora: LoraConfig, base: Base, champion: Path | None) ->
     return f"the champion's adapter has {', '.join(other)}" if other else None
 
 
-def weights_of(champion: Path | None) -> str | None:
-    """The digest of a release's weights, for the name of a run."""
-    return read_manifest(champion).weights_digest if champion else None
+def identity_of(champion: Path | None) -> str | None:
+    """The digest of what a release is, or of its weights where it is from before there was one, to name a run by."""
+    if champion is None:
+        return None
+    manifest = read_manifest(champion)
+    return manifest.content_digest or manifest.weights_digest
 
 
 def _adapted(champion: Path) -> list[str]:

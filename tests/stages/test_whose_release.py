@@ -1,0 +1,102 @@
+"""A release of one client, or one that is no longer what was trained, goes into no other's service."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.released import DECIDED, released_desk, released_template  # noqa: F401 -- fixtures
+from upkeep import records
+from upkeep.adapters.registry import Registry
+from upkeep.errors import ReleaseError, StoreError
+from upkeep.stages.approval import approve
+from upkeep.stages.challengers import Challenger
+from upkeep.stages.own_base import load_version
+from upkeep.stages.release import fetch_trained, in_service, publish, release_log, release_of, roll_back
+
+MANIFEST = "releases/models/1/release.json"
+
+
+def said(desk, **changed: object) -> None:
+    """Make the stored release of version 1 say something else."""
+    told = json.loads(desk.store.read(MANIFEST)) | changed
+    desk.store.write(MANIFEST, json.dumps(told).encode())
+
+
+class OfAnotherClient(Registry):
+    """An MLflow in which a version of the client's is another's."""
+
+    def fetch(self, version: str, folder: Path) -> Path:
+        fetched = super().fetch(version, folder)
+        path = fetched / "release.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"client": "globex"}))
+        return fetched
+
+
+def test_a_release_says_whose_it_is_and_the_pointer_what_it_stands_on(desk):
+    told = json.loads(desk.store.read(MANIFEST))
+    assert told["client"] == "northwind"
+    assert release_of(desk, release_log(desk)[0]).base_settings_digest == told["base_settings_digest"] != ""
+
+
+def test_a_version_of_another_client_is_not_put_into_the_store(desk, tmp_path):
+    for key in list(desk.store.keys("releases/models/2/")):
+        desk.store.delete(key)
+    other = replace(desk, registry=OfAnotherClient("northwind", desk.registry.uri))
+    with pytest.raises(StoreError, match="has version 2 of another client, 'globex'"):
+        publish(other, "2")
+    assert not list(desk.store.keys("releases/models/2/"))
+    with pytest.raises(ReleaseError, match="says client 'globex', expected 'northwind'"):
+        load_version(other.registry, desk.client.base_model, "3", other.registry.fetch("3", tmp_path))
+
+
+def test_another_client_s_folder_in_the_store_does_not_come_back(desk):
+    approve(desk, "2026-03", by="ada", reason="looks right", at=DECIDED)
+    said(desk, client="globex")
+    with pytest.raises(ReleaseError, match="says client 'globex', expected 'northwind'"):
+        roll_back(desk, by="bob", reason="complaints", at=DECIDED)
+    assert in_service(desk) == "2"
+
+
+def test_one_whose_adapter_goes_on_the_base_otherwise_does_not_come_back(desk):
+    approve(desk, "2026-03", by="ada", reason="looks right", at=DECIDED)
+    key = "releases/models/1/adapter/adapter_config.json"
+    told = json.loads(desk.store.read(key))
+    desk.store.write(key, json.dumps(told | {"lora_alpha": 64}).encode())
+    with pytest.raises(ReleaseError, match="does not say what it said when it was written"):
+        roll_back(desk, by="bob", reason="complaints", at=DECIDED)
+    assert in_service(desk) == "2"
+
+
+def test_one_from_before_releases_said_all_that_comes_back(desk):
+    approve(desk, "2026-03", by="ada", reason="looks right", at=DECIDED)
+    told = json.loads(desk.store.read(MANIFEST))
+    before = {key: told[key] for key in told if key not in ("client", "base_settings_digest", "content_digest")}
+    desk.store.write(MANIFEST, json.dumps(before).encode())
+    roll_back(desk, by="bob", reason="complaints", at=DECIDED)
+    assert in_service(desk) == "1"
+
+
+def test_a_version_with_the_weights_of_what_was_trained_but_other_terms_is_another_one(desk, tmp_path):
+    key = "challengers/made-2.json"
+    made = records.load(desk.store, key, Challenger)
+    assert fetch_trained(desk, "2", tmp_path / "same")
+    records.save(desk.store, key, replace(made, content_digest="0" * 64))
+    with pytest.raises(StoreError, match=r"another version 2 than the client's, .* and the content 000"):
+        fetch_trained(desk, "2", tmp_path / "other")
+    records.save(desk.store, key, replace(made, content_digest=""))  # of before
+    assert fetch_trained(desk, "2", tmp_path / "before")
+
+
+def test_no_release_is_registered_for_another_client(desk, tmp_path):
+    release = desk.registry.fetch("1", tmp_path)
+    globex = Registry("globex", desk.registry.uri)
+    with (
+        globex.run("training", {}) as run,
+        pytest.raises(ReleaseError, match="says client 'northwind', expected 'globex'"),
+    ):
+        globex.register(run, release, base_model={}, about="a test", tags={})
+    assert globex.version("challenger") is None

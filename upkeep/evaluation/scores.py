@@ -37,6 +37,16 @@ class Scores:
         """Share right; an item no label fits is right when it would go to a person."""
         return Rate.of(self.right)
 
+    @property
+    def automatic(self) -> Rate:
+        """Share answered without a person."""
+        return Rate.of(answer.automatic for answer in self.answers)
+
+    @property
+    def automatic_precision(self) -> Rate:
+        """Share right of what is answered without a person."""
+        return Rate.of(good for good, answer in zip(self.right, self.answers, strict=True) if answer.automatic)
+
 
 def evaluate_model(
     model: Model,

@@ -8,17 +8,23 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from upkeep.base_model import hub_name
+from upkeep.base_model import peft_name
+from upkeep.cases.case import normalise, valid_at
 from upkeep.desk import Desk
+from upkeep.evaluation.scores import Scores, evaluate_model
 from upkeep.models.manifest import read_manifest
-from upkeep.stages.challengers import challengers
+from upkeep.progress import Progress, silent
+from upkeep.stages.challengers import Challenger, challengers
 from upkeep.stages.decisions import Decision
+from upkeep.stages.finetuning import load_model
 from upkeep.stages.release import fetch_trained
-from upkeep.stages.snapshot import snapshots
+from upkeep.stages.snapshot import snapshots, taught_texts
 
 
-def write_card(desk: Desk, version: str, decision: Decision | None = None) -> None:
+def write_card(desk: Desk, version: str, decision: Decision | None = None, *, progress: Progress = silent) -> None:
     """Write a version's card with what it was taught, and how it did where it was compared; once.
+
+    One that nothing was compared with is scored on the golden set.
 
     Raises StoreError as `fetch_trained` does, before anything is written.
     """
@@ -37,12 +43,23 @@ def write_card(desk: Desk, version: str, decision: Decision | None = None) -> No
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    base, revision = peft_name(manifest.base)
     card = templates.get_template("card.md.j2").render(
         client=desk.client,
         made=made,
         manifest=manifest,
-        base=(hub_name(manifest.base) or (manifest.base,))[0],
+        base=base,
+        revision=revision,
         taught=next((one for one in snapshots(desk) if one.period == made.period), None),
         decision=decision,
+        scores=None if decision else _on_golden(desk, made, progress),
     )
     desk.store.write(key, card.encode())
+
+
+def _on_golden(desk: Desk, made: Challenger, progress: Progress) -> Scores:
+    """How a first model does on the agreed items that are right when it is made, of which it was taught none."""
+    taught = taught_texts(desk, made.period)
+    items = [item for item in valid_at(desk.golden(), made.as_of) if normalise(item.text) not in taught]
+    model = load_model(desk, made.version)
+    return evaluate_model(model, items, name="golden", client=desk.client, progress=progress)

@@ -89,7 +89,7 @@ def onboard(
     if release_log(desk):
         apply_log(desk)
     elif desk.registry.version("champion") is None:  # where there is one, the client is older than the log
-        write_card(desk, first.version)
+        write_card(desk, first.version, progress=progress)
         launch(desk, first.version, at=as_of)
     return first
 

@@ -13,6 +13,7 @@ from tests import texts
 from tests.audited import agreed
 from tests.small_client import configure
 from upkeep import records
+from upkeep.base_model import resolve_base
 from upkeep.cases.case import Item
 from upkeep.conversations import Role, Turn, as_text
 from upkeep.desk import LAUNCH, Desk, open_desk
@@ -122,3 +123,16 @@ def test_what_a_run_that_was_stopped_had_locked_is_locked_no_more(desk):
         begin(desk, progress=stopped)
     assert locked(desk) == {one.text for one in GOLDEN}
     assert CASES[7].text in taught_texts(desk, LAUNCH)
+
+
+def test_a_registered_version_is_as_large_as_its_adapter_and_not_as_its_base_model(desk, tmp_path):
+    made = begin(desk)
+    release = desk.registry.fetch(made.version, tmp_path / "fetched")
+    version = release.parents[1]
+    logged = {
+        path.relative_to(version).as_posix(): path.stat().st_size for path in version.rglob("*") if path.is_file()
+    }
+    weights = {name: size for name, size in logged.items() if name.endswith((".safetensors", ".bin", ".pt", ".pth"))}
+    base = sum(path.stat().st_size for path in resolve_base(desk.client.base_model).folder.glob("*.safetensors"))
+    assert set(weights) == {"artifacts/release/adapter/adapter_model.safetensors", "artifacts/release/head.safetensors"}
+    assert sum(logged.values()) < base / 4

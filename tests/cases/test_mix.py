@@ -53,6 +53,7 @@ def test_all_that_is_known_is_taught_unless_a_share_or_a_number_says_otherwise()
     some = [*errors(range(90)), *audits(range(100, 190)), *(case(n, at=OLD) for n in range(200, 210))]
     assert [part.case for part in compose(some, Mix(), SINCE)] == some
     assert [part.case for part in compose(some, Mix(errors=0.1, audits=0.1, replayed=0), None)] == some
+    assert compose([], Mix(errors=0.1), SINCE) == []
 
 
 def test_of_errors_and_audits_no_more_are_taught_than_their_share_and_all_answers_have_their_turn():

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from tests.cases.test_near_duplicates import similarity
 from tests.texts import case
-from upkeep.cases.case import Item
+from upkeep.cases.case import Item, normalise
 from upkeep.cases.doubts import Doubt
 from upkeep.cases.near_duplicates import ALIKE
 from upkeep.cases.review_batch import Choice, ReviewDecision
 from upkeep.cases.snapshot import Facts, Snapshot, SnapshotTerms, choose, difference
-from upkeep.cases.split import Locked, Side, lock, sides
+from upkeep.cases.split import Locked, Side, lock, open_up, sides
 from upkeep.config import NewLabels, Relabel, Unreviewed
 from upkeep.recipes import Mix, Outdated, load_recipe
 
@@ -34,6 +34,7 @@ TERMS = SnapshotTerms(
     unreviewed=Unreviewed.USE_OUTCOMES,
     rules=(),
     recipe=RECIPE,
+    reviews_hold=True,
 )
 
 
@@ -190,33 +191,69 @@ def test_the_digest_changes_with_all_that_changes_the_training_and_with_nothing_
 
 WORDS = ["where", "is", "my", "new", "card", "parcel", "refund", "late", "today", "again", "please", "help"]
 TEXTS = st.lists(st.sampled_from(WORDS), min_size=3, max_size=8).map(" ".join)
+SAID = st.tuples(
+    TEXTS,
+    st.sampled_from("ab"),
+    st.sampled_from([None, None, "talk 1", "talk 2", "talk 3"]),
+    st.sampled_from([None, None, *Choice]),
+)
 SHARES = st.sampled_from([0.05, 0.2, 0.45])
-PERIOD = st.tuples(st.lists(st.tuples(TEXTS, st.sampled_from("ab")), max_size=12), st.lists(TEXTS, max_size=2), SHARES)
+PERIOD = st.tuples(st.lists(SAID, max_size=12), st.lists(TEXTS, max_size=2), SHARES)
+RULES = (Relabel(old="a", new="d", since=date(2026, 5, 20)), Relabel(old="c", new="b", since=date(2026, 6, 20)))
 
 
 @settings(max_examples=60)
-@given(st.lists(st.tuples(TEXTS, st.sampled_from("ab")), max_size=15), st.lists(PERIOD, min_size=2, max_size=4))
-def test_no_evaluation_item_nor_a_near_duplicate_is_ever_in_a_later_snapshot(launch, periods):
+@given(
+    st.lists(st.tuples(TEXTS, st.sampled_from("ab")), max_size=15),
+    st.lists(PERIOD, min_size=2, max_size=4),
+    st.sampled_from([(), RULES]),
+    st.sampled_from([Mix(), Mix(replayed=3, class_floor=1, errors=0.3), Mix(outdated=Outdated.APPEND)]),
+)
+def test_no_evaluation_item_nor_a_near_duplicate_is_ever_in_a_snapshot_before_it_or_after(launch, periods, rules, mix):
     cases = [case(n, answer, text_of=words) for n, (words, answer) in enumerate(launch)]
     locked: list[Locked] = []
     golden: list[Item] = []
+    decided: dict[str, ReviewDecision] = {}
+    opened: frozenset[float] = frozenset()
+    taught: set[str] = set()
     for number, (new, agreed, share) in enumerate(periods):
         moment = MAY + timedelta(days=30 * number)
-        for words, answer in new:
+        for words, answer, talk, choice in new:
             alike = (one for one in cases if similarity(one.text, words) >= ALIKE)
-            like = next((one.like or one.id for one in alike), None)
-            audited = len(cases) % 2 == 0
-            cases.append(case(len(cases), answer, at=moment, text_of=words, like=like, audited=audited))
+            like, id = next((one.like or one.id for one in alike), None), len(cases)
+            cases.append(
+                case(
+                    id,
+                    answer,
+                    at=moment,
+                    text_of=words,
+                    like=like,
+                    group=talk,
+                    audited=id % 2 == 0,
+                    was_error=id % 3 > 0,
+                )
+            )
+            if choice:
+                said = {Choice.ACCEPT: answer, Choice.CHANGE: "c", Choice.REJECT: None}[choice]
+                decided[str(id)] = ReviewDecision(str(id), choice, said, "ada", moment, "")
         golden += [Item(f"g{number}{at}", words, "a") for at, words in enumerate(agreed)]
-        recipe = RECIPE.model_copy(update={"holdout_share": share, "audited_holdout_share": 0.45})
+        recipe = RECIPE.model_copy(update={"holdout_share": share, "audited_holdout_share": 0.45, "mix": mix})
         facts = {one.id: one for one in cases}
-        locked += lock(cases, facts, recipe, locked=locked, golden=golden, at=moment)
-        terms = replace(TERMS, moment=moment, recipe=recipe)
-        found = choose(Facts(cases, frozenset(), {}, locked), terms)
+        stay = open_up(cases, facts, recipe, opened=opened, taught=taught, locked=locked, at=moment)
+        opened |= {one.at for one in stay}
+        more = lock(cases, facts, recipe, locked=locked, golden=golden, at=moment, opened=opened, taught=taught)
+        for item in more:  # what was agreed is an item whatever was taught before
+            assert item.id.startswith("g") or all(similarity(item.text, text) < ALIKE for text in taught)
+        locked += more
+        since = MAY if number else None
+        terms = replace(TERMS, moment=moment, recipe=recipe, rules=rules, new_since=since)
+        found = choose(Facts(cases, frozenset(), decided, locked, opened), terms)
         for lesson in found.lessons:
             assert all(similarity(lesson.case.text, item.text) < ALIKE for item in locked)
-        assert found == choose(Facts(cases[::-1], frozenset(), {}, locked), terms)
+        again = choose(Facts(cases[::-1], frozenset(), decided, locked, opened), terms)
+        assert found == again or mix.outdated is Outdated.APPEND  # of one text and answer that keeps the last
         assert {item.text for item in golden} <= {item.text for item in locked}
+        taught |= {normalise(lesson.case.text) for lesson in found.lessons}
 
 
 @pytest.mark.parametrize("share", [0.05, 0.45])

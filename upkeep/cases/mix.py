@@ -82,7 +82,7 @@ def _capped(parts: Sequence[Part], mix: Mix) -> list[Part]:
     counts = Counter(part.kind for part in parts)
     shares = {Kind.ERROR: mix.errors, Kind.AUDIT: mix.audits}
     caps = {kind: share for kind, share in shares.items() if share is not None}
-    room = dict(counts)
+    room = {kind: counts[kind] for kind in Kind}
     before: dict[Kind, int] = {}
     while room != before:  # what one kind has less makes the share of the other a larger one
         before = dict(room)

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from itertools import product
 
 import pytest
 
 from tests.audited import FIRST, agreed, serve
+from upkeep.cases.case import Case, Source
+from upkeep.config import load_client
+from upkeep.home import configs
+from upkeep.log.entries import Outcome, OutcomeSource, Prediction
+from upkeep.log.files import write_outcomes, write_predictions
 from upkeep.stages.monitoring import review_week
 from upkeep.stages.rules import ITSELF, decide_rule, propose_rules
+from upkeep.stages.rules_in_force import rules_in_force
 
 
 @pytest.mark.parametrize("way", ["propose", "apply"])
@@ -36,3 +43,82 @@ def test_a_contradiction_is_proposed_once_with_its_evidence_and_holds_by_itself_
     assert found.state == f"accepted by {'ada' if way == 'propose' else ITSELF}"
     assert desk.rules(later) == [found.rule]
     assert desk.rules(FIRST + timedelta(weeks=7)) == []  # nobody knew of it then
+
+
+DELIVERY = [
+    f"{ask} {what}{rest}"
+    for ask, what, rest in product(
+        ["how long does", "how many days does", "when does"],
+        ["the delivery of my tent take", "my parcel take to be delivered", "delivery of the boots take"],
+        ["", ", please", " to Berlin", "? Ask ada@example.com"],
+    )
+]
+TORN = [
+    f"{part} {what}{rest}"
+    for part, what, rest in product(
+        ["the zip of", "a seam of", "one pole of"],
+        ["my rucksack is torn", "my jacket has come apart", "the boots broke"],
+        ["", ", what now", " after a week", " in the rain"],
+    )
+]
+
+
+def ask(desk, week, texts, right):
+    """A week in which each text was asked, answered `order_status`, and audited."""
+    start = FIRST + timedelta(weeks=week)
+    rows = [
+        Prediction(
+            f"{week}-{i}", start + timedelta(minutes=i), text, "order_status", 0.9, "1", True, None, {}
+        )
+        for i, text in enumerate(texts)
+    ]  # fmt: skip
+    write_predictions(desk.store, rows, name="test")
+    said = [
+        Outcome(row.id, row.at + timedelta(hours=1), OutcomeSource.AUDIT, right.get(row.input, row.output))
+        for row in rows
+    ]
+    write_outcomes(desk.store, said, name="test")
+
+
+@pytest.mark.parametrize("way", ["propose", "apply"])
+def test_where_only_answers_about_one_thing_are_contradicted_the_rule_is_for_that_theme(tmp_path, monkeypatch, way):
+    encoder = load_client(configs(), "northwind").base_model.model_dump()
+    desk = agreed(tmp_path, monkeypatch, rules=way, relabel=[], base_model=encoder)
+    weeks = []
+    for number in range(9):  # from the fifth on it is the other answer to half of what is asked
+        ask(desk, number, DELIVERY + TORN, dict.fromkeys(DELIVERY, "refund_status") if number >= 4 else {})
+        weeks.append(propose_rules(desk, review_week(desk, FIRST + timedelta(weeks=number + 1))))
+    assert [len(week) for week in weeks] == [0, 0, 0, 0, 0, 0, 0, 1, 0]
+    (found,) = weeks[7]
+    assert (found.rule.old, found.rule.new, found.rule.since) == ("order_status", "refund_status", date(2026, 3, 9))
+    kept = {text.replace("ada@example.com", "[e-mail]") for text in DELIVERY}
+    assert 1 <= len(found.rule.theme) <= 8
+    assert kept.issuperset(found.rule.theme)
+    assert found.examples == found.rule.theme
+    assert "from 2026-03-09 where a request is near one of its examples: " in str(found)
+    later = FIRST + timedelta(weeks=9)
+    if way == "propose":
+        found = decide_rule(desk, found.id, accepted=True, by="ada", at=later)
+    cases = [Case(text, text, "order_status", Source.LAUNCH) for text in (*kept, *TORN)]
+    (held,) = rules_in_force(desk, cases, {}, later)
+    outdated = {one.text for one in cases if held.covers(one.answer, one.text)}
+    assert outdated <= kept
+    assert len(outdated) > 0.8 * len(kept)
+
+
+def test_nothing_is_proposed_for_a_theme_where_no_model_can_say_what_is_about_it(tmp_path, monkeypatch):
+    desk = agreed(tmp_path, monkeypatch, relabel=[], base_model={"path": "models/nowhere"})
+    for number in range(8):
+        ask(desk, number, DELIVERY + TORN, dict.fromkeys(DELIVERY, "refund_status") if number >= 4 else {})
+        assert propose_rules(desk, review_week(desk, FIRST + timedelta(weeks=number + 1))) == []
+
+
+@pytest.mark.parametrize("arrived", [True, False], ids=["a new category", "mistakes about anything"])
+def test_what_only_looks_like_a_change_of_one_theme_is_no_rule(tmp_path, monkeypatch, arrived):
+    encoder = load_client(configs(), "northwind").base_model.model_dump()
+    desk = agreed(tmp_path, monkeypatch, relabel=[], base_model=encoder)
+    wrong = DELIVERY if arrived else DELIVERY[::2] + TORN[::2]
+    for number in range(9):
+        texts = TORN if arrived and number < 4 else DELIVERY + TORN
+        ask(desk, number, texts, dict.fromkeys(wrong, "refund_status") if number >= 4 else {})
+        assert propose_rules(desk, review_week(desk, FIRST + timedelta(weeks=number + 1))) == []

@@ -2,7 +2,8 @@
 
 A policy change leaves its mark in what people say: of the answers of one label, which used to be right, now most should
 be one and the same other label, and the label is hardly anybody's right answer any more. The second tells it from a new
-category, whose requests may all be given to a label that is as right as ever for its own.
+category, whose requests may all be given to a label that is as right as ever for its own. A change for a part of what a
+label is for is found by the texts (`partial_change`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import hashlib
 import math
 from collections.abc import Callable, Collection, Container, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -36,7 +37,8 @@ MOSTLY = 0.6
 GIVEN_UP = 0.75
 """Share of it among the answers that are that other one or still the label."""
 BUDGET = 0.05 / 52
-"""Chance of a false contradiction in a week, all labels together: one in twenty client-years, for people to look at."""
+"""Chance of a false contradiction in a week, all labels together: one in twenty client-years, for people to look at. So
+much again is for all parts of labels."""
 NEAR = 0.6
 """Cosine similarity from which a request is about the same as an example. On banking77 that finds 75 % of an intent's
 requests by three examples and 90 % by eight, with 2 % of another intent's, but half of the one nearest to it."""
@@ -119,7 +121,8 @@ class Found:
 
     def __str__(self) -> str:
         rule = self.rule
-        return f"{rule.old!r} becomes {rule.new!r} from {rule.since}: {self.evidence}"
+        about = " where a request is near one of its examples" if rule.theme else ""
+        return f"{rule.old!r} becomes {rule.new!r} from {rule.since}{about}: {self.evidence}"
 
     def holds(self, moment: datetime) -> bool:
         """Had it been accepted by a moment?"""
@@ -160,22 +163,43 @@ def contradictions(
 
 
 def rule_of(found: Contradiction, weeks: Sequence[tuple[str, Figures]], zone: ZoneInfo) -> Relabel:
-    """The rule that puts it right, from the Monday after the last week in which the answers may have changed.
-
-    The change point of the share of contradicted answers, the latest whose likelihood is not less than the best one's
-    beyond chance (likelihood ratio, 95 %). A day too late does no harm, people's answers are right already; of one too
-    early, old answers would stay, and one that is left of a label is enough to keep it alive.
-    """
+    """The rule that puts it right, from the day on which the share of contradicted answers `changed`."""
     shares = [(key, _contradicted(one, found.old, found.new)) for key, one in weeks[-YEAR:]]
+    return Relabel(old=found.old, new=found.new, since=changed(shares, zone))
+
+
+def changed(shares: Sequence[tuple[str, Rate]], zone: ZoneInfo) -> date:
+    """The Monday after the last week in which a share, given week by week, may have changed.
+
+    The change point, the latest whose likelihood is not less than the best one's beyond chance (likelihood ratio,
+    95 %). A day too late does no harm, people's answers are right already; of one too early, old answers would stay,
+    and one that is left of a label is enough to keep it alive.
+    """
     counts = [share for _, share in shares]
     fits = {at: _fit(counts[:at]) + _fit(counts[at:]) for at in range(1, len(counts))}
     latest = max(at for at, fit in fits.items() if fit >= max(fits.values()) - WITHIN)
-    return Relabel(old=found.old, new=found.new, since=week(shares[latest][0], zone).end.date())
+    return week(shares[latest][0], zone).end.date()
+
+
+def contradicted(
+    recent: Sequence[Figures], before: Sequence[Figures], pairs: Sequence[tuple[str, str]]
+) -> list[Contradiction]:
+    """Those of some pairs of labels whose contradiction chance does not explain, the surest first."""
+    from scipy.stats import fisher_exact
+
+    seen: list[Contradiction] = []
+    for old, new in pairs:
+        now, then = (sum((_contradicted(one, old, new) for one in some), Rate(0, 0)) for some in (recent, before))
+        table = [[now.hits, now.n - now.hits], [then.hits, then.n - then.hits]]
+        chance = float(fisher_exact(table, alternative="greater").pvalue)
+        right = _right(recent, [old]), _right(before, [old])
+        seen.append(Contradiction(old, new, len(recent), now, then, right, chance))
+    in_order = sorted(seen, key=lambda one: one.chance)
+    chances = holm([one.chance for one in in_order])
+    return [one for one, chance in zip(in_order, chances, strict=True) if chance < BUDGET / len(SPANS)]
 
 
 def _in_span(recent: Sequence[Figures], before: Sequence[Figures]) -> Iterator[Contradiction]:
-    from scipy.stats import fisher_exact
-
     found = corrections(recent)
     likely = [
         (old, new)
@@ -185,25 +209,11 @@ def _in_span(recent: Sequence[Figures], before: Sequence[Figures]) -> Iterator[C
         and hits >= GIVEN_UP * (hits + found[old, old])
         and _share(recent, old, new) >= MOSTLY * _share(before, old, old)
     ]
-    seen: list[Contradiction] = []
-    for old, new in likely:
-        now, then = (sum((_contradicted(one, old, new) for one in some), Rate(0, 0)) for some in (recent, before))
-        table = [[now.hits, now.n - now.hits], [then.hits, then.n - then.hits]]
-        chance = float(fisher_exact(table, alternative="greater").pvalue)
-        right = _right(recent, [old]), _right(before, [old])
-        seen.append(Contradiction(old, new, len(recent), now, then, right, chance))
-    certain = _certain(seen)
+    certain = contradicted(recent, before, likely)
     for one in certain:  # rare labels may have become the same other one, and only together be seen to be gone
         together = [other.old for other in certain if other.new == one.new]
         if min(less_often(*one.right), less_often(_right(recent, together), _right(before, together))) < GONE:
             yield one
-
-
-def _certain(seen: Sequence[Contradiction]) -> list[Contradiction]:
-    """Those that chance does not explain, of all that were looked at, the surest first."""
-    in_order = sorted(seen, key=lambda one: one.chance)
-    chances = holm([one.chance for one in in_order])
-    return [one for one, chance in zip(in_order, chances, strict=True) if chance < BUDGET / len(SPANS)]
 
 
 def _contradicted(one: Figures, old: str, new: str) -> Rate:

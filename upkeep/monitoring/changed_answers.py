@@ -63,7 +63,7 @@ def policy_changes(
         budget = CERTAIN_BUDGET if certain else SPAN_BUDGET / len(found)
         if more_often(now, then) < budget and times_as_often(now, then) >= TIMES:
             was = f"before, of {then.n:,} such answers {then.hits} were"
-            text = f"{share.hits} of {share.n} {old!r} answers that people looked at should be {new!r}; {was}"
+            text = f"of the {old!r} answers that people looked at {share.counted} should be {new!r}; {was}"
             yield change_of(Kind.POLICY, text, hits, old=old, new=new)
 
 
@@ -80,7 +80,8 @@ def new_categories(
         now, then = _named_as(recent, label), _named_as(before, label)
         budget = SPAN_BUDGET / len(named) if then.hits else unseen
         if now.hits >= LEAST_CASES and more_often(now, then) < budget:
-            text = f"{now.hits} requests of the last {len(recent)} weeks were {label!r}, which the model does not know"
+            labelled = f"{now.counted} labelled requests of the last {len(recent)} weeks"
+            text = f"{labelled} were {label!r}, which the model does not know"
             yield change_of(Kind.NEW_CATEGORY, text, now.hits, new=label)
 
 

@@ -43,8 +43,9 @@ def label_mix(now: Figures, earlier: Sequence[Figures]) -> Iterator[Change]:
         if len(before) >= LEAST_EARLIER and _moved(here, before) < WEEKLY_BUDGET / len(NEWEST):
             usual = sum(before, Counter())
             shares = {label: (here[label] / here.total(), usual[label] / usual.total()) for label in usual | here}
-            label, (share, was) = max(shares.items(), key=lambda one: abs(one[1][0] - one[1][1]))
-            text = f"{label!r} was {share:.1%} of the answers, before {was:.1%}"
+            label = max(shares, key=lambda one: abs(shares[one][0] - shares[one][1]))
+            now_is = Rate(here[label], here.total())
+            text = f"{label!r} was {now_is} of the answers, before {shares[label][1]:.1%}"
             yield replace(change_of(Kind.LABEL_MIX, text, here.total()), weeks=span)
             return
 

@@ -55,6 +55,15 @@ class Rate:
     def __add__(self, other: Rate) -> Rate:
         return Rate(self.hits + other.hits, self.n + other.n)
 
+    @property
+    def counted(self) -> str:
+        """It as a count with its interval: 20 of 60 (33.3%, 95% CI 22.7%..45.9%)."""
+        told = f"{self.hits:,} of {self.n:,}"
+        if self.value is None:
+            return told
+        low, high = self.interval()
+        return f"{told} ({self.value:.1%}, 95% CI {low:.1%}..{high:.1%})"
+
     def __str__(self) -> str:
         if self.value is None:
             return "no data"

@@ -106,6 +106,24 @@ def test_where_only_answers_about_one_thing_are_contradicted_the_rule_is_for_tha
     assert len(outdated) > 0.8 * len(kept)
 
 
+def test_a_rule_for_a_theme_that_nobody_accepted_keeps_none_for_the_whole_label_from_being_proposed(
+    tmp_path, monkeypatch
+):
+    encoder = load_client(configs(), "northwind").base_model.model_dump()
+    desk = agreed(tmp_path, monkeypatch, relabel=[], base_model=encoder)
+    found = []
+    for number in range(13):  # from the fifth week on half of it, from the ninth on all
+        changed = DELIVERY + TORN if number >= 8 else DELIVERY if number >= 4 else []
+        ask(desk, number, DELIVERY + TORN, dict.fromkeys(changed, "refund_status"))
+        new = propose_rules(desk, review_week(desk, FIRST + timedelta(weeks=number + 1)))
+        found += [(number, bool(one.rule.theme), one.id) for one in new]
+        for one in new if number == 7 else ():
+            decide_rule(desk, one.id, accepted=False, by="ada", at=FIRST + timedelta(weeks=number + 1))
+    (theme, refused, first), (_, whole, second) = found
+    assert (theme, refused, whole) == (7, True, False)
+    assert {one.id: one.accepted for one in desk.found_rules()} == {first: False, second: None}
+
+
 def test_nothing_is_proposed_for_a_theme_where_no_model_can_say_what_is_about_it(tmp_path, monkeypatch):
     desk = agreed(tmp_path, monkeypatch, relabel=[], base_model={"path": "models/nowhere"})
     for number in range(8):

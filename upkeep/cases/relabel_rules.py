@@ -109,8 +109,9 @@ class Found:
 
     @property
     def id(self) -> str:
-        """Its name: eight hexadecimal digits of the hash of its two labels."""
-        return hashlib.sha256(f"{self.rule.old}\0{self.rule.new}".encode()).hexdigest()[:8]
+        """Its name: eight hexadecimal digits of the hash of its two labels, and of its theme where it has one."""
+        told = "\0".join((self.rule.old, self.rule.new, *self.rule.theme))
+        return hashlib.sha256(told.encode()).hexdigest()[:8]
 
     @property
     def state(self) -> str:

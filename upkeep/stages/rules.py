@@ -5,7 +5,7 @@ In the client's store: rules/<id>.json, a rule with its evidence and what was de
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from functools import cache
@@ -38,12 +38,13 @@ ITSELF = "Upkeep, as `rules: apply` in the client's config says"
 def propose_rules(desk: Desk, found: Review) -> list[Found]:
     """Propose a rule for every contradiction that a review shows, and apply it where the client's config allows.
 
-    One for a part of a label is for a theme. Where nobody can look at the texts, the base model not being there, none
-    such is proposed.
+    One for a part of a label is for a theme, and keeps none for all of it from being proposed before somebody accepts
+    it. Where nobody can look at the texts, the base model not being there, none such is proposed.
     """
     weeks = as_known(reviews(desk, upto=found.week, newest=HISTORY), found.recounted)
-    pairs = {(rule.old, rule.new) for rule in (*desk.client.relabel, *(one.rule for one in desk.found_rules()))}
-    whole = list(contradictions(weeks, known=pairs))
+    there = desk.found_rules()
+    settled = [*desk.client.relabel, *(one.rule for one in there if one.accepted or not one.rule.theme)]
+    whole = list(contradictions(weeks, known=_pairs(settled)))
     proposed = [
         Found(
             rule=rule_of(one, weeks, desk.zone),
@@ -54,7 +55,8 @@ def propose_rules(desk: Desk, found: Review) -> list[Found]:
         )
         for one in whole
     ]
-    proposed += _for_parts(desk, found, weeks, pairs.union((one.old, one.new) for one in whole))
+    known = _pairs([*settled, *(one.rule for one in (*there, *proposed))])
+    proposed += _for_parts(desk, found, weeks, known)
     if desk.client.rules is Rules.APPLY:
         proposed = [one.decide(accepted=True, by=ITSELF, at=found.as_of) for one in proposed]
     return [_save(desk, one) for one in proposed]
@@ -81,6 +83,10 @@ def rule_named(desk: Desk, name: str) -> Found:
 def _save(desk: Desk, one: Found) -> Found:
     records.save(desk.store, f"rules/{one.id}.json", one)
     return one
+
+
+def _pairs(rules: Iterable[Relabel]) -> set[tuple[str, str]]:
+    return {(rule.old, rule.new) for rule in rules}
 
 
 def _for_parts(

@@ -220,8 +220,8 @@ def test_a_week_in_which_much_goes_wrong_is_one_message_and_so_is_what_a_later_r
     assert opened.text.index("Find out what happened.") < opened.text.index("We recommend a retrain once it is clear")
     assert opened.text.count("Since 2026-W06; model version 1.") == 3
     assert (less.incident, less.event) == (opened.incident, Event.CONTINUING)
-    assert less.title == "Northwind Outdoors: accuracy alarm closed; label-mix shift and traffic incident continuing"
-    assert "Still going on since 2026-W06: traffic incident." in less.text
+    assert less.title == "Northwind Outdoors: accuracy alarm closed; 2 more going on"
+    assert "Still going on:\n\n- label-mix shift, since 2026-W06\n- traffic incident, since 2026-W06\n" in less.text
 
 
 def test_the_message_of_a_new_category_says_what_the_contract_includes_of_both_ways_to_teach_it(desk):

@@ -110,8 +110,9 @@ def mark_told(desk: Desk, told: News, channel: str) -> None:
 
 def compose(desk: Desk, told: News) -> Alert:
     """Put it into words: what, since when, how sure, examples, what we recommend and what the tier includes."""
-    parts = {Event.OPENED: told.began, Event.CLOSED: told.over, Event.CONTINUING: told.going_on}
-    title = "; ".join(f"{_named(those)} {event.value}" for event, those in parts.items() if those)
+    parts = [f"{_named(those)} {event}" for event, those in _happened(told) if those]
+    parts += [f"{len(told.going_on)} more going on"] if told.going_on else []
+    title = "; ".join(parts)
     text = "\n\n".join([*_what(told), *_examples(told), *_advice(desk, told)]) + "\n"
     return Alert(desk.client.client, told.incident, told.event, inert(f"{desk.client.name}: {title}"), inert(text))
 
@@ -127,8 +128,12 @@ def _course(of_one: Sequence[Trouble]) -> Iterator[News]:
 
 
 def _notes(told: News, channel: str) -> Iterator[tuple[Trouble, Event, str]]:
-    for event, those in ((Event.OPENED, told.began), (Event.CLOSED, told.over)):
+    for event, those in _happened(told):
         yield from ((one, event, f"{TOLD}{one.key}-{event}-{channel}") for one in those)
+
+
+def _happened(told: News) -> tuple[tuple[Event, tuple[Trouble, ...]], ...]:
+    return (Event.OPENED, told.began), (Event.CLOSED, told.over)
 
 
 def _named(those: Sequence[Trouble]) -> str:
@@ -149,7 +154,9 @@ def _what(told: News) -> Iterator[str]:
         when = f"Seen in {from_to([one.since, one.week])}" if one.since != one.week else f"Since {one.week}"
         yield f"{_head(one) if several else ''}{one.text}. {when}{version}."
     yield from (f"{_head(one) if several else ''}{one.text}. {one.end}." for one in told.over)
-    yield from (f"Still going on since {one.since}: {_name(one)}." for one in told.going_on)
+    if told.going_on:
+        yield "Still going on:"
+        yield "\n".join(f"- {_name(one)}, since {one.since}" for one in told.going_on)
 
 
 def _head(one: Trouble) -> str:

@@ -50,7 +50,7 @@ def _lines(desk: Desk, quarter: Window, as_of: datetime, seen: Seen) -> Iterator
             name = metric.words.capitalize()
             yield f"{name}: {share(rate)} over the quarter, agreed {100 * limit:.1f} %. What is to be done?"
     going_on = [one for one in seen.troubles if one.closed is None or one.closed > as_of]
-    yield from (f"Since {one.week}: {one.text}. {one.action}" for one in going_on)
+    yield from (f"Since {one.since}: {one.text}. {one.action}" for one in going_on)
     for one in seen.decided:
         if one.period in seen.idle:
             yield f"Version {one.challenger} won in {one.period} and is not in service: {seen.idle[one.period]}."

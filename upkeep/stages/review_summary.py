@@ -63,7 +63,7 @@ def _odd(desk: Desk, noted: ReviewNotes) -> Iterator[str]:
     """What is the matter beside the agreed figures."""
     found = noted.review
     going_on = [one for one in open_troubles(desk, found.as_of) if one.change and one.opened < found.as_of]
-    yield from (f"- **still going on** since {one.week}: {one.text}" for one in going_on)
+    yield from (f"- **still going on** since {one.since}: {one.text}" for one in going_on)
     if found.edges:
         yield f"- edge cases: {found.edges}"
         yield from (f"    - “{one.text}”: {', '.join(one.reasons)}" for one in found.edges.cases)

@@ -35,10 +35,17 @@ POLICY = "banking77_policy"
 
 
 class Story(NamedTuple):
-    """A timeline: the day on which answers change, and which of its requests, before and after, the change is about."""
+    """A timeline: the day on which answers change, and the answer of before for a request that the change is about.
+
+    It is None for all other requests, and the same before and after the change.
+    """
 
     changed: date
-    about: Callable[[Mapping[str, Any]], bool]
+    old_answer: Callable[[Mapping[str, Any]], str | None]
+
+    def about(self, one: Mapping[str, Any]) -> bool:
+        """Is the change about a request?"""
+        return self.old_answer(one) is not None
 
 
 class Way(NamedTuple):
@@ -55,11 +62,11 @@ def stories(data: Path) -> dict[str, Story]:
     played = pq.read_table(data / "timelines" / f"{POLICY}.parquet", columns=["id", "text", "label"]).to_pylist()
     original = {case.text: case.answer for case in public()}
     was = {one["id"]: original[one["text"]] for one in played}
-    changed = {was[one["id"]] for one in played if one["label"] != was[one["id"]]}
-    renamed = {"websites", "website-breakages"}
+    changed = {was[one["id"]]: was[one["id"]] for one in played if one["label"] != was[one["id"]]}
+    renamed = dict.fromkeys(["websites", "website-breakages"], "websites")
     return {
-        POLICY: Story(date(2025, 7, 1), lambda one: was[one["id"]] in changed),
-        "sumo_firefox_third_rename": Story(date(2022, 5, 10), lambda one: one["right_answer"] in renamed),
+        POLICY: Story(date(2025, 7, 1), lambda one: changed.get(was[one["id"]])),
+        "sumo_firefox_third_rename": Story(date(2022, 5, 10), lambda one: renamed.get(one["right_answer"])),
     }
 
 
@@ -120,15 +127,30 @@ def never_there(data: Path, story: Story, answers: Sequence[Mapping[str, Any]], 
 
 def after_next_retrain(played: Played, rates: Mapping[str, Rate]) -> str | None:
     """The first month, after the one of the change, in which a model from a later retrain answers."""
-    retrained = [one["month"] for one in played.months if one["decisions"] and one["month"] > min(rates)]
-    return retrained[0] if retrained else None
+    return next((one["month"] for one in retrains(played) if one["month"] > min(rates)), None)
+
+
+def retrains(played: Played) -> list[Mapping[str, Any]]:
+    """The months that began with a retrain."""
+    return [one for one in played.months if one["decisions"]]
+
+
+def with_rules(story: Story, played: Played) -> Rate:
+    """How often requests were answered right in the month after the next retrain from the day their rule was found."""
+    right: list[bool] = []
+    for found in played.months:
+        after = next((one["month"] for one in retrains(played) if one["month"] > found["month"]), None)
+        old = {one["old"] for one in found["rules"] if one["accepted"]}
+        asked = [one for one in played.answers if one["at"][:7] == after and story.old_answer(one) in old]
+        right += [one["answer"] == one["right_answer"] for one in asked]
+    return Rate.of(right)
 
 
 def spread(rates: Sequence[Rate]) -> str:
-    """The same requests in several histories: the mean share, and how many were right in each."""
+    """Much the same requests in several histories: the mean share, and how many were right in each."""
     if len(rates) == 1:
         return str(rates[0])
-    return f"{mean(rates):.1%} ({', '.join(str(rate.hits) for rate in rates)} of {rates[0].n})"
+    return f"{mean(rates):.1%} ({', '.join(f'{rate.hits} of {rate.n}' for rate in rates)})"
 
 
 def monthly(rates: Sequence[Mapping[str, Rate]]) -> str:
@@ -163,7 +185,8 @@ def main() -> None:
     data = Path(os.environ.get("UPKEEP_DATA", "../shared/data"))
     ways = {"superseded": Way("apply", options.training), "appended": Way("propose", "append-only")}
     found: dict[str, Played] = {}
-    head("history", "outdated answers are", "right before", "in the month after the next retrain", "from the change on")
+    after_next = "in the month after the next retrain"
+    head("history", "outdated answers are", "right before", after_next, f"{after_next} from its rule on", "by month")
     for name, story in stories(data).items():
         for about, way in ways.items() if name in (options.story or [name]) else ():
             if about not in (options.way or ways):
@@ -176,12 +199,14 @@ def main() -> None:
             rates = [by_month(story, played.answers) for played in runs]
             after = after_next_retrain(runs[0], rates[0])
             ours = [name, about, f"{mean([before(story, played.answers) for played in runs]):.1%}"]
-            row(*ours, f"{after}: {spread([one[after] for one in rates])}" if after else "none", monthly(rates))
+            told = f"{after}: {spread([one[after] for one in rates])}" if after else "none"
+            ruled = spread([with_rules(story, played) for played in runs]) if way.rules == "apply" else ""
+            row(*ours, told, ruled, monthly(rates))
             if way.rules == "apply":
                 found[name] = runs[0]
             if name == POLICY and options.ceiling and after:
                 rates = [by_month(story, never_there(data, story, runs[0].answers, seed=0))]
-                row(name, "never there", "", f"{after}: {rates[0][after]}", monthly(rates))
+                row(name, "never there", "", f"{after}: {rates[0][after]}", "", monthly(rates))
     for name, played in found.items():
         print(f"\nRules found and applied in `{name}`:\n")
         tell_rules(stories(data)[name], played)

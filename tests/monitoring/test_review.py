@@ -6,11 +6,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from upkeep import records
+from upkeep.adapters.store import open_store
 from upkeep.config import Thresholds, load_client
 from upkeep.entitlement import ChangeOrder, Claim, entitled
 from upkeep.log.entries import LogWindow, Outcome, OutcomeSource, Prediction, Quarantined
 from upkeep.monitoring.figures import Basis, figures
 from upkeep.monitoring.review import Metric, Review, Status, review
+from upkeep.monitoring.trouble import Kind
 from upkeep.statistics.rates import Rate
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -310,24 +313,72 @@ def test_weeks_with_too_few_labels_do_not_make_an_alarm_new_again():
     assert [one.status for one in few.findings] == [Status.NOT_ENOUGH_DATA]
 
 
+USUAL = [replace(week(270, 30), requests=300)] * 5
+BURST = replace(week(180, 120), requests=900)
+UNLABELLED = {"accuracy": Rate(0, 0), "labelled": Rate(0, 300)}
+
+
+def in_turn(*weeks):
+    """A review of each week after the usual ones; they are W06 and on."""
+    found: list[Review] = []
+    for number, one in enumerate([*USUAL, *weeks], 1):
+        found.append(review(CLIENT, week=f"2026-W{number:02}", as_of=START, figures=one, earlier=found))
+    return found[len(USUAL) :]
+
+
+def asked(reviews):
+    """By review: does it recommend a retrain, and does it ask for a change order?"""
+    return [(one.retrain_recommended, bool(one.opened)) for one in reviews]
+
+
 def test_an_alarm_of_the_week_in_which_a_traffic_incident_begins_asks_for_no_retrain_before_the_next_review():
-    usual = [replace(week(270, 30), requests=300) for _ in range(5)]
-    burst = replace(week(180, 120), requests=900)
-    weeks = [*usual, burst, burst]
-    reviews = [judged(one, *weeks[:at]) for at, one in enumerate(weeks)]
-    *quiet, first, second = reviews
-    assert [one.waits for one in reviews] == [False] * 5 + [True, False]
-    assert not any(one.alerts for one in quiet)
-    assert first.alerts
-    assert (first.retrain_recommended, first.opened) == (False, [])
-    assert second.retrain_recommended
-    assert [one.metric for one in second.opened] == [one.metric for one in first.alerts]
+    first, second, third = in_turn(BURST, BURST, BURST)
+    assert [one.held for one in (*first.alerts, *second.alerts, *third.alerts)] == [True, False, False]
+    assert asked([first, second, third]) == [(False, False), (True, True), (True, False)]
+
+
+def test_it_asks_for_none_either_while_no_later_week_has_a_label_or_a_request():
+    weeks = [BURST, replace(USUAL[0], **UNLABELLED), week(0, 0), week(180, 120)]
+    first, unlabelled, silent, again = in_turn(*weeks)
+    assert all(one.alerts for one in (first, unlabelled, silent, again))
+    assert asked([first, unlabelled, silent, again]) == [(False, False)] * 3 + [(True, True)]
+
+
+def test_where_labels_come_a_week_late_it_is_the_next_weeks_that_count():
+    before = in_turn(replace(BURST, **UNLABELLED))
+    earlier = [*(judged(one) for one in USUAL), *before]
+    earlier = [replace(one, week=f"2026-W{number:02}") for number, one in enumerate(earlier, 1)]
+    known, late = {"2026-W06": BURST}, replace(USUAL[0], **UNLABELLED)
+    second = review(CLIENT, week="2026-W07", as_of=START, figures=late, earlier=earlier, recounted=known)
+    known["2026-W07"] = week(180, 120)
+    third = review(CLIENT, week="2026-W08", as_of=START, figures=late, earlier=[*earlier, second], recounted=known)
+    assert not before[0].alerts
+    assert [one.weeks[0] for one in (*second.alerts, *third.alerts)] == ["2026-W06", "2026-W06"]
+    assert asked([second, third]) == [(False, False), (True, True)]
+
+
+def traffic_incidents(reviews):
+    return [any(one.kind is Kind.TRAFFIC for one in found.changes) for found in reviews]
+
+
+def test_a_burst_in_the_week_after_one_is_the_same_and_holds_back_nothing():
+    reviews = in_turn(BURST, replace(BURST, requests=900_000))
+    assert traffic_incidents(reviews) == [True, True]
+    assert asked(reviews) == [(False, False), (True, True)]
+
+
+def test_a_later_burst_takes_back_no_retrain_that_was_recommended_after_the_first():
+    reviews = in_turn(BURST, replace(week(180, 120), requests=300), replace(BURST, requests=900_000))
+    assert traffic_incidents(reviews) == [True, False, True]
+    assert asked(reviews) == [(False, False), (True, True), (True, False)]
 
 
 def test_a_burst_takes_back_no_retrain_that_was_recommended_before_it():
-    usual = [replace(week(270, 30), requests=300) for _ in range(5)]
-    bad, burst = replace(week(180, 120), requests=300), replace(week(180, 120), requests=900)
-    weeks = [*usual, bad, burst]
-    reviews = [judged(one, *weeks[:at]) for at, one in enumerate(weeks)]
-    assert [one.retrain_recommended for one in reviews[-2:]] == [True, True]
-    assert (bool(reviews[-2].opened), reviews[-1].opened) == (True, [])
+    assert asked(in_turn(replace(week(180, 120), requests=300), BURST)) == [(True, True), (True, False)]
+
+
+def test_what_was_reviewed_before_there_was_another_field_is_read_without_it(tmp_path):
+    store, found = open_store(str(tmp_path / "acme")), judged(week(70, 30))
+    store.write("reviews/a.json", records.dump(found).replace(b'"strays": null', b'"waits": true,\n "strays": null'))
+    assert b"waits" in store.read("reviews/a.json")
+    assert records.load(store, "reviews/a.json", Review) == found

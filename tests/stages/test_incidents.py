@@ -45,11 +45,16 @@ def test_an_alert_says_what_since_when_how_sure_and_what_the_contract_includes_a
     assert "The contract includes a priority response." in compose(first, opened).text
 
 
+def held(found: Review, *changes: Change) -> Review:
+    """A review that has also found changes, as a burst that began in its week."""
+    return replace(found, changes=changes, findings=tuple(replace(one, held=True) for one in found.findings))
+
+
 def test_where_traffic_burst_too_a_retrain_is_not_recommended_before_that_is_looked_into(desk):
     serve(desk, 0, wrong=40)
     found = review_week(desk, FIRST + timedelta(weeks=1))
     burst = Change(Kind.TRAFFIC, "900 requests, 3 times the usual 300", "Find out what happened.", 900)
-    alarm, traffic = note_troubles(desk, replace(found, changes=(burst,), waits=True))
+    alarm, traffic = note_troubles(desk, held(found, burst))
     later = "We recommend a retrain once it is clear that the week's traffic incident is not the cause."
     assert (alarm.action, traffic.action) == (later, burst.action)
 
@@ -211,7 +216,7 @@ def test_a_week_in_which_much_goes_wrong_is_one_message_and_so_is_what_a_later_r
     found = review_week(desk, FIRST + timedelta(weeks=1))
     burst = Change(Kind.TRAFFIC, "900 requests, 3 times the usual 300", "Find out what happened.", 900)
     mix = Change(Kind.LABEL_MIX, "'refund' was 40 %", "No fault in itself.", 60)
-    note_troubles(desk, replace(found, changes=(burst, mix), waits=True))
+    note_troubles(desk, held(found, burst, mix))
     for week, wrong in ((1, 2), (2, 2)):
         serve(desk, week, wrong=wrong)
         reviewed(desk, week)

@@ -61,7 +61,8 @@ class Finding:
     """One judgement: what was observed over which weeks, the agreed limit, and where the incident stands if any.
 
     It is `new` if it is an alert and was none when it was last judged: of a week whose labels come late, that is the
-    next week's review.
+    next week's review. It is `held` while the newest labels are of a week in which traffic had just become another:
+    nobody knows then whether it is more than that, so it asks for no retrain and is new until it does.
     """
 
     status: Status
@@ -72,6 +73,7 @@ class Finding:
     text: str
     standing: Standing | None = None
     new: bool = False
+    held: bool = False
 
 
 class Promoted(NamedTuple):
@@ -95,9 +97,7 @@ class Review:
 
     `recounted` are the weeks before it as they are known now: labels come in late. `estimate` is the accuracy that the
     model's confidence suggests; nobody has counted it. `contract` is the one of the week's review; old ones kept none.
-    `strays` is how many of the outcomes given in the week are about no request; None where nobody has counted them. In
-    a week that `waits`, traffic has just become another: what got worse in it alone asks for no retrain before the next
-    review finds it too.
+    `strays` is how many of the outcomes given in the week are about no request; None where nobody has counted them.
     """
 
     client: str
@@ -114,7 +114,6 @@ class Review:
     recounted: dict[str, Figures] = field(default_factory=dict)
     probation: Probation | None = None
     contract: Contract | None = None
-    waits: bool = False
     strays: Rate | None = None
 
     @property
@@ -131,7 +130,7 @@ class Review:
     @property
     def opened(self) -> list[Finding]:
         """Those of them that ask for a retrain and did so in no review before: one change order for one cause."""
-        return [one for one in self.alerts if one.new and not self.waits]
+        return [one for one in self.alerts if one.new and not one.held]
 
 
 def is_worse(metric: Metric, rate: AnyRate, limit: float) -> bool:
@@ -174,10 +173,6 @@ def review(
     known = as_known(earlier, again)
     run = [*_same_model(known, figures.model_version), (week, figures)]
     going_on = _going_on([one for one in earlier if one.week in dict(run)])
-    findings = tuple(
-        _judge(metric, limit, run, client, new=metric not in going_on, before=_agreed_before(earlier, metric))
-        for metric, limit in _agreed(client.thresholds)
-    )
     before = [one for _, one in run[:-1]]
     looks = {one.week: one.inputs for one in earlier}
     history = [Seen(one, looks[key]) for key, one in known]
@@ -186,8 +181,20 @@ def review(
         *lost_rows(dict(known), again),
         *troubles,
     )
-    waits = _unusual_traffic(changes) and not (earlier and _unusual_traffic(earlier[-1].changes))
-    alarmed = any(one.status is Status.ALERT and not (waits and one.new) for one in findings)
+    unclear = _traffic_begins([*((one.week, one.changes) for one in earlier), (week, changes)])
+    findings = tuple(
+        _judge(
+            metric,
+            limit,
+            run,
+            client,
+            new=metric not in going_on,
+            unclear=unclear,
+            before=_agreed_before(earlier, metric),
+        )
+        for metric, limit in _agreed(client.thresholds)
+    )
+    alarmed = any(one.status is Status.ALERT and not one.held for one in findings)
     return Review(
         client=client.client,
         week=week,
@@ -211,13 +218,15 @@ def review(
         if promoted
         else None,
         contract=contract,
-        waits=waits,
         strays=strays,
     )
 
 
-def _unusual_traffic(changes: Sequence[Change]) -> bool:
-    return any(one.kind is Kind.TRAFFIC for one in changes)
+def _traffic_begins(weeks: Sequence[tuple[str, Sequence[Change]]]) -> set[str]:
+    """The weeks of unusual traffic, of several in a row the first."""
+    unusual = [any(one.kind is Kind.TRAFFIC for one in changes) for _, changes in weeks]
+    before = [False, *unusual]
+    return {key for (key, _), now, was in zip(weeks, unusual, before, strict=False) if now and not was}
 
 
 def as_known(earlier: Sequence[Review], recounted: Mapping[str, Figures]) -> list[tuple[str, Figures]]:
@@ -240,12 +249,12 @@ def _same_model(weeks: Sequence[tuple[str, Figures]], version: str | None) -> li
 
 
 def _going_on(earlier: Sequence[Review]) -> set[Metric]:
-    """What was an alert when it was last judged: too few labels end nothing, a week that waits begins nothing."""
+    """What was an alert when it was last judged: too few labels end nothing, what is held has not begun."""
     last = {
         one.metric: one.status
         for found in earlier
         for one in found.findings
-        if one.status is not Status.NOT_ENOUGH_DATA and not (one.new and found.waits)
+        if one.status is not Status.NOT_ENOUGH_DATA and not one.held
     }
     return {metric for metric, status in last.items() if status is Status.ALERT}
 
@@ -268,6 +277,7 @@ def _judge(
     client: Client,
     *,
     new: bool,
+    unclear: Collection[str],
     before: Mapping[str, float | None],
 ) -> Finding:
     weeks = [alarms.Week(key, getattr(figures, metric.value)) for key, figures in run]
@@ -288,7 +298,7 @@ def _judge(
         before=before,
     )[-1]
     if standing.state in (State.OPENED, State.CONTINUING):
-        return _alert(metric, limit, weeks, standing, new=new)
+        return _alert(metric, limit, weeks, standing, new=new, unclear=unclear)
     if not run[-1][1].requests:
         nothing = f"{metric.words}: no request in {weeks[-1].key}"
         return Finding(Status.NOT_ENOUGH_DATA, metric, weeks[-1].rate, limit, (weeks[-1].key,), nothing, standing)
@@ -300,7 +310,15 @@ def _judge(
     return Finding(Status.OK, metric, observed, limit, over, text, standing)
 
 
-def _alert(metric: Metric, limit: float, weeks: Sequence[alarms.Week], standing: Standing, *, new: bool) -> Finding:
+def _alert(
+    metric: Metric,
+    limit: float,
+    weeks: Sequence[alarms.Week],
+    standing: Standing,
+    *,
+    new: bool,
+    unclear: Collection[str],
+) -> Finding:
     """The alarm in one line: what, when, compared with what, by which rule; while it goes on, the newest week."""
     over = tuple(one.key for one in weeks if standing.since is not None and one.key >= standing.since)
     agreed = standing.against is Against.AGREED
@@ -308,16 +326,16 @@ def _alert(metric: Metric, limit: float, weeks: Sequence[alarms.Week], standing:
         f"the agreed {standing.expected:.1%}" if agreed else f"the {standing.expected:.1%} of the model's first weeks"
     )
     beyond = "above" if metric.worse is Direction.HIGHER_IS_WORSE else "below"
+    known = [one.key for one in weeks if one.key in over and one.rate.n]
     if new:
         observed = standing.observed or weeks[-1].rate
-        known = [one.key for one in weeks if one.key in over and one.rate.n]
         text = f"{metric.words} {observed} in {from_to(known)} is {beyond} {wanted} beyond chance ({standing.rule})"
     else:
         observed = weeks[-1].rate
         seen = f"{observed} in {over[-1]}" if observed.n else f"not known yet in {over[-1]}"
         text = f"{metric.words} {seen}, {beyond} {wanted} since {over[0]} ({standing.rule})"
     text += "" if agreed else f"; agreed {_at_least(metric)} {limit:.1%}"
-    return Finding(Status.ALERT, metric, observed, limit, over, text, standing, new)
+    return Finding(Status.ALERT, metric, observed, limit, over, text, standing, new, new and known[-1] in unclear)
 
 
 def _at_least(metric: Metric) -> str:

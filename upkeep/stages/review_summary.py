@@ -81,7 +81,7 @@ def _to_do(desk: Desk, noted: ReviewNotes) -> Iterator[str]:
     yield from (f"- **{one}**" for one in waiting_for_approval(desk, found.as_of))
     if found.retrain_recommended:
         yield f"- **{RETRAIN}**"
-    elif found.alerts and found.waits:
+    elif any(one.held for one in found.alerts):
         yield f"- **{RETRAIN_LATER}**"
     if drawn.asked:
         where = address(desk.store, sheet_key(drawn.week))

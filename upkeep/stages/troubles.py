@@ -141,8 +141,10 @@ def _incident(going_on: Sequence[Trouble], begun: Sequence[Trouble], as_of: date
 def _troubles(found: Review, stuck: NoWayBack | None) -> list[Trouble]:
     """Each trouble that a review has found, as it would be recorded; the agreed figures first."""
     version, at = found.figures.model_version, found.as_of
-    action = RETRAIN_LATER if found.waits else RETRAIN
-    alarms = [Trouble(one.metric.value, one.weeks[0], version, at, one.text, action) for one in found.alerts]
+    alarms = [
+        Trouble(one.metric.value, one.weeks[0], version, at, one.text, RETRAIN_LATER if one.held else RETRAIN)
+        for one in found.alerts
+    ]
     changes = [Trouble(subject_of(one), found.week, version, at, one.text, one.action, one) for one in found.changes]
     doubt = found.probation
     if doubt and doubt.worse:

@@ -331,10 +331,26 @@ def asked(reviews):
     return [(one.retrain_recommended, bool(one.opened)) for one in reviews]
 
 
-def test_an_alarm_of_the_week_in_which_a_traffic_incident_begins_asks_for_no_retrain_before_the_next_review():
+def test_an_alarm_of_the_week_in_which_a_traffic_incident_begins_asks_for_no_retrain_before_the_next_shows_it_too():
     first, second, third = in_turn(BURST, BURST, BURST)
     assert [one.held for one in (*first.alerts, *second.alerts, *third.alerts)] == [True, False, False]
     assert asked([first, second, third]) == [(False, False), (True, True), (True, False)]
+
+
+def test_where_the_weeks_after_it_are_fine_it_asks_for_none_and_is_over_as_any_other():
+    *open_, closed = in_turn(BURST, *USUAL[:2])  # one fine week ends no alarm
+    assert [[one.held for one in found.alerts] for found in open_] == [[True], [True]]
+    assert asked([*open_, closed]) == [(False, False)] * 3
+    assert "the trouble since 2026-W06 is over" in closed.findings[0].text
+
+
+def test_a_lesser_loss_that_stays_asks_for_one_as_soon_as_it_would_be_an_alarm_by_itself():
+    lesser = replace(week(225, 75), requests=300)  # 75 % where 90 % is agreed, alone: an alarm at once
+    assert asked(in_turn(lesser)) == [(True, True)]
+    assert asked(in_turn(BURST, lesser)) == [(False, False), (True, True)]
+    least = replace(week(246, 54), requests=300)  # 82 %: three of four weeks
+    assert asked(in_turn(least, least, least)) == [(False, False), (False, False), (True, True)]
+    assert asked(in_turn(BURST, least, least, least)) == [(False, False)] * 3 + [(True, True)]
 
 
 def test_it_asks_for_none_either_while_no_later_week_has_a_label_or_a_request():

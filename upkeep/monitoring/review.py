@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from typing import NamedTuple
 
 from upkeep.config import Client, Thresholds
@@ -25,6 +26,7 @@ from upkeep.statistics.rates import AnyRate, Rate
 
 POOLED_WEEKS = 4
 """So many weeks together must have the client's minimum of labels, else a metric is not judged."""
+ALARMED = (State.OPENED, State.CONTINUING)
 ROUNDING = 1e-9
 """Of two shares that lie nearer to each other neither is worse: weights make a share a sum of fractions."""
 
@@ -61,8 +63,8 @@ class Finding:
     """One judgement: what was observed over which weeks, the agreed limit, and where the incident stands if any.
 
     It is `new` if it is an alert and was none when it was last judged: of a week whose labels come late, that is the
-    next week's review. It is `held` while the newest labels are of a week in which traffic had just become another:
-    nobody knows then whether it is more than that, so it asks for no retrain and is new until it does.
+    next week's review. It is `held` while it is one only with a week in which traffic had just become another: nobody
+    knows then whether it is more than that, so it asks for no retrain, and is new until it does.
     """
 
     status: Status
@@ -277,7 +279,7 @@ def _judge(
     client: Client,
     *,
     new: bool,
-    unclear: Collection[str],
+    unclear: Set[str],
     before: Mapping[str, float | None],
 ) -> Finding:
     weeks = [alarms.Week(key, getattr(figures, metric.value)) for key, figures in run]
@@ -289,16 +291,20 @@ def _judge(
         return Finding(
             Status.NOT_ENOUGH_DATA, metric, together, limit, over, f"{metric.words}: not enough data: {have}"
         )
-    standing = alarms.watch(
-        weeks,
+    watch = partial(
+        alarms.watch,
         floor=limit,
         limits=alarms.limits(client.alarms.false_alarms_a_year),
         assumed_spread=client.alarms.weekly_spread_pp / 100,
         worse=metric.worse,
         before=before,
-    )[-1]
-    if standing.state in (State.OPENED, State.CONTINUING):
-        return _alert(metric, limit, weeks, standing, new=new, unclear=unclear)
+    )
+    standing = watch(weeks)[-1]
+    if standing.state in ALARMED:
+        found = _alert(metric, limit, weeks, standing, new=new)
+        left_out = unclear & {*found.weeks}
+        without = [one._replace(rate=Rate(0, 0)) if one.key in left_out else one for one in weeks]
+        return replace(found, held=new and watch(without)[-1].state not in ALARMED)
     if not run[-1][1].requests:
         nothing = f"{metric.words}: no request in {weeks[-1].key}"
         return Finding(Status.NOT_ENOUGH_DATA, metric, weeks[-1].rate, limit, (weeks[-1].key,), nothing, standing)
@@ -310,15 +316,7 @@ def _judge(
     return Finding(Status.OK, metric, observed, limit, over, text, standing)
 
 
-def _alert(
-    metric: Metric,
-    limit: float,
-    weeks: Sequence[alarms.Week],
-    standing: Standing,
-    *,
-    new: bool,
-    unclear: Collection[str],
-) -> Finding:
+def _alert(metric: Metric, limit: float, weeks: Sequence[alarms.Week], standing: Standing, *, new: bool) -> Finding:
     """The alarm in one line: what, when, compared with what, by which rule; while it goes on, the newest week."""
     over = tuple(one.key for one in weeks if standing.since is not None and one.key >= standing.since)
     agreed = standing.against is Against.AGREED
@@ -326,16 +324,16 @@ def _alert(
         f"the agreed {standing.expected:.1%}" if agreed else f"the {standing.expected:.1%} of the model's first weeks"
     )
     beyond = "above" if metric.worse is Direction.HIGHER_IS_WORSE else "below"
-    known = [one.key for one in weeks if one.key in over and one.rate.n]
     if new:
         observed = standing.observed or weeks[-1].rate
+        known = [one.key for one in weeks if one.key in over and one.rate.n]
         text = f"{metric.words} {observed} in {from_to(known)} is {beyond} {wanted} beyond chance ({standing.rule})"
     else:
         observed = weeks[-1].rate
         seen = f"{observed} in {over[-1]}" if observed.n else f"not known yet in {over[-1]}"
         text = f"{metric.words} {seen}, {beyond} {wanted} since {over[0]} ({standing.rule})"
     text += "" if agreed else f"; agreed {_at_least(metric)} {limit:.1%}"
-    return Finding(Status.ALERT, metric, observed, limit, over, text, standing, new, new and known[-1] in unclear)
+    return Finding(Status.ALERT, metric, observed, limit, over, text, standing, new)
 
 
 def _at_least(metric: Metric) -> str:

@@ -13,6 +13,8 @@ from upkeep.stages.monitoring import review_week
 from upkeep.stages.troubles import Trouble, note_troubles
 
 FIRST = datetime(2026, 2, 2, 9, tzinfo=UTC)  # a Monday, 10 o'clock in Berlin
+BURST = 6
+"""The week in which `serve_burst` lets traffic burst: 2026-W12."""
 
 
 def agreed(tmp_path: Path, monkeypatch, **changes) -> Desk:
@@ -45,3 +47,11 @@ def reviewed(desk: Desk, week: int) -> list[Trouble]:
     """Review a week and return the troubles that this opened or closed."""
     found = review_week(desk, FIRST + timedelta(weeks=week + 1))
     return note_troubles(desk, found)
+
+
+def serve_burst(desk: Desk) -> None:
+    """Six usual weeks, which are reviewed, and one with three times the requests and half of its answers wrong."""
+    for week in range(BURST):
+        serve(desk, week, wrong=6, n=150)
+        reviewed(desk, week)
+    serve(desk, BURST, wrong=225, n=450)

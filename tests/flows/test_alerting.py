@@ -19,7 +19,7 @@ from prefect.testing.utilities import prefect_test_harness
 from deployments.servers import free_port
 from flows.review import review
 from tasks import alerting
-from tests.audited import FIRST, agreed, serve
+from tests.audited import BURST, FIRST, agreed, serve, serve_burst
 from tests.receivers import mail_server, webhook
 from upkeep.errors import DeliveryError
 from upkeep.stages.incidents import untold
@@ -44,11 +44,17 @@ def alert_runs() -> list[TaskRun]:
         return api.read_task_runs(task_run_filter=wanted)
 
 
-def events(name: str) -> list[dict[str, object]]:
+def told_in_time(name: str, incident: str) -> list[str]:
+    """The titles of an incident's events; they reach the server's database a moment later."""
+    wanted = {"event": {"name": [name]}, "resource": {"id": ["upkeep.client.northwind"]}}
     with get_client(sync_client=True) as api:
-        body = {"filter": {"event": {"name": [name]}}}
-        found: list[dict[str, object]] = api._client.post("/events/filter", json=body).json()["events"]
-    return found
+        for _ in range(40):
+            found = api._client.post("/events/filter", json={"filter": wanted}).json()["events"]
+            titles = [one["payload"]["title"] for one in found if one["payload"]["incident"] == incident]
+            if titles:
+                break
+            time.sleep(0.25)
+    return titles
 
 
 def test_an_alarm_goes_out_by_every_channel_once_and_its_end_too(client, monkeypatch):
@@ -63,16 +69,25 @@ def test_an_alarm_goes_out_by_every_channel_once_and_its_end_too(client, monkeyp
     assert [mail["Subject"] for mail in box.mails] == titles
     assert [one["title"] for one in got] == titles
     assert "below the agreed 90.0%" in str(got[0]["message"])
-    for _ in range(40):  # events reach the server's database a moment later
-        opened = events("upkeep.alert.opened")
-        if opened:
-            break
-        time.sleep(0.25)
-    assert [one["resource"]["prefect.resource.id"] for one in opened] == ["upkeep.client.northwind"]
-    assert opened[0]["payload"]["incident"] == "2026-W06-accuracy"
-    assert [one["payload"]["title"] for one in events("upkeep.alert.closed")] == titles[1:]
+    assert told_in_time("upkeep.alert.opened", "2026-W06-accuracy") == titles[:1]
+    assert told_in_time("upkeep.alert.closed", "2026-W06-accuracy") == titles[1:]
     assert Artifact.get("alert-northwind").data.startswith(f"# {titles[1]}\n")
     assert Artifact.get("review-northwind").data.startswith("# northwind 2026-W09\n\n60 requests.\n")
+
+
+def test_a_retrain_that_a_burst_held_back_is_one_more_event_of_the_same_incident(client, monkeypatch):
+    serve_burst(client)
+    serve(client, BURST + 1, wrong=75, n=150)
+    with webhook() as (hook, got):
+        monkeypatch.setenv("UPKEEP_CHANNEL_OPS_HOOK", hook)
+        monkeypatch.setenv("UPKEEP_CHANNEL_OPS_MAIL", hook)
+        for week in (BURST, BURST + 1, BURST + 1):
+            review("northwind", FIRST + timedelta(weeks=week + 1))
+    assert len(got) == 2 * 2
+    title = str(got[-1]["title"])
+    assert "outlasted the traffic incident's first week, a retrain is recommended now" in title
+    assert told_in_time("upkeep.alert.continuing", "2026-W12-accuracy") == [title]
+    assert len(told_in_time("upkeep.alert.opened", "2026-W12-accuracy")) == 1
 
 
 def test_a_channel_that_is_down_fails_no_review_and_gets_the_alert_when_it_is_back(client, monkeypatch):

@@ -40,16 +40,26 @@ class Event(StrEnum):
     CLOSED = "closed"
 
 
+HAPPENED = {
+    Event.OPENED: "opened",
+    Event.CONTINUING: "outlasted the traffic incident's first week, a retrain is recommended now",
+    Event.CLOSED: "closed",
+}
+"""What is said of a trouble in a title."""
+
+
 @dataclass(frozen=True, slots=True)
 class News:
     """What one review found of an incident: which troubles began, which are over and which go on.
 
-    `incident` is the key of the trouble that began it.
+    Those of them that ask for a retrain only now, which a traffic incident held back, are `asking`. `incident` is the
+    key of the trouble that began it.
     """
 
     incident: str
     at: datetime
     began: tuple[Trouble, ...]
+    asking: tuple[Trouble, ...]
     over: tuple[Trouble, ...]
     going_on: tuple[Trouble, ...]
 
@@ -58,7 +68,7 @@ class News:
         """It opened with its first trouble and is closed when none is left."""
         if any(one.key == self.incident for one in self.began):
             return Event.OPENED
-        return Event.CONTINUING if self.began or self.going_on else Event.CLOSED
+        return Event.CONTINUING if self.began or self.asking or self.going_on else Event.CLOSED
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +106,10 @@ def untold(desk: Desk, channels: Sequence[str]) -> list[tuple[News, str]]:
     return [
         (one, channel)
         for one in news(desk)
-        if any(it.closed is None or not newest or it.closed > newest[0].as_of - NEWS for it in (*one.began, *one.over))
+        if any(
+            it.closed is None or not newest or it.closed > newest[0].as_of - NEWS
+            for it in (*one.began, *one.asking, *one.over)
+        )
         for channel in channels
         if any(f"{event} {channel}" not in it.told and note not in told for it, event, note in _notes(one, channel))
     ]
@@ -110,7 +123,7 @@ def mark_told(desk: Desk, told: News, channel: str) -> None:
 
 def compose(desk: Desk, told: News) -> Alert:
     """Put it into words: what, since when, how sure, examples, what we recommend and what the tier includes."""
-    parts = [f"{_named(those)} {event}" for event, those in _happened(told) if those]
+    parts = [f"{_named(those)} {HAPPENED[event]}" for event, those in _happened(told) if those]
     parts += [f"{len(told.going_on)} more going on"] if told.going_on else []
     title = "; ".join(parts)
     text = "\n\n".join([*_what(told), *_examples(told), *_advice(desk, told)]) + "\n"
@@ -119,12 +132,13 @@ def compose(desk: Desk, told: News) -> Alert:
 
 def _course(of_one: Sequence[Trouble]) -> Iterator[News]:
     """What each review found of an incident."""
-    moments = {one.opened for one in of_one} | {one.closed for one in of_one if one.closed}
-    for at in sorted(moments):
+    for at in sorted({at for one in of_one for at in (one.opened, one.asked, one.closed) if at}):
         began = tuple(one for one in of_one if one.opened == at)
+        asking = tuple(one for one in of_one if one.asked == at)
         over = tuple(one for one in of_one if one.closed == at)
         others = [one for one in of_one if one.opened < at and (one.closed is None or one.closed > at)]
-        yield News(of_one[0].incident, at, began, over, tuple(others))
+        going_on = tuple(one for one in others if one not in asking)
+        yield News(of_one[0].incident, at, began, asking, over, going_on)
 
 
 def _notes(told: News, channel: str) -> Iterator[tuple[Trouble, Event, str]]:
@@ -133,7 +147,7 @@ def _notes(told: News, channel: str) -> Iterator[tuple[Trouble, Event, str]]:
 
 
 def _happened(told: News) -> tuple[tuple[Event, tuple[Trouble, ...]], ...]:
-    return (Event.OPENED, told.began), (Event.CLOSED, told.over)
+    return (Event.OPENED, told.began), (Event.CONTINUING, told.asking), (Event.CLOSED, told.over)
 
 
 def _named(those: Sequence[Trouble]) -> str:
@@ -148,11 +162,12 @@ def _name(one: Trouble) -> str:
 
 
 def _what(told: News) -> Iterator[str]:
-    several = len(told.began) + len(told.over) > 1
-    for one in told.began:
+    several = len(told.began) + len(told.asking) + len(told.over) > 1
+    for one in (*told.began, *told.asking):
         version = f"; model version {one.model_version}" if one.model_version else ""
         when = f"Seen in {from_to([one.since, one.week])}" if one.since != one.week else f"Since {one.week}"
-        yield f"{_head(one) if several else ''}{one.text}. {when}{version}."
+        text = one.still if one in told.asking else one.text
+        yield f"{_head(one) if several else ''}{text}. {when}{version}."
     yield from (f"{_head(one) if several else ''}{one.text}. {one.end}." for one in told.over)
     if told.going_on:
         yield "Still going on:"
@@ -177,8 +192,9 @@ def _unusual(one: Trouble) -> bool:
 
 def _advice(desk: Desk, told: News) -> Iterator[str]:
     """What to do, the likely causes first, and what of it the contract includes."""
-    yield from dict.fromkeys(one.action for one in sorted(told.began, key=lambda one: one.alarm))
-    if any(one.alarm or (one.change and one.change.kind in CURED_BY_A_RETRAIN) for one in told.began):
+    asks = (*told.began, *told.asking)
+    yield from dict.fromkeys(one.action for one in sorted(asks, key=lambda one: one.alarm))
+    if any(one.alarm or (one.change and one.change.kind in CURED_BY_A_RETRAIN) for one in asks):
         claims = desk.claims()
         answer = entitled(desk.tier, as_of=desk.local(told.at), zone=desk.zone, claims=claims, reason="alarm")
         yield _included(desk, answer, "a retrain")
@@ -186,7 +202,7 @@ def _advice(desk: Desk, told: News) -> Iterator[str]:
         if one.change and one.change.kind is Kind.NEW_CATEGORY:
             asked = use_case_of(desk, one.change.new or "", told.at, reason="alarm", by="")
             yield _included(desk, asked, f"the new category {one.change.new!r}")
-    if told.began and desk.tier.priority_response:
+    if asks and desk.tier.priority_response:
         yield "The contract includes a priority response."
 
 

@@ -49,7 +49,8 @@ class Trouble:
 
     `subject` is the agreed figure or what has changed, and then `change` is what was found. `joined` is the key of the
     trouble that began the incident it belongs to; None where it began one itself. `stored_as` is the name that its
-    record has in the store: one of before keeps its own, and lists in `told` what was delivered of it then.
+    record has in the store: one of before keeps its own, and lists in `told` what was delivered of it then. A retrain
+    that the first week of a traffic incident held back is recommended since `asked`, as the alarm `still` was there.
     """
 
     subject: str
@@ -65,6 +66,8 @@ class Trouble:
     told: tuple[str, ...] = ()
     stored_as: str | None = None
     joined: str | None = None
+    asked: datetime | None = None
+    still: str | None = None
 
     @property
     def key(self) -> str:
@@ -105,7 +108,7 @@ def open_troubles(desk: Desk, as_of: datetime) -> list[Trouble]:
 
 
 def note_troubles(desk: Desk, found: Review, stuck: NoWayBack | None = None) -> list[Trouble]:
-    """Record what a review opened and closed; returns the troubles it touched. Safe to run again.
+    """Record what a review opened, asks for and closed; returns the troubles it touched. Safe to run again.
 
     `stuck` is why the model before did not come back by itself.
     """
@@ -118,6 +121,7 @@ def note_troubles(desk: Desk, found: Review, stuck: NoWayBack | None = None) -> 
     weeks = _weeks(desk, found) if any(one.change for one in still_open) else []
     ends = {one.key: end for one in still_open if (end := _end(one, found, weeks, desk))}
     ended = [replace(one, closed=found.as_of, end=ends[one.key]) for one in still_open if one.key in ends]
+    asking = [it for one in still_open if one.key not in ends and (it := _asks(one, found))]
     over = ends.keys() | {one.key for one in then_open if one.closed == found.as_of}
     going_on = {one.subject for one in then_open if one.change or one.key not in over}
     there = {(one.week, one.subject) for one in known}
@@ -127,9 +131,9 @@ def note_troubles(desk: Desk, found: Review, stuck: NoWayBack | None = None) -> 
     incident = _incident([one for one in then_open if one.key not in over], begun, found.as_of)
     shown = _examples(desk, found, begun)
     new = [replace(one, examples=shown[one.key], joined=None if one.key == incident else incident) for one in begun]
-    for one in ended:
+    for one in (*ended, *asking):
         records.save(desk.store, _record(one.key), one)
-    return [*ended, *(records.create(desk.store, _record(one.key), one) for one in new)]
+    return [*ended, *asking, *(records.create(desk.store, _record(one.key), one) for one in new)]
 
 
 def _incident(going_on: Sequence[Trouble], begun: Sequence[Trouble], as_of: datetime) -> str | None:
@@ -152,6 +156,14 @@ def _troubles(found: Review, stuck: NoWayBack | None) -> list[Trouble]:
         action += f" By itself it {stuck}." if stuck else ""
         changes.append(Trouble(SUBJECT, found.week, doubt.version, at, str(doubt), action))
     return alarms + changes
+
+
+def _asks(trouble: Trouble, found: Review) -> Trouble | None:
+    """A trouble with the retrain that it asks for now and did not while it was held; None of any other."""
+    mine = next((one for one in found.alerts if one.metric == trouble.subject and not one.held), None)
+    if mine is None or trouble.action != RETRAIN_LATER:
+        return None
+    return replace(trouble, action=RETRAIN, asked=found.as_of, still=mine.text)
 
 
 def _weeks(desk: Desk, found: Review) -> list[Week]:
@@ -189,6 +201,8 @@ def _end(trouble: Trouble, found: Review, weeks: Sequence[Week], desk: Desk) -> 
 def _load(desk: Desk, key: str, at: datetime | None) -> Trouble:
     """A recorded trouble; to go back is recommended no more once that is done: it would lead one version too far."""
     one = replace(records.load(desk.store, _record(key), Trouble), stored_as=key)
+    if one.asked and at and at < one.asked:
+        return replace(one, action=RETRAIN_LATER)
     log = release_log(desk) if one.subject == SUBJECT else []
     last = [it for it in log if at is None or it.at <= at][-1:]
     back = [it for it in last if it.action is Action.ROLLBACK and it.previous == one.model_version]

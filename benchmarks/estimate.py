@@ -53,7 +53,7 @@ def trial(client: Client, seed: int, *, requests: int = 400, audited: int = 60, 
     for name, why in draw(rows, wanted, seed=str(seed), answered=outcomes.keys()).items():
         answer = LABEL if right[int(name)] else OTHER
         outcomes.setdefault(name, []).append(Outcome(name, START + timedelta(days=7), SOURCES[why], answer, None))
-    found = figures(LogWindow(rows, outcomes, [], 0), client)
+    found = figures(LogWindow(rows, outcomes, []), client)
     return Trial(float(right.mean()), found.accuracy, came_back)
 
 

@@ -158,7 +158,6 @@ def draw_week(world: World, number: int, rng: np.random.Generator, shift: Shift 
         delay={},
         times={quarter(monday + timedelta(days=day)): {VERSION: n} for day, n in enumerate(days) if n},
         quarantined=[Quarantined("log", line, "confidence: not a number", "") for line in range(spoiled)],
-        orphan_outcomes=0,
     )
     return Seen(figures_of(counted, world.client), _look(world, answers.truth[:LOOKED_AT], rng, shift))
 

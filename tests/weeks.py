@@ -39,7 +39,6 @@ def week(seed: int, *, requests: int = 500, shares: Sequence[float] = SHARES) ->
         label_mix=mix,
         unknown_labels={},
         quarantined={"confidence": int(rng.poisson(1))},
-        orphan_outcomes=0,
         out_of_scope=Rate(int(rng.binomial(60, 0.03)), 60),
         answered=mix,
         named=tuple(one for one in named if one.requests),

@@ -35,7 +35,7 @@ def window(predictions, *outcomes) -> LogWindow:
     by_prediction: dict[str, list[Outcome]] = {}
     for outcome in sorted(outcomes, key=lambda outcome: outcome.at):
         by_prediction.setdefault(outcome.prediction_id, []).append(outcome)
-    return LogWindow(predictions, by_prediction, [], 0)
+    return LogWindow(predictions, by_prediction, [])
 
 
 def collected(log: LogWindow, *, since=None, known=(), decided=None, rules=(), **changes):

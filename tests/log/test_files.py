@@ -49,7 +49,7 @@ def test_what_is_written_is_read_back(store):
     write_predictions(store, rows, name="api")
     write_outcomes(store, said, name="desk")
     found = read(store)
-    assert found == LogWindow(rows, {"a": [said[0]], "b": [said[1]]}, [], 0)
+    assert found == LogWindow(rows, {"a": [said[0]], "b": [said[1]]}, [])
 
 
 def test_rows_go_to_the_folder_of_their_utc_day(store):
@@ -111,7 +111,7 @@ def test_predictions_come_in_time_order_whatever_the_files(store):
 
 
 def test_an_empty_log_is_an_empty_window(store):
-    assert read(store) == LogWindow([], {}, [], 0)
+    assert read(store) == LogWindow([], {}, [])
 
 
 def test_of_a_log_with_one_old_stray_file_the_days_are_listed_together(store):
@@ -135,13 +135,12 @@ def test_outcomes_come_in_time_order_and_only_until_the_moment_asked_for(store):
     assert [row.answer for row in read(store).outcomes["p1"]] == ["0"]
 
 
-def test_outcomes_of_other_predictions_are_counted_in_the_week_they_were_given(store):
+def test_outcomes_of_other_predictions_are_left_out(store):
     write_predictions(store, [prediction("p1"), prediction("p2", NEXT_WEEK.start)], name="api")
     said = [outcome("earlier", MONDAY), outcome("earlier", MONDAY + timedelta(days=6)), outcome("p2", NEXT_WEEK.start)]
     write_outcomes(store, said, name="desk")
-    first, second = read(store, until=NEXT_WEEK.end), read(store, NEXT_WEEK)
-    assert (first.orphan_outcomes, first.outcomes) == (2, {})
-    assert (second.orphan_outcomes, list(second.outcomes)) == (0, ["p2"])
+    assert read(store, until=NEXT_WEEK.end).outcomes == {}
+    assert list(read(store, NEXT_WEEK).outcomes) == ["p2"]
 
 
 def test_of_a_doubled_id_the_first_counts(store):

@@ -16,11 +16,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests.log_rows import FIRST_DAY, FIRST_OUTCOMES, OUTCOME, PREDICTION, MemoryStore, jsonl, parquet, read
+from tests.log_rows import FIRST_DAY, FIRST_OUTCOMES, MONDAY, OUTCOME, PREDICTION, MemoryStore, jsonl, parquet, read
 from upkeep.conversations import WANTED, messages
 from upkeep.errors import ConfigError
 from upkeep.log.entries import LogMapping, LogWindow, Outcome, OutcomeSource, Prediction, Quarantined
-from upkeep.log.files import write_predictions
+from upkeep.log.files import outcomes_on, write_predictions
 from upkeep.store import Store
 
 
@@ -45,7 +45,7 @@ def test_a_row_as_documented_is_read_whole(store):
         metadata={"channel": "email"},
     )
     said = Outcome("p1", datetime(2026, 11, 23, 12, tzinfo=UTC), OutcomeSource.AUDIT, "card_arrival", True)
-    assert read(store) == LogWindow([wanted], {"p1": [said]}, [], 0)
+    assert read(store) == LogWindow([wanted], {"p1": [said]}, [])
 
 
 @pytest.mark.parametrize("pack", [jsonl, lambda row: parquet([row])], ids=["jsonl", "parquet"])
@@ -396,7 +396,7 @@ def test_whatever_is_in_a_line_it_is_understood_or_quarantined(lines: list[bytes
     )
     bad = {part: sum(f"log/{part}/" in row.file for row in found.quarantined) for part in ("predictions", "outcomes")}
     assert len(found.predictions) + bad["predictions"] == rows
-    assert sum(map(len, found.outcomes.values())) + found.orphan_outcomes + bad["outcomes"] == rows
+    assert len([*outcomes_on(store, [MONDAY.date()], mapping=mapping)]) + bad["outcomes"] == rows
     write_predictions(store, found.predictions, name="b")  # and what was understood can be written
 
 

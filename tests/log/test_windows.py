@@ -194,8 +194,9 @@ def test_another_mapping_reads_the_days_again(store):
 def test_what_upkeep_wrote_into_the_log_of_a_client_with_other_names_is_read_as_it_was_written(store):
     write_outcomes(store, [outcome("p1", MONDAY)], name=own_file("2026-W48", "0" * 12))
     write_outcomes(store, [outcome("p1", MONDAY)], name="theirs")
+    store.write(f"{FIRST_DAY}/a.jsonl", jsonl(THEIRS))
     found = counted(store, mapping=ZENDESK)
-    assert (found.orphan_outcomes, [row.file for row in found.quarantined]) == (1, [f"{FIRST_OUTCOMES}/theirs.jsonl"])
+    assert (labelled(found), [row.file for row in found.quarantined]) == (1, [f"{FIRST_OUTCOMES}/theirs.jsonl"])
     assert found == row_by_row(store, mapping=ZENDESK)
 
 

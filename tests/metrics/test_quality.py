@@ -112,7 +112,7 @@ def counted(requests: int, given: dict[str, int], audits: dict[tuple[str, str], 
     for out, n in given.items():
         more = n - sum(audited for (answer, _), audited in audits.items() if answer == out)
         rows.append((Cell("1", out, True, 9, (), ("as a",)), Count(more, more * SCALE)))
-    return Tally(add_up(rows), {}, {}, {0: {"1": requests}}, [], 0)
+    return Tally(add_up(rows), {}, {}, {0: {"1": requests}}, [])
 
 
 def weighed(weeks: list[Tally]) -> WeightedQuality:

@@ -233,7 +233,7 @@ def hourly(number: int, zone: str, *, lost: tuple[datetime, datetime] | None = N
     hours = [start + timedelta(hours=n) for n in range((end - start) // timedelta(hours=1))]
     logged = [hour for hour in hours if not (lost and lost[0] <= hour < lost[1])]
     cells = {Cell("1", "order_status", True, 9, ()): Count(10 * len(logged), 9 * SCALE * len(logged))}
-    return figures_of(Tally(cells, {}, {}, {quarter(hour): {"1": 10} for hour in logged}, [], 0), client)
+    return figures_of(Tally(cells, {}, {}, {quarter(hour): {"1": 10} for hour in logged}, []), client)
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/New_York", "Asia/Tokyo", "Asia/Kathmandu"])

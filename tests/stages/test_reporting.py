@@ -47,7 +47,6 @@ FIGURES = Figures(
     label_mix={"billing": 12_345},
     unknown_labels={},
     quarantined={},
-    orphan_outcomes=0,
 )
 DECISION = Decision(
     period="2026-11",

@@ -102,15 +102,11 @@ class LogMapping:
 
 
 class LogWindow(NamedTuple):
-    """The predictions of a window in time order, what was said about each in time order, and what could not be used.
-
-    `orphan_outcomes` counts outcomes from the window whose prediction is not among its predictions.
-    """
+    """The predictions of a window in time order, what was said about each in time order, and what could not be used."""
 
     predictions: list[Prediction]
     outcomes: dict[str, list[Outcome]]
     quarantined: list[Quarantined]
-    orphan_outcomes: int
 
 
 class Sample(NamedTuple):

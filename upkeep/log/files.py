@@ -36,9 +36,9 @@ def read_window(store: Store, window: Window, *, mapping: LogMapping, outcomes_u
             quarantined.append(found.line.quarantined("duplicate id"))
         else:
             predictions[found.row.id] = found.row
-    outcomes, bad, orphans = _read_outcomes(store, mapping, known=predictions, start=start, end=end, until=until)
+    outcomes, bad = _read_outcomes(store, mapping, known=predictions, start=start, end=end, until=until)
     in_order = sorted(predictions.values(), key=lambda row: row.at)
-    return LogWindow(in_order, outcomes, quarantined + bad, orphans)
+    return LogWindow(in_order, outcomes, quarantined + bad)
 
 
 def predictions_at(store: Store, window: Window, *, mapping: LogMapping) -> Iterator[tuple[Line, Prediction]]:
@@ -79,7 +79,6 @@ def write_outcomes(store: Store, rows: Iterable[Outcome], *, name: str) -> None:
 class _Outcomes(NamedTuple):
     by_prediction: dict[str, list[Outcome]]
     quarantined: list[Quarantined]
-    orphans: int
 
 
 def _read_outcomes(
@@ -88,20 +87,18 @@ def _read_outcomes(
     in_window = {day.isoformat() for day in utc_days(start, end)}
     outcomes: dict[str, list[Outcome]] = defaultdict(list)
     quarantined: list[Quarantined] = []
-    orphans = 0
     for found in _scan(store, OUTCOMES, utc_days(start, until), mapping):
         at, row = found.at, found.row
         if at is not None and at >= until:
             continue
-        if row is not None and row.prediction_id in known:
+        if row is None:
+            if start <= at < end if at is not None else _day_of(found.line.file) in in_window:
+                quarantined.append(found.line.quarantined(found.reason))
+        elif row.prediction_id in known:
             outcomes[row.prediction_id].append(row)
-        elif row is not None:
-            orphans += start <= row.at < end
-        elif start <= at < end if at is not None else _day_of(found.line.file) in in_window:
-            quarantined.append(found.line.quarantined(found.reason))
     for said in outcomes.values():
         said.sort(key=lambda row: row.at)
-    return _Outcomes(dict(outcomes), quarantined, orphans)
+    return _Outcomes(dict(outcomes), quarantined)
 
 
 def _scan(store: Store, kind: Kind[Row], days: Iterable[date], mapping: LogMapping) -> Iterator[Found[Row]]:

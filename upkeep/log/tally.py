@@ -62,7 +62,6 @@ class Tally:
     delay: dict[int, int]
     times: dict[int, dict[str, int]]
     quarantined: list[Quarantined]
-    orphan_outcomes: int
 
     @property
     def newest(self) -> str | None:
@@ -95,7 +94,6 @@ def tally(window: LogWindow, by: Sequence[str] = (), *, free_text: bool = False)
         delay=dict(Counter(_delay(row, said[row.id]) for row in window.predictions if row.id in said)),
         times=by_time((quarter(row.at), row.model_version, 1) for row in window.predictions),
         quarantined=window.quarantined,
-        orphan_outcomes=window.orphan_outcomes,
     )
 
 

@@ -144,7 +144,6 @@ class _Log(NamedTuple):
             delay=_counts(self.made, "SELECT delay, count(*) FROM heard GROUP BY 1"),
             times=by_time(self.made.execute("SELECT quarter, model_version, n FROM counted WHERE by_time").fetchall()),
             quarantined=[one.row for one in sorted(bad, key=lambda one: one[:3])] + bad_outcomes,
-            orphan_outcomes=_orphans(self.made, micros(start), micros(end)),
         )
 
     def _count(self, free_text: bool) -> None:
@@ -287,13 +286,6 @@ def _rows(made: DuckDBPyConnection, query: str) -> Iterator[tuple[Any, ...]]:
 
 def _counts(made: DuckDBPyConnection, query: str) -> dict[int, int]:
     return {int(key): int(n) for key, n in made.execute(query).fetchall()}
-
-
-def _orphans(made: DuckDBPyConnection, start: int, end: int) -> int:
-    """The window's outcomes less those that found their request, for each finds one at most."""
-    given = f"SELECT count(*) FROM outcomes WHERE moment >= {start} AND moment < {end}"
-    found = f"SELECT count(*) FROM told WHERE said_at >= {start} AND said_at < {end}"
-    return _number(made, f"SELECT ({given}) - ({found})")
 
 
 def _number(made: DuckDBPyConnection, query: str) -> int:

@@ -72,7 +72,6 @@ class Figures:
     label_mix: dict[str, int]
     unknown_labels: dict[str, int]
     quarantined: dict[str, int]
-    orphan_outcomes: int
     latency_p50_ms: float | None = None
     latency_p95_ms: float | None = None
     label_delay: dict[int, int] = field(default_factory=dict)
@@ -170,7 +169,6 @@ def figures_of(counted: Tally, client: Client, *, every_model: bool = False) -> 
         label_mix=_mix((group.cell.output or "", group) for group in groups),
         unknown_labels=_mix((group.answer, group) for group in current if group.answer and group.answer not in known),
         quarantined=dict(Counter(row.subject for row in counted.quarantined).most_common()),
-        orphan_outcomes=counted.orphan_outcomes,
         latency_p50_ms=latency_at(counted, 0.5),
         latency_p95_ms=latency_at(counted, 0.95),
         label_delay=dict(sorted(counted.delay.items())),

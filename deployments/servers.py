@@ -143,14 +143,15 @@ def running(service: Service, folder: Path, env: Mapping[str, str]) -> Iterator[
         stop(service.name, folder, child.process)
 
 
-def await_ready(child: Child, *, seconds: float = HEALTH_SECONDS, halted: threading.Event | None = None) -> None:
+def await_ready(child: Child, *, halted: threading.Event | None = None) -> None:
     """Wait for the service. Raises ServerError naming its log, and KeyboardInterrupt once `halted` is set."""
     halted = halted or threading.Event()
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + HEALTH_SECONDS
     while not child.service.ready(child.log):
         check_alive(child)
         if time.monotonic() > deadline:
-            raise ServerError(f"{child.service.name}: not ready after {seconds:.0f} s; its log {_tail(child.log)}")
+            late = f"not ready after {HEALTH_SECONDS:.0f} s"
+            raise ServerError(f"{child.service.name}: {late}; its log {_tail(child.log)}")
         if halted.wait(0.1):
             raise KeyboardInterrupt
 

@@ -166,14 +166,14 @@ def lacking(share: float, *, n: int, seen: int) -> float:
     return max(share * n - seen, 0.0) / (1 - share) if share < 1 else float(n)
 
 
-def _unknown_ranks(view: Embedded, real: NDArray[np.bool_], folds: int = FOLDS) -> NDArray[np.float64]:
+def _unknown_ranks(view: Embedded, real: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Share of known held-out cases that are less sure than each case of a label that was left out."""
     from sklearn.linear_model import LogisticRegression
 
     ranks: list[NDArray[np.float64]] = []
     labels = np.flatnonzero(real)
-    for fold in range(folds):
-        left_out = labels[fold::folds]
+    for fold in range(FOLDS):
+        left_out = labels[fold::FOLDS]
         train = ~np.isin(view.taught.truth, left_out)
         unknown = np.isin(view.kept.truth, left_out)
         if len(set(view.taught.truth[train])) < 2 or not unknown.any() or unknown.all():

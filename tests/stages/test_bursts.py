@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -69,6 +70,12 @@ def test_reviewing_the_weeks_again_tells_and_changes_nothing(desk):
     for week in range(BURST + 2):
         review(desk, week)
     assert ((troubles(desk), change_orders(desk)), deliver(desk, "ops")) == (before, [])
+
+
+def test_a_review_from_before_it_said_what_is_held_asks_for_nothing_when_it_is_run_again(desk):
+    found = review_week(desk, FIRST + timedelta(weeks=BURST + 1))
+    old = replace(found, findings=tuple(replace(one, held=False) for one in found.findings))
+    assert note_troubles(desk, old) == []
 
 
 def test_a_run_that_was_killed_before_it_noted_that_is_made_good_by_the_next_review(desk):

@@ -161,7 +161,7 @@ def _troubles(found: Review, stuck: NoWayBack | None) -> list[Trouble]:
 def _asks(trouble: Trouble, found: Review) -> Trouble | None:
     """A trouble with the retrain that it asks for now and did not while it was held; None of any other."""
     mine = next((one for one in found.alerts if one.metric == trouble.subject and not one.held), None)
-    if mine is None or trouble.action != RETRAIN_LATER:
+    if mine is None or trouble.action != RETRAIN_LATER or trouble.opened == found.as_of:  # old reviews say not `held`
         return None
     return replace(trouble, action=RETRAIN, asked=found.as_of, still=mine.text)
 

@@ -116,6 +116,11 @@ class Relabel(Strict):
             raise ValueError(f"old and new are both {self.old!r}")
         return self
 
+    @property
+    def for_a_part(self) -> bool:
+        """Is it for some of the requests only?"""
+        return bool(self.text or self.theme)
+
     def may_cover(self, answer: str, text: str) -> bool:
         """Is an answer to a text outdated by it, whatever the text is about? Raises ConfigError as `is_in` does."""
         if answer != self.old or self.text is None:

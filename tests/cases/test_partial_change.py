@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from tests.weeks import week
-from upkeep.cases.partial_change import MOST, Checked, Looked, find_part, partial_changes
-from upkeep.cases.relabel_rules import changed, contradictions
+from upkeep.cases.partial_change import MOST, Checked, Looked, find_part, partial_changes, rest_of
+from upkeep.cases.relabel_rules import changed, contradictions, rule_of
 from upkeep.metrics.quality import Confusion
 from upkeep.statistics.rates import Rate
 
@@ -54,6 +54,12 @@ class Log:
 
     def parts(self, known=()):
         return list(partial_changes(self.figures, known=known, look=self.look, embed=embed))
+
+    def without(self, topic):
+        """The figures without what a rule for a topic covers."""
+        looked = self.look("card", [key for key, _ in self.figures])
+        covered = {one.text for one in looked.answers if one.text.startswith(topic)}
+        return rest_of(self.figures, "card", looked, covered)
 
 
 def logged(before: dict[str, tuple[int, str]], after: dict[str, tuple[int, str]], *, weeks: int = AFTER) -> Log:
@@ -147,3 +153,34 @@ def test_of_many_texts_some_are_embedded_of_now_and_before_the_same_share():
     assert len(set(embedded)) == MOST  # of 1,800, which were asked in both weeks
     counted = dict(one.by_week)
     assert counted["2026-W19"] == Rate(0, counted["2026-W20"].n)
+
+
+def test_what_a_rule_for_a_theme_covers_makes_no_contradiction_of_the_whole_label():
+    log = logged(STEADY, STEADY | {"delivery": (27, "sent")})
+    (one,) = contradictions(log.figures)
+    assert one.now == Rate(108, 140)  # 4 x 27 of 4 x 35: more than three in four
+    assert not list(contradictions(log.without("delivery")))  # the other 8 a week are right
+
+
+@pytest.mark.parametrize("theme", ["card", "sent"], ids=["answered rightly by now", "still contradicted"])
+def test_the_rest_of_a_label_that_is_contradicted_too_is_a_contradiction_since_then(theme):
+    log = logged(STEADY, POLICY)
+    asked = {"delivery": (6, "sent")} if theme == "sent" else {}
+    for _ in range(4):
+        log.add(**asked, limit=(8, "sent"))
+    (one,) = contradictions(log.without("delivery"))
+    assert (one.now, one.before) == (Rate(32, 32), Rate(0, 112))  # 4 weeks of 8, and 14 before
+    # after 2026-W15, the first of the 4
+    assert rule_of(one, log.without("delivery"), ZoneInfo("Europe/Berlin")).since == date(2026, 4, 13)
+
+
+def test_of_a_large_log_the_share_is_left_out_that_is_covered_among_what_was_looked_at():
+    log = logged(STEADY, POLICY)
+    some = log.look("card", [f"2026-W{at:02}" for at in range(1, 14)])  # the texts of the last week are gone
+    some = some._replace(answers=[one for at, one in enumerate(some.answers) if at % 2 == 0])
+    covered = {one.text for one in some.answers if one.text.startswith("delivery")}
+    rest = [one.named for _, one in rest_of(log.figures, "card", some, covered)]
+    # of 14 a week every other one was looked at: 3 of the 6 covered ones, and 4 of the others
+    assert rest[0] == (Confusion("card", "card", 8), Confusion("refund", "refund", 20))
+    assert rest[12] == (Confusion("card", "sent", 0), Confusion("card", "card", 8), Confusion("refund", "refund", 20))
+    assert rest[13] == (Confusion("card", "sent", 0), Confusion("card", "card", 0), Confusion("refund", "refund", 20))

@@ -140,3 +140,43 @@ def test_what_only_looks_like_a_change_of_one_theme_is_no_rule(tmp_path, monkeyp
         texts = TORN if arrived and number < 4 else DELIVERY + TORN
         ask(desk, number, texts, dict.fromkeys(wrong, "refund_status") if number >= 4 else {})
         assert propose_rules(desk, review_week(desk, FIRST + timedelta(weeks=number + 1))) == []
+
+
+@pytest.fixture
+def themed(tmp_path, monkeypatch):
+    """A client of which the rule for a theme was accepted after the eighth week."""
+    encoder = load_client(configs(), "northwind").base_model.model_dump()
+    desk = agreed(tmp_path, monkeypatch, relabel=[], base_model=encoder)
+    for number in range(8):
+        ask(desk, number, DELIVERY + TORN, dict.fromkeys(DELIVERY, "refund_status") if number >= 4 else {})
+        for one in propose_rules(desk, review_week(desk, FIRST + timedelta(weeks=number + 1))):
+            decide_rule(desk, one.id, accepted=True, by="ada", at=FIRST + timedelta(weeks=number + 1))
+    assert [(bool(one.rule.theme), one.accepted) for one in desk.found_rules()] == [(True, True)]
+    return desk
+
+
+def proposed_later(desk, weeks, texts, changed):
+    """What is proposed, week by week, while some texts are asked and some of their answers contradicted."""
+    found = []
+    for number in weeks:
+        ask(desk, number, texts, dict.fromkeys(changed, "refund_status"))
+        found += [(number, one) for one in propose_rules(desk, review_week(desk, FIRST + timedelta(weeks=number + 1)))]
+    return found
+
+
+@pytest.mark.parametrize("taught", [True, False])
+def test_once_the_rest_of_a_label_is_contradicted_too_a_rule_for_all_of_it_follows_the_accepted_one_for_a_theme(
+    themed, taught
+):
+    assert not proposed_later(themed, range(8, 10), TORN if taught else DELIVERY + TORN, [] if taught else DELIVERY)
+    ((number, whole),) = proposed_later(themed, range(10, 15), TORN if taught else DELIVERY + TORN, DELIVERY + TORN)
+    assert not whole.rule.theme
+    assert number == 12  # in three of the four newest weeks
+    assert whole.rule.since == date(2026, 4, 20)  # after the week of 13 April, the theme's was 9 March
+    assert "without requests that a rule for a part of it covers" in whole.evidence
+    assert TORN[-1] in whole.examples
+
+
+def test_corrections_about_the_theme_of_an_accepted_rule_speak_for_none_for_all_of_the_label(themed):
+    # 36 of 42 a week are contradicted, more than three in four, but of those the rule covers more than 28
+    assert not proposed_later(themed, range(8, 14), DELIVERY + TORN[:6], DELIVERY)

@@ -9,7 +9,9 @@ right, or it is as right as ever for those.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from upkeep.cases.case import normalise
@@ -141,6 +143,27 @@ def find_part(old: str, new: str, recent: Looked, before: Looked, *, embed: Embe
         chance=max(_more_often(inside, rest), _more_often(inside, earlier)),
         by_week=(*_by_week(before, then, about_then, new), *_by_week(recent, now, about, new)),
     )
+
+
+def rest_of(
+    weeks: Sequence[tuple[str, Figures]], old: str, looked: Looked, covered: Container[str]
+) -> list[tuple[str, Figures]]:
+    """The weeks without the answers of a label to texts that are covered by rules for a part of it.
+
+    Of each answer to it the share that was `looked` at and is not covered; none where the texts are gone.
+    """
+    every = Counter((one.week, one.right) for one in looked.answers)
+    rest = Counter((one.week, one.right) for one in looked.answers if one.text not in covered)
+    found = []
+    for key, one in weeks:
+        cells = [
+            replace(cell, requests=cell.requests * rest[key, cell.answer] // max(every[key, cell.answer], 1))
+            if cell.given == old
+            else cell
+            for cell in one.named
+        ]
+        found.append((key, replace(one, named=tuple(cells))))
+    return found
 
 
 def _folded(looked: Looked, labels: set[str]) -> dict[str, Checked]:

@@ -5,23 +5,25 @@ In the client's store: rules/<id>.json, a rule with its evidence and what was de
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from upkeep import records
-from upkeep.cases.partial_change import Checked, Looked, partial_changes
-from upkeep.cases.relabel_rules import Contradiction, Found, changed, contradictions, rule_of
+from upkeep.cases.partial_change import BEFORE, Checked, Look, Looked, partial_changes, rest_of
+from upkeep.cases.relabel_rules import Contradiction, Found, about_theme, changed, contradictions, rule_of
 from upkeep.config import Relabel, Rules
 from upkeep.desk import Desk
 from upkeep.errors import BaseModelError, RuleError
 from upkeep.log.entries import Prediction, Sample
 from upkeep.log.tally import opinions
 from upkeep.log.truth import truth_of
+from upkeep.monitoring.changed_answers import SPANS
 from upkeep.monitoring.figures import Figures
 from upkeep.monitoring.review import Review, as_known
+from upkeep.patterns import of_client
 from upkeep.periods import week
 from upkeep.redaction import redact_cases, shown
 from upkeep.stages.monitoring import HISTORY, reviews
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+Weeks: TypeAlias = Sequence[tuple[str, Figures]]
 EXAMPLES = 3
 ITSELF = "Upkeep, as `rules: apply` in the client's config says"
 
@@ -38,25 +41,17 @@ ITSELF = "Upkeep, as `rules: apply` in the client's config says"
 def propose_rules(desk: Desk, found: Review) -> list[Found]:
     """Propose a rule for every contradiction that a review shows, and apply it where the client's config allows.
 
-    One for a part of a label is for a theme, and keeps none for all of it from being proposed before somebody accepts
-    it. Where nobody can look at the texts, the base model not being there, none such is proposed.
+    One for a part of a label keeps none for all of it from being proposed, but once somebody has accepted it what it
+    covers speaks for none. Where nobody can look at the texts, the base model not being there, none is proposed for
+    which one must.
     """
     weeks = as_known(reviews(desk, upto=found.week, newest=HISTORY), found.recounted)
     there = desk.found_rules()
-    settled = [*desk.client.relabel, *(one.rule for one in there if one.accepted or not one.rule.theme)]
-    whole = list(contradictions(weeks, known=_pairs(settled)))
-    proposed = [
-        Found(
-            rule=rule_of(one, weeks, desk.zone),
-            week=found.week,
-            proposed=found.as_of,
-            evidence=str(one),
-            examples=_examples(desk, one, [key for key, _ in weeks[-one.weeks :]], found.as_of),
-        )
-        for one in whole
-    ]
+    settled = [*desk.client.relabel, *(one.rule for one in there if one.accepted or not one.rule.for_a_part)]
+    look = _looking(desk, found.as_of)
+    proposed = _for_labels(desk, found, weeks, settled, look)
     known = _pairs([*settled, *(one.rule for one in (*there, *proposed))])
-    proposed += _for_parts(desk, found, weeks, known)
+    proposed += _for_parts(desk, found, weeks, known, look)
     if desk.client.rules is Rules.APPLY:
         proposed = [one.decide(accepted=True, by=ITSELF, at=found.as_of) for one in proposed]
     return [_save(desk, one) for one in proposed]
@@ -89,14 +84,70 @@ def _pairs(rules: Iterable[Relabel]) -> set[tuple[str, str]]:
     return {(rule.old, rule.new) for rule in rules}
 
 
-def _for_parts(
-    desk: Desk, found: Review, weeks: Sequence[tuple[str, Figures]], known: set[tuple[str, str]]
-) -> list[Found]:
-    """The rules for themes; none where nobody can look."""
-    samples = cache(lambda key: desk.sample_log(week(key, desk.zone), until=found.as_of))
+def _for_labels(desk: Desk, found: Review, weeks: Weeks, settled: Sequence[Relabel], look: Look) -> list[Found]:
+    """The rules for all of a label."""
+    proposed = []
+    for one in contradictions(weeks, known=_pairs(rule for rule in settled if not rule.for_a_part)):
+        parts = [rule for rule in settled if rule.for_a_part and (rule.old, rule.new) == (one.old, one.new)]
+        try:
+            shows = _of_the_rest(desk, weeks, one, parts, look) if parts else _Shows(one, weeks)
+        except BaseModelError:  # the review has said so
+            continue
+        if shows:
+            proposed.append(_proposal(desk, found, shows, look))
+    return proposed
+
+
+class _Shows(NamedTuple):
+    """A contradiction, the weeks that show it, and the texts that were not counted as rules for a part cover them."""
+
+    what: Contradiction
+    weeks: Weeks
+    covered: frozenset[str] = frozenset()
+
+
+def _of_the_rest(desk: Desk, weeks: Weeks, one: Contradiction, parts: Iterable[Relabel], look: Look) -> _Shows | None:
+    """What contradicts a label even without what rules for its parts cover, if anything does."""
+    lately = weeks[-max(SPANS) - BEFORE :]
+    looked = look(one.old, [key for key, _ in lately])
+    covered = _covered(desk, parts, {answer.text for answer in looked.answers})
+    rest = rest_of(lately, one.old, looked, covered)
+    still = (again for again in contradictions(rest) if (again.old, again.new) == (one.old, one.new))
+    return next((_Shows(again, rest, covered) for again in still), None)
+
+
+def _proposal(desk: Desk, found: Review, shows: _Shows, look: Look) -> Found:
+    one, weeks, covered = shows
+    recent = look(one.old, [key for key, _ in weeks[-one.weeks :]]).answers
+    texts = [each.text for each in reversed(recent) if each.right == one.new and each.text not in covered]
+    return Found(
+        rule=rule_of(one, weeks, desk.zone),
+        week=found.week,
+        proposed=found.as_of,
+        evidence=f"{one}; without requests that a rule for a part of it covers" if covered else str(one),
+        examples=tuple(shown(text, desk.client.redaction) for text in texts[:EXAMPLES]),
+    )
+
+
+def _covered(desk: Desk, rules: Iterable[Relabel], texts: Collection[str]) -> frozenset[str]:
+    """The texts that some rules cover. Raises BaseModelError, and ConfigError naming the client's file."""
+    about = [about_theme(rule, texts, request_encoder(desk).embed) if rule.theme else rule for rule in rules]
+    with of_client(desk.client.client):
+        return frozenset(text for text in texts for rule in about if rule.covers(rule.old, text))
+
+
+def _looking(desk: Desk, until: datetime) -> Look:
+    """What looks at answers of the log as known at a moment, and reads each week once."""
+    samples = cache(lambda key: desk.sample_log(week(key, desk.zone), until=until))
 
     def look(label: str, keys: Sequence[str]) -> Looked:
         return _looked(desk, label, {key: samples(key) for key in keys})
+
+    return look
+
+
+def _for_parts(desk: Desk, found: Review, weeks: Weeks, known: set[tuple[str, str]], look: Look) -> list[Found]:
+    """The rules for themes; none where nobody can look."""
 
     def embed(texts: Sequence[str]) -> NDArray[np.float32]:
         return request_encoder(desk).embed(texts)
@@ -136,16 +187,3 @@ def _right_answers(desk: Desk, sample: Sample) -> Iterator[tuple[Prediction, str
         said = opinions(sample.outcomes.get(prediction.id, []), desk.client.free_text)
         if said:
             yield prediction, truth_of(prediction, said, out_of_scope=desk.client.out_of_scope_label).answer
-
-
-def _examples(desk: Desk, found: Contradiction, weeks: list[str], until: datetime) -> tuple[str, ...]:
-    """A few requests that were answered with the old label and should have been the new one, redacted, newest first."""
-    examples: list[str] = []
-    for key in reversed(weeks):
-        sample = desk.sample_log(week(key, desk.zone), until=until)
-        for prediction, right in _right_answers(desk, sample):
-            if prediction.output == found.old and right == found.new:
-                examples.append(shown(prediction.input, desk.client.redaction))
-        if len(examples) >= EXAMPLES:
-            break
-    return tuple(examples[:EXAMPLES])

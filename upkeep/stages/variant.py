@@ -203,7 +203,7 @@ def _renamed(desk: Desk, label: str, begun: Sequence[Round], moment: datetime) -
     given = [desk.local(one.as_of).date() for one in begun if one.seeds]
     if not given or (_decided(desk, begun[-1]) and not _overtaken(desk, begun[-1], moment)):
         return None
-    whole = [rule for rule in desk.rules(moment) if rule.old == label and not (rule.text or rule.theme)]
+    whole = [rule for rule in desk.rules(moment) if rule.old == label and not rule.for_a_part]
     found = [rule for rule in whole if max(given) < rule.since <= moment.date()]
     return Renamed(begun[-1].period, found[0]) if found else None
 

@@ -14,6 +14,7 @@ from upkeep.cases.case import Case, Source
 from upkeep.cases.collection import Fold
 from upkeep.cases.doubts import Doubt
 from upkeep.cases.review_batch import Choice, ReviewDecision
+from upkeep.config import Relabel
 from upkeep.desk import GOLDEN, Desk, open_desk
 from upkeep.errors import SnapshotError
 from upkeep.log.entries import Outcome, OutcomeSource, Prediction
@@ -201,6 +202,42 @@ def test_a_customer_who_contradicts_a_review_of_an_earlier_month_is_told_and_ask
     desk.store.write("snapshots/2026-05.json", without)  # as one of before that was so
     with pytest.raises(SnapshotError, match="not what its facts and terms come to"):
         rebuild(desk, "2026-05")
+
+
+DELIVERY = "how long does the delivery of my tent take"
+THEME = {"old": "delivery_delay", "new": "refund_request", "since": "2026-05-02", "theme": [DELIVERY]}
+ANEW = MONDAY - DAY
+"""A request of this moment comes after the rule for the theme, one of ASKED before."""
+
+
+@pytest.mark.parametrize(("again", "ruled"), [(DELIVERY, True), (f"{DELIVERY} now", True), (DELIVERY, False)])
+def test_what_a_rule_for_a_theme_has_settled_is_no_conflict_with_a_review_and_does_not_wait(
+    tmp_path, monkeypatch, again, ruled
+):
+    configure(tmp_path / "configs", monkeypatch, relabel=[THEME] if ruled else [])
+    desk = open_desk("northwind")
+    records.save_rows(desk.store, GOLDEN, [])
+    asked_twice = [("0", ASKED, DELIVERY), ("1", ANEW, again)]
+    rows = [Prediction(id, at, asked, "order_status", 0.9, "1", True) for id, at, asked in asked_twice]
+    write_predictions(desk.store, rows, name="api")
+    said(desk, 0, "size_advice", ANEW)
+    collect_cases(desk, "2026-W18", ANEW + timedelta(hours=1))
+    reviewed(desk, "p-0", MONDAY, Choice.CHANGE, "delivery_delay")
+    said(desk, 1, "refund_request", MONDAY + DAY)
+    assert collect_cases(desk, "2026-W19", MONDAY + WEEK).conflicts == (0 if ruled else 1)
+    lessons, left_out = taught(desk, "2026-05", MONDAY + WEEK)
+    assert left_out.get("against a reviewed answer", 0) == (0 if ruled else 1)
+    assert ({answer for _, answer in lessons}) == ({"refund_request"} if ruled else {"delivery_delay"})
+
+
+def test_without_the_base_model_people_are_asked_about_what_a_rule_for_a_theme_may_have_settled(desk):
+    client = desk.client.model_copy(update={"relabel": (Relabel.model_validate({**THEME, "since": ASKED.date()}),)})
+    desk = replace(desk, agreement=desk.agreement.model_copy(update={"client": client}))
+    said(desk, 0, "size_advice", MONDAY - DAY)
+    collect_cases(desk, "2026-W18", MONDAY)
+    reviewed(desk, "p-0", MONDAY + DAY, Choice.CHANGE, "delivery_delay")
+    said(desk, 2, "refund_request", MONDAY + 2 * DAY)
+    assert collect_cases(desk, "2026-W19", MONDAY + WEEK).conflicts == 1
 
 
 def test_what_customers_say_is_folded_into_a_proposal_once_a_reviewer_has_accepted_it(desk):

@@ -19,6 +19,7 @@ from upkeep.cases.doubts import Doubt, languages_of
 from upkeep.cases.label_errors import LATELY, Answered, find_suspects, reference_cases
 from upkeep.cases.label_history import decision_on
 from upkeep.cases.review_batch import ReviewDecision
+from upkeep.config import Relabel
 from upkeep.desk import Desk
 from upkeep.errors import BaseModelError
 from upkeep.log.entries import draw_order
@@ -28,6 +29,7 @@ from upkeep.progress import Progress, silent
 from upkeep.redaction import PersonalData, told
 from upkeep.stages.prerequisites import log_begins
 from upkeep.stages.request_analysis import request_encoder
+from upkeep.stages.rules_in_force import rules_in_force
 from upkeep.stages.snapshot import decided_by, known_cases, right_at
 
 JUDGED = 3000
@@ -129,6 +131,7 @@ def _collected(desk: Desk, period: str, moment: datetime, progress: Progress) ->
     # what somebody says is not folded into a mere proposal
     known = [case for case in there if Doubt.PROPOSED not in case.doubts or _accepted(case, decided)]
     taken, unkept = _taken(desk, earlier, but=period, since=start)
+    rules = _rules(desk, known, decided, moment)
     with of_client(desk.client.client):
         found = collect(
             log,
@@ -136,18 +139,28 @@ def _collected(desk: Desk, period: str, moment: datetime, progress: Progress) ->
             taken=taken,
             known=known,
             decided=decided,
-            rules=[rule for rule in desk.rules(moment) if not rule.theme],  # what one is about only a model can say
+            rules=rules,
             client=desk.client,
             at=moment,
             languages=languages_of(case.text for case in known if case.known_from is None),
             progress=progress,
         )
     try:
-        found = replace(found, cases=_judged(desk, found.cases, known, moment))
+        found = replace(found, cases=_judged(desk, found.cases, known, moment, rules))
         unjudged = f"only in {JUDGED:,} of {len(found.cases):,}" if len(found.cases) > JUDGED else None
     except BaseModelError as exc:  # cases are cases without it
         unjudged = f"in none, {exc}"
     return _Found(found, len(log.quarantined), unjudged)
+
+
+def _rules(
+    desk: Desk, known: Sequence[Case], decided: Mapping[str, ReviewDecision], moment: datetime
+) -> Sequence[Relabel]:
+    """The rules in force; without the base model none for a theme, and people are asked about what one would settle."""
+    try:
+        return rules_in_force(desk, known, decided, moment)
+    except BaseModelError:
+        return [rule for rule in desk.rules(moment) if not rule.theme]
 
 
 def _accepted(case: Case, decided: Mapping[str, ReviewDecision]) -> bool:
@@ -169,12 +182,14 @@ def _taken(
     return taken, max((as_of for key, as_of in by_key.items() if key not in kept), default=None)
 
 
-def _judged(desk: Desk, cases: Sequence[Case], known: Sequence[Case], moment: datetime) -> tuple[Case, ...]:
+def _judged(
+    desk: Desk, cases: Sequence[Case], known: Sequence[Case], moment: datetime, rules: Sequence[Relabel]
+) -> tuple[Case, ...]:
     """The new cases, with how little a label is believed that is likely a mistake. Raises BaseModelError."""
     some = sorted(cases, key=lambda case: draw_order(case.id))[:JUDGED]
     if not some or desk.client.free_text:
         return tuple(cases)
-    judging = reference_cases(right_at(desk, known, moment))
+    judging = reference_cases(right_at(desk, known, moment, rules=rules))
     lately = [case for case in judging if case.valid_from is not None and case.valid_from >= moment - LATELY]
     before = [case for case in judging if case.valid_from is None or case.valid_from < moment - LATELY]
     eyes = request_encoder(desk)

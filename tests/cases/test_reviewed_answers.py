@@ -81,6 +81,43 @@ def test_a_rule_of_before_the_review_or_for_another_answer_ends_nothing():
         assert right(told(ASKED, customer(2, "c"), rules=[rule])) == ["a"]
 
 
+def near(number: int, answer: str, *, at: datetime = JULY, **more) -> Case:
+    """What a customer says of nearly the text of case 1, told that the review of it is otherwise."""
+    alike = replace(customer(number, answer, at=at), text=f"{ASKED.text}?", like="1")
+    return replace(alike, **{"against": "1", **more})
+
+
+def test_a_customer_s_answer_to_nearly_the_reviewed_text_waits_too_and_ends_nothing():
+    for cases in ([ASKED, near(2, "b")], [near(2, "b"), ASKED], [ASKED, near(2, "b", at=MAY - DAY)]):
+        history = told(*cases)
+        assert (right(history), [one.id for one in history.contested]) == (["a"], ["2"])
+    assert right(told(ASKED, near(2, "b"), reviews_hold=False)) == ["a", "b"]
+    untold = near(2, "b", against=None)  # of before it was kept what a case contradicts
+    assert right(told(ASKED, untold)) == ["a", "b"]
+
+
+def test_it_waits_no_more_once_people_have_decided_about_it_or_the_review():
+    accepted = replace(CHANGED, id="2", decision=Choice.ACCEPT, answer="b", at=JULY)
+    otherwise = replace(CHANGED, answer="b", at=JULY)
+    rejected = replace(CHANGED, decision=Choice.REJECT, answer=None, at=JULY)
+    audit = replace(customer(3, "c", at=JULY + DAY), source=Source.AUDIT)  # of the reviewed text
+    for cases, decided, now in (
+        ([ASKED, near(2, "b")], [CHANGED, accepted], ["a", "b"]),
+        ([ASKED, near(2, "b")], [otherwise], ["b", "b"]),
+        ([ASKED, near(2, "b")], [rejected], ["b"]),
+        ([ASKED, near(2, "b", source=Source.AUDIT)], [CHANGED], ["a", "b"]),
+        ([ASKED, near(2, "b"), audit], [CHANGED], ["a", "b"]),  # that is right from the day after
+    ):
+        history = told(*cases, decided=decided)
+        assert (sorted(right(history)), history.contested) == (now, [])
+
+
+def test_a_rule_that_has_ended_the_review_ends_the_wait_for_what_comes_after_its_day():
+    assert right(told(ASKED, near(2, "c"), rules=[RULE])) == ["b", "c"]
+    early = told(ASKED, near(2, "c", at=MAY + DAY), rules=[RULE])
+    assert (right(early), [one.id for one in early.contested]) == (["b"], ["2"])
+
+
 READ = Case("p-0", DECLINED, "wrong", Source.CUSTOMER, MONDAY - 60 * DAY, known_from=MONDAY - 50 * DAY)
 REVIEW = {"p-0": replace(CHANGED, id="p-0")}
 
@@ -107,6 +144,30 @@ def test_the_answer_that_a_reviewer_had_changed_is_no_more_folded_into_his_but_h
 def test_a_second_customer_contradicts_the_reviewer_too_and_the_first_one():
     (_, (_, conflict)), _ = conflicts(said("1", CUSTOMER, "b"), said("2", CUSTOMER, "c"))
     assert conflict == "p-1 is nearly the same and 'b'; ada said 'a' in review of p-0"
+
+
+def test_who_contradicts_an_answer_that_waits_itself_contradicts_the_review_and_waits_too():
+    waits = Case(
+        "p-8",
+        f"{DECLINED}?",
+        "b",
+        Source.CUSTOMER,
+        MONDAY - 9 * DAY,
+        known_from=MONDAY - 8 * DAY,
+        like="p-0",
+        against="p-0",
+    )
+    log = window([prediction("1", f"{DECLINED}??", "other")], said("1", CUSTOMER, "c"))
+    (found,) = collected(log, known=[READ, waits], decided=REVIEW).cases
+    assert (found.conflict, found.against) == ("ada said 'a' in review of p-0", "p-0")
+    asked = replace(waits, source=Source.AUDIT)
+    (found,) = collected(log, known=[READ, asked], decided=REVIEW).cases
+    assert (found.conflict, found.against) == (None, None)
+
+
+def test_of_the_reviewed_text_itself_it_is_not_kept_apart_which_review_is_contradicted():
+    log = window([prediction("1", DECLINED.upper(), "other")], said("1", CUSTOMER, "b"))
+    assert [one.against for one in collected(log, known=[READ], decided=REVIEW).cases] == [None]
 
 
 def test_what_a_rule_has_ended_contradicts_nobody():

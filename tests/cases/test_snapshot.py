@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.cases.test_near_duplicates import similarity
 from tests.texts import case
-from upkeep.cases.case import Item, normalise
+from upkeep.cases.case import Item, Source, normalise
 from upkeep.cases.doubts import Doubt
 from upkeep.cases.near_duplicates import ALIKE
 from upkeep.cases.review_batch import Choice, ReviewDecision
@@ -221,18 +221,18 @@ def test_no_evaluation_item_nor_a_near_duplicate_is_ever_in_a_snapshot_before_it
         for words, answer, talk, choice in new:
             alike = (one for one in cases if similarity(one.text, words) >= ALIKE)
             like, id = next((one.like or one.id for one in alike), None), len(cases)
-            cases.append(
-                case(
-                    id,
-                    answer,
-                    at=moment,
-                    text_of=words,
-                    like=like,
-                    group=talk,
-                    audited=id % 2 == 0,
-                    was_error=id % 3 > 0,
-                )
+            new_one = case(
+                id,
+                answer,
+                at=moment,
+                text_of=words,
+                like=like,
+                group=talk,
+                audited=id % 2 == 0,
+                was_error=id % 3 > 0,
+                against=like,
             )
+            cases.append(replace(new_one, source=Source.CUSTOMER) if id % 4 == 3 else new_one)
             if choice:
                 said = {Choice.ACCEPT: answer, Choice.CHANGE: "c", Choice.REJECT: None}[choice]
                 decided[str(id)] = ReviewDecision(str(id), choice, said, "ada", moment, "")

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from tests.audited import agreed
-from tests.texts import case
+from tests.texts import case, text
 from upkeep import records
 from upkeep.__main__ import main
 from upkeep.cases.case import Source
@@ -42,3 +42,16 @@ def test_data_tells_the_history_of_a_case_and_refuses_one_that_is_not_there(tmp_
     ]
     assert main(["data", "northwind", "--case", "5"]) == 1
     assert "no case '5', expected the id of one of the 4 known by " in capsys.readouterr().err
+
+
+def test_an_answer_that_waits_as_a_review_of_nearly_its_text_contradicts_it_is_told_so(tmp_path, monkeypatch, capsys):
+    desk = agreed(tmp_path, monkeypatch, relabel=[])
+    january, march = (datetime(2026, month, 1, 8, tzinfo=UTC) for month in (1, 3))
+    near = case(2, "other", at=march, text_of=f"{text(1)}?", like="1", against="1")
+    records.save_rows(desk.store, "cases/2026-W10.jsonl", [case(1, at=january), replace(near, source=Source.CUSTOMER)])
+    read = [ReviewDecision("1", Choice.ACCEPT, "a", "ada", march, "")]
+    records.save_rows(desk.store, "reviewed/20260302T000000Z-x.jsonl", read)
+    assert main(["data", "northwind", "--case", "2"]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "2: 'other', right from 2026-03-01 09:00, said by customer: against a reviewed answer, until people decide",
+    ]

@@ -23,6 +23,8 @@ from cases of before there were these comes to the same bytes again."""
 
 Marked = Annotated[bool, Field(exclude_if=lambda value: not value)]
 """A mark that most cases do not have: without it nothing is stored either."""
+Named = Annotated[str | None, Field(exclude_if=lambda value: value is None)]
+"""The id of something that most cases do not have."""
 KEPT_GROUP = re.compile(r"sha256:[0-9a-f]{14}")
 """The form in which a case keeps of which conversation it is."""
 
@@ -56,7 +58,8 @@ class Case:
     `suspect` how little its answer is believed (a share), where it is likely a mistake. `by` has what the client's
     `review_by` named in the metadata of the first request that said it. Where `drawn`, chance chose a request that said
     it for an audit, whatever the model had answered; where `audited`, the first one of all, so that no model was taught
-    it, and its answer was an agreed label: one of which there are others.
+    it, and its answer was an agreed label: one of which there are others. `against` is the id of the
+    reviewed case of nearly its text that it contradicted when it was collected.
     """
 
     id: str
@@ -82,6 +85,7 @@ class Case:
     by: By = field(default_factory=dict)
     drawn: Marked = False
     audited: Marked = False
+    against: Named = None
 
     @property
     def by_chance(self) -> bool:

@@ -313,9 +313,10 @@ def _conflict(one: _Told, before: _Known | None) -> str | None:
 
 
 def _against(case: Case, held: Case) -> Case:
-    """The case with a reviewer's word that is otherwise."""
+    """The case with a reviewer's word that is otherwise, of its text or nearly so."""
     review = f"{held.reviewer} said {held.answer!r} in review of {held.id}"
-    return replace(case, conflict="; ".join(one for one in (case.conflict, review) if one))
+    near = held.id if normalise(held.text) != normalise(case.text) else None
+    return replace(case, conflict="; ".join(one for one in (case.conflict, review) if one), against=near)
 
 
 def _id(prediction: Prediction) -> str:

@@ -2,8 +2,8 @@
 
 Cases are facts and are never changed. What they come to is told anew each time, from the cases, what reviewers decided
 and the relabel rules: a version of a case for each answer that was right for a time. Of two answers to the same text
-the later one ends the earlier, but a customer's not a reviewer's; a rule ends an old answer on its day and begins the
-new one.
+the later one ends the earlier, but a customer's not a reviewer's, nor does it stand beside one to nearly the same text;
+a rule ends an old answer on its day and begins the new one.
 """
 
 from __future__ import annotations
@@ -53,10 +53,12 @@ def label_history(
     reviewed, rejected, unread = as_reviewed(cases, decided)
     in_force = [rule for rule in sorted(rules, key=lambda rule: rule.since) if begins(rule, zone) <= moment]
     answers = ReviewedAnswers(in_force, zone)
+    in_order = sorted(reviewed, key=succession)
+    holding = [reviews_hold and not answers.take(case) for case in in_order]
     texts: dict[str, list[Case]] = defaultdict(list)
     contested: list[Case] = []
-    for case in sorted(reviewed, key=succession):
-        if reviews_hold and not answers.take(case):
+    for case, held in zip(in_order, holding, strict=True):
+        if held or (reviews_hold and answers.wait(case)):
             contested.append(case)
         else:
             _add(texts[normalise(case.text)], case)

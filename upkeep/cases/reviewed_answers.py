@@ -1,6 +1,7 @@
 """Which answers that reviewers gave still hold, whatever a customer says since?
 
 Such an answer holds until a reviewer decides otherwise, people who were asked say otherwise, or a relabel rule ends it.
+So long a customer's other answer to its text waits, and one to nearly its text that was told to contradict it.
 """
 
 from __future__ import annotations
@@ -24,22 +25,44 @@ class ReviewedAnswers:
     def __init__(self, rules: Sequence[Relabel], zone: ZoneInfo) -> None:
         self._begins = [(rule, begins(rule, zone)) for rule in rules]
         self._held: dict[str, Case] = {}
+        self._reviewed: dict[str, str] = {}
+        self._against: dict[str, str] = {}
 
     def take(self, case: Case) -> bool:
         """Take in the next case; may it follow what was right for its text before?"""
         text = normalise(case.text)
         held = self._held.get(text)
         if case.reviewer:
-            self._held[text] = case
+            self._held[text], self._reviewed[case.id] = case, text
         elif held and held.answer != case.answer:
             if case.source not in ASKED and not self._ended(held, case):
                 return False
             del self._held[text]
+        if _decided(case):
+            self._against.pop(text, None)
+        elif case.against:
+            self._against[text] = case.against
         return True
 
+    def wait(self, case: Case) -> bool:
+        """Does a review of nearly its text, which it was told to contradict, still hold once all cases are taken in?"""
+        return not _decided(case) and self._contradicted(case, self._near(case.against)) is not None
+
     def contradicted_by(self, case: Case, *, like: str | None = None) -> Case | None:
-        """The reviewed case that holds and has another answer to the case's text, or to a normalised one it is like."""
-        held = self._held.get(normalise(case.text) if like is None else like)
+        """The reviewed case that holds and has another answer to the case's text, or to a normalised one it is like.
+
+        Where that text's own answer waits, as a review of nearly the same text contradicts it, that review counts.
+        """
+        text = normalise(case.text) if like is None else like
+        held = self._held.get(text)
+        return self._contradicted(case, held or self._near(self._against.get(text)))
+
+    def _near(self, name: str | None) -> Case | None:
+        """What holds for the text of a reviewed case, by its id."""
+        text = self._reviewed.get(name or "")
+        return None if text is None else self._held.get(text)
+
+    def _contradicted(self, case: Case, held: Case | None) -> Case | None:
         return held if held and held.answer != case.answer and not self._ended(held, case) else None
 
     def _ended(self, held: Case, by: Case) -> bool:
@@ -50,3 +73,8 @@ class ReviewedAnswers:
             and rule.covers(held.answer, held.text)
             for rule, start in self._begins
         )
+
+
+def _decided(case: Case) -> bool:
+    """Did people who were asked give or confirm its answer?"""
+    return bool(case.reviewer) or case.source in ASKED

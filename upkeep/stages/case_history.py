@@ -26,8 +26,11 @@ def told_history(desk: Desk, name: str, as_of: datetime) -> list[str]:
             f"client {desk.client.client}: no case {name!r}, expected the id of one of the {len(cases):,} "
             f"known by {moment:%Y-%m-%d}"
         )
-    same = [case for case in cases if normalise(case.text) == normalise(meant.text)]
-    found = history_in_force(desk, same, decided_by(desk, moment), moment)
+    text = normalise(meant.text)
+    near = {case.against for case in cases if normalise(case.text) == text}
+    texts = {text, *(normalise(case.text) for case in cases if case.id in near)}  # with what its answers contradict
+    told = [case for case in cases if normalise(case.text) in texts]
+    found = history_in_force(desk, told, decided_by(desk, moment), moment)
     others = [
         *((case, f"unread and doubtful: {case.doubts[0]}") for case in found.unread),
         *((case, "against a reviewed answer, until people decide") for case in found.contested),
@@ -35,8 +38,8 @@ def told_history(desk: Desk, name: str, as_of: datetime) -> list[str]:
     ]
     return [
         f"“{shown(meant.text, desk.client.redaction)}”",
-        *(", ".join(_told(desk, version)) for version in found.versions),
-        *(f"{', '.join(_told(desk, case))}: {why}" for case, why in others),
+        *(", ".join(_told(desk, version)) for version in found.versions if normalise(version.text) == text),
+        *(f"{', '.join(_told(desk, case))}: {why}" for case, why in others if normalise(case.text) == text),
     ]
 
 

@@ -20,7 +20,7 @@ class Task(StrEnum):
 
 
 class Outdated(StrEnum):
-    """What a retrain does with an answer that is right no more."""
+    """What a retrain does with an answer that is right no more; one that waits for people is not taught either way."""
 
     SUPERSEDE = "supersede"
     APPEND = "append"

@@ -35,6 +35,7 @@ TERMS = SnapshotTerms(
     rules=(),
     recipe=RECIPE,
     reviews_hold=True,
+    append_waits=True,
 )
 
 
@@ -79,6 +80,29 @@ def test_appending_teaches_both_answers():
     both = chosen(cases, labels=("refund", "b", "self_service"), rules=(RULE,), mix=mix)
     assert sorted(one.case.answer for one in both.lessons) == ["b", "refund"]
     assert both.superseded == 0
+
+
+def test_appending_teaches_no_answer_that_waits_for_people_as_it_contradicts_a_review():
+    read = trainable(range(9), "wrong")[0]
+    said = replace(case(10, "b", at=JULY, text_of=read.text), source=Source.CUSTOMER)
+    near = replace(said, id="11", text=f"{read.text}?", like=read.id, against=read.id)
+    before, review = replace(said, id="12", valid_from=MAY - timedelta(days=1)), said_by_ada(read.id, "a")
+    mix = Mix(outdated=Outdated.APPEND)
+    how = {"labels": ("a", "b"), "mix": mix}
+    waits = chosen([read, said, near], decided=[review], **how)
+    assert [(one.case.id, one.case.answer) for one in waits.lessons] == [(read.id, "a")]
+    assert waits.left_out == {"against a reviewed answer": 2}
+    # an older answer is none that contradicts it, and as none is outdated it stays beside it
+    assert [one.case.id for one in chosen([before, read], decided=[review], **how).lessons] == [read.id, "12"]
+    decided = [review, said_by_ada("10", "b"), said_by_ada("11", "b")]
+    assert [one.case.id for one in chosen([read, said, near], decided=decided, **how).lessons] == [read.id, "10", "11"]
+    # a snapshot of before that was so comes to the same again
+    of_before = chosen([read, said], decided=[review], **how, append_waits=False)
+    assert [one.case.id for one in of_before.lessons] == [read.id, "10"]
+
+
+def said_by_ada(of: str, answer: str) -> ReviewDecision:
+    return ReviewDecision(of, Choice.CHANGE, answer, "ada", JULY, "")
 
 
 def test_what_nobody_has_read_is_used_skipped_or_left_out_for_its_doubts():

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from upkeep.cases.case import Case, normalise, valid_at
-from upkeep.cases.label_history import RULED, as_appended, as_reviewed, decision_on, label_history
+from upkeep.cases.label_history import RULED, History, as_appended, as_reviewed, decision_on, label_history
 from upkeep.cases.mix import compose, counted
 from upkeep.cases.relabel_rules import Themed
 from upkeep.cases.review_batch import ReviewDecision
@@ -44,7 +44,8 @@ class SnapshotTerms:
     """By what a snapshot is chosen. `new_since` is when the model in service was taught: what is known since is new.
 
     `head` are the labels of a head that grows by a row, with the new one: no others are taught. `reviews_hold` says
-    that no customer ends a reviewer's answer; snapshots of before that was so do not have it.
+    that no customer ends a reviewer's answer, `append_waits` that what contradicts one waits also where a recipe only
+    appends; snapshots of before that was so do not have it.
     """
 
     moment: datetime
@@ -58,6 +59,7 @@ class SnapshotTerms:
     recipe: Recipe
     head: tuple[str, ...] = ()
     reviews_hold: bool = False
+    append_waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +118,7 @@ def choose(facts: Facts, terms: SnapshotTerms, *, progress: Progress = silent) -
         read, rules=terms.rules, decided=facts.decided, moment=terms.moment, zone=ZoneInfo(terms.zone),
         reviews_hold=terms.reviews_hold,
     )  # fmt: skip
-    append = terms.recipe.mix.outdated is Outdated.APPEND
-    right = as_appended(as_reviewed(read, facts.decided)[0]) if append else valid_at(history.versions, terms.moment)
+    right = _right(read, history, facts, terms)
     on = sides(right, {case.id: case for case in facts.cases}, terms.recipe, facts.opened)
     open_side = [case for case in right if on[case.id] is not Side.HOLDOUT]
     free = open_to_learn(open_side, facts.locked, progress=progress)
@@ -183,6 +184,15 @@ def _waits(case: Case, facts: Facts, terms: SnapshotTerms) -> bool:
     if terms.unreviewed is Unreviewed.USE_OUTCOMES or case.doubts:
         return False
     return case.id in facts.asked and decision_on(case, facts.decided) is None
+
+
+def _right(read: Sequence[Case], history: History, facts: Facts, terms: SnapshotTerms) -> list[Case]:
+    """The answers that are right; where the recipe only appends, all ever given that do not wait for people."""
+    if terms.recipe.mix.outdated is not Outdated.APPEND:
+        return valid_at(history.versions, terms.moment)
+    waiting = {(case.id, case.answer) for case in history.contested} if terms.append_waits else set()
+    given = as_reviewed(read, facts.decided)[0]
+    return as_appended(case for case in given if (case.id, case.answer) not in waiting)
 
 
 def _taught(cases: Sequence[Case], terms: SnapshotTerms) -> tuple[tuple[str, ...], dict[str, int]]:

@@ -248,6 +248,7 @@ def _terms(desk: Desk, facts: Facts, moment: datetime, head: tuple[str, ...]) ->
         recipe=desk.recipe,
         head=head,
         reviews_hold=True,
+        append_waits=True,
     )
 
 

@@ -173,3 +173,26 @@ def test_of_the_reviewed_text_itself_it_is_not_kept_apart_which_review_is_contra
 def test_what_a_rule_has_ended_contradicts_nobody():
     rule = RULE.model_copy(update={"since": (MONDAY - DAY).date()})
     assert conflicts(said("1", CUSTOMER, "c"), rules=[rule]) == ([("c", None)], 0)
+
+
+@pytest.mark.parametrize("words", [DECLINED, f"{DECLINED}?"], ids=["the same text", "nearly the same"])
+def test_who_was_asked_and_says_the_same_as_an_answer_that_waits_is_not_folded_into_it(words):
+    alike = {} if words == DECLINED else {"like": "p-0", "against": "p-0"}
+    waits = Case("p-8", words, "b", Source.CUSTOMER, MONDAY - 9 * DAY, known_from=MONDAY - 8 * DAY, **alike)
+    log = window([prediction(n, words, "other") for n in "12"], said("1", CUSTOMER, "b"), said("2", AUDIT, "b"))
+    found = collected(log, known=[READ, waits], decided=REVIEW)
+    (audited,) = found.cases
+    assert (audited.id, [(one.case, one.requests) for one in found.folds]) == ("p-2", [("p-8", 1)])
+    later, zone = MONDAY + 30 * DAY, ZoneInfo("Europe/Berlin")
+    history = label_history([READ, waits, audited], rules=[], decided=REVIEW, moment=later, zone=zone)
+    assert {one.text: one.answer for one in valid_at(history.versions, later)} == {DECLINED: "a"} | {words: "b"}
+
+
+def test_of_those_who_contradict_a_review_alike_in_one_collection_who_was_asked_is_a_case_beside_the_first():
+    outcomes = [said("1", CUSTOMER, "b"), said("2", CUSTOMER, "b"), said("3", AUDIT, "b"), said("4", AUDIT, "b")]
+    found = collected(
+        window([prediction(n, DECLINED, "other") for n in "1234"], *outcomes), known=[READ], decided=REVIEW
+    )
+    word = "ada said 'a' in review of p-0"
+    assert [(one.id, one.conflict) for one in found.cases] == [("p-1", word), ("p-3", word)]
+    assert [(one.case, one.requests) for one in found.folds] == [("p-1", 1), ("p-3", 1)]

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import NamedTuple
 
-from upkeep.cases.case import Case, Marked, Source, group_of, normalise, succession
+from upkeep.cases.case import ASKED, Case, Marked, Source, group_of, normalise, succession
 from upkeep.cases.doubts import Doubt, doubts_of
 from upkeep.cases.label_history import as_reviewed
 from upkeep.cases.near_duplicates import Pair, similar_pairs
@@ -98,14 +98,27 @@ class _Told(NamedTuple):
         """Did chance choose it for an audit, whatever else was said about it?"""
         return any(said.source is OutcomeSource.AUDIT for said in self.said)
 
+    @property
+    def source(self) -> Source:
+        """Who said so."""
+        return Source(self.said[-1].source.value)
+
 
 class _Known(NamedTuple):
-    """The newest answer to a text: the case that gave it, the first one that it is like, and whether it is new."""
+    """The newest answer to a text: the case that gave it, the first one that it is like, and whether it is new.
+
+    Where it `waits`, as a review contradicts it, somebody who is asked and says the same decides that.
+    """
 
     case: str
     root: str
     answer: str
     new: bool = False
+    waits: bool = False
+
+    def takes_in(self, one: _Told) -> bool:
+        """Does a request say nothing but what is known?"""
+        return self.answer == one.answer and not (self.waits and one.source in ASKED)
 
 
 class _Earlier(NamedTuple):
@@ -152,8 +165,8 @@ def collect(
     the right answer a person gave; answers confirmed as right are kept too, they hold the old ground and carry the
     present mix. The newest answer counts, and other ones are told as the case's conflict; so is what reviewers have
     `decided` about a text that is nearly the same, unless one of the `rules` has ended that since. A text that is
-    nearly that of a case with the same newest answer is folded into that; with another answer it is a case of its own,
-    on the same side.
+    nearly that of a case with the same newest answer is folded into that, but for one that waits for people, where they
+    say the same; with another answer it is a case of its own, on the same side.
     """
     there = sorted(known, key=succession)
     read, *others = as_reviewed(there, decided or {})
@@ -171,7 +184,12 @@ def collect(
     told, took = _told(window, earlier, client)
     redacted = redact_cases((one.prediction.input for one in told), client.redaction)
     texts = [normalise(text) for text in redacted.texts]
-    newest = {normalise(case.text): _Known(case.id, case.like or case.id, case.answer) for case in as_read}
+    newest = {
+        normalise(case.text): _Known(
+            case.id, case.like or case.id, case.answer, waits=reviews.contradicted_by(case) is not None
+        )
+        for case in as_read
+    }
     like = earlier_like(texts, list(newest), progress=progress)
     cases: list[Case] = []
     folded: Counter[str] = Counter()
@@ -179,7 +197,7 @@ def collect(
     drawn: set[str] = set()
     for row, (one, text) in enumerate(zip(told, redacted.texts, strict=True)):
         before = newest.get(texts[row]) or (newest.get(like[row]) if row in like else None)
-        if before and before.answer == one.answer:
+        if before and before.takes_in(one):
             folded[before.case] += 1
             wrong[before.case] += not one.right
             drawn |= {before.case} if one.drawn else set()
@@ -189,7 +207,8 @@ def collect(
         held = reviews.contradicted_by(case) or reviews.contradicted_by(case, like=like.get(row))
         case = _against(case, held) if held else case
         reviews.take(case)
-        newest[texts[row]] = _Known(case.id, case.like or case.id, case.answer, new=True)
+        waits = held is not None and case.source not in ASKED
+        newest[texts[row]] = _Known(case.id, case.like or case.id, case.answer, new=True, waits=waits)
         cases.append(case)
     folds = tuple(Fold(case, n, wrong[case], at, case in drawn) for case, n in folded.items())
     answers = sum(one.personal for one in told)
@@ -287,7 +306,7 @@ def _case(
         id=_id(prediction),
         text=text,
         answer=one.answer,
-        source=Source(one.said[-1].source.value),
+        source=one.source,
         valid_from=prediction.at,
         prediction_id=prediction.id,
         model_version=prediction.model_version,
@@ -309,7 +328,8 @@ def _conflict(one: _Told, before: _Known | None) -> str | None:
     named = {said.source.value: said.answer for said in one.said if said.answer is not None}
     if len(set(named.values())) > 1:
         return "; ".join(f"{source} said {answer!r}" for source, answer in named.items())
-    return f"{before.case} is nearly the same and {before.answer!r}" if before and before.new else None
+    otherwise = before and before.new and before.answer != one.answer
+    return f"{before.case} is nearly the same and {before.answer!r}" if before and otherwise else None
 
 
 def _against(case: Case, held: Case) -> Case:

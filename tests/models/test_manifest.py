@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from dataclasses import replace
@@ -19,7 +20,7 @@ from upkeep.models.manifest import read_manifest, sealed
 from upkeep.models.reload import answers_in_fresh_process
 from upkeep.training.sft import teach
 
-NEW = ("client", "base_settings_digest", "content_digest")
+NEW = ("client", "base_settings_digest", "file_digests", "content_digest")
 """What releases did not say once."""
 
 
@@ -64,8 +65,49 @@ def base_with_another_tokenizer(base, tmp_path) -> Base:  # noqa: F811
 )
 def test_a_release_that_would_answer_otherwise_with_the_same_weights_is_refused(made, base, file, changed):  # noqa: F811
     rewrite(made / file, **changed)
-    with pytest.raises(ReleaseError, match="does not say what it said when it was written"):
+    with pytest.raises(ReleaseError, match=f"{file} does not say what it said when it was written: SHA-256 is"):
         load_release(made, base)
+
+
+FILES = ["release.json", "adapter/adapter_config.json", "adapter/adapter_model.safetensors", "head.safetensors"]
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_of_a_release_one_byte_of_which_was_changed_it_is_told_which_file_that_is(made, base, file):  # noqa: F811
+    told = read_manifest(made).file_digests
+    assert sorted(told) == sorted(FILES[1:])
+    raw = (made / file).read_bytes()
+    for at in range(0, len(raw), len(raw) // 40):
+        (made / file).write_bytes(raw[:at] + bytes([raw[at] ^ 0x20]) + raw[at + 1 :])
+        try:
+            answers = load_release(made, base, client="acme").answer(TEXTS[:1])
+        except ReleaseError as exc:
+            assert file in str(exc)  # noqa: PT017
+            assert "expected" in str(exc) or "no release manifest" in str(exc)  # noqa: PT017
+            continue
+        (made / file).write_bytes(raw)  # what says where the base lay, or is a space between two words, says nothing
+        assert file.endswith(".json")
+        assert load_release(made, base).answer(TEXTS[:1]) == answers
+    if file.endswith(".safetensors"):
+        digest = hashlib.sha256((made / file).read_bytes()).hexdigest()
+        with pytest.raises(ReleaseError, match=f"{file} does not .*: SHA-256 is {digest}, expected {told[file]}"):
+            load_release(made, base)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("{", "damaged, expected a JSON object"),
+        ("[1]", "damaged, expected a JSON object"),
+        ('{"schema_version": 1}', "no release manifest: KeyError: 'labels'"),
+        ('{"schema_version": 1, "labels": ["a"]}', "no release manifest: TypeError: .* missing 7 required"),
+        ('{"schema_version": 1, "labels": ["a"], "task": "cooking"}', "'cooking' is not a valid Task"),
+    ],
+)
+def test_a_manifest_that_is_none_is_told_with_its_place_and_what_is_wrong(tmp_path, text, found):
+    (tmp_path / "release.json").write_text(text)
+    with pytest.raises(ReleaseError, match=rf"{tmp_path}/release\.json: .*{found}"):
+        read_manifest(tmp_path)
 
 
 def test_so_another_process_notices_an_adapter_that_goes_on_its_base_otherwise(made, base):  # noqa: F811

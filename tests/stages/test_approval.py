@@ -247,15 +247,22 @@ def test_it_is_told_why_a_challenger_that_won_was_not_in_service_by_a_moment(des
     assert why(SOON) == ""
 
 
-@pytest.mark.parametrize("override", [False, True])
-def test_a_person_s_word_whose_run_was_killed_is_carried_out_by_the_next_one_however_late(desk, override):
-    if override:
+@pytest.mark.parametrize(
+    ("won", "override", "logged"),
+    [
+        (True, False, "looks right"),
+        (True, True, "looks right (override: expired)"),
+        (False, True, "looks right (override: not promoted)"),
+    ],
+)
+def test_a_person_s_word_whose_run_was_killed_is_carried_out_by_the_next_one_however_late(desk, won, override, logged):
+    if not won:
         decide(desk, outcomes=OUTCOMES[:100])
     said = Approval("2026-03", True, "ada", "looks right", desk.local(SOON), override)
     records.save(desk.store, "approvals/2026-03.json", said)
     assert standing(desk, decision(desk, "2026-03"), LATE) is Standing.PENDING
     approve(desk, "2026-03", by="bob", reason="me too", at=LATE)
-    assert [(one.version, one.by, one.reason) for one in release_log(desk)][1:] == [("2", "ada", "looks right")]
+    assert [(one.version, one.by, one.reason) for one in release_log(desk)][1:] == [("2", "ada", logged)]
 
 
 def test_what_was_carried_out_changes_nothing_when_its_run_goes_on_after_another_model_took_its_place(desk):

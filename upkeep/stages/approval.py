@@ -155,7 +155,8 @@ def approve(desk: Desk, period: str, *, by: str, reason: str, at: datetime, over
     write_card(desk, made.challenger, made)  # first: where MLflow is another one, nobody has said anything
     late = now in (Standing.NOT_PROMOTED, Standing.EXPIRED)
     said = _answer(desk, Approval(period, True, by, reason, desk.local(at), override=late))
-    why = f"{said.reason} (override: {now})" if late else said.reason
+    against = Standing.EXPIRED if made.verdict is Verdict.PROMOTE else Standing.NOT_PROMOTED
+    why = f"{said.reason} (override: {against})" if said.override else said.reason  # also by a run after a kill
     return _carry_out(desk, made, by=said.by, reason=why, at=at)
 
 

@@ -71,8 +71,38 @@ def test_one_whose_adapter_goes_on_the_base_otherwise_does_not_come_back(desk):
     assert in_service(desk) == "2"
 
 
+def copy_over(desk, version: str) -> str:
+    """Version 3's folder lies where another version's was; what is told of it."""
+    for key in list(desk.store.keys("releases/models/3/")):
+        desk.store.write(key.replace("/3/", f"/{version}/"), desk.store.read(key))
+    return f"releases/models/{version}: another version {version} than the client's, which was taught data"
+
+
+def test_the_folder_of_another_version_that_was_copied_over_it_does_not_come_back(desk):
+    approve(desk, "2026-03", by="ada", reason="looks right", at=DECIDED)
+    with pytest.raises(ReleaseError, match=copy_over(desk, "1")):
+        roll_back(desk, by="bob", reason="complaints", at=DECIDED)
+    assert in_service(desk) == "2"
+
+
+def test_nor_does_it_go_into_service_in_the_place_of_the_one_that_won(desk):
+    with pytest.raises(ReleaseError, match=copy_over(desk, "2")):
+        approve(desk, "2026-03", by="ada", reason="looks right", at=DECIDED)
+    assert in_service(desk) == "1"
+
+
+def test_what_was_damaged_after_a_run_that_was_killed_had_published_it_goes_into_no_service(desk):
+    key = "releases/models/2/head.safetensors"
+    desk.store.write(key, desk.store.read(key)[:-4] + b"\0\0\0\1")
+    with pytest.raises(ReleaseError, match=r"releases/models/2: .*head\.safetensors does not say what it said"):
+        approve(desk, "2026-03", by="ada", reason="looks right", at=DECIDED)
+    assert in_service(desk) == "1"
+
+
 def test_one_from_before_releases_said_all_that_comes_back(desk):
     approve(desk, "2026-03", by="ada", reason="looks right", at=DECIDED)
+    trained = records.load(desk.store, "challengers/made-1.json", Challenger)
+    records.save(desk.store, "challengers/made-1.json", replace(trained, content_digest=""))
     told = json.loads(desk.store.read(MANIFEST))
     new = ("client", "base_settings_digest", "file_digests", "content_digest")
     before = {key: told[key] for key in told if key not in new}

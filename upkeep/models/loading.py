@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 from upkeep.base_model import Base
+from upkeep.models import classifier, generator
 from upkeep.models.classifier import Classifier
 from upkeep.models.generator import Generator
-from upkeep.models.manifest import expect_client, read_manifest
+from upkeep.models.manifest import Manifest, expect_client, expect_whole, read_manifest
 from upkeep.models.threshold import Fit
 from upkeep.recipes import Task
 
@@ -37,3 +38,9 @@ def load_release(folder: Path, base: Base, *, client: str | None = None) -> Mode
     if client is not None:
         expect_client(manifest, client, folder)
     return Generator.load(folder, base) if manifest.task is Task.GENERATION else Classifier.load(folder, base)
+
+
+def expect_release(folder: Path) -> Manifest:
+    """The manifest of a release folder; raises ReleaseError where a file is not what was written. Loads no model."""
+    writes = read_manifest(folder).task is Task.GENERATION
+    return expect_whole(folder, generator.WEIGHTS if writes else classifier.WEIGHTS)

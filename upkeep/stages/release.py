@@ -22,6 +22,7 @@ from upkeep.adapters.registry import IS_IT_THIS_ONE
 from upkeep.base_model import resolve_base
 from upkeep.desk import LAUNCH, Desk
 from upkeep.errors import AlreadyExistsError, DecisionError, ReleaseError, StoreError
+from upkeep.models.loading import expect_release
 from upkeep.models.manifest import Manifest, expect_client, read_manifest
 from upkeep.release import Action, Entry, KnownAnswer, Release, answers_differ, code_version, replaced, spread_evenly
 from upkeep.stages.challengers import Challenger, challengers
@@ -86,6 +87,7 @@ def launch(desk: Desk, version: str, *, at: datetime) -> Entry:
     entries = release_log(desk)
     if entries:
         return entries[0]
+    publish(desk, version)
     return _enter(desk, Action.LAUNCH, version, None, 1, at=at, by="onboarding", reason="the first model")
 
 
@@ -102,7 +104,8 @@ def put_into_service(
 ) -> Entry:
     """Promote a version; the same decision again changes nothing.
 
-    Raises DecisionError where another one than `instead_of` is in service, also when somebody else was quicker.
+    Raises DecisionError where another one than `instead_of` is in service, also when somebody else was quicker, and
+    ReleaseError where the version's files are in the store and not what was trained.
     """
     entries = _begun(desk, at)
     done = next((one for one in entries if one.decision == decision), None)
@@ -112,6 +115,7 @@ def put_into_service(
                 f"client {desk.client.client}, decision {decision}: it compared with version {instead_of}, "
                 f"but {entries[-1].version} is in service now"
             )
+        publish(desk, version)
         done = _enter(
             desk,
             Action.PROMOTE,
@@ -211,15 +215,12 @@ def check_release(desk: Desk, version: str) -> None:
 
     Raises BaseModelError where its base model is not here.
     """
-    publish(desk, version)
-    folder = _folder(version)
-    known = records.load_rows(desk.store, f"{folder}/{KNOWN}", KnownAnswer)
+    if not _is_published(desk, version):
+        publish(desk, version)
+    known = records.load_rows(desk.store, f"{_folder(version)}/{KNOWN}", KnownAnswer)
     with tempfile.TemporaryDirectory() as scratch:
-        for key in _files(desk, version):
-            path = Path(scratch) / key.removeprefix(f"{folder}/")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(desk.store.read(key))
-        model = load_version(desk.registry, desk.client.base_model, version, Path(scratch))
+        stored = _stored(desk, version, Path(scratch))
+        model = load_version(desk.registry, desk.client.base_model, version, stored)
         answers = model.answer([one.text for one in known])
     found = [(one.output, one.confidence) for one in answers]
     wrong = answers_differ(known, found, written=desk.client.free_text)
@@ -229,12 +230,15 @@ def check_release(desk: Desk, version: str) -> None:
 
 
 def publish(desk: Desk, version: str) -> None:
-    """Put a version's files and the answers to its known inputs into the store; once it is there nothing happens.
+    """Put a version's files and the answers to its known inputs into the store; once it is there it is only checked.
 
-    Raises StoreError as `fetch_trained` does, before anything is written.
+    Raises StoreError as `fetch_trained` does, before anything is written, and ReleaseError where what is there is not
+    what was trained.
     """
     folder = _folder(version)
-    if desk.store.exists(f"{folder}/{KNOWN}"):
+    if _is_published(desk, version):
+        with tempfile.TemporaryDirectory() as scratch:
+            _stored(desk, version, Path(scratch))
         return
     with tempfile.TemporaryDirectory() as scratch:
         fetched = fetch_trained(desk, version, Path(scratch))
@@ -253,16 +257,43 @@ def fetch_trained(desk: Desk, version: str, folder: Path) -> Path:
     Raises StoreError where it is not the one that was trained for the client: each MLflow counts from 1.
     """
     fetched = desk.registry.fetch(version, folder)
-    found, made = read_manifest(fetched), [one for one in challengers(desk) if one.version == version]
+    found = read_manifest(fetched)
     where = f"client {desk.client.client}: MLflow at {shown_address(desk.registry.uri)}"
     if found.client not in ("", desk.client.client):
         raise StoreError(f"{where} has version {version} of another client, {found.client!r}; {IS_IT_THIS_ONE}")
-    if made and not any(_is_what_was_trained(found, one) for one in made):
-        expected = f"taught {made[-1].training_digest} with the weights {made[-1].weights_digest}"
-        expected += f" and the content {made[-1].content_digest}" if made[-1].content_digest else ""
-        named = f"another version {version} than the client's, which was {expected}"
-        raise StoreError(f"{where} has {named}; {IS_IT_THIS_ONE}")
+    if other := _other_than_trained(desk, version, found):
+        raise StoreError(f"{where} has {other}; {IS_IT_THIS_ONE}")
     return fetched
+
+
+def _stored(desk: Desk, version: str, folder: Path) -> Path:
+    """Copy a released version's files out of the store.
+
+    Raises ReleaseError where they are another client's or another version's, or not as they were written.
+    """
+    start, where = f"{_folder(version)}/", address(desk.store, _folder(version))
+    for key in _files(desk, version):
+        path = folder / key.removeprefix(start)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(desk.store.read(key))
+    try:
+        expect_client(read_manifest(folder), desk.client.client, folder)
+        other = _other_than_trained(desk, version, expect_release(folder))
+    except ReleaseError as exc:
+        raise ReleaseError(f"{where}: {exc}") from exc
+    if other:
+        raise ReleaseError(f"{where}: {other}")
+    return folder
+
+
+def _other_than_trained(desk: Desk, version: str, found: Manifest) -> str:
+    """How a version is another one than was trained under its number for the client; empty where it is not."""
+    made = [one for one in challengers(desk) if one.version == version]
+    if not made or any(_is_what_was_trained(found, one) for one in made):
+        return ""
+    expected = f"taught {made[-1].training_digest} with the weights {made[-1].weights_digest}"
+    expected += f" and the content {made[-1].content_digest}" if made[-1].content_digest else ""
+    return f"another version {version} than the client's, which was {expected}"
 
 
 def _is_what_was_trained(found: Manifest, made: Challenger) -> bool:
@@ -279,6 +310,7 @@ def _begun(desk: Desk, at: datetime) -> list[Entry]:
     champion = desk.registry.champion()
     before = desk.registry.tags(champion).get(PROMOTED_FROM)
     why = "in service since before there was a log"
+    publish(desk, champion)
     return [_enter(desk, Action.LAUNCH, champion, before, 1, at=at, by="adopted", reason=why)]
 
 
@@ -295,8 +327,10 @@ def _enter(
     decision: str | None = None,
     evidence: str | None = None,
 ) -> Entry:
-    """Add the log's next entry. Raises DecisionError where somebody else has added it meanwhile."""
-    publish(desk, version)
+    """Add the log's next entry, of a version whose files are in the store.
+
+    Raises DecisionError where somebody else has added it meanwhile.
+    """
     entry = Entry(
         number=number,
         at=desk.local(at),
@@ -332,6 +366,10 @@ def _files(desk: Desk, version: str) -> list[str]:
     """The keys of a released version's files, without the known inputs."""
     folder = _folder(version)
     return [key for key in desk.store.keys(f"{folder}/") if key != f"{folder}/{KNOWN}"]
+
+
+def _is_published(desk: Desk, version: str) -> bool:
+    return desk.store.exists(f"{_folder(version)}/{KNOWN}")
 
 
 def _folder(version: str) -> str:

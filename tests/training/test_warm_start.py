@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -13,6 +14,7 @@ from tests.training.test_finetuning import data, desk, train, weights  # noqa: F
 from tests.training.test_sft import adapter
 from upkeep.base_model import resolve_base
 from upkeep.desk import open_desk
+from upkeep.errors import ReleaseError
 from upkeep.models.manifest import read_manifest, sealed
 from upkeep.recipes import Start
 from upkeep.training.sft import teach
@@ -119,6 +121,14 @@ def test_without_a_champion_or_on_another_base_it_says_so(desk, data, champion, 
     assert train(desk, data, batches=3, epochs=0, champion=moved, **WARM).notes == (
         "starts from the base model: the champion stands on another one, another@1",
     )
+
+
+def test_from_a_champion_of_which_a_byte_was_changed_nothing_goes_on(desk, data, champion, tmp_path):  # noqa: F811
+    damaged = shutil.copytree(champion[1], tmp_path / "release")
+    adapter_file = damaged / "adapter" / "adapter_model.safetensors"
+    adapter_file.write_bytes(adapter_file.read_bytes()[:-4] + b"\0\0\0\1")
+    with pytest.raises(ReleaseError, match=r"adapter_model\.safetensors does not say what it said"):
+        train(desk, data, batches=3, epochs=0, champion=damaged, **WARM)
 
 
 def test_a_model_that_writes_goes_on_too(chat_base, tmp_path):  # noqa: F811

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from upkeep.base_model import Base
+from upkeep.models.loading import expect_release
 from upkeep.models.manifest import read_manifest
 from upkeep.recipes import Common, Start
 
@@ -29,7 +30,10 @@ class StartedAdapter(NamedTuple):
 
 
 def with_adapter(model: Any, lora: LoraConfig, recipe: Common, *, base: Base, champion: Path | None) -> StartedAdapter:
-    """The base model with an adapter to train; `champion` is the folder of the release in service, if there is one."""
+    """The base model with an adapter to train; `champion` is the folder of the release in service, if there is one.
+
+    Raises ReleaseError where a file of that release is not what was written.
+    """
     from peft import PeftModel, get_peft_model
 
     if recipe.start is Start.BASE:
@@ -47,7 +51,7 @@ def _missing(model: Any, lora: LoraConfig, base: Base, champion: Path | None) ->
 
     if champion is None:
         return "there is no champion yet"
-    there = read_manifest(champion)
+    there = expect_release(champion)
     if base.difference(there.base_digest, there.base_settings_digest):
         return f"the champion stands on another one, {there.base}"
     found = PeftConfig.from_pretrained(str(champion / "adapter"))

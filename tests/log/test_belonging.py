@@ -54,6 +54,18 @@ def test_what_is_about_no_request_is_counted_for_the_first_week_and_shown(store,
     assert place(*WEEKS) == Placed(("2026-W49",), given=3, nowhere=2, stray=shown)
 
 
+def test_what_was_said_before_a_week_began_is_about_the_request_that_had_its_id_then(store, place):
+    evening = BEFORE.end - timedelta(hours=1)
+    write_predictions(store, [prediction("p1", evening), prediction("p1"), prediction("p2")], name="a")
+    write_outcomes(store, [outcome("p1", evening)], name="a")
+    assert place(*WEEKS, days=utc_days(BEFORE.start, BEFORE.end)).windows == ("2026-W47",)
+    # of a week that begins at noon the day's folder is read from midnight on, as for its figures
+    noon = Window(MONDAY + timedelta(hours=12), NEXT_WEEK.start, "from noon")
+    write_predictions(store, [prediction("p3", noon.start)], name="b")
+    write_outcomes(store, [outcome("p3", MONDAY)], name="b")
+    assert place(NEXT_WEEK, noon, days=[MONDAY.date()]).windows == ("from noon",)
+
+
 def test_where_nothing_was_asked_no_request_is_shown(store, place):
     write_outcomes(store, [outcome("p1", NEXT_WEEK.start)], name="desk")
     assert place(*WEEKS).stray == Stray("p1", "log/outcomes/2026-11-30/desk.jsonl", 1, None)

@@ -102,7 +102,7 @@ class _Told(Protocol):
         ...
 
     def take(self, window: Window) -> bool:
-        """Take away those about requests of a window; were there any?"""
+        """Take away those about requests of a window that were not given before it began; were there any?"""
         ...
 
     def first(self, window: Window) -> Stray | None:
@@ -130,7 +130,8 @@ class _Rows:
     def take(self, window: Window) -> bool:
         ids = {row.id for _, row in predictions_at(self.store, window, mapping=self.mapping)}
         before = len(self.left)
-        self.left = [(line, row) for line, row in self.left if row.prediction_id not in ids]
+        begins = _begins(window)
+        self.left = [(line, row) for line, row in self.left if row.at < begins or row.prediction_id not in ids]
         return len(self.left) < before
 
     def first(self, window: Window) -> Stray | None:
@@ -139,6 +140,11 @@ class _Rows:
             return None
         request = next((one.id for _, one in predictions_at(self.store, window, mapping=self.mapping)), None)
         return Stray(row.prediction_id, line.file, line.number, request)
+
+
+def _begins(window: Window) -> datetime:
+    """When the UTC day begins from which on outcomes count for a window (`upkeep.log.files.read_window`)."""
+    return as_utc(window.start).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _holds(window: Window, at: datetime) -> bool:
@@ -174,7 +180,8 @@ class _Kept:
         before = self.count()
         self.made.execute(f"""
             CREATE OR REPLACE TABLE told AS
-            SELECT * FROM told ANTI JOIN {self._requests(window)} USING (id)""")
+            SELECT * FROM told ANTI JOIN {self._requests(window)} AS asked
+            ON told.id = asked.id AND told.moment >= {micros(_begins(window))}""")
         return self.count() < before
 
     def first(self, window: Window) -> Stray | None:

@@ -145,6 +145,19 @@ def test_a_home_rebuilt_from_its_log_knows_the_same(desk):
     assert dict(as_known(reviews(desk), {})) == figures
 
 
+def test_labels_that_came_before_their_week_was_reviewed_belatedly_are_counted_into_it(desk):
+    live(desk, range(1))
+    serve(desk, 1, wrong=4, audited=False)  # nobody reviews it on its Monday
+    live(desk, range(2, 6))
+    audit(desk, 1, monday(2) - timedelta(hours=12))
+    live(desk, range(6, 7))
+    assert "2026-W07" not in known(desk)
+    review_week(desk, monday(1))
+    assert known(desk)["2026-W07"] == Rate(0, 0)  # as on that Monday
+    live(desk, range(7, 8))
+    assert known(desk)["2026-W07"] == Rate(30, 60)
+
+
 def test_an_old_week_whose_files_are_partly_gone_keeps_its_figures_and_that_is_no_trouble(desk):
     tuesday = FIRST + timedelta(days=1)
     answer = Prediction("tuesday", tuesday, "Where is it?", "order_status", 0.9, "1", True)

@@ -20,6 +20,7 @@ from upkeep.log.entries import as_utc, utc_days
 from upkeep.monitoring.recount import LOOK_BACK, RECOUNTED
 from upkeep.periods import Cadence, Window, last_full
 
+HEARD = "daily/heard/"
 BEGUN = "begun"
 """The key of the week that has begun, as far as the review's moment."""
 
@@ -58,7 +59,13 @@ def look_back(desk: Desk, last: Window, before: str | None, *, until: datetime) 
 
 
 def remember(desk: Desk, week: str, late: Late) -> None:
-    """Keep which outcome files the review of a week knew."""
+    """Keep which outcome files the review of a week knew.
+
+    What later reviews knew is forgotten: they looked for the requests of weeks that had been reviewed, not of this one.
+    """
+    for key in list(desk.store.keys(HEARD)):
+        if key > _key(week):
+            desk.store.delete(key)
     records.save(desk.store, _key(week), late.heard)
 
 
@@ -78,4 +85,4 @@ def _back_from(last: Window, desk: Desk) -> list[Window]:
 
 
 def _key(week: str) -> str:
-    return f"daily/heard/{week}.json"
+    return f"{HEARD}{week}.json"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +21,7 @@ from upkeep.monitoring.review import Review, as_known
 from upkeep.stages.monitoring import review_week, reviews
 from upkeep.stages.reporting import known_reviews, write_report
 from upkeep.statistics.rates import Rate
-from upkeep.store import write_jsonl
+from upkeep.store import Store, write_jsonl
 
 
 def monday(week: int) -> datetime:
@@ -156,6 +159,40 @@ def test_labels_that_came_before_their_week_was_reviewed_belatedly_are_counted_i
     assert known(desk)["2026-W07"] == Rate(0, 0)  # as on that Monday
     live(desk, range(7, 8))
     assert known(desk)["2026-W07"] == Rate(30, 60)
+
+
+class Overtaken:
+    """A store in which somebody else does something before the first edge cases are written."""
+
+    def __init__(self, store: Store, first: Callable[[], object]) -> None:
+        self.store, self.waiting = store, [first]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.store, name)
+
+    def write(self, key: str, data: bytes) -> None:
+        if key.startswith("edge-cases/") and self.waiting:
+            self.waiting.pop()()
+        self.store.write(key, data)
+
+
+def test_of_two_reviews_at_once_one_stands_and_what_only_the_other_knew_is_counted_by_the_next(desk):
+    live(desk, range(6))
+    serve(desk, 6, wrong=4)
+    at = monday(5) + timedelta(days=2)
+    audit(desk, 0, at)
+    file = Path(desk.store.uri, f"log/outcomes/{at:%Y-%m-%d}/late.jsonl")
+    quicker: list[Review] = []
+
+    def overtake() -> None:
+        not_there_yet = file.rename(f"{desk.store.uri}/not there yet")
+        quicker.append(review_week(desk, monday(6)))
+        not_there_yet.rename(file)
+
+    found = review_week(replace(desk, store=Overtaken(desk.store, overtake)), monday(6))
+    assert [found] == quicker == reviews(desk)[-1:]
+    assert "2026-W06" not in found.recounted
+    assert live(desk, range(7, 8)).recounted["2026-W06"].accuracy == Rate(30, 60)
 
 
 def test_an_old_week_whose_files_are_partly_gone_keeps_its_figures_and_that_is_no_trouble(desk):

@@ -58,14 +58,15 @@ def look_back(desk: Desk, last: Window, before: str | None, *, until: datetime) 
     return Late(frozenset(placed.windows), placed, Heard({day: mark for day, mark in files.items() if day < today}))
 
 
-def remember(desk: Desk, week: str, late: Late) -> None:
-    """Keep which outcome files the review of a week knew.
-
-    What later reviews knew is forgotten: they looked for the requests of weeks that had been reviewed, not of this one.
-    """
+def forget_later(desk: Desk, week: str) -> None:
+    """Forget what later reviews knew: they could count labels into weeks that had been reviewed, not into this one."""
     for key in list(desk.store.keys(HEARD)):
         if key > _key(week):
             desk.store.delete(key)
+
+
+def remember(desk: Desk, week: str, late: Late) -> None:
+    """Keep which outcome files the review of a week knew."""
     records.save(desk.store, _key(week), late.heard)
 
 

@@ -25,7 +25,7 @@ from upkeep.monitoring.strays import stray_outcomes, strays
 from upkeep.patterns import of_client
 from upkeep.periods import Cadence, Window, last_full, week
 from upkeep.release import Action, Entry
-from upkeep.stages.late_labels import look_back, remember
+from upkeep.stages.late_labels import forget_later, look_back, remember
 from upkeep.stages.prerequisites import require_log
 from upkeep.stages.release import release_log, roll_back
 from upkeep.stages.request_analysis import TrackedThemes, analyse_week, edges_key, track_themes
@@ -38,7 +38,10 @@ week on, and a start that moved along would tell them otherwise from week to wee
 
 
 def review_week(desk: Desk, as_of: datetime) -> Review:
-    """Review the last full week before `as_of`. Where the log began later it raises NoLogError and writes nothing."""
+    """Review the last full week before `as_of`; of several runs at once one review stands.
+
+    Where the log began later it raises NoLogError and writes nothing.
+    """
     last = last_full(as_of, Cadence.WEEKLY, desk.zone)
     key = _review_key(last.key)
     done = records.load_if_there(desk.store, key, Review)
@@ -81,9 +84,11 @@ def review_week(desk: Desk, as_of: datetime) -> Review:
             *reused_ids(reused, figures.requests, desk.client),
         ),
     )
-    remember(desk, last.key, late)
-    records.save(desk.store, key, found)
-    return found
+    forget_later(desk, last.key)
+    stands = records.create(desk.store, key, found)
+    if stands is found:  # else another run was quicker, which may have known fewer outcome files
+        remember(desk, last.key, late)
+    return stands
 
 
 def _recounted(desk: Desk, earlier: Sequence[Review], counted: Mapping[str, Tally]) -> dict[str, Figures]:

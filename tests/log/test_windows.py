@@ -186,6 +186,21 @@ def test_what_is_half_written_or_foreign_is_made_again(store, name, data):
     assert counted(store) == first
 
 
+def test_what_somebody_else_kept_of_fewer_files_at_the_same_moment_is_not_taken_for_ours(store):
+    fill(store)
+    counted(store)
+    old = store.read("daily/2026-11-23/predictions.parquet")
+    write_predictions(store, [prediction("more")], name="late")
+
+    class Crowded(Counting):
+        def write(self, key: str, data: bytes) -> None:
+            self.store.write(key, data)
+            if key == "daily/2026-11-23/predictions.parquet":
+                self.store.write(key, old)
+
+    assert [requests(counted(one)) for one in (Crowded(store), store)] == [71, 71]
+
+
 def test_another_mapping_reads_the_days_again(store):
     store.write(f"{FIRST_DAY}/a.jsonl", jsonl(THEIRS))
     assert [requests(counted(store)), requests(counted(store, mapping=ZENDESK))] == [0, 1]

@@ -17,6 +17,7 @@ from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Generic, NamedTuple
+from uuid import uuid4
 
 from upkeep import records
 from upkeep.errors import StoreError
@@ -83,7 +84,9 @@ class _Keeper(Generic[Row]):
             return None
         files = {shown_key(key): mark for key, mark in marks.items()}
         base = f"daily/{day.isoformat()}/{self.kind.folder.rpartition('/')[2]}"
-        found = self._fresh(base, files) or self._read(base, marks, files, day)
+        found = self._fresh(base, files)
+        if found is None:
+            return self._read(base, marks, files, day)
         return KeptDay(found, self.store.fetch(f"{base}.parquet", self.scratch))
 
     def _fresh(self, base: str, files: dict[str, str]) -> Day | None:
@@ -95,17 +98,19 @@ class _Keeper(Generic[Row]):
             return None
         return found if self._mark(base) == found.slim else None
 
-    def _read(self, base: str, keys: Iterable[str], files: dict[str, str], day: date) -> Day:
+    def _read(self, base: str, keys: Iterable[str], files: dict[str, str], day: date) -> KeptDay:
+        slim = self.scratch / f"{uuid4().hex}.parquet"  # of the one in the store another review may make another
         with TemporaryDirectory(dir=self.scratch) as name, self.made.cursor() as made:
             own = Path(name)
             sources = (Source(key, self.store.fetch(key, own)) for key in keys)
-            slim = own / "slim.parquet"
             bad, texts = scan_day(made, sources, slim, kind=self.kind, day=day, mapping=self.mapping, scratch=own)
-            self.store.write(f"{base}.parquet", slim.read_bytes())
-        # the record comes last: who finds it finds the rows
+        data = slim.read_bytes()
+        self.store.write(f"{base}.parquet", data)
         found = Day(day, self._way(), files, self._mark(base), tuple(bad), texts)
-        records.save(self.store, f"{base}.json", found)
-        return found
+        # the record comes last: who finds it finds the rows; and the mark is that of ours, if ours are there after it
+        if self.store.read(f"{base}.parquet") == data:
+            records.save(self.store, f"{base}.json", found)
+        return KeptDay(found, slim)
 
     def _mark(self, base: str) -> str:
         return self.store.marks(base).get(f"{base}.parquet", "")

@@ -1,4 +1,4 @@
-"""Are errors grouped by what they are about, told in words, and followed over weeks?"""
+"""Are errors and unusual requests grouped by what they are about, told in words, and followed over weeks?"""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ import numpy as np
 import pytest
 
 from tests.audited import FIRST, agreed, serve
-from upkeep.monitoring.themes import Theme, TroubledRequest, find_themes, follow, nearest
+from upkeep import records
+from upkeep.desk import Desk
+from upkeep.monitoring.edge_cases import EdgeCase, Reason
+from upkeep.monitoring.themes import NotedRequest, Theme, find_themes, follow, nearest
 from upkeep.periods import week
 from upkeep.redaction import Redaction
-from upkeep.stages.request_analysis import themes_of, track_themes, tracked_themes
+from upkeep.stages.request_analysis import TrackedThemes, edges_key, themes_of, track_themes, tracked_themes
+from upkeep.stages.variant import candidates_for
 
 WEEKS = ["2026-W10", "2026-W11", "2026-W12", "2026-W13"]
 ORDINARY = [
@@ -30,8 +34,8 @@ def direction(topic: int, seed: int) -> np.ndarray:
     return (vector / np.linalg.norm(vector)).astype(np.float32)
 
 
-def trouble(text: str, week: str = "2026-W13", *, wrong: bool = True, right: str = "tents") -> TroubledRequest:
-    return TroubledRequest(week, text, wrong, "stock", right)
+def trouble(text: str, week: str = "2026-W13", *, wrong: bool = True, right: str = "tents") -> NotedRequest:
+    return NotedRequest(week, text, wrong, "stock", right)
 
 
 TENTS = [trouble(f"Can I rent the tent for {n} days please", WEEKS[min(n, 3)], wrong=n > 0) for n in range(6)]
@@ -39,7 +43,7 @@ COATS = [trouble(f"My coat has hole number {n}, please help", "2026-W10", right=
 ODD = [trouble("Do you like cats")]
 
 
-def themes(*groups: list[TroubledRequest]) -> list[Theme]:
+def themes(*groups: list[NotedRequest]) -> list[Theme]:
     all_of_them = [one for group in groups for one in group]
     topics = [at for at, group in enumerate(groups) for _ in group]
     vectors = np.stack([direction(topic, seed) for seed, topic in enumerate(topics)])
@@ -84,10 +88,10 @@ def test_the_themes_of_a_clients_weeks_are_found_in_its_log(tmp_path, monkeypatc
     for number, wrong in enumerate((6, 3)):
         serve(desk, number, wrong=wrong)
     windows = [week(f"2026-W0{6 + number}", desk.zone) for number in range(2)]
-    (found,) = themes_of(desk, windows, until=FIRST + timedelta(weeks=3))
+    (found,) = themes_of(desk, windows, until=FIRST + timedelta(weeks=3)).troubled
     assert found.by_week == {"2026-W06": 6, "2026-W07": 3}
     assert (found.given, found.right) == ("order_status", "refund_status")
-    assert themes_of(desk, windows[:0], until=FIRST) == ()
+    assert themes_of(desk, windows[:0], until=FIRST) == ((), ())
 
 
 def test_a_theme_is_followed_from_review_to_review_and_keeps_the_weeks_it_has_left_behind():
@@ -136,5 +140,68 @@ def test_of_many_errors_as_many_are_looked_at_in_each_week_so_that_counts_tell_a
     for number, wrong in enumerate((50, 30)):
         serve(desk, number, wrong=wrong)
     windows = [week(f"2026-W0{6 + number}", desk.zone) for number in range(2)]
-    (found,) = themes_of(desk, windows, until=FIRST + timedelta(weeks=3))
+    (found,) = themes_of(desk, windows, until=FIRST + timedelta(weeks=3)).troubled
     assert found.by_week == {"2026-W06": 10, "2026-W07": 10}
+
+
+def list_edges(desk: Desk, week: str, *ids: str) -> None:
+    """What a review leaves behind of the week's edge cases."""
+    odd = [EdgeCase(id, "redacted", "order_status", 0.4, None, (Reason.UNSURE,)) for id in ids]
+    records.save_rows(desk.store, edges_key(week), odd)
+
+
+def test_edge_cases_that_nobody_found_wrong_are_themes_of_their_own_and_no_request_is_counted_twice(
+    tmp_path, monkeypatch
+):
+    desk = agreed(tmp_path, monkeypatch)
+    serve(desk, 0, wrong=6)
+    serve(desk, 1, wrong=0)
+    windows, until = [week(f"2026-W0{6 + number}", desk.zone) for number in range(2)], FIRST + timedelta(weeks=3)
+    without = themes_of(desk, windows, until=until)
+    list_edges(desk, "2026-W06", *(f"0-{at}" for at in (0, 1, 20, 21, 22)))  # the first two of the six wrong ones
+    list_edges(desk, "2026-W07", "1-30", "1-31", "of a request that is not in the log")
+    found = themes_of(desk, windows, until=until)
+    (troubled,), (unusual,) = found
+    assert (troubled.requests, troubled.wrong, troubled.unusual) == (6, 6, 2)
+    assert (unusual.requests, unusual.wrong, unusual.unusual) == (5, 0, 5)
+    assert unusual.by_week == {"2026-W06": 3, "2026-W07": 2}
+    assert (unusual.given, unusual.right) == ("order_status", "order_status")
+    assert not any("example.com" in text for text in unusual.examples)
+    (before,) = without.troubled
+    assert (troubled.by_week, troubled.words, troubled.centre) == (before.by_week, before.words, before.centre)
+    assert without.unusual == ()
+
+
+def test_a_week_whose_edge_cases_nobody_could_list_is_not_one_without_any(tmp_path, monkeypatch):
+    desk = agreed(tmp_path, monkeypatch)
+    for number in range(3):
+        serve(desk, number, wrong=0)
+    list_edges(desk, "2026-W06", "0-1", "0-2", "0-3", "0-4")
+    list_edges(desk, "2026-W08")
+    windows = [week(f"2026-W0{6 + number}", desk.zone) for number in range(3)]
+    (found,) = themes_of(desk, windows, until=FIRST + timedelta(weeks=3)).unusual
+    assert found.by_week == {"2026-W06": 4, "2026-W08": 0}
+
+
+def test_unusual_themes_are_followed_and_propose_no_category(tmp_path, monkeypatch):
+    desk = agreed(tmp_path, monkeypatch)
+    for number, ids in enumerate((range(4), range(10))):
+        serve(desk, number, wrong=0, audited=False)  # else it has a right answer, and a category of its own already
+        list_edges(desk, f"2026-W0{6 + number}", *(f"{number}-{at}" for at in ids))
+    windows = [week(f"2026-W0{6 + number}", desk.zone) for number in range(2)]
+    track_themes(desk, windows[:1], until=FIRST + timedelta(weeks=1))
+    found = track_themes(desk, windows[1:], until=FIRST + timedelta(weeks=2))
+    assert [(one.since, one.by_week, one.trend) for one in found.unusual] == [
+        ("2026-W06", {"2026-W06": 4, "2026-W07": 10}, "growing")
+    ]
+    assert found.themes == ()
+    assert candidates_for(desk, FIRST + timedelta(weeks=2)) == []
+
+
+def test_themes_recorded_before_edge_cases_were_grouped_are_read(tmp_path, monkeypatch):
+    desk = agreed(tmp_path, monkeypatch)
+    was = b"""{"week": "2026-W06", "as_of": "2026-02-09T09:00:00Z", "themes": [{"words": ["tent"], "requests": 4,
+        "wrong": 4, "by_week": {"2026-W06": 4}, "given": "stock", "right": "tents", "examples": ["a tent"]}]}"""
+    desk.store.write("themes/2026-W06.json", was)
+    read = records.load(desk.store, "themes/2026-W06.json", TrackedThemes)
+    assert (read.unusual, read.themes[0].unusual) == ((), None)

@@ -86,10 +86,19 @@ def test_what_has_to_be_decided_is_told_the_most_pressing_first(desk):
     assert audits == "In 1 of 6 weeks nobody knows how good the answers were (2026-W12): who audits?"
     page = desk.store.read("briefs/2026-Q1.md").decode()
     assert f"1. {rate}" in page
-    assert "| tent, rent | 2026-W06 | 6 | 5 | rental | growing |" in page
+    assert "| tent, rent | 2026-W06 | 6 | 5 | - | rental | growing |" in page
 
 
 TENTS = Theme(("tent", "rent"), 6, 5, {"2026-W11": 1, "2026-W12": 5}, "stock", "rental", ("A tent?",), "2026-W06")
+
+
+def test_a_growing_theme_of_unusual_requests_is_shown_and_is_no_candidate_for_a_category(desk):
+    odd = replace(TENTS, wrong=0, right=None, unusual=6)
+    records.save(desk.store, "themes/2026-W11.json", TrackedThemes("2026-W11", APRIL, (), (odd,)))
+    made = write_brief(desk, APRIL)
+    assert (made.themes, made.unusual) == ((), (odd,))
+    assert "The contract includes 1 new category in 2026-Q2. No candidate was seen." in made.agenda
+    assert "| tent, rent | 2026-W06 | 6 | stock | growing |" in desk.store.read("briefs/2026-Q1.md").decode()
 
 
 def test_a_category_that_is_booked_already_is_not_offered_again(desk):

@@ -339,8 +339,21 @@ def test_what_keeps_going_wrong_is_told_with_examples_and_trend():
         ("tent", "rent"), 6, 5, {"2026-W46": 1, "2026-W47": 5}, "stock", "rental", ("Can I rent a tent?",), "2026-W41"
     )
     lines = said(themes=(theme,))
-    assert "| tent, rent | 2026-W41 | 6 | 5 | stock | rental | 1 5 | growing |" in lines
+    assert "| tent, rent | 2026-W41 | 6 | 5 | - | stock | rental | 1 5 | growing |" in lines
     assert "- tent, rent, for example: “Can I rent a tent?”" in lines
+    assert "| tent, rent | 2026-W41 | 6 | 5 | 2 | stock | rental | 1 5 | growing |" in said(
+        themes=(replace(theme, unusual=2),)
+    )
+
+
+def test_what_was_unusual_and_not_found_wrong_is_told_apart_from_what_goes_wrong():
+    theme = Theme(("tent",), 6, 0, {"2026-W46": 1, "2026-W47": 5}, "stock", None, ("A tent?",), "2026-W41", (), 6)
+    lines = said(unusual=(theme,))
+    assert "## What was unusual, and not found wrong" in lines
+    assert "| tent | 2026-W41 | 6 | stock | 1 5 | growing |" in lines
+    assert "- tent, for example: “A tent?”" in lines
+    assert "## What keeps going wrong" not in lines
+    assert "## What was unusual, and not found wrong" not in said()
 
 
 def test_an_estimate_is_never_told_without_saying_what_it_is():

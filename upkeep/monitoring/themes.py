@@ -1,6 +1,7 @@
-"""Which kinds of request keep going wrong, and are they becoming more?
+"""Which kinds of request keep going wrong or keep being unusual, and are they becoming more?
 
-Requests that were answered wrong or handed to a person are grouped by what they mean: average-linkage clustering of
+Requests that were answered wrong or handed to a person are grouped by what they mean, and so are, apart from them, edge
+cases that were neither: average-linkage clustering of
 their embeddings by the untrained base model, so that a theme is the same thing whatever model answers. A theme is told
 by the words it uses more than the other requests do, by its most typical requests, and by its count in each week. It is
 the theme of an earlier review when the centres of the two lie close together.
@@ -34,14 +35,19 @@ TREND, FOLLOWED = 8, 26
 """Weeks that make a trend, and weeks for which counts are kept."""
 
 
-class TroubledRequest(NamedTuple):
-    """A request that was answered wrong or handed to a person, in the week it was made."""
+class NotedRequest(NamedTuple):
+    """A request that was answered wrong or handed to a person, or is an edge case, in the week it was made.
+
+    `given` is what the model answered, None where a person got the request and nobody called the answer wrong.
+    """
 
     week: str
     text: str
     wrong: bool
     given: str | None
     right: str | None
+    unusual: bool = False
+    troubled: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,8 @@ class Theme:
     """Requests that are about the same thing: how many in each week, and how many of all were answered wrong.
 
     `given` and `right` are the most frequent answer of the model and right answer among them, where there are any.
-    `since` is the first week that had one, `centre` the mean of their embeddings at length 1.
+    `since` is the first week that had one, `centre` the mean of their embeddings at length 1. `unusual` is how many of
+    all their reviews listed as edge cases; None in what was recorded before that was counted.
     """
 
     words: tuple[str, ...]
@@ -61,6 +68,7 @@ class Theme:
     examples: tuple[str, ...]
     since: str = ""
     centre: tuple[float, ...] = ()
+    unusual: int | None = None
 
     @property
     def name(self) -> str:
@@ -84,7 +92,7 @@ class Theme:
 
 
 def find_themes(
-    troubles: Sequence[TroubledRequest],
+    noted: Sequence[NotedRequest],
     embeddings: NDArray[np.float32],
     *,
     weeks: Sequence[str],
@@ -93,11 +101,11 @@ def find_themes(
 ) -> list[Theme]:
     """The themes among some requests, the most frequent first; what fits none is left out.
 
-    `embeddings` has shape (len(troubles), width), each row of length 1; `others` are ordinary requests, against whose
+    `embeddings` has shape (len(noted), width), each row of length 1; `others` are ordinary requests, against whose
     words those of a theme stand out; `weeks` are all weeks looked at, also those without a request. Words and
     examples are shown as `redaction` lets them be.
     """
-    if len(troubles) < LEAST:
+    if len(noted) < LEAST:
         return []
     from sklearn.cluster import AgglomerativeClustering
 
@@ -108,13 +116,13 @@ def find_themes(
     for group, size in Counter(group_of.tolist()).most_common():
         if size >= LEAST:
             members = [at for at, one in enumerate(group_of) if one == group]
-            chosen = [troubles[at] for at in members]
+            chosen = [noted[at] for at in members]
             found.append(_theme(chosen, embeddings[members], weeks, usual, len(others), redaction=redaction))
     return found
 
 
 def _theme(
-    members: Sequence[TroubledRequest],
+    members: Sequence[NotedRequest],
     embeddings: NDArray[np.float32],
     weeks: Sequence[str],
     usual: Counter[str],
@@ -131,11 +139,12 @@ def _theme(
         requests=len(members),
         wrong=sum(one.wrong for one in members),
         by_week={week: counted[week] for week in weeks},
-        given=_most([one.given for one in members if one.wrong]),
+        given=_most([one.given for one in members]),
         right=_most([one.right for one in members]),
         examples=tuple(shown(members[int(at)].text, redaction) for at in nearest),
         since=next(week for week in weeks if counted[week]),
         centre=tuple(round(float(part), 4) for part in centre),
+        unusual=sum(one.unusual for one in members),
     )
 
 

@@ -75,6 +75,7 @@ class Brief:
     change_orders: tuple[ChangeOrder, ...]
     agenda: tuple[str, ...]
     not_in_service: dict[str, str]
+    unusual: tuple[Theme, ...] = ()
 
 
 def write_brief(desk: Desk, as_of: datetime) -> Brief:
@@ -106,7 +107,8 @@ def assemble(desk: Desk, quarter: Window, as_of: datetime, reviewed: Sequence[Re
     there = [one for one in known if one.closed is None or one.closed > quarter.start]
     whole, months = _stretch(quarter.key, weekly), periods_in(quarter, Cadence.MONTHLY, desk.zone)
     tracked = tracked_themes(desk, quarter.end)
-    themes = tracked.themes if tracked and weekly and tracked.week >= weekly[0].week else ()
+    newest = tracked if tracked and weekly and tracked.week >= weekly[0].week else None
+    themes = newest.themes if newest else ()
     idle = {one.period: why for one in decided if (why := not_in_service(desk, one, as_of))}
     tiers = tuple(dict.fromkeys(one.contract.tier for one in weekly if one.contract)) or (desk.tier.name,)
     return Brief(
@@ -119,7 +121,8 @@ def assemble(desk: Desk, quarter: Window, as_of: datetime, reviewed: Sequence[Re
         before=_stretch(before.key, earlier) if earlier else None,
         months=tuple(_stretch(one.key, ended_in(desk, one, weekly)) for one in months),
         troubles=tuple(there),
-        themes=tuple(themes[:SHOWN_THEMES]),
+        themes=themes[:SHOWN_THEMES],
+        unusual=newest.unusual[:SHOWN_THEMES] if newest else (),
         decisions=decided,
         promotions=promotions(desk, quarter, decided),
         rollbacks=changes_of(desk, quarter, Action.ROLLBACK),

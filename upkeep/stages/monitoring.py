@@ -31,7 +31,7 @@ from upkeep.stages.release import release_log, roll_back
 from upkeep.stages.request_analysis import TrackedThemes, analyse_week, edges_key, track_themes
 
 THEME_WEEKS = 8
-"""Themes are found in what went wrong in so many newest weeks."""
+"""Themes are found in what went wrong or was unusual in so many newest weeks."""
 HISTORY = 260
 """A week is judged by five years before it, in which no model stays in service: its alarms are told from its first
 week on, and a start that moved along would tell them otherwise from week to week."""
@@ -143,7 +143,7 @@ def _promoted(entries: Sequence[Entry]) -> Promoted | None:
 
 
 def follow_themes(desk: Desk, found: Review) -> TrackedThemes | None:
-    """Track what keeps going wrong over the weeks up to a review; None where nobody can look."""
+    """Track what keeps going wrong or is unusual over the weeks up to a review; None where nobody can look."""
     weeks = reviewed_weeks(desk, upto=found.week)[-THEME_WEEKS:]
     try:
         return track_themes(desk, [week(key, desk.zone) for key in weeks], until=found.as_of)

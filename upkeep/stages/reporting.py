@@ -39,7 +39,7 @@ from upkeep.stages.contract import change_orders
 from upkeep.stages.decisions import Decision, decisions
 from upkeep.stages.monitoring import reviews
 from upkeep.stages.month_activity import changes_of, missed_work, open_categories, promotions
-from upkeep.stages.request_analysis import tracked_themes
+from upkeep.stages.request_analysis import Grouped, tracked_themes
 from upkeep.stages.troubles import Trouble, open_troubles, subject_of
 from upkeep.statistics.rates import AnyRate
 
@@ -80,6 +80,7 @@ class Report:
     open_categories: tuple[str, ...] = ()
     weighted: WeightedQuality | None = None
     bookings: tuple[Booking, ...] = ()
+    unusual: tuple[Theme, ...] = ()
 
     @property
     def rates(self) -> dict[Metric, AnyRate]:
@@ -167,7 +168,7 @@ def assemble(desk: Desk, month: Window, as_of: datetime) -> Report:
     counted, *by_week = desk.count_log(month, *periods_in(month, Cadence.WEEKLY, desk.zone), until=as_of)
     figures = figures_of(counted, desk.client, every_model=True)
     weekly = tuple(ended_in(desk, month, known_reviews(desk, as_of)))
-    contract = weekly[0].contract if weekly else None
+    contract, themes = weekly[0].contract if weekly else None, _themes(desk, month)
     return Report(
         client=desk.client.client,
         name=desk.client.name,
@@ -186,7 +187,8 @@ def assemble(desk: Desk, month: Window, as_of: datetime) -> Report:
         not_in_service={one.period: why for one in decided if (why := not_in_service(desk, one, as_of))},
         change_orders=tuple(one for one in change_orders(desk) if month.start <= one.as_of < month.end),
         bookings=tuple(one for one in desk.bookings() if month.start <= one.as_of < month.end),
-        themes=_themes(desk, month),
+        themes=themes.troubled,
+        unusual=themes.unusual,
         going_on=_going_on(desk, month, as_of, weekly),
         standing_order=_standing_order(desk, month),
     )
@@ -220,12 +222,12 @@ def _standing_order(desk: Desk, month: Window) -> ChangeOrder | None:
     return orders[-1] if orders and not since else None
 
 
-def _themes(desk: Desk, month: Window) -> tuple[Theme, ...]:
-    """What kept going wrong at the last review of the month."""
+def _themes(desk: Desk, month: Window) -> Grouped:
+    """What kept going wrong, and what was unusual, at the last review of the month."""
     tracked = tracked_themes(desk, month.end)
     if tracked is None or week(tracked.week, desk.zone).end <= month.start:
-        return ()
-    return tracked.themes[:SHOWN_THEMES]
+        return Grouped((), ())
+    return Grouped(tracked.themes[:SHOWN_THEMES], tracked.unusual[:SHOWN_THEMES])
 
 
 def render_markdown(report: Report, client: Client) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -22,7 +22,7 @@ from upkeep.log.truth import Truth, truth_of
 from upkeep.models.encoder import Encoder, embed_all, load_encoder
 from upkeep.monitoring.edge_cases import EdgeCase, Edges, Familiar, familiar, find_edges
 from upkeep.monitoring.input_shift import Inputs, describe_inputs, vocabulary
-from upkeep.monitoring.themes import LEAST, MOST, Theme, TroubledRequest, find_themes, follow
+from upkeep.monitoring.themes import LEAST, MOST, NotedRequest, Theme, find_themes, follow
 from upkeep.periods import Cadence, Window, period
 from upkeep.redaction import redact_answer
 
@@ -48,11 +48,23 @@ class WeekAnalysis(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class TrackedThemes:
-    """What kept going wrong in the weeks up to a review, by theme, the most frequent first."""
+    """What kept going wrong in the weeks up to a review, by theme, the most frequent first.
+
+    `unusual` are those of edge cases that are in none of `themes`: they were answered, and nobody has said that they
+    were answered wrong. They are for people to read; who asks what goes wrong leaves them out.
+    """
 
     week: str
     as_of: datetime
     themes: tuple[Theme, ...]
+    unusual: tuple[Theme, ...] = ()
+
+
+class Grouped(NamedTuple):
+    """Some weeks' requests by theme: those that went wrong or to a person, and the edge cases among the others."""
+
+    troubled: tuple[Theme, ...]
+    unusual: tuple[Theme, ...]
 
 
 def analyse_week(desk: Desk, window: Window, *, until: datetime) -> WeekAnalysis | None:
@@ -96,7 +108,7 @@ def edge_cases(desk: Desk, window: Window, *, until: datetime) -> Sequence[EdgeC
 
 
 def track_themes(desk: Desk, weeks: Sequence[Window], *, until: datetime) -> TrackedThemes:
-    """What went wrong in some weeks by theme, with its earlier counts; recorded as themes/<newest week>.json.
+    """What went wrong or was unusual in some weeks, with its earlier counts; recorded as themes/<newest week>.json.
 
     Raises BaseModelError.
     """
@@ -106,8 +118,10 @@ def track_themes(desk: Desk, weeks: Sequence[Window], *, until: datetime) -> Tra
     if done:
         return done
     before = tracked_themes(desk, weeks[-1].start)
-    found = follow(themes_of(desk, weeks, until=until), before.themes if before else ())
-    tracked = TrackedThemes(newest, until, tuple(found))
+    found = themes_of(desk, weeks, until=until)
+    troubled = follow(found.troubled, before.themes if before else ())
+    unusual = follow(found.unusual, before.unusual if before else ())
+    tracked = TrackedThemes(newest, until, tuple(troubled), tuple(unusual))
     records.save(desk.store, key, tracked)
     return tracked
 
@@ -119,27 +133,46 @@ def tracked_themes(desk: Desk, moment: datetime) -> TrackedThemes | None:
     return records.load(desk.store, keys[-1], TrackedThemes) if keys else None
 
 
-def themes_of(desk: Desk, weeks: Sequence[Window], *, until: datetime) -> tuple[Theme, ...]:
-    """What went wrong in some weeks, by theme; of each week as many requests at most, drawn by chance.
+def themes_of(desk: Desk, weeks: Sequence[Window], *, until: datetime) -> Grouped:
+    """What went wrong in some weeks, and what was unusual, by theme; of each week as many requests at most, by chance.
 
+    What is unusual is what the weeks' reviews listed. A week without a list is no week without any: it is left out.
     Raises BaseModelError.
     """
-    troubles: list[TroubledRequest] = []
-    others: list[str] = []
+    troubles: list[NotedRequest] = []
+    unusual: list[NotedRequest] = []
+    ordinary: list[str] = []
+    listed = {window.key: _listed(desk, window) for window in weeks}
     for window in weeks:
-        sampled = desk.sample_log(window, until=until)
+        sampled, odd = desk.sample_log(window, until=until), listed[window.key] or ()
         told = {
-            one.id: _trouble(desk.client, window.key, one, sampled.outcomes.get(one.id, []))
+            one.id: _noted(desk.client, window.key, one, sampled.outcomes.get(one.id, []), odd)
             for one in sampled.predictions
         }
-        others += [one.input for one in sampled.predictions if told[one.id] is None]
-        found = [(draw_order(id), trouble) for id, trouble in told.items() if trouble]
-        troubles += [trouble for _, trouble in sorted(found, key=lambda one: one[0])[: MOST // len(weeks)]]
-    if len(troubles) < LEAST:
+        ordinary += [one.input for one in sampled.predictions if told[one.id] is None]
+        noted = [one for _, one in sorted((draw_order(id), one) for id, one in told.items() if one)]
+        troubles += [one for one in noted if one.troubled][: MOST // len(weeks)]
+        unusual += [one for one in noted if not one.troubled]
+    others = [*ordinary, *(one.text for one in unusual)]
+    known = [key for key, odd in listed.items() if odd is not None]
+    return Grouped(_grouped(desk, troubles, [*listed], others), _grouped(desk, unusual, known, ordinary))
+
+
+def _grouped(
+    desk: Desk, noted: Sequence[NotedRequest], weeks: Sequence[str], others: Sequence[str]
+) -> tuple[Theme, ...]:
+    if len(noted) < LEAST:
         return ()
-    embeddings = request_encoder(desk).embed([one.text for one in troubles])
-    keys = [window.key for window in weeks]
-    return tuple(find_themes(troubles, embeddings, weeks=keys, others=others, redaction=desk.client.redaction))
+    embeddings = request_encoder(desk).embed([one.text for one in noted])
+    return tuple(find_themes(noted, embeddings, weeks=weeks, others=others, redaction=desk.client.redaction))
+
+
+def _listed(desk: Desk, window: Window) -> set[str] | None:
+    """The ids of a week's edge cases; None where its review listed none because nobody could look."""
+    try:
+        return {one.id for one in records.load_rows(desk.store, edges_key(window.key), EdgeCase)}
+    except NotFoundError:
+        return None
 
 
 class RequestEncoder:
@@ -211,15 +244,19 @@ def _truth(client: Client, one: Prediction, said: Sequence[Outcome]) -> Truth | 
     return truth_of(one, counted, out_of_scope=client.out_of_scope_label) if counted else None
 
 
-def _trouble(client: Client, week: str, one: Prediction, said: Sequence[Outcome]) -> TroubledRequest | None:
-    """A request that was answered wrong or handed to a person, else None."""
-    truth = _truth(client, one, said)
+def _noted(
+    client: Client, week: str, one: Prediction, said: Sequence[Outcome], odd: Collection[str]
+) -> NotedRequest | None:
+    """A request that was answered wrong, handed to a person or listed as an edge case, else None."""
+    truth, unusual = _truth(client, one, said), one.id in odd
     wrong = truth is not None and not truth.right
-    if not wrong and one.automatic:
+    troubled = wrong or not one.automatic
+    if not troubled and not unusual:
         return None
     if client.free_text:
-        return TroubledRequest(week, one.input, wrong, None, None)
+        return NotedRequest(week, one.input, wrong, None, None, unusual, troubled)
     labels = {*client.answers, one.output or ""}
     answer = truth.answer if truth else None
     right = None if answer is None else redact_answer(answer, client.redaction, labels=labels)
-    return TroubledRequest(week, one.input, wrong, one.output, right)
+    given = one.output if wrong or one.automatic else None
+    return NotedRequest(week, one.input, wrong, given, right, unusual, troubled)

@@ -70,6 +70,9 @@ def _odd(desk: Desk, noted: ReviewNotes) -> Iterator[str]:
     for theme in noted.themes.themes[:SHOWN_THEMES] if noted.themes else ():
         counts = " ".join(map(str, theme.lately.values()))
         yield f"- keeps going wrong: {theme.name}, {counts} by week, {theme.trend}"
+    for theme in noted.themes.unusual[:SHOWN_THEMES] if noted.themes else ():
+        counts = " ".join(map(str, theme.lately.values()))
+        yield f"- unusual, not found wrong: {theme.name}, {counts} by week, {theme.trend}"
     if found.estimate:
         yield f"- accuracy by the model's own confidence: {found.estimate}. {ONLY_AN_ESTIMATE}"
     if found.generated:

@@ -29,6 +29,11 @@ def weeks(*right: int, n: int = 300) -> list[Week]:
     return [Week(f"2026-W{number:02}", Rate(hits, n)) for number, hits in enumerate(right, 1)]
 
 
+def by_model(played: list[Week], models: str) -> list[Week]:
+    """The same weeks, each answered by the model with that letter."""
+    return [one._replace(model=model) for one, model in zip(played, models, strict=True)]
+
+
 def seen(played: list[Week], floor: float | None = None, **more):
     return watch(played, floor=floor, limits=LIMITS, assumed_spread=0.02, **more)
 
@@ -124,6 +129,26 @@ def test_a_slow_drift_below_the_models_own_first_weeks_is_an_alarm_without_any_a
     found = next(one for one in seen(weeks(*drift)) if one.state is State.OPENED)
     assert (found.rule, found.against) == (Rule.DRIFT, Against.BASELINE)
     assert found.expected == pytest.approx(0.88, abs=0.01)
+
+
+def test_a_model_is_not_measured_by_the_weeks_of_the_one_before():
+    fallen = weeks(*[282] * 12, 231)  # from 94 % to 77 %
+    assert states(fallen)[-1] is State.OPENED
+    assert states(by_model(fallen, "1" * 12 + "2")) == [State.QUIET] * 13
+
+
+def test_another_model_ends_an_incident_and_is_not_blamed_for_its_weeks():
+    # 75.3 % against 82 %, three times before it is an alarm, of either model
+    found = seen(by_model(weeks(*[226] * 6), "111222"), floor=0.82)
+    assert [one.state for one in found] == [State.QUIET, State.QUIET, State.OPENED] * 2
+    assert (found[-1].since, found[-1].observed) == ("2026-W04", Rate(3 * 226, 900))
+
+
+def test_quiet_weeks_below_the_floor_count_on_with_another_model_also_through_one_without_a_request():
+    first, second, last = by_model(weeks(226, 226, 226), "123")
+    found = seen([first, second, Week("2026-W02 again", Rate(0, 0)), last], floor=0.82)
+    assert [one.state for one in found] == [State.QUIET] * 3 + [State.OPENED]
+    assert (found[-1].since, found[-1].observed) == ("2026-W01", Rate(3 * 226, 900))
 
 
 def test_a_better_model_is_no_alarm():

@@ -267,9 +267,14 @@ def test_an_alarm_is_told_with_all_the_weeks_since_it_began():
     assert "n=100) in 2026-W09, below the agreed 90.0% since 2026-W01 (one week far out)" in found.text
 
 
-def test_weeks_from_before_another_model_do_not_count_though_the_same_one_is_back():
-    weeks = [week(82, 18), week(82, 18), week(82, 18, version="2")]
-    assert judged(week(82, 18), *weeks).findings[0].status is Status.OK
+def test_weeks_below_what_is_agreed_count_whatever_model_answers():
+    # each of them 2.5 standard deviations below, once for each model, and no chance three times in a row
+    found = judged(week(81, 19, version="3"), week(81, 19), week(81, 19, version="2")).findings[0]
+    assert (found.status, found.new) == (Status.ALERT, True)
+    assert found.weeks == ("2026-W01", "2026-W02", "2026-W09")
+    assert (
+        "n=300) in 2026-W01..2026-W09 is below the agreed 90.0% beyond chance (three of four weeks out)" in found.text
+    )
 
 
 def test_every_agreed_figure_is_judged_by_itself_and_nothing_else_is():

@@ -83,10 +83,11 @@ class State(StrEnum):
 
 
 class Week(NamedTuple):
-    """A week's key, such as 2026-W07, and its rate."""
+    """A week's key, such as 2026-W07, its rate, and whose; None where no model answered."""
 
     key: str
     rate: Rate
+    model: str | None = None
 
 
 class Limits(NamedTuple):
@@ -196,15 +197,16 @@ def watch(
     worse: Direction = Direction.LOWER_IS_WORSE,
     before: Mapping[str, float | None] | None = None,
 ) -> list[Standing]:
-    """Where each week stands, given the weeks of one model, oldest first.
+    """Where each week stands, oldest first.
 
+    Another model ends an incident and has no earlier weeks of its own; what is agreed goes for whatever model answers.
     `floor` is the agreed threshold (a ceiling where higher is worse) or None, `before` what was agreed in weeks when it
     was another: a week is held against what was agreed then. A week without a labelled request says nothing, and a week
     of an open incident never becomes a reference.
     """
     earlier = before or {}
     if worse is Direction.HIGHER_IS_WORSE:
-        turned = [Week(one.key, one.rate.complement) for one in weeks]
+        turned = [one._replace(rate=one.rate.complement) for one in weeks]
         under = {key: _rest(one) for key, one in earlier.items()}
         return [
             replace(
@@ -297,9 +299,12 @@ class _Watched:
         self.recovery = _Recovery([])
         self.blamed: list[Week] = []
         self.seen: list[Week] = []
+        self.model: str | None = None
 
     def after(self, week: Week) -> Standing:
         """Take in a week."""
+        if week.model not in (None, self.model):
+            self._replace_model(week.model)
         if not week.rate.n:
             return self._standing(week, State.CONTINUING if self.incident else State.QUIET)
         self.seen.append(week)
@@ -313,6 +318,14 @@ class _Watched:
         self.incident = None
         self.series = {against: _Series() for against in Against}
         return closed
+
+    def _replace_model(self, model: str | None) -> None:
+        """Weeks under what is agreed count on: they are the service's. Those of an incident were told, and are not."""
+        agreed = _Series() if self.incident else self.series[Against.AGREED]
+        self.model, self.incident = model, None
+        self.reference.clear()
+        self.waiting.clear()
+        self.series = {Against.AGREED: agreed, Against.BASELINE: _Series()}
 
     def _expectations(self, week: Week) -> dict[Against, _Expected]:
         """What a week is expected to be, by all there is to compare it with."""

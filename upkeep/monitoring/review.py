@@ -165,15 +165,16 @@ def review(
 
     `earlier` are the reviews of previous weeks, oldest first, `recounted` some of those weeks as they are known now.
     Figures are compared within the unbroken run of weeks with the same model, because a new model's record starts
-    afresh. `inputs` is what the week's requests looked like, or `unseen` why nobody could look; `versions` are the
-    models that may be in service, empty where nobody knows; `generated` is how the answers read where they are texts,
-    `edges` are the week's edge cases, `promoted` the change that brought the model in service there, `troubles` changes
-    that were found already.
+    afresh; what is agreed goes on whatever model answers. `inputs` is what the week's requests looked like, or `unseen`
+    why nobody could look; `versions` are the models that may be in service, empty where nobody knows; `generated` is
+    how the answers read where they are texts, `edges` are the week's edge cases, `promoted` the change that brought the
+    model in service there, `troubles` changes that were found already.
     """
     spread = client.alarms.weekly_spread_pp / 100
     again = dict(recounted or {})
     known = as_known(earlier, again)
-    run = [*_same_model(known, figures.model_version), (week, figures)]
+    record = [*known, (week, figures)]
+    run = [*_same_model(known, figures.model_version), record[-1]]
     going_on = _going_on([one for one in earlier if one.week in dict(run)])
     before = [one for _, one in run[:-1]]
     looks = {one.week: one.inputs for one in earlier}
@@ -184,16 +185,9 @@ def review(
         *troubles,
     )
     unclear = _traffic_begins([*((one.week, one.changes) for one in earlier), (week, changes)])
+    judge = partial(_judge, record=record, own=len(run), client=client, unclear=unclear)
     findings = tuple(
-        _judge(
-            metric,
-            limit,
-            run,
-            client,
-            new=metric not in going_on,
-            unclear=unclear,
-            before=_agreed_before(earlier, metric),
-        )
+        judge(metric, limit, new=metric not in going_on, before=_agreed_before(earlier, metric))
         for metric, limit in _agreed(client.thresholds)
     )
     alarmed = any(one.status is Status.ALERT and not one.held for one in findings)
@@ -211,7 +205,7 @@ def review(
         edges=edges,
         recounted={key: one for key, one in known if again.get(key) == one},
         probation=on_probation(
-            [*known, (week, figures)],
+            record,
             version=promoted.version,
             previous=promoted.previous,
             spread=spread,
@@ -275,18 +269,20 @@ def _agreed_before(earlier: Sequence[Review], metric: Metric) -> dict[str, float
 def _judge(
     metric: Metric,
     limit: float,
-    run: Sequence[tuple[str, Figures]],
-    client: Client,
     *,
+    record: Sequence[tuple[str, Figures]],
+    own: int,
+    client: Client,
     new: bool,
     unclear: Set[str],
     before: Mapping[str, float | None],
 ) -> Finding:
-    weeks = [alarms.Week(key, getattr(figures, metric.value)) for key, figures in run]
-    lately = weeks[-POOLED_WEEKS:]
+    """Judge the newest week of the record, of which the newest `own` weeks are the model's in service."""
+    weeks = [alarms.Week(key, getattr(figures, metric.value), figures.model_version) for key, figures in record]
+    lately, newest = weeks[-min(own, POOLED_WEEKS) :], record[-1][1]
     over, together = tuple(one.key for one in lately), sum((one.rate for one in lately), Rate(0, 0))
     if together.n < client.minimum_labels:
-        counted = "requests" if metric is Metric.ESCALATION else f"labelled requests ({run[-1][1].basis.value})"
+        counted = "requests" if metric is Metric.ESCALATION else f"labelled requests ({newest.basis.value})"
         have = f"have {together.n}, need {client.minimum_labels} {counted}"
         return Finding(
             Status.NOT_ENOUGH_DATA, metric, together, limit, over, f"{metric.words}: not enough data: {have}"
@@ -305,7 +301,7 @@ def _judge(
         left_out = unclear & {*found.weeks}
         without = [one._replace(rate=Rate(0, 0)) if one.key in left_out else one for one in weeks]
         return replace(found, held=new and watch(without)[-1].state not in ALARMED)
-    if not run[-1][1].requests:
+    if not newest.requests:
         nothing = f"{metric.words}: no request in {weeks[-1].key}"
         return Finding(Status.NOT_ENOUGH_DATA, metric, weeks[-1].rate, limit, (weeks[-1].key,), nothing, standing)
     known = bool(weeks[-1].rate.n)

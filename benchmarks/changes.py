@@ -53,9 +53,9 @@ Part = TypeVar("Part")
 class Subject(NamedTuple):
     """What a finding is about; the same one again is no new finding."""
 
-    kind: Kind
-    old: str | None
-    new: str | None
+    kind: str
+    old: str | None = None
+    new: str | None = None
 
 
 class Planted(NamedTuple):
@@ -87,24 +87,26 @@ def judge(weeks: Sequence[Seen], at: int, world: World) -> tuple[Change, ...]:
     return find_changes(weeks[at], earlier, world.client, history=weeks[:at], versions=[VERSION])
 
 
-def false_findings(setting: Setting, seeds: range) -> Counter[Kind]:
+def false_findings(setting: Setting, seeds: range) -> Counter[str]:
     """Of all these clients, findings in a year in which nothing changed."""
-    return sum((_new_findings(_stable_year(setting, seed)) for seed in seeds), Counter())
+    return sum((new_findings(_stable_year(setting, seed)) for seed in seeds), Counter())
 
 
 def _stable_year(setting: Setting, seed: int) -> list[set[Subject]]:
     rng = np.random.default_rng([seed, *setting])
     world = draw_world(setting, rng)
     weeks = [draw_week(world, number, rng) for number in range(LEAST_EARLIER + YEAR)]
-    return [_subjects(judge(weeks, at, world)) for at in range(LEAST_EARLIER, len(weeks))]
+    return [subjects(judge(weeks, at, world)) for at in range(LEAST_EARLIER, len(weeks))]
 
 
-def _subjects(found: Sequence[Change]) -> set[Subject]:
+def subjects(found: Sequence[Change]) -> set[Subject]:
+    """What some findings are about."""
     return {Subject(one.kind, one.old, one.new) for one in found}
 
 
-def _new_findings(weeks: Sequence[set[Subject]]) -> Counter[Kind]:
-    found: Counter[Kind] = Counter()
+def new_findings(weeks: Sequence[set[Subject]]) -> Counter[str]:
+    """By kind, how often something was found that was not in the weeks just before."""
+    found: Counter[str] = Counter()
     for at, week in enumerate(weeks):
         before = set().union(*weeks[max(at - QUIET, 0) : at])
         found.update(one.kind for one in week - before)
@@ -122,12 +124,12 @@ def _first_found(setting: Setting, planted: Planted, seed: int) -> int:
     weeks = [draw_week(world, number, rng) for number in range(BEFORE)]
     for number in range(1, AFTER + 1):
         weeks.append(draw_week(world, len(weeks), rng, planted.shift))
-        if any(_is_it(one, planted, world) for one in _subjects(judge(weeks, len(weeks) - 1, world))):
+        if any(is_it(one, planted, world) for one in subjects(judge(weeks, len(weeks) - 1, world))):
             return number
     return 0
 
 
-def _is_it(found: Subject, planted: Planted, world: World) -> bool:
+def is_it(found: Subject, planted: Planted, world: World) -> bool:
     """A new category may as well be found as the new answer of a label that it came from."""
     if planted.kind is Kind.NEW_CATEGORY:
         return found.new == NEW
@@ -147,13 +149,14 @@ def main() -> int:
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # a process for each core: none of them should start threads of its own
     with ProcessPoolExecutor(chosen.processes, mp_context=get_context("spawn")) as pool:
         if chosen.clients:
-            _print_false(pool, _only(STABLE, chosen.labels), chosen.clients)
+            _print_false(pool, only(STABLE, chosen.labels), chosen.clients)
         if chosen.runs:
-            _print_delays(pool, _only(CHANGED, chosen.labels), chosen.runs)
+            _print_delays(pool, only(CHANGED, chosen.labels), chosen.runs)
     return 0
 
 
-def _only(settings: Sequence[Setting], labels: Sequence[int] | None) -> list[Setting]:
+def only(settings: Sequence[Setting], labels: Sequence[int] | None) -> list[Setting]:
+    """The settings with so many labels; all where none is named."""
     return [one for one in settings if not labels or one.labels in labels]
 
 
@@ -161,8 +164,8 @@ def _print_false(pool: ProcessPoolExecutor, settings: Sequence[Setting], clients
     print(f"False findings in 100 client-years, on {clients:,} simulated in each row\n")
     head("labels, requests and audited a week", *[kind.value for kind in Kind])
     for setting in settings:
-        parts = _play(pool, partial(false_findings, setting), clients, _name(setting))
-        total: Counter[Kind] = sum(parts, Counter())
+        parts = play(pool, partial(false_findings, setting), clients, _name(setting))
+        total: Counter[str] = sum(parts, Counter())
         row(_name(setting), *(f"{100 * total[kind] / clients:.1f}" for kind in Kind))
 
 
@@ -174,12 +177,13 @@ def _print_delays(pool: ProcessPoolExecutor, settings: Sequence[Setting], runs: 
         cells = []
         for setting in settings:
             what = f"{planted.name}, {_name(setting)}"
-            weeks = [at for part in _play(pool, partial(first_found, setting, planted), runs, what) for at in part]
+            weeks = [at for part in play(pool, partial(first_found, setting, planted), runs, what) for at in part]
             cells.append(_soon(weeks))
         row(planted.name, *cells)
 
 
-def _play(pool: ProcessPoolExecutor, work: Callable[[range], Part], runs: int, what: str) -> Iterator[Part]:
+def play(pool: ProcessPoolExecutor, work: Callable[[range], Part], runs: int, what: str) -> Iterator[Part]:
+    """Do the work of so many runs, in batches; the progress of `what` goes to the terminal."""
     progress = OnTerminal()
     batches = [range(start, min(start + BATCH, runs)) for start in range(0, runs, BATCH)]
     for done, part in enumerate(pool.map(work, batches), start=1):

@@ -2,7 +2,8 @@
 
 A client is drawn once: how often each label is right (Zipf), which labels the model mixes up, how restless traffic and
 mix are, what requests look like. A week is then made request by request and counted as a log would be. Confidence is
-calibrated; the true accuracy varies from week to week all the same. All labels are in when a week is judged.
+calibrated; the true accuracy varies from week to week all the same. All labels are in when a week is judged. Models
+that follow one another differ as those of retrains do (`draw_model`).
 """
 
 from __future__ import annotations
@@ -48,6 +49,10 @@ RARE = (0.001, 0.001, 0.0005, 0.0005)
 """Shares of labels that people use and the model never had."""
 SPOILED = 0.004
 
+MODEL_SURE, MODEL_LABEL, MODEL_OVERCONFIDENT = 0.01, 0.03, 0.01
+"""Standard deviations, from one of a client's models to the next, of how sure it is of everything, of each label
+besides, and of how much surer than right it is: about what real retrains showed at most, `benchmarks/successors.py`."""
+
 PLANTED, ANOTHER = 2, 7
 """The label that changes, and what is right in its place after a change of policy; neither is mixed up with another."""
 WIDTH = 64
@@ -67,7 +72,8 @@ class Shift(NamedTuple):
     """What is otherwise than before; as it stands, nothing.
 
     `arrived` is the new category's share of the requests, `grown` what the planted label's share is multiplied by,
-    `overconfident` what confidence is too high by, `topic` the share of requests that are about something new.
+    `overconfident` what confidence is too high by, `topic` the share of requests that are about something new, `harder`
+    what the model is less sure and less often right by.
     """
 
     flipped: bool = False
@@ -77,6 +83,7 @@ class Shift(NamedTuple):
     overconfident: float = 0.0
     traffic: float = 1.0
     topic: float = 0.0
+    harder: float = 0.0
 
 
 UNCHANGED = Shift()
@@ -114,6 +121,14 @@ class World:
     looks: Looks
 
 
+class Model(NamedTuple):
+    """What one of a client's models does otherwise than the next: `sure` as in `World`, and what it is too sure by."""
+
+    version: str
+    sure: Floats
+    overconfident: float = 0.0
+
+
 class Answers(NamedTuple):
     """A week's requests, one element each: right answer, answer given, confidence."""
 
@@ -144,19 +159,38 @@ def draw_world(setting: Setting, rng: np.random.Generator, *, planted: float | N
     )
 
 
-def draw_week(world: World, number: int, rng: np.random.Generator, shift: Shift = UNCHANGED) -> Seen:
-    """The client's week of this number (0 is the first), as the weekly review sees it."""
+def draw_model(world: World, version: str, rng: np.random.Generator) -> Model:
+    """One of the models that this client may have had, no better and no worse than others on average."""
+    sure = world.sure + rng.normal(0, MODEL_SURE) + rng.normal(0, MODEL_LABEL, len(world.sure))
+    return Model(version, np.clip(sure, 0.05, 0.99), float(rng.normal(0, MODEL_OVERCONFIDENT)))
+
+
+def usual_accuracy(world: World) -> float:
+    """The share of requests that this client's models treat right on average; what fits no label is right in a
+    person's hands."""
+    from scipy.stats import beta
+
+    labels, none = world.setting.labels, UNCHANGED.out_of_scope
+    answered = (1 - none - sum(RARE)) * float(world.shares @ world.sure[:labels])
+    return answered + none * float(beta.cdf(AUTOMATIC_FROM, *_beta(world.sure[labels])))
+
+
+def draw_week(
+    world: World, number: int, rng: np.random.Generator, shift: Shift = UNCHANGED, model: Model | None = None
+) -> Seen:
+    """The client's week of this number (0 is the first) with a model, as the weekly review sees it."""
+    model = model or Model(VERSION, world.sure)
     usual = world.setting.requests * shift.traffic
     requests = max(int(rng.poisson(usual * rng.lognormal(0, world.traffic_spread))), 1)
-    answers = _answers(world, requests, rng, shift)
+    answers = _answers(world, requests, rng, shift, model)
     spoiled = int(rng.poisson(requests * SPOILED * rng.gamma(16) / 16))
     monday = FIRST_MONDAY + timedelta(weeks=number)
     days = rng.multinomial(requests, WEEKDAYS).tolist()
     counted = Tally(
-        cells=_cells(world, answers, rng, shift),
+        cells=_cells(world, answers, rng, shift, model.version),
         latency={},
         delay={},
-        times={quarter(monday + timedelta(days=day)): {VERSION: n} for day, n in enumerate(days) if n},
+        times={quarter(monday + timedelta(days=day)): {model.version: n} for day, n in enumerate(days) if n},
         quarantined=[Quarantined("log", line, "confidence: not a number", "") for line in range(spoiled)],
     )
     return Seen(figures_of(counted, world.client), _look(world, answers.truth[:LOOKED_AT], rng, shift))
@@ -221,18 +255,22 @@ def _looks(answers: int, rng: np.random.Generator) -> Looks:
     )
 
 
-def _answers(world: World, requests: int, rng: np.random.Generator, shift: Shift) -> Answers:
+def _answers(world: World, requests: int, rng: np.random.Generator, shift: Shift, model: Model) -> Answers:
     labels = world.setting.labels
     truth = rng.choice(len(world.names), requests, p=_mix(world, rng, shift))
-    mean = world.sure[truth]
-    confidence = rng.beta(5 * mean, 5 * (1 - mean))
-    true_rate = confidence + rng.normal(0, ACCURACY_SPREAD) - shift.overconfident
+    confidence = rng.beta(*_beta(model.sure[truth] - shift.harder))
+    true_rate = confidence + rng.normal(0, ACCURACY_SPREAD) - shift.overconfident - model.overconfident
     right = (truth < labels) & (rng.random(requests) < true_rate)
     by_chance = rng.choice(labels, requests, p=world.shares)
     by_chance = np.where(by_chance == truth, (by_chance + 1) % labels, by_chance)
     preferred = world.instead[truth]
     wrong = np.where((preferred >= 0) & (rng.random(requests) < 0.7), preferred, by_chance)
     return Answers(truth, np.where(right, truth, wrong), confidence)
+
+
+def _beta(mean: Floats) -> tuple[Floats, Floats]:
+    """The parameters of a confidence with this mean."""
+    return 5 * mean, 5 * (1 - mean)
 
 
 def _mix(world: World, rng: np.random.Generator, shift: Shift) -> Floats:
@@ -245,7 +283,7 @@ def _mix(world: World, rng: np.random.Generator, shift: Shift) -> Floats:
     return found
 
 
-def _cells(world: World, answers: Answers, rng: np.random.Generator, shift: Shift) -> dict[Cell, Count]:
+def _cells(world: World, answers: Answers, rng: np.random.Generator, shift: Shift, version: str) -> dict[Cell, Count]:
     """The requests by what they share, and what people said: of a sample, of all that were escalated, in complaints."""
     requests = len(answers.truth)
     truth = np.where((answers.truth == PLANTED) & shift.flipped, ANOTHER, answers.truth)
@@ -262,13 +300,13 @@ def _cells(world: World, answers: Answers, rng: np.random.Generator, shift: Shif
     kinds, which, counts = np.unique(code, return_inverse=True, return_counts=True)
     sums = np.bincount(which, weights=answers.confidence)
     rows = zip(*(part.tolist() for part in np.unravel_index(kinds, sizes)), strict=True)
-    cells = (_cell(world.names, *row) for row in rows)
+    cells = (_cell(world.names, version, *row) for row in rows)
     return {
         cell: Count(int(n), round(float(total) * SCALE)) for cell, n, total in zip(cells, counts, sums, strict=True)
     }
 
 
-def _cell(names: Sequence[str], given: int, tenth: int, automatic: int, *said: int) -> Cell:
+def _cell(names: Sequence[str], version: str, given: int, tenth: int, automatic: int, *said: int) -> Cell:
     """`said` is what the last four columns of `_cells` say."""
     audited, complained, named, told = said
     opinions: list[Opinion] = []
@@ -278,7 +316,7 @@ def _cell(names: Sequence[str], given: int, tenth: int, automatic: int, *said: i
         opinions.append(Opinion(OutcomeSource.ESCALATION, names[told], None))
     if audited:
         opinions.append(Opinion(OutcomeSource.AUDIT, names[told], None))
-    return Cell(VERSION, names[given], bool(automatic), tenth, tuple(opinions))
+    return Cell(version, names[given], bool(automatic), tenth, tuple(opinions))
 
 
 def _look(world: World, truth: Ints, rng: np.random.Generator, shift: Shift) -> Inputs:

@@ -53,7 +53,7 @@ def apart(models: Sequence[Answered]) -> dict[str, float]:
         "how much surer than right": _rms(
             [_squared(new.sure - new.right - old.sure + old.right) for old, new in pairs]
         ),
-        "a label's share of the answers, of itself": _rms([_shares(old.given, new.given) for old, new in pairs]),
+        "a label's share of the answers, of itself": _rms([_shares(old, new) for old, new in pairs]),
     }
 
 
@@ -66,10 +66,11 @@ def _squared(differences: NDArray[np.float64]) -> float:
     return float(differences.mean() ** 2 - differences.var() / len(differences))
 
 
-def _shares(old: NDArray[np.str_], new: NDArray[np.str_]) -> float:
+def _shares(old: Answered, new: Answered) -> float:
+    """Of labels that are right at all: of others there are too few answers."""
     found = []
-    for label in np.union1d(old, new):
-        was, now = old == label, new == label
+    for label in np.unique(old.given[old.right == 1]):
+        was, now = old.given == label, new.given == label
         moved = int((was != now).sum())  # the variance of the difference, if each had moved either way by chance
         found.append(((now.sum() - was.sum()) ** 2 - moved) / ((now.sum() + was.sum()) / 2) ** 2)
     return float(np.mean(found))

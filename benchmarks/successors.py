@@ -51,14 +51,10 @@ def apart(models: Sequence[Answered]) -> dict[str, float]:
         "accuracy": _rms([_squared(new.right - old.right) for old, new in pairs]),
         "mean confidence": _rms([_squared(new.sure - old.sure) for old, new in pairs]),
         "how much surer than right": _rms(
-            [_squared(new.sure - new.right - old.sure + old.right) for old, new in pairs]
+            [_squared((new.sure - new.right) - (old.sure - old.right)) for old, new in pairs]
         ),
         "a label's share of the answers, of itself": _rms([_shares(old, new) for old, new in pairs]),
     }
-
-
-def _gap(model: Answered) -> NDArray[np.float64]:
-    return model.sure - model.right
 
 
 def _squared(differences: NDArray[np.float64]) -> float:

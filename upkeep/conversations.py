@@ -48,6 +48,11 @@ def request_of(found: object) -> str:
     return as_text(said)
 
 
+def kept_request(found: object) -> str:
+    """The same of a request in a store, where a conversation may stand as the text that it is kept as."""
+    return found if isinstance(found, str) and found.strip() else request_of(found)
+
+
 def as_text(said: Iterable[Turn]) -> str:
     """A conversation as one text, from the first question on.
 

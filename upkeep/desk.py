@@ -12,10 +12,12 @@ from zoneinfo import ZoneInfo
 from upkeep.adapters.registry import Registry
 from upkeep.adapters.store import open_store
 from upkeep.cases.case import Case, Item
+from upkeep.cases.given import given_rows, golden_item
 from upkeep.cases.relabel_rules import Found, as_kept
 from upkeep.config import Agreement, Client, Relabel, load_agreement
+from upkeep.conversations import kept_request
 from upkeep.entitlement import Booking, Claim, UseCase
-from upkeep.errors import NotFoundError, UnsupportedTaskError
+from upkeep.errors import ConfigError, NotFoundError, StoreError, UnsupportedTaskError
 from upkeep.home import configs, home
 from upkeep.log.belonging import Placed, place_kept, place_rows
 from upkeep.log.entries import LogMapping, LogWindow, Sample, sample
@@ -118,12 +120,17 @@ class Desk:
     def golden(self) -> list[Item]:
         """The agreed acceptance set, whenever its items are valid. Raises NotFoundError when none was agreed.
 
-        Without personal data: who writes into it what was agreed later has not taken that out.
+        Who writes into it what was agreed later writes as for the first one, and has not taken personal data out: that
+        is done here. Raises StoreError naming the line that cannot be read.
         """
+        where = address(self.store, GOLDEN)
         try:
-            items = load_rows(self.store, GOLDEN, Item)
+            rows = given_rows(where, self.store.read(GOLDEN), text_of=kept_request)
+            items = [golden_item(row, self.zone) for row in rows]
         except NotFoundError as exc:
-            raise NotFoundError(f"{address(self.store, GOLDEN)}: no golden set; onboard the client first") from exc
+            raise NotFoundError(f"{where}: no golden set; onboard the client first") from exc
+        except ConfigError as exc:
+            raise StoreError(str(exc)) from exc
         texts = _redacted(tuple(item.text for item in items), self.client.redaction)
         answers: Sequence[str] = [item.answer for item in items]
         if self.client.free_text:

@@ -31,6 +31,15 @@ class Window:
     key: str
 
 
+def moment_of(text: str) -> datetime:
+    """A day, which is its midnight, or a time in ISO 8601. Raises ValueError saying what was wanted."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as exc:
+        wanted = "a day or a time such as 2026-11-23, 2026-11-23T06:00 or 2026-11-23T06:00+01:00"
+        raise ValueError(f"found {text!r}, expected {wanted}") from exc
+
+
 def localise(moment: datetime, zone: ZoneInfo) -> datetime:
     """The moment in the client's zone; a time without a zone is taken to be the client's own."""
     return moment.replace(tzinfo=zone) if moment.tzinfo is None else moment.astimezone(zone)

@@ -121,7 +121,7 @@ def test_a_golden_item_is_asked_by_nothing_but_the_keys_of_the_client(tmp_path, 
     configure(tmp_path / "configs", monkeypatch, review_by=["channel", "vip"])
     assert onboard(tmp_path, CASE | {"by": by}) == 1
     wanted = "expected an object with a text for some of ['channel', 'vip'], the client's review_by"
-    assert f"golden.jsonl item 1: by is {by!r}, {wanted}" in capsys.readouterr().err
+    assert f"golden.jsonl line 1: by is {by!r}, {wanted}" in capsys.readouterr().err
 
 
 def test_a_golden_item_keeps_the_values_that_the_client_asks_by(tmp_path, monkeypatch):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from tests.released import DECIDED, released_desk, released_template  # noqa: F401 -- fixtures
-from upkeep.desk import desk_of
+from upkeep.desk import GOLDEN, desk_of
 from upkeep.entitlement import ChangeOrder
+from upkeep.errors import StoreError
 from upkeep.home import configs
 from upkeep.periods import Cadence
 from upkeep.stages.contract import book_retrain, book_service, book_use_case, change_orders
@@ -32,6 +35,17 @@ def test_who_asks_twice_on_one_day_gets_one_retrain_and_on_the_next_day_one_that
     assert desk.claims() == {first.period: again}
     desk.store.write(f"snapshots/{first.period}.json", b"{}")  # from here on there is something to go on with
     assert book_retrain(desk, DECIDED + timedelta(days=2), "once more") == again
+
+
+def test_where_the_golden_set_cannot_be_read_nothing_is_booked(desk):
+    desk = desk_of(desk.agreement.model_copy(update={"tier": load_tiers(configs()).tiers[3]}))
+    line = b'{"id": "late", "text": "Where is my tent?", "answer": "order_status", "valid_from": "soon"}'
+    desk.store.write(GOLDEN, desk.store.read(GOLDEN) + line)
+    with pytest.raises(StoreError, match=r"golden\.jsonl line 41: valid_from: found 'soon'"):
+        book_retrain(desk, DECIDED + timedelta(days=31), "scheduled")
+    with pytest.raises(StoreError, match=r"golden\.jsonl line 41: valid_from: found 'soon'"):
+        book_use_case(desk, "gift_card", DECIDED, reason="new shop", by="ada")
+    assert (desk.claims(), desk.use_cases()) == ({}, [])
 
 
 def test_what_people_did_is_booked_each_in_a_place_of_its_own_and_each_that_is_extra_has_an_order(desk):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,7 +15,8 @@ from tests.audited import agreed
 from tests.small_client import configure
 from upkeep import records
 from upkeep.base_model import resolve_base
-from upkeep.cases.case import Item
+from upkeep.cases.case import Item, valid_at
+from upkeep.commands.readiness import golden_notes
 from upkeep.conversations import Role, Turn, as_text
 from upkeep.desk import LAUNCH, Desk, open_desk
 from upkeep.errors import AlreadyExistsError, BaseModelError, NotEnoughDataError, StoreError
@@ -106,8 +108,39 @@ def test_a_golden_item_agreed_later_may_be_a_conversation_and_is_read_without_pe
     told = [Turn(Role(role), said.replace("ada@example.org", "[e-mail]")) for role, said in talk]
     assert second == Item("g2", as_text(told), "Ring [phone].")
     writer.store.write("evaluation/golden.jsonl", json.dumps({**later, "text": []}).encode())
-    with pytest.raises(StoreError, match=r"golden\.jsonl line 1: not a Item"):
+    with pytest.raises(StoreError, match=r"golden\.jsonl line 1: text is missing or empty, expected a non-empty"):
         writer.golden()
+
+
+def test_a_golden_item_agreed_later_is_read_as_the_first_ones_were(desk):
+    dates = {"valid_from": "2026-03-01", "valid_to": "2026-11-09T12:00Z", "by": {"vip": True, "city": "Bonn"}}
+    later = {"id": "g2 ", "text": " Where is it?", "answer": "order_status "} | dates
+    first = records.dump_rows([Item("g1", text(100), "order_status", by={"channel": "mail"})])
+    desk.store.write("evaluation/golden.jsonl", codecs.BOM_UTF8 + first + b"\r\n" + json.dumps(later).encode() + b"\n")
+    noon = datetime(2026, 11, 9, 12, tzinfo=UTC)
+    assert desk.golden() == [
+        Item("g1", text(100), "order_status", by={"channel": "mail"}),
+        Item("g2", "Where is it?", "order_status", datetime(2026, 3, 1, tzinfo=desk.zone), noon,
+             {"vip": "true", "city": "Bonn"}),
+    ]  # fmt: skip
+    assert [one.id for one in valid_at(desk.golden(), noon)] == ["g1"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"valid_to": "next month"}, "valid_to: found 'next month', expected a day or a time such as 2026-11-23"),
+        ({"by": "mail"}, "by is 'mail', expected an object with a text for each key"),
+        ({"id": "g1"}, "id 'g1' is that of line 1 too, expected each once"),
+    ],
+)
+def test_what_is_wrong_in_a_golden_item_agreed_later_is_told_with_file_and_line(desk, wrong, says):
+    line = {"id": "g2", "text": "Where is it?", "answer": "order_status"} | wrong
+    first = records.dump_rows([Item("g1", text(100), "order_status")])
+    desk.store.write("evaluation/golden.jsonl", first + b"\n" + json.dumps(line).encode())
+    with pytest.raises(StoreError, match=rf"northwind/evaluation/golden\.jsonl line 3: {says}"):
+        desk.golden()
+    assert [says in note for note in golden_notes(desk)] == [True]
 
 
 def test_what_a_run_that_was_stopped_had_locked_is_locked_no_more(desk):

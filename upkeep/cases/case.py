@@ -11,10 +11,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, TypeVar
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from upkeep.cases.doubts import Doubt
-from upkeep.conversations import request_of
 
 By = Annotated[Mapping[str, str], Field(exclude_if=lambda values: not values)]
 """Values of the metadata keys that figures are broken down by; without any nothing is stored, so that what was chosen
@@ -104,19 +103,12 @@ class Case:
         return int(of.partition(":")[2], 16) / 2**56 if of else fraction(self.text)
 
 
-def _as_kept(text: object) -> object:
-    return request_of(text) if isinstance(text, list) else text
-
-
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An evaluation item: right from `valid_from` until before `valid_to` (None: always); `by` as of a case.
-
-    Who writes one into the store may give a conversation as chat messages.
-    """
+    """An evaluation item: right from `valid_from` until before `valid_to` (None: always); `by` as of a case."""
 
     id: str
-    text: Annotated[str, BeforeValidator(_as_kept)]
+    text: str
     answer: str
     valid_from: datetime | None = None
     valid_to: datetime | None = None

@@ -32,7 +32,14 @@ def add_client_commands(commands: Commands) -> None:
 
 
 def _check(options: argparse.Namespace) -> None:  # noqa: ARG001 -- every command takes its options
-    from upkeep.commands.readiness import base_notes, check_own_functions, relabel_notes, rule_notes, served_base_notes
+    from upkeep.commands.readiness import (
+        base_notes,
+        check_own_functions,
+        golden_notes,
+        relabel_notes,
+        rule_notes,
+        served_base_notes,
+    )
     from upkeep.config import client_names, load_agreement
     from upkeep.desk import desk_of
 
@@ -49,7 +56,7 @@ def _check(options: argparse.Namespace) -> None:  # noqa: ARG001 -- every comman
     for desk in desks:
         print(f"  {desk.client.client}: tier {desk.client.tier}, {desk.tier.name}; home {home()}")
         bases = [*base_notes(desk.client), *served_base_notes(desk)]
-        for note in [*relabel_notes(desk.client), *rule_notes(desk), *bases]:
+        for note in [*relabel_notes(desk.client), *rule_notes(desk), *golden_notes(desk), *bases]:
             print(f"    look at {note}")
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from upkeep.config import load_client
 from upkeep.errors import ConfigError, DeliveryError
 from upkeep.home import configs
-from upkeep.periods import require_past
+from upkeep.periods import moment_of, require_past
 
 if TYPE_CHECKING:
     from upkeep.desk import Desk
@@ -48,10 +48,9 @@ def seed(command: argparse.ArgumentParser) -> None:
 def time_of(text: str) -> datetime:
     """A day or a time in ISO 8601. Raises argparse.ArgumentTypeError saying what was wanted."""
     try:
-        return datetime.fromisoformat(text)
+        return moment_of(text)
     except ValueError as exc:
-        wanted = "a day or a time such as 2026-11-23, 2026-11-23T06:00 or 2026-11-23T06:00+01:00"
-        raise argparse.ArgumentTypeError(f"found {text!r}, expected {wanted}") from exc
+        raise argparse.ArgumentTypeError(str(exc)) from exc
 
 
 def file_there(text: str) -> Path:

@@ -9,7 +9,7 @@ from upkeep.cases.case import Case
 from upkeep.cases.relabel_rules import as_kept
 from upkeep.config import Client, Relabel
 from upkeep.desk import Desk
-from upkeep.errors import BaseModelError, ConfigError, StoreError
+from upkeep.errors import BaseModelError, ConfigError, NotFoundError, StoreError
 from upkeep.metrics.closeness import judge_of
 from upkeep.patterns import of_client
 from upkeep.redaction import redact_cases
@@ -88,6 +88,20 @@ def rule_notes(desk: Desk) -> list[str]:
         elif cases and rule.old not in led_to and not _covers_any(rule, cases, desk.client):
             notes.append(f"relabel.{at}: covers no case: none that it is for has the answer {rule.old!r}")
     return notes
+
+
+def golden_notes(desk: Desk) -> list[str]:
+    """Why the golden set cannot be read, to which people may have added; no error, so that all clients are looked at.
+
+    A client that was never onboarded has none yet.
+    """
+    try:
+        desk.golden()
+    except NotFoundError:
+        return []
+    except StoreError as exc:
+        return [str(exc)]
+    return []
 
 
 def _covers_any(rule: Relabel, cases: list[Case], client: Client) -> bool:

@@ -38,7 +38,8 @@ def is_included(desk: Desk, as_of: datetime, reason: str) -> Claim | ChangeOrder
     """What the contract says to a retrain, without booking it.
 
     Raises NoChampionError where there is nothing yet, DecisionError where the model in service is newer than one of
-    that moment would be, BaseModelError where a base model is not here; a retrain that was decided on stands as it is.
+    that moment would be, BaseModelError where a base model is not here, StoreError where the golden set cannot be read;
+    a retrain that was decided on stands as it is.
     """
     answer = _entitled(desk, as_of, reason, desk.claims())
     if isinstance(answer, Claim):
@@ -46,6 +47,7 @@ def is_included(desk: Desk, as_of: datetime, reason: str) -> Claim | ChangeOrder
         if not desk.store.exists(f"decisions/{answer.period}.json"):
             require_no_newer(desk, answer.as_of)
             require_bases(desk)
+            desk.golden()
     return answer
 
 
@@ -109,8 +111,9 @@ def use_case_of(desk: Desk, label: str, as_of: datetime, *, reason: str, by: str
 def book_use_case(desk: Desk, label: str, as_of: datetime, *, reason: str, by: str) -> UseCase | ChangeOrder:
     """Book a new category on the contract, or open a change order for it where it is not included.
 
-    Raises NoChampionError where there is no model to teach it, BaseModelError where its base model is not here; that
-    uses nothing up. Raises StoreError where the place of the next booking holds something else.
+    Raises NoChampionError where there is no model to teach it, BaseModelError where its base model is not here, and
+    StoreError where the golden set cannot be read; that uses nothing up. Raises StoreError too where the place of the
+    next booking holds something else.
     """
     moment, place = desk.local(as_of), ""
     for _ in range(TRIES):
@@ -122,6 +125,7 @@ def book_use_case(desk: Desk, label: str, as_of: datetime, *, reason: str, by: s
             return answer
         require_model(desk)
         require_bases(desk)
+        desk.golden()
         number = 1 + sum(one.period == answer.period for one in booked)
         place = f"use-cases/claims/{answer.period}-{number}.json"
         # a place can be taken once: of two who ask at once the other one asks again

@@ -18,6 +18,7 @@ from tasks.reviewing import offer, take_back, wait
 from upkeep.entitlement import ChangeOrder, Claim
 from upkeep.stages.decisions import Decision
 from upkeep.stages.reviewing import Waiting
+from upkeep.stages.sole_training import sole_training
 
 
 @flow(flow_run_name=by_day("retrain {client} {day}: {reason}"))
@@ -35,18 +36,19 @@ def retrain(client: str, as_of: datetime | None = None, reason: str = "manual") 
     """
     at = moment(as_of)
     included = ask(client, at, reason)
-    if isinstance(included, Claim):
-        take_back(client, at)
-        collect(client, included.period, included.as_of)
-        offer(client, included.period, included.as_of)
-        waiting = wait(client, included.period, included.as_of, reason)
-        if waiting:
-            return waiting
-    booked = book(client, at, reason)
-    if isinstance(booked, ChangeOrder):
-        return booked
-    finetune(client, booked.period, booked.as_of)
-    decision = compare(client, booked.period, booked.as_of, reason=booked.reason)
+    with sole_training(client, included.period):
+        if isinstance(included, Claim):
+            take_back(client, at)
+            collect(client, included.period, included.as_of)
+            offer(client, included.period, included.as_of)
+            waiting = wait(client, included.period, included.as_of, reason)
+            if waiting:
+                return waiting
+        booked = book(client, at, reason)
+        if isinstance(booked, ChangeOrder):
+            return booked
+        finetune(client, booked.period, booked.as_of)
+        decision = compare(client, booked.period, booked.as_of, reason=booked.reason)
     applied = apply(client, decision)
     alert(client, return_state=True)
     return applied

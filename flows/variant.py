@@ -17,6 +17,7 @@ from tasks.variant import begin, wait_for
 from upkeep.entitlement import ChangeOrder
 from upkeep.stages.decisions import Decision
 from upkeep.stages.reviewing import Waiting
+from upkeep.stages.sole_training import sole_training
 
 
 @flow(flow_run_name=by_day("variant {client} {day}: {label}"))
@@ -53,8 +54,9 @@ def variant(
     waiting = wait_for(client, begun, at) if wait_for_review else None
     if waiting:
         return waiting
-    finetune(client, begun.period, at, label=label)
-    decision = compare(client, begun.period, at, reason=reason, label=label)
+    with sole_training(client, begun.period):
+        finetune(client, begun.period, at, label=label)
+        decision = compare(client, begun.period, at, reason=reason, label=label)
     applied = apply(client, decision)
     alert(client, return_state=True)
     return applied

@@ -30,6 +30,7 @@ from upkeep.stages.review_charts import chart_review
 from upkeep.stages.review_summary import ReviewNotes
 from upkeep.stages.reviewing import Returned, Waiting, no_longer_waiting, offer_cases, take_returns, wait_for_review
 from upkeep.stages.rules import propose_rules
+from upkeep.stages.sole_training import sole_training
 from upkeep.stages.troubles import note_troubles
 from upkeep.stages.variant import begin_use_case, looked_over, wait_for_cases
 from upkeep.tiers import Work
@@ -112,21 +113,23 @@ def retrain(
 
     Where the client wants every case reviewed first, it waits for that and uses nothing up. One of the same period that
     was booked and never got to its decision goes on, as it was booked. `hear` is told what came back from reviewers.
+    Raises TrainingError at once where another process is at the same retrain.
     """
     included = is_included(desk, as_of, reason)
-    if isinstance(included, Claim):
-        for one in take_returns(desk, as_of):
-            hear(one)
-        collect_cases(desk, included.period, included.as_of, progress=progress)
-        offer_cases(desk, included.period, included.as_of)
-        waiting = wait_for_review(desk, included.period, included.as_of, reason)
-        if waiting:
-            return waiting
-    booked = book_retrain(desk, as_of, reason)
-    if isinstance(booked, ChangeOrder):
-        return booked
-    train_challenger(desk, booked.period, booked.as_of, seed=seed, progress=progress)
-    decision = compare_models(desk, booked.period, booked.as_of, reason=booked.reason, progress=progress)
+    with sole_training(desk.client.client, included.period):
+        if isinstance(included, Claim):
+            for one in take_returns(desk, as_of):
+                hear(one)
+            collect_cases(desk, included.period, included.as_of, progress=progress)
+            offer_cases(desk, included.period, included.as_of)
+            waiting = wait_for_review(desk, included.period, included.as_of, reason)
+            if waiting:
+                return waiting
+        booked = book_retrain(desk, as_of, reason)
+        if isinstance(booked, ChangeOrder):
+            return booked
+        train_challenger(desk, booked.period, booked.as_of, seed=seed, progress=progress)
+        decision = compare_models(desk, booked.period, booked.as_of, reason=booked.reason, progress=progress)
     return apply_decision(desk, decision)
 
 
@@ -145,7 +148,8 @@ def variant(
 ) -> Decision | ChangeOrder | Waiting:
     """Book a new category, look for past requests of it, and once people have looked those over teach it and decide.
 
-    The same label again goes on where it is. What the tier does not include becomes a change order.
+    The same label again goes on where it is. What the tier does not include becomes a change order. Raises
+    TrainingError where another process teaches it already.
     """
     for one in take_returns(desk, as_of):
         hear(one)
@@ -156,6 +160,7 @@ def variant(
     waiting = wait_for_cases(desk, begun, as_of) if wait else None
     if waiting:
         return waiting
-    train_challenger(desk, begun.period, as_of, seed=seed, label=label, progress=progress)
-    decision = compare_models(desk, begun.period, as_of, reason=reason, label=label, progress=progress)
+    with sole_training(desk.client.client, begun.period):
+        train_challenger(desk, begun.period, as_of, seed=seed, label=label, progress=progress)
+        decision = compare_models(desk, begun.period, as_of, reason=reason, label=label, progress=progress)
     return apply_decision(desk, decision)

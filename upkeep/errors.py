@@ -65,7 +65,7 @@ class UnsupportedTaskError(UpkeepError):
 
 
 class TrainingError(UpkeepError):
-    """A model cannot be trained on this machine as its recipe says, or not be asked for lack of memory."""
+    """A model cannot be trained here as its recipe says or beside another, or not be asked for lack of memory."""
 
 
 class RuleError(UpkeepError):

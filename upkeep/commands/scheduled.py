@@ -76,11 +76,13 @@ def _retrain(options: argparse.Namespace) -> None:
     from upkeep.chain import retrain
     from upkeep.entitlement import Claim
     from upkeep.stages.contract import goes_on, is_included
+    from upkeep.stages.sole_training import sole_training
 
     desk, at = open_desk(options.client), as_of(options)
     included = is_included(desk, at, options.reason)
     if isinstance(included, Claim) and (going_on := goes_on(desk, included, at)):
-        print(f"{options.client}: {going_on}")
+        with sole_training(options.client, included.period):  # where another process is at it, it goes on by itself
+            print(f"{options.client}: {going_on}")
     hear = partial(came_back, options.client)
     made = retrain(desk, at, reason=options.reason, seed=options.seed, progress=OnTerminal(), hear=hear)
     show_outcome(options.client, made)

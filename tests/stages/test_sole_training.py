@@ -1,0 +1,77 @@
+"""Does one process at a time train and compare what a client has asked for?"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import timedelta
+
+import pytest
+import yaml
+
+from tests.released import DECIDED, gift_card_begun, released_desk, released_template  # noqa: F401 -- fixtures
+from upkeep import records
+from upkeep.__main__ import main
+from upkeep.chain import retrain, variant
+from upkeep.desk import Desk, open_desk
+from upkeep.entitlement import Claim
+from upkeep.errors import TrainingError
+from upkeep.home import configs
+from upkeep.stages.sole_training import sole_training
+
+HOLDS = """
+import sys, time
+from upkeep.stages.sole_training import sole_training
+with sole_training("northwind", "2026-Q1"):
+    print("begun", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture
+def asked(desk) -> Desk:
+    """The client under a tier with a retrain each quarter and new categories, booked for the day of its decision."""
+    page = configs() / "clients" / "northwind.yaml"
+    page.write_text(yaml.safe_dump(yaml.safe_load(page.read_text()) | {"tier": 2}))
+    records.save(desk.store, "claims/2026-Q1.json", Claim("2026-Q1", DECIDED, "scheduled"))
+    return open_desk("northwind")
+
+
+def keys(desk: Desk) -> dict[str, bytes]:
+    return {key: desk.store.read(key) for key in desk.store.keys("")}
+
+
+def test_a_second_process_is_refused_at_once_and_changes_nothing(asked, capsys):
+    before = keys(asked)
+    wanted = "client northwind: another process is at work on 2026-Q1 already, expected one at a time"
+    later = DECIDED + timedelta(hours=3)
+    with sole_training("northwind", "2026-Q1"):
+        with pytest.raises(TrainingError, match=wanted):
+            retrain(asked, later, reason="new prices")
+        assert main(["retrain", "northwind", "--as-of", later.isoformat()]) == 1
+    said = capsys.readouterr()
+    assert (said.out, said.err.startswith(f"upkeep: {wanted}")) == ("", True)  # nor does it say that it goes on
+    assert keys(asked) == before
+
+
+def test_a_new_category_is_taught_by_one_process_at_a_time_too(asked):
+    key = gift_card_begun(asked)
+    with sole_training("northwind", key), pytest.raises(TrainingError, match=f"at work on {key} already"):
+        variant(asked, "gift_card", [], DECIDED, reason="asked")
+    assert not asked.store.exists(f"challengers/{key}.json")
+
+
+def test_another_client_and_another_period_wait_for_nobody(desk):
+    with sole_training("northwind", "2026-Q1"), sole_training("northwind", "2026-Q2"), sole_training("acme", "2026-Q1"):
+        pass
+
+
+def test_the_lock_goes_with_its_process_when_that_is_killed(desk):
+    with subprocess.Popen([sys.executable, "-c", HOLDS], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        with pytest.raises(TrainingError), sole_training("northwind", "2026-Q1"):
+            pass
+        process.kill()
+    with sole_training("northwind", "2026-Q1"):
+        pass

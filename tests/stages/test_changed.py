@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from tests.released import BEGUN, DECIDED, LABELS, released_desk, released_template  # noqa: F401 -- fixtures
 from upkeep import records
 from upkeep.cases.case import Case, Item, Source, group_of, normalise
+from upkeep.cases.relabel_rules import Themed
 from upkeep.cases.split import Locked
 from upkeep.config import Relabel
 from upkeep.desk import GOLDEN
@@ -105,6 +106,37 @@ def test_a_rule_written_after_the_champion_was_taught_counts_though_it_is_for_a_
     held_out(desk, case("ruled", "My tent has come back, where is my money?", REFUND, known=BEGUN - timedelta(days=20)))
     assert changed(desk) == {"ruled@2026-01-20"}
     assert changed(desk, TAUGHT._replace(rules=(rule,))) == set()
+
+
+def test_what_was_asked_since_is_that_a_rule_has_changed_which_the_champion_was_not_taught_by(desk):
+    rule = Relabel(old=REFUND, new=REPAIR, since=date(2026, 3, 15))
+    client = desk.client.model_copy(update={"relabel": (rule,)})
+    desk = replace(desk, agreement=desk.agreement.model_copy(update={"client": client}))
+    known, late = DECIDED, SOON - timedelta(days=1)
+    corrected = "Where have you left my stove?"
+    held_out(
+        desk,
+        case("ruled", "My tent has come back, where is my money?", REFUND, known=known),
+        replace(case("told", "And my money for the stove?", REFUND, known=known), source=Source.ESCALATION),
+        case("after", "Do I get money for a torn tent?", REPAIR, known=late),  # it has never had another answer
+        case("first", corrected, ORDER, known=known),  # one of the two is mistaken, and the champion was taught neither
+        case("second", corrected, REPAIR, known=late),
+    )
+    assert changed(desk) == {"ruled@2026-03-15", "told@2026-03-15"}
+    # a rule that is known beforehand teaches nothing before its day
+    assert changed(desk, TAUGHT._replace(rules=(rule,))) == {"ruled@2026-03-15", "told@2026-03-15"}
+    assert changed(desk, TAUGHT._replace(moment=SOON - timedelta(days=2), rules=(rule,))) == {"second"}
+
+
+def test_what_is_about_a_theme_whose_rule_the_champion_was_taught_by_has_not_changed(desk):
+    asked = "My tent has come back, where is my money?"
+    rule = Relabel(old=REFUND, new=REPAIR, since=date(2026, 1, 20), theme=(asked,))
+    client = desk.client.model_copy(update={"relabel": (rule,)})
+    desk = replace(desk, agreement=desk.agreement.model_copy(update={"client": client}))
+    # asked before the rule's day; what came of it was known only after the champion was taught
+    held_out(desk, replace(case("late", asked, REFUND, known=DECIDED), valid_from=BEGUN - timedelta(days=20)))
+    assert changed(desk) == {"late@2026-01-20"}
+    assert changed(desk, TAUGHT._replace(rules=(Themed(**rule.model_dump(), texts=()),))) == set()
 
 
 def test_a_label_that_the_champion_does_not_have_is_and_being_out_of_scope_is_none(desk):

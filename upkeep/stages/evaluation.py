@@ -17,11 +17,13 @@ from typing import NamedTuple
 
 from upkeep import records
 from upkeep.cases.case import Case, Item, normalise, valid_at
+from upkeep.cases.reviewed_answers import begins
 from upkeep.config import Relabel
 from upkeep.desk import Desk
 from upkeep.evaluation.verdict import ItemResult
 from upkeep.stages.locking import locked_items
-from upkeep.stages.snapshot import known_cases, right_at
+from upkeep.stages.rules_in_force import rules_in_force
+from upkeep.stages.snapshot import decided_by, known_cases, right_at
 
 RECENT = timedelta(days=92)
 """How far back the recent holdout reaches."""
@@ -60,7 +62,7 @@ def evaluation_sets(
         "golden": agreed,
         "recent": _items(recent),
         "reported": _items(reported),
-        "changed": _changed(desk, agreed, brought, taught) if taught else [],
+        "changed": _changed(desk, moment, agreed, brought, taught) if taught else [],
         "errors": _items(errors),
         "regression": _items(stay),
     }
@@ -100,17 +102,22 @@ def load_outcomes(desk: Desk, period: str) -> tuple[list[ItemResult], str]:
     return records.load_rows(desk.store, _outcomes(period), ItemResult), digest
 
 
-def _changed(desk: Desk, agreed: Iterable[Item], brought: Iterable[Case], taught: Lessons) -> list[Item]:
+def _changed(
+    desk: Desk, moment: datetime, agreed: Iterable[Item], brought: Iterable[Case], taught: Lessons
+) -> list[Item]:
     """The items of which the champion was taught another answer, or whose label it does not have.
 
     Of what production brought it is one of a conversation, whichever of them changed.
 
     They are chosen by what has changed since. That some came back because it was wrong about them favours nobody: it
-    is wrong about nearly all of these.
+    is wrong about nearly all of these. What was first asked since has changed where a rule says so that it was not
+    taught by: no other answer of then is known, and a later correction shows no more than that one was mistaken.
     """
     golden = desk.golden()
+    since = _held_out(desk, moment, golden, rules=_taught_by(desk, moment, taught))
+    before = {normalise(case.text): case.answer for case in since}
+    before |= {normalise(item.text): item.answer for item in valid_at(golden, taught.moment)}
     held = _held_out(desk, taught.moment, golden, rules=taught.rules)
-    before = {normalise(item.text): item.answer for item in valid_at(golden, taught.moment)}
     before |= {normalise(case.text): case.answer for case in held}
     known = {*taught.labels, desk.client.out_of_scope_label}
 
@@ -119,6 +126,18 @@ def _changed(desk: Desk, agreed: Iterable[Item], brought: Iterable[Case], taught
         return was != one.answer or bool(taught.labels and one.answer not in known)
 
     return [*filter(differs, agreed), *_items(_one_of_each([*filter(differs, brought)]))]
+
+
+def _taught_by(desk: Desk, moment: datetime, taught: Lessons) -> list[Relabel]:
+    """The rules that the champion was taught by, with those texts about a theme that are known at a moment."""
+    present = rules_in_force(desk, known_cases(desk, moment), decided_by(desk, moment), moment)
+    known = {_said_by(rule): rule for rule in present}
+    return [known.get(_said_by(rule), rule) for rule in taught.rules if begins(rule, desk.zone) <= taught.moment]
+
+
+def _said_by(rule: Relabel) -> tuple[object, ...]:
+    """What a rule says, whatever the texts that are about its theme."""
+    return rule.old, rule.new, rule.since, rule.text, rule.theme
 
 
 def _held_out(

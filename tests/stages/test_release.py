@@ -29,7 +29,7 @@ from upkeep.stages.announcing import announce
 from upkeep.stages.approval import approve
 from upkeep.stages.challengers import Challenger
 from upkeep.stages.decisions import decision
-from upkeep.stages.finetuning import train_challenger
+from upkeep.stages.finetuning import new_labels, train_challenger
 from upkeep.stages.release import (
     apply_log,
     current_release,
@@ -479,3 +479,10 @@ def test_a_challenger_whose_version_is_in_another_mlflow_is_not_taken_for_this_o
     records.save(desk.store, "challengers/2026-04.json", replace(made, version="9"))
     with pytest.raises(StoreError, match=r"no version 9 of 'northwind', which challengers/2026-04\.json names; is"):
         train_challenger(desk, "2026-04", DECIDED, seed=0)
+
+
+def test_a_label_is_new_that_neither_the_config_nor_the_version_in_service_has(desk):
+    served = records.load(desk.store, "challengers/made-1.json", Challenger)
+    assert new_labels(desk, (*served.labels, "oos", "rental")) == ("rental",)
+    records.save(desk.store, "challengers/made-1.json", replace(served, labels=(*served.labels, "rental")))
+    assert new_labels(desk, (*served.labels, "oos", "rental", "leasing")) == ("leasing",)

@@ -18,7 +18,8 @@ class Challenger:
 
     `grown_on` is the version whose head got one more row in it; None for one that was trained whole. `mix` counts what
     it was taught by kind, where that is known. `held_out` is how many cases the threshold was fitted on,
-    `content_digest` the manifest's; 0 and empty in records of before.
+    `content_digest` the manifest's; 0 and empty in records of before. `new_labels` are those that neither the config
+    nor the version in service then had.
     """
 
     period: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
@@ -82,7 +82,7 @@ def train_challenger(
         as_of=moment,
         version=version,
         labels=manifest.labels,
-        new_labels=tuple(label for label in manifest.labels if label not in desk.client.labels),
+        new_labels=new_labels(desk, manifest.labels),
         waiting_labels=data.waiting,
         trained_on=len(data.train),
         held_out=len(data.calibration),
@@ -99,6 +99,15 @@ def train_challenger(
     made = records.create(desk.store, key, made)
     shutil.rmtree(_work(desk, period), ignore_errors=True)
     return made
+
+
+def new_labels(desk: Desk, labels: Iterable[str]) -> tuple[str, ...]:
+    """Those of the labels that neither the client's config nor the version in service has."""
+    known = {*desk.client.answers}
+    if release_log(desk):
+        version = in_service(desk)
+        known |= {label for one in challengers(desk) if one.version == version for label in one.labels}
+    return tuple(label for label in labels if label not in known)
 
 
 def _expect_in_service(desk: Desk) -> None:

@@ -153,6 +153,10 @@ def test_the_proof_names_the_two_that_came_nearest():
     proof = prove([case(1, text_of=other), case(2)], [Locked("g1", text(1), JULY), Locked("g2", text(5), JULY)])
     assert (proof.learned, proof.locked, proof.case, proof.item) == (2, 2, "1", "g1")
     assert proof.similarity == pytest.approx(21 / 27)
+    told = str(replace(proof, similarity=0.7954))
+    assert told.endswith(
+        "the nearest two are 0.7954 alike, 0.8 or more would be a leak"
+    )  # rounded it would read as one
 
 
 def test_a_leak_stops_the_training_and_names_both():

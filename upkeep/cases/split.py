@@ -60,7 +60,7 @@ class Proof:
     def __str__(self) -> str:
         return (
             f"{self.learned:,} cases against {self.locked:,} evaluation items: "
-            f"the nearest two are {self.similarity:.2f} alike, {ALIKE} would be a leak"
+            f"the nearest two are {self.similarity:.4f} alike, {ALIKE} or more would be a leak"
         )
 
 

@@ -72,11 +72,13 @@ def test_a_first_model_is_scored_on_the_agreed_items_and_says_how(desk):
 def test_the_card_says_on_how_many_cases_the_threshold_was_fitted_where_that_was_kept(desk):
     key = "challengers/made-2.json"
     write_card(desk, "2")
-    assert "The threshold was fitted on held-out cases, of which 0% are" in card(desk, "2")
+    assert "The threshold was fitted on held-out cases, and 0% of those are\nanswered without" in card(desk, "2")
     records.save(desk.store, key, replace(records.load(desk.store, key, Challenger), held_out=1234))
     desk.store.delete("releases/models/2/README.md")
     write_card(desk, "2")
-    assert "The threshold was fitted on 1,234 other held-out cases, of which 0% are" in card(desk, "2")
+    told = card(desk, "2")
+    assert "The threshold was fitted on 1,234 other held-out cases, and 0% of those are\nanswered without" in told
+    assert "of requests that nothing was fitted on it will be rather\nfewer" in told
 
 
 def test_the_card_says_how_to_load_a_base_that_is_not_on_the_hub(desk):

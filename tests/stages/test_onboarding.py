@@ -21,7 +21,7 @@ from upkeep.conversations import Role, Turn, as_text
 from upkeep.desk import LAUNCH, Desk, open_desk
 from upkeep.errors import AlreadyExistsError, BaseModelError, NotEnoughDataError, StoreError
 from upkeep.stages.locking import locked_items
-from upkeep.stages.onboarding import REDACTED, Redaction, onboard
+from upkeep.stages.onboarding import REDACTED, Redaction, not_trained_on, onboard
 from upkeep.stages.release import in_service, release_log
 from upkeep.stages.snapshot import taught_texts
 
@@ -60,6 +60,10 @@ def test_a_run_that_failed_is_made_good_with_corrected_files_and_other_ones_are_
     made = begin(desk, golden=more)
     assert set(made.labels) == {"order_status", "refund_status"}
     assert in_service(desk) == made.version
+    kept = 39 - made.trained_on  # one of the 40 is a golden item too
+    others = f"{kept} kept to fit the threshold, 1 nearly an evaluation item"
+    assert not_trained_on(desk, made, 40) == others
+    assert not_trained_on(desk, made, 42) == f"{others}, 2 with the text of another"
     assert locked(desk) == {one.text for one in more}
     assert CASES[7].text not in taught_texts(desk, LAUNCH)
     registry = desk.registry.client

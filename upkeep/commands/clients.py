@@ -62,7 +62,7 @@ def _check(options: argparse.Namespace) -> None:  # noqa: ARG001 -- every comman
 
 def _onboard(options: argparse.Namespace) -> None:
     from upkeep.records import load
-    from upkeep.stages.onboarding import REDACTED, Redaction, onboard
+    from upkeep.stages.onboarding import REDACTED, Redaction, not_trained_on, onboard
 
     desk = open_desk(options.client)
     check_apart(configs(), desk, neighbours(configs(), options.client))
@@ -70,5 +70,8 @@ def _onboard(options: argparse.Namespace) -> None:
     for note in label_notes(desk.client, cases, golden):
         print(f"  look at {note}")
     made = onboard(desk, cases=cases, golden=golden, as_of=as_of(options), seed=options.seed, progress=OnTerminal())
-    print(f"{options.client}: version {made.version} is in service, trained on {made.trained_on:,} cases")
+    taught = f"trained on {made.trained_on:,} of {len(cases):,} cases"
+    print(f"{options.client}: version {made.version} is in service, {taught}")
+    if others := not_trained_on(desk, made, len(cases)):
+        print(f"  the others: {others}")
     print(f"  {load(desk.store, REDACTED, Redaction)}")

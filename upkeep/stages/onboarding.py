@@ -20,7 +20,7 @@ from upkeep.stages.card import write_card
 from upkeep.stages.challengers import Challenger, challengers
 from upkeep.stages.finetuning import train_challenger
 from upkeep.stages.release import apply_log, launch, release_log
-from upkeep.stages.snapshot import forget
+from upkeep.stages.snapshot import forget, snapshots
 from upkeep.store import address
 
 Row = TypeVar("Row", Case, Item)
@@ -92,6 +92,19 @@ def onboard(
         write_card(desk, first.version, progress=progress)
         launch(desk, first.version, at=as_of)
     return first
+
+
+def not_trained_on(desk: Desk, made: Challenger, given: int) -> str:
+    """Where those of the `given` cases are that a first model was not trained on, in counts.
+
+    Empty where it was trained on all, and where it is not on record what it was taught.
+    """
+    taught = next((one for one in snapshots(desk) if one.period == LAUNCH), None)
+    if taught is None:
+        return ""
+    counts = {"kept to fit the threshold": taught.lessons - made.trained_on, **taught.left_out}
+    counts["with the text of another"] = given - made.trained_on - sum(counts.values())
+    return ", ".join(f"{n:,} {what}" for what, n in counts.items() if n)
 
 
 def _expect_same(desk: Desk, key: str, there: Sequence[Row], given: Sequence[Row]) -> None:

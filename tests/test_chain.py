@@ -13,7 +13,7 @@ from tests.small_client import FEEDBACK, configure, live, timeline
 from upkeep import records
 from upkeep.cases.review_batch import Choice, ReviewDecision
 from upkeep.chain import report, retrain, run_due, watch
-from upkeep.desk import Desk, open_desk
+from upkeep.desk import GOLDEN, Desk, open_desk
 from upkeep.entitlement import ChangeOrder, Claim, UseCase
 from upkeep.errors import BaseModelError, DecisionError, NoChampionError, NoLogError, StoreError
 from upkeep.evaluation.comparison import Verdict
@@ -215,6 +215,7 @@ def test_a_booking_whose_place_holds_another_one_ends_and_says_where(tmp_path, m
     configure(tmp_path / "configs", monkeypatch, tier=3)
     desk = open_desk("northwind")
     desk.store.write("challengers/launch.json", b"{}")
+    desk.store.write(GOLDEN, b"")
     records.save(desk.store, "claims/2026-04.json", Claim("2026-01", desk.local(MONDAY), "copied by hand"))
     with pytest.raises(StoreError, match=r"claims/2026-04\.json: found another one's booking in each of 20 tries"):
         book_retrain(desk, APRIL, "scheduled")

@@ -77,7 +77,7 @@ def week(key: str, zone: ZoneInfo) -> Window:
 
 
 def weeks_before(key: str, n: int) -> str:
-    """The week that lies `n` weeks before another."""
+    """The week that lies `n` weeks before another, after it where `n` is negative."""
     monday = date.fromisocalendar(int(key[:4]), int(key[6:]), 1)
     year, number, _ = (monday - timedelta(weeks=n)).isocalendar()
     return f"{year}-W{number:02d}"

@@ -6,10 +6,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from tests.audited import FIRST, agreed, serve
+from upkeep import chain
 from upkeep.log.entries import Outcome, OutcomeSource, Prediction
 from upkeep.log.files import write_outcomes, write_predictions
 from upkeep.stages.monitoring import review_week
 from upkeep.stages.review_figures import measured
+from upkeep.stages.review_summary import summary
 
 
 def request(number: int, output: str, channel: str, *, automatic: bool = True) -> Prediction:
@@ -48,3 +50,18 @@ def test_of_a_week_without_labels_only_that_is_said(tmp_path, monkeypatch):
     found = review_week(desk, FIRST + timedelta(weeks=1)).figures
     assert list(measured(found)) == ["labelled: 0 of 60 requests"]
     assert list(measured(replace(found, labelled=type(found.labelled)(0, 0)))) == []
+
+
+def test_a_young_client_is_told_from_which_week_on_changes_are_looked_for_and_an_older_one_nothing(
+    tmp_path, monkeypatch
+):
+    desk, said = agreed(tmp_path, monkeypatch), []
+    for week in range(8):  # 2026-W06 to W13
+        serve(desk, week, wrong=0)
+        page = summary(desk, chain.review(desk, FIRST + timedelta(weeks=week + 1)))
+        said.append([line for line in page if "looked for" in line])
+    # the fifth week has four before it; eight are four whose answers are compared with those of the four before
+    right, requests = "in what people say is right from 2026-W13 on", "in requests and traffic from 2026-W10 on"
+    early = [f"- changes are looked for {right}, {requests}: they need weeks to be compared with"]
+    late = [f"- changes are looked for {right}: they need weeks to be compared with"]
+    assert said == [early] * 4 + [late] * 3 + [[]]

@@ -33,6 +33,7 @@ from upkeep.monitoring.changed_requests import (
 from upkeep.monitoring.figures import Figures
 from upkeep.monitoring.input_shift import REFERENCE, Inputs
 from upkeep.monitoring.trouble import CERTAIN_BUDGET, LEAST_EARLIER, Change, Kind, change_of
+from upkeep.periods import weeks_before
 from upkeep.statistics.significance import less_often
 
 UNSEEN = "requests"
@@ -73,6 +74,13 @@ def find_changes(
     if now.inputs:
         found += input_shift(now.inputs, [one.inputs for one in history if one.inputs])
     return tuple(found)
+
+
+def looked_for_from(week: str, *, reviewed: int) -> str | None:
+    """From when on changes are looked for, in words; None where the weeks `reviewed`, up to `week`, are enough."""
+    needed = {"what people say is right": SPANS[0] + LEAST_EARLIER, "requests and traffic": 1 + LEAST_EARLIER}
+    begin = [f"in {what} from {weeks_before(week, reviewed - n)} on" for what, n in needed.items() if reviewed < n]
+    return f"changes are looked for {', '.join(begin)}: they need weeks to be compared with" if begin else None
 
 
 def _answers_changed(weeks: Sequence[Figures], client: Client) -> Iterator[Change]:

@@ -8,13 +8,14 @@ from typing import NamedTuple
 from upkeep.cases.relabel_rules import Found
 from upkeep.desk import Desk
 from upkeep.metrics.generated import described
+from upkeep.monitoring.changes import looked_for_from
 from upkeep.monitoring.estimate import ONLY_AN_ESTIMATE
 from upkeep.monitoring.review import Review
 from upkeep.redaction import inert
 from upkeep.release import Entry
 from upkeep.stages.approval import waiting_for_approval
 from upkeep.stages.auditing import Drawn, sheet_key
-from upkeep.stages.monitoring import NoWayBack
+from upkeep.stages.monitoring import NoWayBack, reviewed_weeks
 from upkeep.stages.reporting import SHOWN_THEMES
 from upkeep.stages.request_analysis import TrackedThemes
 from upkeep.stages.review_figures import measured
@@ -35,16 +36,19 @@ class ReviewNotes(NamedTuple):
 
 def summary(desk: Desk, noted: ReviewNotes) -> list[str]:
     """All that a review found, proposes and asks for, as the lines of a Markdown list."""
-    return [inert(line) for line in (*_found(noted), *_rules(noted), *_odd(desk, noted), *_to_do(desk, noted))]
+    return [inert(line) for line in (*_found(desk, noted), *_rules(noted), *_odd(desk, noted), *_to_do(desk, noted))]
 
 
-def _found(noted: ReviewNotes) -> Iterator[str]:
+def _found(desk: Desk, noted: ReviewNotes) -> Iterator[str]:
     found = noted.review
     if found.unusable:
         yield f"- {found.unusable}"
     yield from (f"- **{finding.status.value}**: {finding.text}" for finding in found.findings)
     yield from (f"- {line}" for line in measured(found.figures))
     yield from (f"- **{change.kind.value}**: {change.text}. {change.action}" for change in found.changes)
+    young = looked_for_from(found.week, reviewed=len(reviewed_weeks(desk, upto=found.week)))
+    if young:
+        yield f"- {young}"
     if found.probation:
         yield f"- **{'worse' if found.probation.worse else 'ok'}** on probation: {found.probation}"
     if noted.back:

@@ -80,6 +80,20 @@ def test_reports_and_charts_tell_the_week_as_it_was_known_at_their_moment(desk):
     assert {one.week: one.figures.accuracy for one in february.reviews}["2026-W06"] == Rate(30, 60)
 
 
+def test_a_label_that_comes_after_the_month_s_last_review_is_in_the_month_and_in_its_week_of_the_report(desk):
+    live(desk, range(3), silent=(0, 2))
+    audit(desk, 2, monday(2) + timedelta(days=2))
+    february = write_report(desk, monday(2) + timedelta(days=6))  # 1 March, a Sunday
+    assert february.figures.accuracy == Rate(56 + 30, 120)
+    by_week = {one.week: one.figures.accuracy for one in february.reviews}
+    assert by_week == {"2026-W06": Rate(0, 0), "2026-W07": Rate(56, 60), "2026-W08": Rate(30, 60)}
+    page = desk.store.read("reports/2026-02.md").decode()
+    # half, of 60: once automatic and right, once right
+    assert next(line for line in page.splitlines() if "| 2026-W08 |" in line).count("50.0 % (38-62 %, of 60)") == 2
+    assert "Not known yet when the newest week was reviewed, and judged by the weeks before: accuracy." in page
+    assert reviews(desk)[-1].figures.accuracy == Rate(0, 0)  # it stays as it was written
+
+
 def test_alarms_are_judged_by_the_weeks_as_they_are_known_now(desk):
     found = live(desk, range(8), silent=tuple(range(8)))
     assert not found.alerts

@@ -220,7 +220,7 @@ def test_the_newest_week_decides_the_health_of_the_month(weeks, health):
 
 OK = week("2026-W47")
 BELOW = replace(OK.findings[0], observed=Rate(83, 100), text="accuracy 83.0%, agreed at least 85.0%")
-LATE = replace(OK.figures, accuracy=NOTHING)
+LATE = replace(OK.findings[0], weeks=("2026-W46", "2026-W47"))
 NO_WORSE = "No agreed figure that could be judged in the newest week is worse than its limit beyond chance."
 
 
@@ -246,9 +246,9 @@ NO_WORSE = "No agreed figure that could be judged in the newest week is worse th
             f"{NO_WORSE} Over the whole month worse than agreed: accuracy.",
         ),
         (
-            [replace(OK, figures=LATE)],
+            [replace(OK, findings=(LATE,))],
             FIGURES,
-            f"{NO_WORSE} Not known yet of the newest week, and judged by the weeks before: accuracy.",
+            f"{NO_WORSE} Not known yet when the newest week was reviewed, and judged by the weeks before: accuracy.",
         ),
     ],
 )

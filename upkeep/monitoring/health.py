@@ -59,8 +59,8 @@ def _sentences(newest: Review, month: Mapping[Metric, AnyRate], agreed: Mapping[
     over = [one for one, limit in limits.items() if one not in named and is_worse(one, month[one], limit)]
     if over:
         yield f"Over the whole month worse than agreed: {', '.join(one.words for one in over)}."
-    late = [one.metric.words for one in judged if not getattr(newest.figures, one.metric.value).n]
+    late = [one.metric.words for one in judged if one.weeks != (newest.week,)]
     if late:
-        yield f"Not known yet of the newest week, and judged by the weeks before: {', '.join(late)}."
+        yield f"Not known yet when the newest week was reviewed, and judged by the weeks before: {', '.join(late)}."
     if unjudged:
         yield f"Not judged: {'; '.join(unjudged)}."

@@ -28,6 +28,7 @@ from upkeep.monitoring.figures import (
     weigh,
 )
 from upkeep.monitoring.health import Health, assess, in_words
+from upkeep.monitoring.recount import newest
 from upkeep.monitoring.review import Contract, Finding, Metric, Review, as_known
 from upkeep.monitoring.themes import Theme
 from upkeep.monitoring.trouble import Change
@@ -153,10 +154,9 @@ def write_report(desk: Desk, as_of: datetime) -> Report:
         return done
     report = assemble(desk, month, desk.local(as_of))
     markdown = render_markdown(report, desk.client)
-    charted = [
-        one for one in known_reviews(desk, report.as_of) if report.reviews and one.week <= report.reviews[-1].week
-    ]
-    chart = draw_chart(charted[-CHARTED:], desk.client)
+    first = report.reviews[0].week if report.reviews else ""
+    before = [one for one in known_reviews(desk, report.as_of) if one.week < first]
+    chart = draw_chart([*before, *report.reviews][-CHARTED:], desk.client)
     write_pages(desk, key, title=f"{report.name}, {report.month}", markdown=markdown, chart=chart)
     records.save(desk.store, f"{key}.json", report)
     return report
@@ -167,7 +167,7 @@ def assemble(desk: Desk, month: Window, as_of: datetime) -> Report:
     decided = tuple(one for one in decisions(desk, at=as_of) if month.start <= one.as_of < month.end)
     counted, *by_week = desk.count_log(month, *periods_in(month, Cadence.WEEKLY, desk.zone), until=as_of)
     figures = figures_of(counted, desk.client, every_model=True)
-    weekly = tuple(ended_in(desk, month, known_reviews(desk, as_of)))
+    weekly = tuple(_counted_now(desk, ended_in(desk, month, known_reviews(desk, as_of)), as_of))
     contract, themes = weekly[0].contract if weekly else None, _themes(desk, month)
     return Report(
         client=desk.client.client,
@@ -200,6 +200,15 @@ def known_reviews(desk: Desk, as_of: datetime) -> list[Review]:
     found = [one for one in reviews(desk, upto=upto, newest=CHARTED + SINCE) if one.as_of <= as_of]
     known = dict(as_known(found, {}))
     return [replace(one, figures=known[one.week]) for one in found]
+
+
+def _counted_now(desk: Desk, weekly: Sequence[Review], as_of: datetime) -> list[Review]:
+    """The reviews with their weeks counted at `as_of`, as the month is: a sheet may have come back since."""
+    was = {one.week: one.figures for one in weekly}
+    counted = desk.count_log(*(week(key, desk.zone) for key in was), until=as_of)
+    again = {key: figures_of(one, desk.client) for key, one in zip(was, counted, strict=True)}
+    known = newest(was, again)
+    return [replace(one, figures=known[one.week]) for one in weekly]
 
 
 def ended_in(desk: Desk, window: Window, reviewed: Iterable[Review]) -> list[Review]:

@@ -27,6 +27,7 @@ from upkeep.recipes import Task
 from upkeep.stages.auditing import draw_audit, return_audit, sheet_key
 from upkeep.stages.collection import collect_cases
 from upkeep.stages.monitoring import review_week
+from upkeep.statistics.rates import Rate
 from upkeep.store import write_jsonl
 
 NOW = FIRST + timedelta(weeks=1, hours=3)
@@ -92,6 +93,17 @@ def test_what_is_known_already_is_asked_only_by_chance_and_the_oddest_edge_cases
     assert [one for one in drawn if drawn[one] is DrawReason.EDGE_CASE] == rest[:-4:-1]
     both = draw(rows, wanted, seed="s", answered=known, edges=[*rest[:5], *oddest])  # odd and unsure: asked about once
     assert both == drawn
+
+
+def test_of_the_random_sample_what_an_audit_has_answered_is_not_asked_again_and_no_other_takes_its_place():
+    rows = [prediction(number, confidence=number / 100) for number in range(100)]
+    wanted = Audit(random=20, unsure=5)
+    every = draw(rows, wanted, seed="s")
+    by_chance = [id for id, why in every.items() if why is DrawReason.RANDOM]
+    known = {*by_chance[:15], *(id for id in every if id not in by_chance)}
+    left = draw(rows, wanted, seed="s", audited=known, answered=known)
+    assert [id for id, why in left.items() if why is DrawReason.RANDOM] == by_chance[15:]
+    assert not known & left.keys()
 
 
 def test_every_request_is_as_likely_to_be_drawn_however_sure_the_model_was():
@@ -222,6 +234,39 @@ def test_answers_of_a_client_whose_log_has_other_names_count_as_well(tmp_path, m
     return_audit(desk, fill(desk.store.read(sheet_key("2026-W06")), dict.fromkeys(drawn.asked, "oos")), at=NOW)
     found = review_week(desk, FIRST + timedelta(weeks=1, days=1)).figures
     assert (found.requests, found.labelled.hits, found.accuracy.n, found.quarantined) == (20, 11, 8, {})
+
+
+def test_the_sheet_leaves_out_what_an_audit_has_answered_and_the_whole_sample_counts(desk):
+    serve(desk, 0, wrong=0, audited=False)
+    every = draw_audit(desk, FIRST + timedelta(weeks=1)).asked
+    by_chance = sorted(id for id, why in every.items() if why is DrawReason.RANDOM)
+    desk.store.delete("audits/2026-W06.json")
+    at = FIRST + timedelta(hours=3)
+    said = [Outcome(id, at, OutcomeSource.AUDIT, "refund_status") for id in by_chance[:3]]
+    said += [Outcome(by_chance[3], at, OutcomeSource.CUSTOMER, "refund_status")]
+    said += [Outcome(by_chance[4], at, OutcomeSource.AUDIT, correct=False)]  # the right answer is still to be said
+    write_outcomes(desk.store, said, name="theirs")
+    drawn = draw_audit(desk, FIRST + timedelta(weeks=1)).asked
+    assert sorted(id for id, why in drawn.items() if why is DrawReason.RANDOM) == by_chance[3:]
+    right = dict.fromkeys(by_chance[3:], "order_status")
+    return_audit(desk, fill(desk.store.read(sheet_key("2026-W06")), right), at=NOW)
+    # the three that were wrong by their audit, and the five of the sheet
+    assert review_week(desk, NOW + timedelta(hours=1)).figures.accuracy == Rate(5, 8)
+
+
+def test_of_free_text_an_audit_has_answered_what_it_called_right_or_wrong(desk):
+    texts = {"task": Task.GENERATION, "labels": (), "audit": Audit(random=4, unsure=0)}
+    client = desk.client.model_copy(update=texts)
+    desk = replace(desk, agreement=desk.agreement.model_copy(update={"client": client}))
+    serve(desk, 0, wrong=0, n=4, audited=False)
+    at = FIRST + timedelta(hours=3)
+    said = [
+        Outcome("0-0", at, OutcomeSource.AUDIT, correct=True),
+        Outcome("0-1", at, OutcomeSource.AUDIT, correct=False),
+        Outcome("0-2", at, OutcomeSource.AUDIT, "a better text"),  # which does not say that the one given was wrong
+    ]
+    write_outcomes(desk.store, said, name="theirs")
+    assert set(draw_audit(desk, FIRST + timedelta(weeks=1)).asked) == {"0-2", "0-3"}
 
 
 def test_an_edge_case_of_the_week_that_nobody_has_answered_is_asked_about_and_only_teaches(desk):

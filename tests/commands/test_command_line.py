@@ -19,6 +19,8 @@ from upkeep import records
 from upkeep.__main__ import main
 from upkeep.desk import open_desk
 from upkeep.home import configs
+from upkeep.log.entries import Prediction
+from upkeep.log.files import write_predictions
 from upkeep.stages.decisions import Decision
 from upkeep.stages.evaluation import save_outcomes
 from upkeep.store import address
@@ -151,6 +153,9 @@ def test_a_missing_sheet_is_told_with_what_it_is(tmp_path, capsys):
 
 def test_a_review_tells_what_came_back_and_that_another_model_is_in_service(desk, monkeypatch, capsys):
     lived_through(desk)
+    at = FIRST + timedelta(weeks=4, hours=3)
+    unheard = Prediction("unheard", at, "Where is it?", "order_status", 0.1, "2", True, None, {})
+    write_predictions(desk.store, [unheard], name="unheard")  # of all else an audit has said what is right
     page = configs() / "clients" / "northwind.yaml"
     page.write_text(yaml.safe_dump(yaml.safe_load(page.read_text()) | {"tier": 3, "rollback": "automatic"}))
     desk.store.write("inbox/photo.csv", b"not a batch")
@@ -168,7 +173,9 @@ def test_a_review_tells_what_came_back_and_that_another_model_is_in_service(desk
     # all that the flow's page has of it
     assert [one for one in lines if one.startswith("  worse on probation: version 2: accuracy 50.0%")]
     assert "  We recommend a retrain." in lines
-    assert [one for one in lines if one.startswith("  audit: ") and "then `upkeep audited northwind FILE`" in one]
+    (audit,) = [one for one in lines if one.startswith("  audit: ")]
+    assert audit.startswith("  audit: 1 of 61 requests ")
+    assert "then `upkeep audited northwind FILE`" in audit
     assert lines[-1] == "told webhook:app: Northwind Outdoors: version 1 is back in service"
     assert [body["type"] for body in got] == ["release.promote", "release.rollback"]
     assert said.err == ""

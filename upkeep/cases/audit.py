@@ -2,7 +2,8 @@
 
 Outcomes that come back by themselves are mostly errors, so accuracy is estimated from a simple random sample. Beside it
 people are asked about the answers the model was least sure of and about the oddest requests, where nobody has said yet
-what is right: those teach most, and are left out of every estimate.
+what is right: those teach most, and are left out of every estimate. What another audit by chance has answered counts in
+the sample without being asked again: two samples by chance are one together.
 """
 
 from __future__ import annotations
@@ -62,16 +63,19 @@ def draw(
     wanted: Audit,
     *,
     seed: str,
+    audited: Collection[str] = (),
     answered: Collection[str] = (),
     edges: Iterable[str] = (),
 ) -> dict[str, DrawReason]:
     """Choose some predictions by chance, some of the least confident others, and the first of the `edges`; by id.
 
     The random part depends on the ids and the seed alone: every subset of its size is as likely, and doing it again
-    gives the same. Of the others those whose right answer is known (`answered`) are not asked about.
+    gives the same. Those of it that an audit has answered (`audited`) are left out, and none is drawn in their place;
+    what anybody else has answered is not, as that is mostly errors. Of the others those whose right answer is known
+    (`answered`) are not asked about.
     """
     shuffled = sorted(predictions, key=lambda one: (fraction(f"{seed} {one.id}"), one.id))
-    chosen = {one.id: DrawReason.RANDOM for one in shuffled[: wanted.random]}
+    chosen = {one.id: DrawReason.RANDOM for one in shuffled[: wanted.random] if one.id not in audited}
     others = {one.id: one.confidence for one in shuffled[wanted.random :] if one.id not in answered}
     unsure = sorted(others, key=lambda id: (others[id], id))[: wanted.unsure]
     chosen |= dict.fromkeys(unsure, DrawReason.UNSURE)

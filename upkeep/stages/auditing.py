@@ -18,7 +18,7 @@ from upkeep.cases.spreadsheet import Rejected
 from upkeep.config import Client
 from upkeep.desk import Desk
 from upkeep.errors import BaseModelError, NotFoundError, SheetError
-from upkeep.log.entries import Outcome, Prediction
+from upkeep.log.entries import Outcome, OutcomeSource, Prediction
 from upkeep.log.files import write_outcomes
 from upkeep.log.lines import own_file
 from upkeep.log.truth import truth_of
@@ -29,7 +29,7 @@ from upkeep.stages.request_analysis import edge_cases
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A week's audit sample: out of how many requests, and why each of the asked ones was chosen, by id."""
+    """A week's audit: out of how many requests, and why each of those asked about was chosen, by id."""
 
     week: str
     as_of: datetime
@@ -70,6 +70,7 @@ def draw_audit(desk: Desk, as_of: datetime) -> Drawn:
         predictions,
         desk.client.audit,
         seed=f"{desk.client.client} {week.key} audit",
+        audited={one.id for one in predictions if _audited(desk.client, one, outcomes.get(one.id, []))},
         answered={one.id for one in predictions if _answered(desk.client, one, outcomes.get(one.id, []))},
         edges=_edges(desk, week, moment),
     )
@@ -122,6 +123,14 @@ def _sent(desk: Desk, drawn: Drawn) -> list[Question]:
         row[ID]: Question(row[ID], row[REQUEST], row.get(GIVEN, ""), (), None, "", drawn.as_of) for row in sheet.rows
     }
     return list({**rows, **found}.values())
+
+
+def _audited(client: Client, one: Prediction, said: Sequence[Outcome]) -> bool:
+    """Has an audit answered what its sheet asks: of free text right or wrong, else the right answer?"""
+    by_chance = [opinion for opinion in said if opinion.source is OutcomeSource.AUDIT]
+    if client.free_text:
+        return any(opinion.correct is not None for opinion in by_chance)
+    return _answered(client, one, by_chance)
 
 
 def _answered(client: Client, one: Prediction, said: Sequence[Outcome]) -> bool:

@@ -156,6 +156,14 @@ def test_a_writer_s_rule_covers_the_answers_as_they_are_kept_and_one_that_covers
     ]
 
 
+def test_the_day_of_a_rule_is_the_latest_one_until_somebody_has_agreed_to_it():
+    rule = Relabel(old="claim", new="repairs", since=date(2026, 3, 9))
+    found = Found(rule, "2026-W10", NOON, "9 of 12")
+    assert str(found) == "'claim' becomes 'repairs' from 2026-03-09 at the latest: 9 of 12"
+    accepted = found.decide(accepted=True, by="ada", at=NOON)
+    assert str(accepted) == "'claim' becomes 'repairs' from 2026-03-09: 9 of 12"
+
+
 def test_a_rule_whose_pattern_takes_too_long_is_an_error_that_names_the_client_s_file_and_the_rule(
     tmp_path, monkeypatch
 ):

@@ -123,7 +123,8 @@ class Found:
     def __str__(self) -> str:
         rule = self.rule
         about = " where a request is near one of its examples" if rule.theme else ""
-        return f"{rule.old!r} becomes {rule.new!r} from {rule.since}{about}: {self.evidence}"
+        day = f"{rule.since}{' at the latest' if self.accepted is None else ''}"  # until somebody has agreed to the day
+        return f"{rule.old!r} becomes {rule.new!r} from {day}{about}: {self.evidence}"
 
     def holds(self, moment: datetime) -> bool:
         """Had it been accepted by a moment?"""

@@ -52,13 +52,14 @@ def judged(now, *earlier):
     return review(CLIENT, week="2026-W09", as_of=START, figures=now, earlier=before)
 
 
-def test_rows_that_cannot_be_used_are_told_with_the_reason_of_most_of_them_and_where_they_are():
-    flag, time = "automatic: found 'yes', expected true or false", "timestamp: found None, expected a time"
-    bad = [Quarantined("a.jsonl", line, flag if line else time, "{}") for line in range(3)]
+def test_rows_that_cannot_be_used_are_told_by_field_with_a_reason_of_the_worst_and_where_they_are():
+    times = [f"timestamp: found {found}, expected a time" for found in ("None", "'noon'", "'noon'")]
+    reasons = [*times, *["id: found None, expected a text"] * 2]
+    bad = [Quarantined("a.jsonl", line, reason, "{}") for line, reason in enumerate(reasons)]
     found = judged(figures(window([], [])._replace(quarantined=bad), CLIENT))
-    assert (
-        found.unusable
-        == f"3 log rows cannot be used, mostly `{flag}`; see quarantine/2026-W09.jsonl in the client's store"
+    assert found.unusable == (
+        "5 log rows cannot be used (timestamp 3, id 2), such as `timestamp: found 'noon', expected a time`; "
+        "see quarantine/2026-W09.jsonl in the client's store"
     )
     assert judged(week(9, 1)).unusable is None
 

@@ -56,8 +56,9 @@ class Figures:
     requests by the client's day, `utc_days` by UTC day, `versions` by the model that answered. `slices` are the
     figures of that model by metadata key of the config and its values, the SLICES most frequent and OTHERS.
     `answered` counts the model's answers by label, `named` all answers given and right whoever said so: mostly
-    errors, good for comparing one time with another and for no share. `spoiled_by` is why most of the rows that
-    cannot be used cannot. Records written before these were counted have none, and in `days` UTC days.
+    errors, good for comparing one time with another and for no share. `spoiled_by` is the most frequent
+    reason of the field for which most rows cannot be used. Records written before these were counted have none, and
+    in `days` UTC days.
     """
 
     requests: int
@@ -90,10 +91,11 @@ class Figures:
 
     @property
     def unusable(self) -> str | None:
-        """The rows that cannot be used, and why most of them, as people read it."""
+        """The rows that cannot be used, how many for which field, and an example, as people read it."""
         rows = sum(self.quarantined.values())
-        mostly = f", mostly `{self.spoiled_by}`" if self.spoiled_by else ""
-        return f"{rows:,} log rows cannot be used{mostly}" if rows else None
+        by_field = ", ".join(f"{subject} {n:,}" for subject, n in self.quarantined.items())
+        such_as = f", such as `{self.spoiled_by}`" if self.spoiled_by else ""
+        return f"{rows:,} log rows cannot be used ({by_field}){such_as}" if rows else None
 
     def delay_at(self, share: float) -> int | None:
         """The whole days within which that share of the labels had come; None where none has."""
@@ -155,7 +157,9 @@ def figures_of(counted: Tally, client: Client, *, every_model: bool = False) -> 
     enough = ENOUGH_AUDITED * client.minimum_labels
     basis, sample = _sample(current, enough)
     known = client.answers
-    reasons = Counter(row.reason for row in counted.quarantined)
+    subjects = Counter(row.subject for row in counted.quarantined)
+    worst = max(subjects, key=lambda subject: subjects[subject], default=None)
+    reasons = Counter(row.reason for row in counted.quarantined if row.subject == worst)
     return Figures(
         requests=_requests(groups),
         model_version=newest,
@@ -168,7 +172,7 @@ def figures_of(counted: Tally, client: Client, *, every_model: bool = False) -> 
         mean_confidence=sum(group.count.confidence for group in current) / SCALE / requests if current else None,
         label_mix=_mix((group.cell.output or "", group) for group in groups),
         unknown_labels=_mix((group.answer, group) for group in current if group.answer and group.answer not in known),
-        quarantined=dict(Counter(row.subject for row in counted.quarantined).most_common()),
+        quarantined=dict(subjects.most_common()),
         latency_p50_ms=latency_at(counted, 0.5),
         latency_p95_ms=latency_at(counted, 0.95),
         label_delay=dict(sorted(counted.delay.items())),

@@ -146,12 +146,15 @@ def latency_of(step: int) -> float:
 
 
 def latency_at(counted: Tally, share: float) -> float | None:
-    """The milliseconds within which this share of the requests was answered; None where no latency is known."""
+    """The milliseconds within which this share of the requests was answered, in the two digits that a step allows.
+
+    None where no latency is known.
+    """
     wanted, so_far = share * sum(counted.latency.values()), 0
     for step, requests in sorted(counted.latency.items()):
         so_far += requests
         if so_far >= wanted:
-            return latency_of(step)
+            return float(f"{latency_of(step):.2g}")
     return None
 
 

@@ -24,7 +24,8 @@ def measured(figures: Figures) -> Iterator[str]:
     if quality:
         yield f"quality over all labels: {', '.join(quality)}"
     if figures.latency_p50_ms is not None and figures.latency_p95_ms is not None:
-        yield f"latency: half within {figures.latency_p50_ms:,.0f} ms, 95 % within {figures.latency_p95_ms:,.0f} ms"
+        half_ms, most_ms = (f"{float(f'{ms:.2g}'):,.12g}" for ms in (figures.latency_p50_ms, figures.latency_p95_ms))
+        yield f"latency: half within about {half_ms} ms, 95 % within about {most_ms} ms"
     worst = worst_labels(figures.confusion, SHOWN_LABELS)
     yield from (f"most errors: {name!r}, {_label(one)}" for name, one in worst.items())
     for key, values in figures.slices.items():

@@ -44,6 +44,13 @@ def test_a_week_is_told_by_its_labels_quality_speed_worst_labels_and_channels(tm
     ]
 
 
+def test_where_half_the_labels_came_in_as_many_days_as_nine_in_ten_that_is_said_once(tmp_path, monkeypatch):
+    desk = agreed(tmp_path, monkeypatch)
+    serve(desk, 0, wrong=0)
+    found = review_week(desk, FIRST + timedelta(weeks=1)).figures
+    assert next(measured(found)) == "labelled: 60 of 60 requests; nine in ten came within a day"
+
+
 def test_speed_is_told_in_the_two_digits_that_its_steps_allow(tmp_path, monkeypatch):
     desk = agreed(tmp_path, monkeypatch)
     rows = [replace(request(n, "order_status", "mail"), latency_ms=12.5 if n < 6 else 12_345.0) for n in range(10)]

@@ -16,7 +16,7 @@ def measured(figures: Figures) -> Iterator[str]:
     """Labels and how late they come, quality over all labels, speed, the labels with most errors, and the slices."""
     if figures.labelled.n:
         half, most = figures.delay_at(0.5), figures.delay_at(0.9)
-        when = "" if half is None else f"; half came within {_days(half)}, nine in ten within {_days(most or half)}"
+        when = "" if half is None or most is None else f"; {_came(half, most)}"
         yield f"labelled: {figures.labelled.hits:,} of {figures.labelled.n:,} requests{when}"
     f1, error = macro_f1(figures.confusion), calibration_error(figures.calibration)
     quality = [f"macro-F1 {f1:.2f}"] if f1 is not None else []
@@ -30,6 +30,12 @@ def measured(figures: Figures) -> Iterator[str]:
     yield from (f"most errors: {name!r}, {_label(one)}" for name, one in worst.items())
     for key, values in figures.slices.items():
         yield from (f"{key} {value}: {_slice(one)}" for value, one in list(values.items())[:SHOWN_VALUES])
+
+
+def _came(half: int, most: int) -> str:
+    if half == most:
+        return f"nine in ten came within {_days(most)}"
+    return f"half came within {_days(half)}, nine in ten within {_days(most)}"
 
 
 def _days(days: int) -> str:

@@ -13,15 +13,17 @@ import yaml
 from tests.audited import FIRST, agreed, serve
 from tests.monitoring.test_probation import lived_through
 from tests.receivers import webhook
-from tests.released import OUTCOMES, SECRET, decide, released_desk, released_template, swapped  # noqa: F401 -- fixtures
+from tests.released import DECIDED, OUTCOMES, SECRET, decide, released_desk, released_template, swapped  # noqa: F401 -- fixtures
 from tests.small_client import configure, timeline, write_timeline
 from upkeep import records
 from upkeep.__main__ import main
+from upkeep.commands.common import show_outcome
 from upkeep.desk import open_desk
 from upkeep.home import configs
 from upkeep.log.entries import Prediction
 from upkeep.log.files import write_predictions
-from upkeep.stages.decisions import Decision
+from upkeep.stages.approval import approve
+from upkeep.stages.decisions import Decision, decision
 from upkeep.stages.evaluation import save_outcomes
 from upkeep.store import address
 
@@ -215,6 +217,19 @@ def test_what_people_do_is_booked_and_a_quarter_s_brief_tells_what_to_talk_about
     first, *agenda = capsys.readouterr().out.splitlines()
     assert first == f"northwind 2026-Q1: 2 to talk about; {address(desk.store, 'briefs/2026-Q1.html')}"
     assert agenda[1].startswith("  Not reviewed, and not counted here: 8 of 8 weeks (2026-W06, ")
+
+
+def test_a_retrain_whose_challenger_won_says_that_it_waits_for_a_person_and_how_to_answer(desk, capsys):
+    show_outcome(desk, decision(desk, "2026-03"))
+    first, *_, last = capsys.readouterr().out.splitlines()
+    assert first == "northwind 2026-03: promote"
+    # 30 days from the 2nd of March
+    assert last.startswith("  Version 2 won in 2026-03 and waits for approval until 2026-04-01: `upkeep approve northw")
+    approve(desk, "2026-03", by="ada", reason="looks right", at=DECIDED)
+    show_outcome(desk, decision(desk, "2026-03"))
+    said = capsys.readouterr().out
+    assert said.startswith("northwind 2026-03: promote and in service\n")
+    assert "waits" not in said
 
 
 @pytest.mark.parametrize("option", [["--reason", "x"], ["--seed", "1"]])

@@ -101,13 +101,17 @@ def came_back(client: str, one: Returned) -> None:
     print(f"{client} {one}")
 
 
-def show_outcome(client: str, made: Decision | ChangeOrder | Waiting) -> None:
-    """Say what became of a retrain: a decision with its reasons, a change order, or what it waits for."""
+def show_outcome(desk: Desk, made: Decision | ChangeOrder | Waiting) -> None:
+    """Say what became of a retrain: a decision with its reasons, a change order, and what it waits for."""
+    from upkeep.stages.approval import waiting_for_approval
     from upkeep.stages.decisions import Decision
 
+    client = desk.client.client
     if isinstance(made, Decision):
         print(f"{client} {made.period}: {made.verdict.value}{' and in service' if made.applied else ''}")
         for reason in made.reasons:
             print(f"  {reason}")
+        for line in waiting_for_approval(desk, made.as_of):
+            print(f"  {line}")
         return
     print(f"{client}: {made}")

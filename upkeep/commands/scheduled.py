@@ -85,5 +85,5 @@ def _retrain(options: argparse.Namespace) -> None:
             print(f"{options.client}: {going_on}")
     hear = partial(came_back, options.client)
     made = retrain(desk, at, reason=options.reason, seed=options.seed, progress=OnTerminal(), hear=hear)
-    show_outcome(options.client, made)
+    show_outcome(desk, made)
     announce_changes(desk)

@@ -68,7 +68,7 @@ def _variant(options: argparse.Namespace) -> None:
         progress=OnTerminal(),
         hear=partial(came_back, options.client),
     )
-    show_outcome(options.client, made)
+    show_outcome(desk, made)
     announce_changes(desk)
 
 

@@ -19,8 +19,8 @@ from upkeep.stages.reviewing import (
     no_longer_waiting,
     offer_cases,
     take_returns,
+    to_look_over,
     wait_for_review,
-    where,
 )
 
 
@@ -44,12 +44,10 @@ def offer(client: str, period: str, as_of: datetime) -> Batch:
     """Write what people are asked to look over, as files and, where an MLflow server runs, as a review queue."""
     desk = open_desk(client)
     batch = offer_cases(desk, period, as_of)
+    for line in to_look_over(desk, batch):
+        get_run_logger().log(WARNING if line == batch.problem else INFO, "%s %s: %s", client, period, line)
     if not batch.questions:
         return batch
-    place = where(desk, batch)
-    if batch.problem:
-        get_run_logger().warning("%s %s: %s", client, period, batch.problem)
-    get_run_logger().info("%s %s: %d cases to look over: %s", client, period, batch.questions, place)
     page = f"- in MLflow: <{batch.page}>\n" if batch.page else ""
     files = "\n".join(f"- `{desk.store.uri}/{key}`" for key in batch.files.values())
     create_markdown_artifact(

@@ -28,7 +28,16 @@ from upkeep.stages.release import apply_log
 from upkeep.stages.reporting import Report, write_report
 from upkeep.stages.review_charts import chart_review
 from upkeep.stages.review_summary import ReviewNotes
-from upkeep.stages.reviewing import Returned, Waiting, no_longer_waiting, offer_cases, take_returns, wait_for_review
+from upkeep.stages.reviewing import (
+    Batch,
+    Returned,
+    Waiting,
+    no_longer_waiting,
+    offer_cases,
+    take_returns,
+    to_look_over,
+    wait_for_review,
+)
 from upkeep.stages.rules import propose_rules
 from upkeep.stages.sole_training import sole_training
 from upkeep.stages.troubles import note_troubles
@@ -37,15 +46,16 @@ from upkeep.tiers import Work
 
 
 class Watched(NamedTuple):
-    """What a week's review found and what came of it, the returns it took in, and the change order it opened."""
+    """What a week's review found and what came of it, the returns it took in, its batch, and the change order."""
 
     noted: ReviewNotes
     returned: list[Returned]
+    batch: Batch
     order: ChangeOrder | None
 
 
-def tell_nobody(one: Returned) -> None:
-    """Tell nobody what a returned file brought."""
+def tell_nobody(line: str) -> None:
+    """Tell nobody what a returned file brought, and what people are asked to look over."""
 
 
 def run_due(client: str, as_of: datetime, *, seed: int = 0, progress: Progress = silent) -> None:
@@ -75,8 +85,8 @@ def watch(desk: Desk, as_of: datetime) -> Watched:
     found = noted.review
     chart_review(desk, found)
     collect_cases(desk, found.week, as_of)
-    offer_cases(desk, found.week, as_of)
-    return Watched(noted, returned, order_if_extra(desk, found))
+    batch = offer_cases(desk, found.week, as_of)
+    return Watched(noted, returned, batch, order_if_extra(desk, found))
 
 
 def review(desk: Desk, as_of: datetime) -> ReviewNotes:
@@ -107,21 +117,22 @@ def retrain(
     reason: str,
     seed: int = 0,
     progress: Progress = silent,
-    hear: Callable[[Returned], None] = tell_nobody,
+    hear: Callable[[str], None] = tell_nobody,
 ) -> Decision | ChangeOrder | Waiting:
     """Collect, fine-tune, compare and decide; a retrain the tier does not include becomes a change order.
 
     Where the client wants every case reviewed first, it waits for that and uses nothing up. One of the same period that
-    was booked and never got to its decision goes on, as it was booked. `hear` is told what came back from reviewers.
-    Raises TrainingError at once where another process is at the same retrain.
+    was booked and never got to its decision goes on, as it was booked. `hear` is told what came back from reviewers,
+    and what they are asked to look over. Raises TrainingError at once where another process is at the same retrain.
     """
     included = is_included(desk, as_of, reason)
     with sole_training(desk.client.client, included.period):
         if isinstance(included, Claim):
             for one in take_returns(desk, as_of):
-                hear(one)
+                hear(str(one))
             collect_cases(desk, included.period, included.as_of, progress=progress)
-            offer_cases(desk, included.period, included.as_of)
+            for line in to_look_over(desk, offer_cases(desk, included.period, included.as_of)):
+                hear(line)
             waiting = wait_for_review(desk, included.period, included.as_of, reason)
             if waiting:
                 return waiting
@@ -144,7 +155,7 @@ def variant(
     wait: bool = True,
     seed: int = 0,
     progress: Progress = silent,
-    hear: Callable[[Returned], None] = tell_nobody,
+    hear: Callable[[str], None] = tell_nobody,
 ) -> Decision | ChangeOrder | Waiting:
     """Book a new category, look for past requests of it, and once people have looked those over teach it and decide.
 
@@ -152,11 +163,12 @@ def variant(
     TrainingError where another process teaches it already.
     """
     for one in take_returns(desk, as_of):
-        hear(one)
+        hear(str(one))
     begun = begin_use_case(desk, label, seeds, as_of, reason=reason, by=by)
     if isinstance(begun, ChangeOrder):
         return begun
-    offer_cases(desk, begun.period, as_of)
+    for line in to_look_over(desk, offer_cases(desk, begun.period, as_of)):
+        hear(line)
     waiting = wait_for_cases(desk, begun, as_of) if wait else None
     if waiting:
         return waiting

@@ -20,8 +20,8 @@ from upkeep.__main__ import main
 from upkeep.commands.common import show_outcome
 from upkeep.desk import open_desk
 from upkeep.home import configs
-from upkeep.log.entries import Prediction
-from upkeep.log.files import write_predictions
+from upkeep.log.entries import Outcome, OutcomeSource, Prediction
+from upkeep.log.files import write_outcomes, write_predictions
 from upkeep.stages.approval import approve
 from upkeep.stages.decisions import Decision, decision
 from upkeep.stages.evaluation import save_outcomes
@@ -181,6 +181,26 @@ def test_a_review_tells_what_came_back_and_that_another_model_is_in_service(desk
     assert lines[-1] == "told webhook:app: Northwind Outdoors: version 1 is back in service"
     assert [body["type"] for body in got] == ["release.promote", "release.rollback"]
     assert said.err == ""
+
+
+def test_a_review_and_a_retrain_tell_what_people_are_asked_to_look_over_and_where_it_lies(desk, capsys):
+    page = configs() / "clients" / "northwind.yaml"
+    page.write_text(yaml.safe_dump(yaml.safe_load(page.read_text()) | {"tier": 3, "unreviewed": "wait"}))
+    serve(desk, 0, wrong=0, audited=False)
+    said = Outcome("0-0", FIRST + timedelta(days=1), OutcomeSource.CUSTOMER, "refund_status")
+    write_outcomes(desk.store, [said], name="customers")
+    assert main(["review", "northwind", "--as-of", "2026-02-09"]) == 0
+    asked = f"  1 cases to look over: {address(desk.store, 'to-review/2026-W06.xlsx')}"
+    assert asked in capsys.readouterr().out.splitlines()
+
+    tent = Prediction("tent", FIRST, "May I send a wet tent back?", "order_status", 0.9, "1", True)
+    write_predictions(desk.store, [tent], name="tents")
+    write_outcomes(desk.store, [replace(said, prediction_id="tent")], name="tents")
+    assert main(["retrain", "northwind", "--as-of", "2026-03-02"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"northwind 1 cases to look over: {address(desk.store, 'to-review/2026-03.xlsx')}",
+        "northwind: 2026-03 waits until all of 2 cases are reviewed",
+    ]
 
 
 def test_a_new_category_tells_what_came_back_and_could_not_be_used(tmp_path, monkeypatch, capsys):

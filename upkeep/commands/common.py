@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from upkeep.desk import Desk
     from upkeep.entitlement import ChangeOrder
     from upkeep.stages.decisions import Decision
-    from upkeep.stages.reviewing import Returned, Waiting
+    from upkeep.stages.reviewing import Waiting
 
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -96,9 +96,9 @@ def announce_changes(desk: Desk) -> None:
         print(f"upkeep: not told yet, the next review tries again: {exc}", file=sys.stderr)
 
 
-def came_back(client: str, one: Returned) -> None:
-    """Say what a returned file brought."""
-    print(f"{client} {one}")
+def heard(client: str, line: str) -> None:
+    """Say what a returned file brought, or what people are asked to look over."""
+    print(f"{client} {line}")
 
 
 def show_outcome(desk: Desk, made: Decision | ChangeOrder | Waiting) -> None:

@@ -9,8 +9,8 @@ from upkeep.commands.common import (
     Commands,
     announce_changes,
     as_of,
-    came_back,
     for_client,
+    heard,
     moment,
     open_desk,
     seed,
@@ -36,14 +36,17 @@ def add_scheduled_commands(commands: Commands) -> None:
 def _review(options: argparse.Namespace) -> None:
     from upkeep.chain import watch
     from upkeep.stages.review_summary import summary
+    from upkeep.stages.reviewing import to_look_over
 
     desk = open_desk(options.client)
-    noted, returned, order = watch(desk, as_of(options))
+    noted, returned, batch, order = watch(desk, as_of(options))
     for one in returned:
-        came_back(options.client, one)
+        heard(options.client, str(one))
     print(f"{options.client} {noted.review.week}: {noted.review.figures.requests:,} requests")
     for line in summary(desk, noted):
         print(f"  {line.replace('- ', '', 1).replace('**', '')}")
+    for line in to_look_over(desk, batch):
+        print(f"  {line}")
     if order:
         print(f"  change order {order.period}: {order.why_extra}; for: {order.reason}")
     announce_changes(desk)
@@ -83,7 +86,7 @@ def _retrain(options: argparse.Namespace) -> None:
     if isinstance(included, Claim) and (going_on := goes_on(desk, included, at)):
         with sole_training(options.client, included.period):  # where another process is at it, it goes on by itself
             print(f"{options.client}: {going_on}")
-    hear = partial(came_back, options.client)
+    hear = partial(heard, options.client)
     made = retrain(desk, at, reason=options.reason, seed=options.seed, progress=OnTerminal(), hear=hear)
     show_outcome(desk, made)
     announce_changes(desk)

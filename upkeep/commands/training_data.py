@@ -12,8 +12,8 @@ from upkeep.commands.common import (
     Commands,
     announce_changes,
     as_of,
-    came_back,
     for_client,
+    heard,
     moment,
     open_desk,
     seed,
@@ -66,7 +66,7 @@ def _variant(options: argparse.Namespace) -> None:
         wait=not options.now,
         seed=options.seed,
         progress=OnTerminal(),
-        hear=partial(came_back, options.client),
+        hear=partial(heard, options.client),
     )
     show_outcome(desk, made)
     announce_changes(desk)

@@ -400,6 +400,9 @@ def _decided(judge: Judge, one: review_queue.Reviewed, question: Question) -> Re
         return Rejected(0, f"{one.id}: {exc}")
 
 
-def where(desk: Desk, batch: Batch) -> str:
-    """Where a batch is to be found, for people."""
-    return batch.page or address(desk.store, batch.files[Format.XLSX])
+def to_look_over(desk: Desk, batch: Batch) -> list[str]:
+    """What people are asked to look over and where it lies, and what is the matter with it; nothing of no cases."""
+    if not batch.questions:
+        return []
+    place = batch.page or address(desk.store, batch.files[Format.XLSX])
+    return [*([batch.problem] if batch.problem else []), f"{batch.questions} cases to look over: {place}"]

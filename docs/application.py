@@ -6,6 +6,10 @@ It reads releases/current.json in the client's store before each request that co
 last look, checks the files against their SHA-256, and goes on with the old model while a new one cannot be loaded. A
 webhook may call `look` at once. The second argument is a YAML file with the client's `base_model`; further ones name
 other base models that a release may stand on. Reads requests from standard input, one a line.
+
+An answer has an `output`, a `confidence`, and whether it may be given without a person, `automatic`; all three belong
+in the log. Where other processes want the processors too, start it with OMP_NUM_THREADS=1: for one request at a time
+threads mostly wait for each other.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from datetime import datetime
 from hashlib import sha256
 from zoneinfo import ZoneInfo
 
-from upkeep.periods import Cadence, next_start, period
+from upkeep.periods import Cadence, localise, next_start, period
 from upkeep.slug import slug
 from upkeep.tiers import Allowance, Service, Tier
 
@@ -144,15 +144,15 @@ def service(
 ) -> Booking | ChangeOrder:
     """Is it included that people do this at `as_of`? `booked` is what they have done already.
 
-    Asking again as of the same moment and for the same reason is the same booking.
+    The same by the same person for the same reason on the same day is one thing, however often it is said.
     """
-    done = [one for one in booked if one.service is asked]
-    same = [one for one in done if (one.as_of.timestamp(), one.reason) == (as_of.timestamp(), reason)]
+    done, said = [one for one in booked if one.service is asked], (localise(as_of, zone).date(), reason, by)
+    same = [one for one in done if (localise(one.as_of, zone).date(), one.reason, one.by) == said]
     if same:
         return same[0]
     allowance, work = tier.allowance(asked), f"the {asked.words}"
     # each is an order of its own: what was done twice is paid twice
-    name = f"{asked.value}-{sha256(f'{as_of.timestamp()} {reason}'.encode()).hexdigest()[:8]}"
+    name = f"{asked.value}-{sha256(' '.join(map(str, said)).encode()).hexdigest()[:8]}"
     if allowance is None:
         key = f"{period(as_of, Cadence.MONTHLY, zone).key}-{name}"
         return ChangeOrder(key, as_of, reason, f"tier {tier.name!r} includes no {asked.words}", None, work)

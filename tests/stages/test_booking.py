@@ -48,6 +48,18 @@ def test_where_the_golden_set_cannot_be_read_nothing_is_booked(desk):
     assert (desk.claims(), desk.use_cases()) == ({}, [])
 
 
+def test_what_somebody_books_twice_on_one_day_is_booked_once_and_opens_no_change_order(desk):
+    desk = desk_of(desk.agreement.model_copy(update={"tier": load_tiers(configs()).tiers[3]}))
+    said = {"reason": "the webhook", "by": "ada"}
+    first = book_service(desk, Service.INTEGRATION_UPDATE, DECIDED, **said)
+    assert book_service(desk, Service.INTEGRATION_UPDATE, DECIDED + timedelta(hours=2), **said) == first
+    assert (desk.bookings(), change_orders(desk)) == ([first], [])
+    for hour in (24, 25):
+        extra = book_service(desk, Service.INTEGRATION_UPDATE, DECIDED + timedelta(hours=hour), **said)
+        assert isinstance(extra, ChangeOrder)
+    assert len(change_orders(desk)) == 1
+
+
 def test_what_people_did_is_booked_each_in_a_place_of_its_own_and_each_that_is_extra_has_an_order(desk):
     tier = load_tiers(configs()).tiers[3]
     tier = tier.model_copy(update={"integration_update": Allowance(count=2, per=Cadence.QUARTERLY)})

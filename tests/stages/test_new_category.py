@@ -252,6 +252,8 @@ def test_a_release_from_before_labels_had_a_version_is_read_as_the_first(desk, t
 
 
 def test_begun_categories_are_listed(desk, capsys):
+    assert main(["variants", "northwind", "--as-of", "2026-05-05"]) == 0
+    assert capsys.readouterr().out == "northwind: no new category is under way, and nothing suggests one\n"
     variant(desk, LABEL, SEEDS, MAY, reason="rentals have begun")
     capsys.readouterr()
     assert main(["variants", "northwind", "--as-of", "2026-05-05"]) == 0

@@ -93,7 +93,10 @@ def _rules(options: argparse.Namespace) -> None:
         if not (options.rule and options.by):
             raise RuleError(f"rule is {options.rule}, --by is {options.by}: expected the id of a rule and who decides")
         decide_rule(desk, options.rule, accepted=options.accept, by=options.by, at=as_of(options), since=options.since)
-    for one in [rule_named(desk, options.rule)] if options.rule else desk.found_rules():
+    found = [rule_named(desk, options.rule)] if options.rule else desk.found_rules()
+    if not found:
+        print(f"{options.client}: no rule was proposed")
+    for one in found:
         print(f"{one.id} {one.state}: {one}")
         for text in one.examples:
             print(f"  “{text}”")

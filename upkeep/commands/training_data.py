@@ -76,10 +76,13 @@ def _variants(options: argparse.Namespace) -> None:
     from upkeep.stages.variant import candidates_for, open_use_cases
 
     desk = open_desk(options.client)
-    for begun in open_use_cases(desk, as_of(options)):
+    begun_there, found = open_use_cases(desk, as_of(options)), candidates_for(desk, as_of(options))
+    if not (begun_there or found):
+        print(f"{options.client}: no new category is under way, and nothing suggests one")
+    for begun in begun_there:
         state = begun.waiting or "its cases are reviewed, the next scheduled review takes it up"
         print(f"{begun.begun.period}: {state}")
-    for one in candidates_for(desk, as_of(options)):
+    for one in found:
         print(f"{one.label or 'a new category?'}: {one.why}")
         for text in one.examples:
             print(f"  “{text}”")

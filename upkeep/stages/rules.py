@@ -71,7 +71,8 @@ def rule_named(desk: Desk, name: str) -> Found:
     """The rule with an id. Raises RuleError listing the rules there are."""
     there = {one.id: one for one in desk.found_rules()}
     if name not in there:
-        raise RuleError(f"client {desk.client.client}: no rule {name!r}, expected one of {sorted(there)}")
+        wanted = f"expected one of {sorted(there)}" if there else "none was proposed"
+        raise RuleError(f"client {desk.client.client}: no rule {name!r}, {wanted}")
     return there[name]
 
 

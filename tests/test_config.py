@@ -232,6 +232,18 @@ def test_a_base_model_that_this_machine_lacks_is_pointed_out_and_no_error(
     assert says in notes[0]
 
 
+def test_a_channel_without_an_address_is_pointed_out_and_no_error(tmp_path, monkeypatch, capsys):
+    channels = {"alert_channels": ["ops-mail", "chat"], "release_webhook": "shop"}
+    monkeypatch.setenv("UPKEEP_CONFIGS", str(changed(tmp_path / "configs", "northwind", **channels)))
+    monkeypatch.setenv("UPKEEP_CHANNEL_CHAT", "json://chat.example/hook")
+    assert main(["check"]) == 0
+    notes = [line.strip() for line in capsys.readouterr().out.splitlines() if "look at" in line]
+    assert [one.partition(";")[0] for one in notes] == [
+        "look at channel ops-mail: UPKEEP_CHANNEL_OPS_MAIL is not set here",
+        "look at channel shop: UPKEEP_CHANNEL_SHOP is not set here",
+    ]
+
+
 def test_a_key_that_stands_twice_is_told_with_both_lines(tmp_path):
     folder = changed(tmp_path / "configs", "northwind")
     path = folder / "clients" / "northwind.yaml"

@@ -34,6 +34,7 @@ def add_client_commands(commands: Commands) -> None:
 def _check(options: argparse.Namespace) -> None:  # noqa: ARG001 -- every command takes its options
     from upkeep.commands.readiness import (
         base_notes,
+        channel_notes,
         check_own_functions,
         golden_notes,
         relabel_notes,
@@ -56,7 +57,8 @@ def _check(options: argparse.Namespace) -> None:  # noqa: ARG001 -- every comman
     for desk in desks:
         print(f"  {desk.client.client}: tier {desk.client.tier}, {desk.tier.name}; home {home()}")
         bases = [*base_notes(desk.client), *served_base_notes(desk)]
-        for note in [*relabel_notes(desk.client), *rule_notes(desk), *golden_notes(desk), *bases]:
+        agreed = [*relabel_notes(desk.client), *rule_notes(desk), *golden_notes(desk)]
+        for note in [*agreed, *bases, *channel_notes(desk.client)]:
             print(f"    look at {note}")
 
 

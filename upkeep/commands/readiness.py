@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from upkeep.adapters.notifier import url_from_environment, variable
 from upkeep.base_model import BaseModelConfig, HubModel, expect_base, reference_of, resolve_base, settings_digest
 from upkeep.cases.case import Case
 from upkeep.cases.relabel_rules import as_kept
@@ -88,6 +89,16 @@ def rule_notes(desk: Desk) -> list[str]:
         elif cases and rule.old not in led_to and not _covers_any(rule, cases, desk.client):
             notes.append(f"relabel.{at}: covers no case: none that it is for has the answer {rule.old!r}")
     return notes
+
+
+def channel_notes(client: Client) -> list[str]:
+    """The channels of which this machine's environment has no URL; no error, a Prefect Secret block may have it."""
+    named = dict.fromkeys([*client.alert_channels, *filter(None, [client.release_webhook])])
+    return [
+        f"channel {one}: {variable(one)} is not set here; fine where a Prefect Secret block {one!r} has the URL"
+        for one in named
+        if url_from_environment(one) is None
+    ]
 
 
 def golden_notes(desk: Desk) -> list[str]:

@@ -111,7 +111,7 @@ class Teller:
         for review in reviews(self.desk):
             self._review(review)
         for order in change_orders(self.desk):
-            self._once(f"order {order.period}", f"change order {order.period}: {order.why_extra}; for: {order.reason}")
+            self._once(f"order {order.period}", str(order))
         for one in decisions(self.desk):
             service = ", now in service" if one.applied else ""
             text = f"retrain {one.period}: {one.verdict.value} v{one.challenger} against v{one.champion}{service}"

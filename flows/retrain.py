@@ -15,14 +15,14 @@ from tasks.comparison import compare
 from tasks.contract import ask, book
 from tasks.finetuning import finetune
 from tasks.reviewing import offer, take_back, wait
-from upkeep.entitlement import ChangeOrder, Claim
+from upkeep.entitlement import NO_REASON, ChangeOrder, Claim
 from upkeep.stages.decisions import Decision
 from upkeep.stages.reviewing import Waiting
 from upkeep.stages.sole_training import sole_training
 
 
 @flow(flow_run_name=by_day("retrain {client} {day}: {reason}"))
-def retrain(client: str, as_of: datetime | None = None, reason: str = "manual") -> Decision | ChangeOrder | Waiting:
+def retrain(client: str, as_of: datetime | None = None, reason: str = NO_REASON) -> Decision | ChangeOrder | Waiting:
     """Collect, fine-tune, compare and decide. What the tier does not include becomes a change order instead.
 
     Where the client wants every case reviewed first, the retrain waits for that. The client's next scheduled review

@@ -14,7 +14,7 @@ from tasks.comparison import compare
 from tasks.finetuning import finetune
 from tasks.reviewing import offer, take_back
 from tasks.variant import begin, wait_for
-from upkeep.entitlement import ChangeOrder
+from upkeep.entitlement import NO_REASON, ChangeOrder
 from upkeep.stages.decisions import Decision
 from upkeep.stages.reviewing import Waiting
 from upkeep.stages.sole_training import sole_training
@@ -27,7 +27,7 @@ def variant(
     seeds: list[str] | None = None,
     *,
     as_of: datetime | None = None,
-    reason: str = "manual",
+    reason: str = NO_REASON,
     by: str = "",
     wait_for_review: bool = True,
 ) -> Decision | ChangeOrder | Waiting:

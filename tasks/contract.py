@@ -72,10 +72,11 @@ def book_service(client: str, service: Service, as_of: datetime, *, by: str, rea
 
 def tell_order(client: str, order: ChangeOrder) -> None:
     """Say on the run's page what is a change order, and why."""
-    get_run_logger().info("%s: change order %s: %s", client, order.period, order.why_extra)
+    get_run_logger().info("%s: %s", client, order)
     included = f"Next included: {order.next_included:%Y-%m-%d}." if order.next_included else ""
     create_markdown_artifact(
         key=f"change-order-{client}",
-        markdown=f"# Change order {order.period}: {client}\n\nFor: {order.reason}\n\n{order.why_extra}. {included}",
+        markdown=f"# Change order {order.period}: {client}\n\nFor {order.work}: {order.reason}\n\n"
+        f"{order.why_extra}. {included}",
         description=f"{client}: {order.work} that the contract does not include",
     )

@@ -8,7 +8,18 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from upkeep.entitlement import Asked, Booking, ChangeOrder, Claim, UseCase, entitled, service, use_case, with_reasons
+from upkeep.entitlement import (
+    NO_REASON,
+    Asked,
+    Booking,
+    ChangeOrder,
+    Claim,
+    UseCase,
+    entitled,
+    service,
+    use_case,
+    with_reasons,
+)
 from upkeep.periods import Cadence
 from upkeep.tiers import Allowance, Service, Tier, Work
 
@@ -112,6 +123,13 @@ def test_a_change_order_tells_every_reason_once_in_the_order_they_came():
     asked = [Asked(DECEMBER, "new price list"), Asked(NOVEMBER, "accuracy fell"), Asked(DECEMBER, "accuracy fell")]
     assert with_reasons(order, asked).reason == "accuracy fell; new price list"
     assert with_reasons(order, []) == order
+    assert str(order) == "change order 2026-11 (a retrain): tier 'gold' includes no retrain; for: accuracy fell"
+
+
+def test_a_change_order_says_that_no_reason_was_given_until_one_is():
+    order = ChangeOrder("2026-11", NOVEMBER, NO_REASON, "tier 'gold' includes no retrain", None)
+    assert str(with_reasons(order, [Asked(NOVEMBER, NO_REASON)])).endswith("includes no retrain; no reason given")
+    assert str(with_reasons(order, [Asked(DECEMBER, "new price list")])).endswith("; for: new price list")
 
 
 def use_case_tier(count: int | None) -> Tier:

@@ -14,6 +14,8 @@ from upkeep.tiers import Allowance, Service, Tier
 
 RETRAIN = "a retrain"
 """What a change order is for unless it says otherwise."""
+NO_REASON = "no reason given"
+"""The reason of who gives none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,8 @@ class ChangeOrder:
     work: str = RETRAIN
 
     def __str__(self) -> str:
-        return f"change order {self.period}: {self.why_extra}; for: {self.reason}"
+        reason = self.reason if self.reason == NO_REASON else f"for: {self.reason}"
+        return f"change order {self.period} ({self.work}): {self.why_extra}; {reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,8 @@ class Asked:
 def with_reasons(order: ChangeOrder, asked: Iterable[Asked]) -> ChangeOrder:
     """The order for all the reasons that it was asked for, first come first, the same one once."""
     later = [one.reason for one in sorted(asked, key=lambda one: one.as_of.timestamp())]
-    return replace(order, reason="; ".join(dict.fromkeys([order.reason, *later])))
+    given = dict.fromkeys(reason for reason in (order.reason, *later) if reason != NO_REASON)
+    return replace(order, reason="; ".join(given) or NO_REASON)
 
 
 def entitled(

@@ -213,7 +213,10 @@ def test_a_new_category_tells_what_came_back_and_could_not_be_used(tmp_path, mon
     assert main(["variant", "northwind", "--label", "repairs", "--seeds", str(seeds), *monday]) == 0
     first, *rest = capsys.readouterr().out.splitlines()
     assert first.startswith("northwind photo.csv: ")
-    assert "tier 'monitoring' includes no new use case" in rest[0]
+    order = (
+        "change order 2026-02-variant-repairs (the new category 'repairs'): tier 'monitoring' includes no new use case"
+    )
+    assert rest == [f"northwind: {order}; no reason given"]
 
 
 def test_a_rule_that_is_not_there_and_a_day_without_an_answer_are_told(tmp_path, monkeypatch, capsys):

@@ -16,6 +16,7 @@ from upkeep.commands.common import (
     seed,
     show_outcome,
 )
+from upkeep.entitlement import NO_REASON
 from upkeep.progress import OnTerminal
 
 
@@ -29,7 +30,7 @@ def add_scheduled_commands(commands: Commands) -> None:
     about = "retrain now, or open a change order where the tier does not include it"
     retrain = for_client(commands, "retrain", _retrain, about)
     moment(retrain)
-    retrain.add_argument("--reason", default="manual", help="why, for the record")
+    retrain.add_argument("--reason", default=NO_REASON, help="why, for the record")
     seed(retrain)
 
 
@@ -48,7 +49,7 @@ def _review(options: argparse.Namespace) -> None:
     for line in to_look_over(desk, batch):
         print(f"  {line}")
     if order:
-        print(f"  change order {order.period}: {order.why_extra}; for: {order.reason}")
+        print(f"  {order}")
     announce_changes(desk)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -17,8 +18,19 @@ from upkeep.home import prepare_process
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; an error of ours is one message and exit status 1."""
+    """Run one command; an error of ours is one message and exit status 1, as is that nobody reads on."""
     prepare_process()
+    try:
+        status = _run(arguments)
+        sys.stdout.flush()  # here, where that can be caught, and not at the interpreter's end
+    except BrokenPipeError:
+        # what is left unsaid goes nowhere, or the interpreter would fail at it once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return status
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     options = _parser().parse_args(arguments)
     try:
         options.run(options)

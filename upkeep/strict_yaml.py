@@ -33,6 +33,10 @@ def _known(zone: str) -> str:
 
 Zone = Annotated[str, AfterValidator(_known)]
 
+A_LIST, A_MAPPING = "a list", "a mapping of keys to values"
+WRITTEN = {"tuple_type": A_LIST, "dict_type": A_MAPPING, "mapping_type": A_MAPPING, "model_type": A_MAPPING}
+"""What pydantic wants, by its kind of error, in YAML's words where its own are Python's."""
+
 
 class Strict(BaseModel):
     """Unknown keys are errors; values do not change after loading."""
@@ -74,7 +78,7 @@ def read(path: Path) -> dict[str, Any]:
     except OSError as exc:
         raise ConfigError(f"{path}: cannot be read: {exc.strerror or exc}") from exc
     if not isinstance(raw, dict):
-        raise ConfigError(f"{path}: found {type(raw).__name__}, expected a mapping of keys to values")
+        raise ConfigError(f"{path}: found {type(raw).__name__}, expected {A_MAPPING}")
     return raw
 
 
@@ -122,7 +126,7 @@ def validated(path: Path, raw: Mapping[str, Any], kind: type[Model]) -> Model:
 
 def _explain(error: Any, kind: type[Strict]) -> str:
     path, section = _place(error["loc"], kind)
-    key, wanted = ".".join(path), error["msg"].removeprefix("Value error, ")
+    key, wanted = ".".join(path), WRITTEN.get(error["type"], error["msg"].removeprefix("Value error, "))
     if error["type"] == "value_error" and isinstance(error["input"], Mapping):  # a rule over several keys names them
         return f"{key}: {wanted}" if key else wanted
     if error["type"] == "extra_forbidden":

@@ -14,6 +14,7 @@ from mlflow.tracing.client import TracingClient
 from deployments.servers import environment, free_port, mlflow_service, serving
 from tests.stages.test_reviewing import MONDAY, PERIOD, WEEK, complaint, corrected, desk  # noqa: F401 -- a fixture
 from upkeep import records
+from upkeep.adapters.registry import Registry
 from upkeep.adapters.review_queue import (
     ACCEPT,
     CHANGE,
@@ -322,3 +323,9 @@ def test_what_is_accepted_in_mlflow_is_the_answer_that_was_shown_there(desk, uri
     Page(uri, second.page).submit("1", decide("accept"), by="ann")
     take_returns(desk, datetime.now(UTC))
     assert decided_by(desk, datetime.now(UTC))["1"].answer == "order_status"
+
+
+def test_a_run_on_a_server_prints_nothing_among_what_a_command_says(uri, capfd):
+    with Registry("acme", uri).run("2026-W07", {}, part="reviews"):
+        pass
+    assert capfd.readouterr().out == ""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -255,6 +258,15 @@ def test_a_retrain_whose_challenger_won_says_that_it_waits_for_a_person_and_how_
     said = capsys.readouterr().out
     assert said.startswith("northwind 2026-03: promote and in service\n")
     assert "waits" not in said
+
+
+def test_who_reads_no_more_of_what_a_command_says_ends_it_quietly():
+    read, write = os.pipe()
+    os.close(read)
+    with open(write, "w") as nobody:
+        check = [sys.executable, "-m", "upkeep", "check"]
+        done = subprocess.run(check, stdout=nobody, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "")
 
 
 @pytest.mark.parametrize("option", [["--reason", "x"], ["--seed", "1"]])

@@ -9,6 +9,7 @@ import pytest
 from tests.released import LABELS, released_desk, released_template  # noqa: F401 -- fixtures
 from upkeep.__main__ import main
 from upkeep.conversations import request_of
+from upkeep.errors import ConfigError
 from upkeep.models.batch_answering import answer_file
 from upkeep.models.batches import CHUNK
 from upkeep.models.manifest import Answer
@@ -76,6 +77,15 @@ def test_a_conversation_is_answered_as_one_request(tmp_path):
     assert (done.answered, done.rejected) == (1, 1)
     assert read(tmp_path / "out.jsonl")[0]["output"] == str(len(request_of(talk)))
     assert "the last of them a user's" in read(done.rejects)[0]["reason"]
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.rejected.jsonl"])
+def test_what_is_asked_is_never_written_over(tmp_path, name):
+    (tmp_path / name).write_text("{")
+    (tmp_path / "elsewhere").symlink_to(tmp_path)
+    with pytest.raises(ConfigError, match=f"{name}: would be written over, expected answers in another file"):
+        answer_file(Counting(), tmp_path / "elsewhere" / name, tmp_path / "out.jsonl", version="1")
+    assert (tmp_path / name).read_text() == "{"
 
 
 def test_what_fails_leaves_what_was_there(tmp_path):

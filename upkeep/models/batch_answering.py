@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, NamedTuple, Protocol
 
 from upkeep.conversations import request_of
+from upkeep.errors import ConfigError
 from upkeep.models.batches import chunks
 from upkeep.models.manifest import Answer
 from upkeep.progress import Progress, silent
@@ -54,9 +55,12 @@ def answer_file(
 ) -> Answered:
     """Answer each line of JSON with `id` and `input`, as a log has them, by a line in another file.
 
-    Neither file is there before all of it is.
+    Neither file is there before all of it is. Raises ConfigError where one would take the place of the
+    requests.
     """
     rejects = answers.with_name(f"{answers.stem}.rejected.jsonl")
+    if requests.resolve() in (answers.resolve(), rejects.resolve()):
+        raise ConfigError(f"{requests}: would be written over, expected answers in another file than {answers}")
     answers.parent.mkdir(parents=True, exist_ok=True)
     parts = {path: path.with_name(f"{path.name}.{os.getpid()}.part") for path in (answers, rejects)}
     try:

@@ -109,6 +109,18 @@ def test_an_audit_sheet_is_written_into_a_folder_that_is_made_for_it(tmp_path, m
     assert sheet.read_bytes().startswith(b"PK")
 
 
+def test_a_sheet_that_is_returned_twice_is_told_to_have_been_taken_in_before(tmp_path, monkeypatch, capsys):
+    serve(agreed(tmp_path, monkeypatch), 0, wrong=0, n=5, audited=False)
+    sheet = str(tmp_path / "sheet.xlsx")
+    assert main(["audit", "northwind", "--to", sheet, "--as-of", "2026-02-09"]) == 0
+    for day in (10, 11):
+        assert main(["audited", "northwind", sheet, "--as-of", f"2026-02-{day}T12:00"]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "northwind 2026-W06: 0 answers taken in, 5 rows left blank",
+        "northwind 2026-W06: this very sheet was taken in on 2026-02-10 12:00 already (0 answers); nothing changed",
+    ]
+
+
 def test_missing_cases_are_told_with_what_cases_are(tmp_path, capsys):
     gone = tmp_path / "cases.jsonl"
     assert main(["onboard", "northwind", "--cases", str(gone), "--golden", str(gone)]) == 1

@@ -28,7 +28,7 @@ from upkeep.errors import SheetError
 from upkeep.log.entries import Prediction
 from upkeep.log.files import write_predictions
 from upkeep.recipes import Task
-from upkeep.stages.auditing import draw_audit, sheet_key
+from upkeep.stages.auditing import draw_audit, return_audit, sheet_key
 from upkeep.stages.reviewing import (
     Batch,
     asked,
@@ -101,7 +101,11 @@ def test_what_comes_back_counts_in_the_next_snapshot_and_bad_rows_say_why(desk):
     back = return_file(desk, data, name="mine.csv", by="ada", at=TUESDAY)
     assert (back.decided, back.blank, [one.row for one in back.rejected]) == (2, 0, [3])
     assert "did you mean" in back.rejected[0].reason
-    assert return_file(desk, data, name="again.csv", by="bob", at=TUESDAY + timedelta(days=1)) == back
+    again = return_file(desk, data, name="again.csv", by="bob", at=TUESDAY + timedelta(days=1))
+    assert str(again).splitlines() == [
+        "again.csv: this very file was taken in on 2026-05-05 08:00 already (2 answers); nothing changed",
+        f"  row 3 not used: {back.rejected[0].reason}",
+    ]
     assert {one.id: (str(one.decision), one.by) for one in decided_by(desk, TUESDAY).values()} == {
         "1": ("reject", "ada"),
         "6": ("accept", "ada"),
@@ -252,8 +256,32 @@ def test_an_audit_sheet_may_be_dropped_there_too(desk):
     drawn = draw_audit(desk, MONDAY)
     desk.store.write("inbox/audit.xlsx", desk.store.read(sheet_key(drawn.week)))
     (found,) = take_returns(desk, TUESDAY)
-    assert (found.decided, found.blank, found.problem) == (0, 1, None)
+    assert (found.decided, found.blank, found.problem, found.again) == (0, 1, None, False)
     assert text(1).encode() in copied(desk, "-audit.csv")
+    desk.store.write("inbox/audit again.xlsx", desk.store.read(sheet_key(drawn.week)))
+    (again,) = take_returns(desk, TUESDAY + WEEK)
+    assert (again.name, again.again, again.at) == ("audit again.xlsx", True, found.at)
+
+
+def test_a_sheet_that_was_taken_in_by_itself_was_taken_in_before_it_lay_in_the_inbox(desk):
+    rows = [Prediction("1", MONDAY - timedelta(days=3), text(1), "order_status", 0.9, "1", True, None, {})]
+    write_predictions(desk.store, rows, name="test")
+    sheet = desk.store.read(sheet_key(draw_audit(desk, MONDAY).week))
+    return_audit(desk, sheet, at=TUESDAY)
+    desk.store.write("inbox/audit.xlsx", sheet)
+    (again,) = take_returns(desk, TUESDAY + WEEK)
+    assert (again.again, again.at) == (True, desk.local(TUESDAY))
+
+
+def test_what_was_written_down_of_a_file_before_it_was_said_to_come_again_can_still_be_read(desk):
+    offer_cases(desk, PERIOD, MONDAY)
+    data = filled(desk, n1=("reject", ""))
+    return_file(desk, data, name="mine.csv", by="ada", at=TUESDAY)
+    (key,) = desk.store.keys("returned/")
+    old = json.loads(desk.store.read(key))
+    del old["again"]
+    desk.store.write(key, json.dumps(old).encode())
+    assert return_file(desk, data, name="mine.csv", by="ada", at=TUESDAY).again
 
 
 def copied(desk: Desk, name: str) -> bytes:

@@ -67,7 +67,11 @@ def _audited(options: argparse.Namespace) -> None:
     if not options.sheet.is_file():
         raise SheetError(f"{options.sheet}: no such file, expected the .xlsx file that `upkeep audit` wrote, filled in")
     back = return_audit(open_desk(options.client), options.sheet.read_bytes(), at=as_of(options))
-    print(f"{options.client} {back.week}: {back.answered} answers taken in, {back.blank} rows left blank")
+    brought = f"{back.answered} answers taken in, {back.blank} rows left blank"
+    if back.again:
+        before = f"this very sheet was taken in on {back.at:%Y-%m-%d %H:%M} already ({back.answered} answers)"
+        brought = f"{before}; nothing changed"
+    print(f"{options.client} {back.week}: {brought}")
     for one in back.rejected:
         print(f"  row {one.row} not used: {one.reason}")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from upkeep import records
@@ -39,13 +39,17 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """What one returned sheet brought, in counts, and the rows that could not be used."""
+    """What one returned sheet brought, in counts, and the rows that could not be used.
+
+    `again` where this very sheet had been taken in before, at that time.
+    """
 
     week: str
     at: datetime
     answered: int
     blank: int
     rejected: tuple[Rejected, ...]
+    again: bool = False
 
 
 def sheet_key(week: str) -> str:
@@ -85,7 +89,7 @@ def draw_audit(desk: Desk, as_of: datetime) -> Drawn:
 def return_audit(desk: Desk, data: bytes, *, at: datetime) -> Returned:
     """Take in a filled sheet, all of it or part: the answers become outcomes given at `at`.
 
-    The same sheet again changes nothing. Raises SheetError where it is not a sheet of a week that was drawn.
+    The same sheet again changes nothing, and says so. Raises SheetError where it is none of a week that was drawn.
     """
     sheet = read_sheet(data)
     drawn = records.load_if_there(desk.store, f"audits/{sheet.week}.json", Drawn)
@@ -96,7 +100,7 @@ def return_audit(desk: Desk, data: bytes, *, at: datetime) -> Returned:
     record = f"audits/returned/{sheet.week}-{digest}.json"
     done = records.load_if_there(desk.store, record, Returned)
     if done:
-        return done
+        return replace(done, again=True)
     answers = understand(sheet, asked=drawn.asked, sent=_sent(desk, drawn), client=desk.client, at=desk.local(at))
     write_outcomes(desk.store, answers.outcomes, name=own_file(sheet.week, digest))
     back = Returned(sheet.week, desk.local(at), len(answers.outcomes), answers.blank, answers.rejected)

@@ -78,7 +78,8 @@ class Batch:
 class Returned:
     """What one returned file brought; `problem` where it could not be read at all.
 
-    `redacted` counts the answers with personal data in what somebody wrote, in the comment too.
+    `redacted` counts the answers with personal data in what somebody wrote, in the comment too. `again` where this very
+    file had been taken in before, at that time.
     """
 
     name: str
@@ -88,11 +89,15 @@ class Returned:
     rejected: tuple[Rejected, ...] = ()
     problem: str | None = None
     redacted: int = 0
+    again: bool = False
 
     def __str__(self) -> str:
         if self.problem:
             return f"{self.name}: {self.problem}"
         lines = [f"{self.name}: {self.decided} answers taken in, {self.blank} rows left blank"]
+        if self.again:
+            before = f"this very file was taken in on {self.at:%Y-%m-%d %H:%M} already ({self.decided} answers)"
+            lines = [f"{self.name}: {before}; nothing changed"]
         lines += [f"  personal data taken out of {self.redacted} of them"] if self.redacted else []
         return "\n".join(lines + [f"  row {one.row} not used: {one.reason}" for one in self.rejected])
 
@@ -147,7 +152,7 @@ def offer_cases(desk: Desk, period: str, as_of: datetime) -> Batch:
 
 
 def return_file(desk: Desk, data: bytes, *, name: str, by: str, at: datetime) -> Returned:
-    """Take in a returned batch, all of it or part, or an audit sheet; the same file again changes nothing.
+    """Take in a returned batch, all of it or part, or an audit sheet; the same file again changes nothing, and says so.
 
     Rows that cannot be used come back with the reason, and the others count. A file of which a run that was killed took
     in the decisions came back then. Raises SheetError where it is neither.
@@ -155,7 +160,7 @@ def return_file(desk: Desk, data: bytes, *, name: str, by: str, at: datetime) ->
     name, by, digest = clean(name), clean(by), _digest(data)
     known = [one for one in desk.store.keys("returned/") if one.endswith(f"{digest}.json")]
     if known:
-        return records.load(desk.store, known[0], Returned)
+        return replace(records.load(desk.store, known[0], Returned), name=name, again=True)
     begun = [one for one in desk.store.keys("reviewed/") if one.endswith(f"-{digest}.jsonl")]
     key = begun[0].removeprefix("reviewed/").removesuffix(".jsonl") if begun else f"{stamp(desk.local(at))}-{digest}"
     try:
@@ -165,7 +170,7 @@ def return_file(desk: Desk, data: bytes, *, name: str, by: str, at: datetime) ->
             audit = return_audit(desk, data, at=at)
         except SheetError:
             raise not_a_batch from None
-        found = Returned(name, desk.local(at), audit.answered, audit.blank, audit.rejected)
+        found = Returned(name, audit.at, audit.answered, audit.blank, audit.rejected, again=audit.again)
     else:
         back = understand(
             filled,

@@ -63,6 +63,10 @@ class Store(Protocol):
         """Take the key away; nothing happens when it is not there."""
         ...
 
+    def offer_folder(self, prefix: str) -> None:
+        """Let people find a place for files of theirs, though it has none yet; of objects there is none to make."""
+        ...
+
 
 def address(store: Store, key: str) -> str:
     """Where a key is, for messages."""

@@ -116,6 +116,17 @@ def test_a_deleted_key_is_gone_and_may_be_deleted_again(store):
     assert list(store.keys("")) == []
 
 
+def test_a_folder_for_files_of_others_is_no_key_and_takes_none_away(store):
+    for _ in range(2):
+        store.offer_folder("inbox/")
+        assert list(store.keys("inbox/")) == []
+    store.write("inbox/a.csv", b"1")
+    store.offer_folder("inbox/")
+    assert list(store.keys("")) == ["inbox/a.csv"]
+    with pytest.raises(StoreError, match=r"store key is '\.\./inbox'"):
+        store.offer_folder("../inbox/")
+
+
 def test_create_is_refused_where_something_is(store):
     store.create("decisions/7.json", b"promote")
     with pytest.raises(AlreadyExistsError, match=r"decisions/7\.json"):

@@ -118,8 +118,10 @@ def test_what_comes_back_counts_in_the_next_snapshot_and_bad_rows_say_why(desk):
 
 def test_a_file_that_is_dropped_into_the_inbox_is_taken_in_and_one_that_is_none_stays_there(desk):
     offer_cases(desk, PERIOD, MONDAY)
-    desk.store.write("inbox/ada.csv", filled(desk, n1=("accept", "")))
-    desk.store.write("inbox/holiday.jpg", b"\xff\xd8\xff\xe0")
+    assert take_returns(desk, MONDAY) == []
+    inbox = Path(desk.store.uri, "inbox")  # is there by now, and people need not make it
+    inbox.joinpath("ada.csv").write_bytes(filled(desk, n1=("accept", "")))
+    inbox.joinpath("holiday.jpg").write_bytes(b"\xff\xd8\xff\xe0")
     first, second = take_returns(desk, TUESDAY)
     assert (first.name, first.decided, first.problem) == ("ada.csv", 1, None)
     assert second.name == "holiday.jpg"

@@ -107,6 +107,10 @@ class FolderStore:
         with _disk(self._where(key)), suppress(FileNotFoundError, IsADirectoryError, NotADirectoryError):
             self._path(key).unlink()
 
+    def offer_folder(self, prefix: str) -> None:
+        with _disk(self._where(prefix)):
+            (self.folder / check_prefix(prefix, self.uri)).mkdir(parents=True, exist_ok=True)
+
     def _stats(self, prefix: str) -> dict[str, os.stat_result]:
         found = {}
         for key in self.keys(prefix):
@@ -184,6 +188,9 @@ class S3Store:
     def delete(self, key: str) -> None:
         with self._errors(key):
             self.client.delete_object(Bucket=self.bucket, Key=self._object(key))
+
+    def offer_folder(self, prefix: str) -> None:
+        check_prefix(prefix, self.uri)
 
     def _entries(self, prefix: str) -> dict[str, Any]:
         base = f"{self.prefix}/" if self.prefix else ""

@@ -193,6 +193,7 @@ def take_returns(desk: Desk, as_of: datetime) -> list[Returned]:
     all to the next one: nobody had answered by then. An MLflow that is down is one of the problems that are returned,
     and holds up nothing.
     """
+    desk.store.offer_folder(INBOX)
     if any(sent > desk.local(as_of) for sent in _sent(desk)):
         return []
     given = as_of - timedelta(microseconds=1)

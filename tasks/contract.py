@@ -62,11 +62,13 @@ def order(client: str, found: Review) -> ChangeOrder | None:
 @task(task_run_name="book {service} for {client}")
 def book_service(client: str, service: Service, as_of: datetime, *, by: str, reason: str) -> Booking | ChangeOrder:
     """Book what people did on the contract, or open a change order where the contract does not include it."""
-    answer = book_on_contract(open_desk(client), service, as_of, reason=reason, by=by)
+    desk = open_desk(client)
+    there = desk.bookings()
+    answer = book_on_contract(desk, service, as_of, reason=reason, by=by)
     if isinstance(answer, ChangeOrder):
         tell_order(client, answer)
     else:
-        get_run_logger().info("%s: %s", client, answer)
+        get_run_logger().info("%s: %s%s", client, "already written down: " if answer in there else "", answer)
     return answer
 
 

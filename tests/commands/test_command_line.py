@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,9 @@ from tests.released import DECIDED, OUTCOMES, SECRET, decide, released_desk, rel
 from tests.small_client import configure, timeline, write_timeline
 from upkeep import records
 from upkeep.__main__ import main
+from upkeep.cases.relabel_rules import Found
 from upkeep.commands.common import show_outcome
+from upkeep.config import Relabel
 from upkeep.desk import open_desk
 from upkeep.home import configs
 from upkeep.log.entries import Outcome, OutcomeSource, Prediction
@@ -244,6 +246,24 @@ def test_a_rule_that_is_not_there_and_a_day_without_an_answer_are_told(tmp_path,
     assert capsys.readouterr().err == "upkeep: --since is 2026-07-01: expected --accept with it\n"
 
 
+def test_who_decides_otherwise_about_a_rule_is_told_what_was_decided_and_what_follows(tmp_path, monkeypatch, capsys):
+    desk = agreed(tmp_path, monkeypatch, relabel=[])
+    one = Found(Relabel(old="refund_status", new="oos", since=date(2026, 3, 9)), "2026-W13", DECIDED, "5 of 5")
+    records.save(desk.store, f"rules/{one.id}.json", one)
+    first_lines, decided = [], ["ada accept", "bob accept", "bob refuse", "ada accept"]
+    for day, (by, answer) in enumerate(map(str.split, decided), start=10):
+        assert main(["rules", "northwind", one.id, f"--{answer}", "--by", by, "--as-of", f"2026-04-{day}"]) == 0
+        first_lines.append(capsys.readouterr().out.splitlines()[0])
+    assert first_lines[0].startswith(f"{one.id} accepted by ada: 'refund_status' becomes 'oos'")
+    assert first_lines[1].startswith(f"{one.id} accepted by bob: ")
+    assert first_lines[2] == (
+        f"{one.id} was accepted by bob on 2026-04-11 and is refused by bob now: the next retrain teaches again what it "
+        "ended, and until then the model in service stays as it is"
+    )
+    follows = "the next retrain unlearns the old answer"
+    assert first_lines[3] == f"{one.id} was refused by bob on 2026-04-12 and is accepted by ada now: {follows}"
+
+
 def test_what_people_do_is_booked_and_a_quarter_s_brief_tells_what_to_talk_about(tmp_path, monkeypatch, capsys):
     desk = agreed(tmp_path, monkeypatch, tier=3)
     serve(desk, 0, wrong=0)
@@ -252,7 +272,11 @@ def test_what_people_do_is_booked_and_a_quarter_s_brief_tells_what_to_talk_about
     wanted = "northwind: strategy session of 2026-Q1 used on 2026-03-10 by Ada: the plans for the summer\n"
     assert capsys.readouterr().out == wanted
     assert main(["book", "northwind", "strategy-session", *said[:4], "--as-of", "2026-03-11"]) == 0
-    assert capsys.readouterr().out.startswith("northwind: change order 2026-Q1-strategy-session-")
+    order = capsys.readouterr().out
+    assert order.startswith("northwind: change order 2026-Q1-strategy-session-")
+    for day, before in ((10, wanted), (11, order)):
+        assert main(["book", "northwind", "strategy-session", *said[:4], "--as-of", f"2026-03-{day}T09:00"]) == 0
+        assert capsys.readouterr().out == before.replace("northwind: ", "northwind: already written down: ")
     assert main(["brief", "northwind", "--as-of", "2026-04-01"]) == 0
     first, *agenda = capsys.readouterr().out.splitlines()
     assert first == f"northwind 2026-Q1: 2 to talk about; {address(desk.store, 'briefs/2026-Q1.html')}"

@@ -6,7 +6,7 @@ import csv
 import json
 import os
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 
@@ -20,8 +20,9 @@ from upkeep.adapters.store import FolderStore
 from upkeep.cases.case import Source
 from upkeep.cases.collection import Fold
 from upkeep.cases.doubts import Doubt
+from upkeep.cases.relabel_rules import Found
 from upkeep.cases.review_batch import Format, write_csv
-from upkeep.config import Unreviewed
+from upkeep.config import Relabel, Unreviewed
 from upkeep.desk import GOLDEN, Desk, open_desk
 from upkeep.entitlement import Claim
 from upkeep.errors import SheetError
@@ -38,6 +39,7 @@ from upkeep.stages.reviewing import (
     take_returns,
     wait_for_review,
 )
+from upkeep.stages.rules import decide_rule
 from upkeep.stages.snapshot import decided_by, take_snapshot
 
 MONDAY = datetime(2026, 5, 4, 6, tzinfo=UTC)
@@ -114,6 +116,19 @@ def test_what_comes_back_counts_in_the_next_snapshot_and_bad_rows_say_why(desk):
     taken = take_snapshot(desk, "2026-05", TUESDAY)
     assert taken.rejected == ("1",)
     assert taken.left_out.get("not yet reviewed") == 1
+
+
+def test_what_a_rule_ended_is_taught_again_by_the_retrain_after_it_was_refused(desk):
+    rule = Found(Relabel(old="refund_request", new="order_status", since=date(2026, 5, 5)), PERIOD, MONDAY, "2 of 2")
+    records.save(desk.store, f"rules/{rule.id}.json", rule)
+    answers = [case(number, "refund_request", at=MONDAY) for number in range(20, 26)]
+    records.save_rows(desk.store, "cases/2026-W19.jsonl", answers)
+    superseded = []
+    for week, accepted in enumerate([True, False, True]):
+        decide_rule(desk, rule.id, accepted=accepted, by="ada", at=TUESDAY + week * WEEK)
+        superseded.append(take_snapshot(desk, f"2026-0{5 + week}", TUESDAY + week * WEEK).superseded)
+    assert superseded[0] > 0
+    assert superseded == [superseded[0], 0, superseded[0]]
 
 
 def test_a_file_that_is_dropped_into_the_inbox_is_taken_in_and_one_that_is_none_stays_there(desk):

@@ -135,6 +135,16 @@ class Found:
         return replace(self, accepted=accepted, by=by, decided=at)
 
 
+def taken_back(before: Found, now: Found) -> str:
+    """What was decided about a rule before and is decided otherwise now, for people; empty where nothing was."""
+    if before.decided is None or before.accepted is now.accepted:
+        return ""
+    follows = "the next retrain unlearns the old answer"
+    if not now.accepted:
+        follows = "the next retrain teaches again what it ended, and until then the model in service stays as it is"
+    return f"{now.id} was {before.state} on {before.decided:%Y-%m-%d} and is {now.state} now: {follows}"
+
+
 def as_kept(rule: Relabel, client: Client) -> Relabel:
     """The rule with its answers as cases have them: of texts no personal data is kept, and no space around them."""
     if not client.free_text:

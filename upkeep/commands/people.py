@@ -88,6 +88,7 @@ def _reviewed(options: argparse.Namespace) -> None:
 
 
 def _rules(options: argparse.Namespace) -> None:
+    from upkeep.cases.relabel_rules import taken_back
     from upkeep.stages.rules import decide_rule, rule_named
 
     desk = open_desk(options.client)
@@ -96,7 +97,10 @@ def _rules(options: argparse.Namespace) -> None:
     if options.accept or options.refuse:
         if not (options.rule and options.by):
             raise RuleError(f"rule is {options.rule}, --by is {options.by}: expected the id of a rule and who decides")
-        decide_rule(desk, options.rule, accepted=options.accept, by=options.by, at=as_of(options), since=options.since)
+        before, at = rule_named(desk, options.rule), as_of(options)
+        now = decide_rule(desk, before.id, accepted=options.accept, by=options.by, at=at, since=options.since)
+        if line := taken_back(before, now):
+            print(line)
     found = [rule_named(desk, options.rule)] if options.rule else desk.found_rules()
     if not found:
         print(f"{options.client}: no rule was proposed")
@@ -107,7 +111,9 @@ def _rules(options: argparse.Namespace) -> None:
 
 
 def _book(options: argparse.Namespace) -> None:
-    from upkeep.stages.contract import book_service
+    from upkeep.stages.contract import book_service, change_orders
 
     desk, asked = open_desk(options.client), Service(options.service)
-    print(f"{options.client}: {book_service(desk, asked, as_of(options), reason=options.reason, by=options.by)}")
+    there = [*desk.bookings(), *change_orders(desk)]
+    made = book_service(desk, asked, as_of(options), reason=options.reason, by=options.by)
+    print(f"{options.client}: {'already written down: ' if made in there else ''}{made}")

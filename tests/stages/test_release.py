@@ -19,6 +19,7 @@ from tests.receivers import webhook
 from tests.released import BEGUN, DECIDED, SECRET, copied, decide, register, released_desk, released_template  # noqa: F401 -- fixtures
 from tests.small_client import configure
 from upkeep import records
+from upkeep.__main__ import main
 from upkeep.adapters.registry import Registry
 from upkeep.adapters.store import open_store
 from upkeep.base_model import resolve_base
@@ -31,6 +32,7 @@ from upkeep.stages.challengers import Challenger
 from upkeep.stages.decisions import decision
 from upkeep.stages.finetuning import new_labels, train_challenger
 from upkeep.stages.release import (
+    CURRENT,
     apply_log,
     current_release,
     in_service,
@@ -40,6 +42,7 @@ from upkeep.stages.release import (
     release_log,
     roll_back,
 )
+from upkeep.store import address
 
 
 def entry(number: int, action: Action, version: str, previous: str | None) -> Entry:
@@ -303,6 +306,18 @@ def test_the_pointer_of_a_store_that_has_moved_names_the_new_place(desk):
     records.save(desk.store, "releases/current.json", replace(current_release(desk), folder="/old/releases/models/1"))
     apply_log(desk)
     assert current_release(desk).folder == place
+
+
+@pytest.mark.parametrize("damaged", [b"", b'{"client": "northwind"}', b"\xff"])
+def test_a_damaged_pointer_is_pointed_out_and_written_afresh_from_the_log(desk, damaged, capsys):
+    whole = desk.store.read(CURRENT)
+    desk.store.write(CURRENT, damaged)
+    assert main(["check"]) == 0
+    mended = "the next review, retrain, approval or rollback writes a damaged one afresh"
+    said = f"the version in service cannot be read ({mended}): {address(desk.store, CURRENT)}: not a Release: "
+    assert said in capsys.readouterr().out
+    apply_log(desk)
+    assert desk.store.read(CURRENT) == whole
 
 
 def test_launching_again_changes_nothing(desk):

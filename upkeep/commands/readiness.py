@@ -46,7 +46,8 @@ def served_base_notes(desk: Desk) -> list[str]:
         if served is None or _is_base_of(model, served):
             return []
     except StoreError as exc:
-        return [f"base_model: that of the version in service cannot be read: {exc}"]
+        mended = "the next review, retrain, approval or rollback writes a damaged one afresh"
+        return [f"base_model: that of the version in service cannot be read ({mended}): {exc}"]
     except BaseModelError:  # `base_notes` says so
         return []
     own = f"version {served.version} in service stands on, {served.base} with the SHA-256 {served.base_digest}"

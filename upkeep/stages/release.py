@@ -171,7 +171,9 @@ def apply_log(desk: Desk) -> Entry | None:
         newest = entries[-1]
         if desk.registry.version("champion") != newest.version:
             desk.registry.promote(newest.version)
-        pointer = current_release(desk)
+        pointer = None
+        with suppress(StoreError):  # a damaged one is written afresh; a store that fails does so then too
+            pointer = current_release(desk)
         place = address(desk.store, _folder(newest.version))
         if pointer is None or (pointer.number, pointer.folder) != (newest.number, place):  # the store may have moved
             records.save(desk.store, CURRENT, release_of(desk, newest))
@@ -179,7 +181,7 @@ def apply_log(desk: Desk) -> Entry | None:
 
 
 def current_release(desk: Desk) -> Release | None:
-    """What the client's application reads, or None before the first model."""
+    """What the client's application reads, or None before the first model. Raises StoreError where it is damaged."""
     return records.load_if_there(desk.store, CURRENT, Release)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,6 +12,7 @@ import yaml
 
 from deployments.schema import load_project
 from upkeep.__main__ import main
+from upkeep.base_model import SOON_READ
 from upkeep.config import client_names, load_agreement, load_client
 from upkeep.demo.tickets import history
 from upkeep.errors import ConfigError
@@ -234,6 +236,23 @@ def test_a_base_model_that_this_machine_lacks_is_pointed_out_and_no_error(
     notes = [line for line in capsys.readouterr().out.splitlines() if "look at" in line]
     assert len(notes) == 1
     assert says in notes[0]
+
+
+def test_a_base_model_with_another_digest_than_agreed_is_pointed_out_unless_it_takes_long_to_read(
+    tmp_path, monkeypatch, capsys
+):
+    weights = tmp_path / "base" / "model.safetensors"
+    weights.parent.mkdir()
+    weights.write_bytes(b"abc")
+    model = {"path": str(weights.parent), "sha256": "0" * 64}
+    monkeypatch.setenv("UPKEEP_CONFIGS", str(changed(tmp_path / "configs", "northwind", base_model=model)))
+    assert main(["check"]) == 0
+    (note,) = [line for line in capsys.readouterr().out.splitlines() if "look at" in line]
+    assert "look at base model folder:base: SHA-256 of its weights is ba7816bf" in note  # of FIPS 180-2's example
+    assert note.endswith(f", expected {'0' * 64}")
+    os.truncate(weights, SOON_READ + 1)  # a file with a hole, which takes no room
+    assert main(["check"]) == 0
+    assert "look at" not in capsys.readouterr().out
 
 
 def test_a_channel_without_an_address_is_pointed_out_and_no_error(tmp_path, monkeypatch, capsys):

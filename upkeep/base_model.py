@@ -77,6 +77,8 @@ SETTINGS = (
 """Files beside the weights that change an answer: the shape of the model, tokenizer and chat template."""
 WHENCE = ("_name_or_path", "name_or_path", "tokenizer_file", "special_tokens_map_file", "transformers_version")
 """What such a file says of where and by what it was written, which changes none."""
+SOON_READ = 1_000_000_000
+"""Bytes of weights whose SHA-256 takes about a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +114,15 @@ def resolve_base(model: BaseModelConfig) -> Base:
 
 
 def expect_base(model: BaseModelConfig) -> None:
-    """Raise BaseModelError where this machine should have a base model and has none; a hub is not asked."""
-    if not isinstance(model, HubModel):
-        _weights(_folder(model), reference_of(model))
+    """Raise BaseModelError where this machine should have a base model and has none, or another one than was agreed.
+
+    A hub is not asked, and what takes long to read is not read: that is told where the model is loaded.
+    """
+    if isinstance(model, HubModel):
+        return
+    there = _weights(_folder(model), reference_of(model))
+    if model.sha256 and sum(path.stat().st_size for path in there) <= SOON_READ:
+        resolve_base(model)
 
 
 def reference_of(model: BaseModelConfig) -> str:

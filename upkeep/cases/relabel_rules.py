@@ -39,6 +39,9 @@ GIVEN_UP = 0.75
 BUDGET = 0.05 / 52
 """Chance of a false contradiction in a week, all labels together: one in twenty client-years, for people to look at. So
 much again is for all parts of labels."""
+FALSE_SHARE = 0.05
+"""Where one is certain, so great a share of the contradictions may be false (Benjamini and Hochberg, 1995): then it is
+known that answers have changed, and fewer cases tell which."""
 NEAR = 0.6
 """Cosine similarity from which a request is about the same as an example. On banking77 that finds 75 % of an intent's
 requests by three examples and 90 % by eight, with 2 % of another intent's, but half of the one nearest to it."""
@@ -62,14 +65,16 @@ class Contradiction(NamedTuple):
     before: Rate
     right: tuple[Rate, Rate]
     chance: float
+    certain: bool = True
 
     def __str__(self) -> str:
         still, used_to = self.right
+        alone = "" if self.certain else "; likely only because other answers have certainly changed in these weeks"
         return (
             f"{self.now.hits} of {self.now.n} {self.old!r} answers that people looked at in the last {self.weeks} "
             f"weeks should be {self.new!r}, before {self.before.hits} of {self.before.n} "
             f"(p = {self.chance:.0e}, Fisher's exact test); "
-            f"{self.old!r} was right {still.hits} times of {still.n}, before {used_to.hits} of {used_to.n}"
+            f"{self.old!r} was right {still.hits} times of {still.n}, before {used_to.hits} of {used_to.n}{alone}"
         )
 
 
@@ -96,7 +101,10 @@ class Themed(Relabel):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A relabel rule that outcomes speak for, and what somebody made of it: accepted, refused, or nothing yet."""
+    """A relabel rule that outcomes speak for, and what somebody made of it: accepted, refused, or nothing yet.
+
+    Is it `certain`, or likely beside others that are?
+    """
 
     rule: Relabel
     week: str
@@ -106,6 +114,7 @@ class Found:
     accepted: bool | None = None
     decided: datetime | None = None
     by: str | None = None
+    certain: bool = True
 
     @property
     def id(self) -> str:
@@ -197,6 +206,13 @@ def contradicted(
     recent: Sequence[Figures], before: Sequence[Figures], pairs: Sequence[tuple[str, str]]
 ) -> list[Contradiction]:
     """Those of some pairs of labels whose contradiction chance does not explain, the surest first."""
+    return _certain(_weighed(recent, before, pairs))
+
+
+def _weighed(
+    recent: Sequence[Figures], before: Sequence[Figures], pairs: Sequence[tuple[str, str]]
+) -> list[Contradiction]:
+    """What speaks for each of some pairs of labels, the surest first."""
     from scipy.stats import fisher_exact
 
     seen: list[Contradiction] = []
@@ -206,14 +222,24 @@ def contradicted(
         chance = float(fisher_exact(table, alternative="greater").pvalue)
         right = _right(recent, [old]), _right(before, [old])
         seen.append(Contradiction(old, new, len(recent), now, then, right, chance))
-    in_order = sorted(seen, key=lambda one: one.chance)
-    chances = holm([one.chance for one in in_order])
-    return [one for one, chance in zip(in_order, chances, strict=True) if chance < BUDGET / len(SPANS)]
+    return sorted(seen, key=lambda one: one.chance)
+
+
+def _certain(weighed: Sequence[Contradiction]) -> list[Contradiction]:
+    chances = holm([one.chance for one in weighed])
+    return [one for one, chance in zip(weighed, chances, strict=True) if chance < BUDGET / len(SPANS)]
+
+
+def _likely(weighed: Sequence[Contradiction]) -> list[Contradiction]:
+    from scipy.stats import false_discovery_control
+
+    shares = false_discovery_control([one.chance for one in weighed])
+    return [one for one, share in zip(weighed, shares, strict=True) if share < FALSE_SHARE]
 
 
 def _in_span(recent: Sequence[Figures], before: Sequence[Figures]) -> Iterator[Contradiction]:
     found = corrections(recent)
-    likely = [
+    mostly = [
         (old, new)
         for (old, new), hits in sorted(found.items())
         if old != new
@@ -221,11 +247,25 @@ def _in_span(recent: Sequence[Figures], before: Sequence[Figures]) -> Iterator[C
         and hits >= GIVEN_UP * (hits + found[old, old])
         and _share(recent, old, new) >= MOSTLY * _share(before, old, old)
     ]
-    certain = contradicted(recent, before, likely)
-    for one in certain:  # rare labels may have become the same other one, and only together be seen to be gone
-        together = [other.old for other in certain if other.new == one.new]
+    weighed = _weighed(recent, before, mostly)
+    certain = _given_up(_certain(weighed), recent, before)
+    yield from certain
+    if certain:
+        for one in _given_up(_likely(weighed), recent, before):
+            if one not in certain:
+                yield one._replace(certain=False)
+
+
+def _given_up(
+    found: Sequence[Contradiction], recent: Sequence[Figures], before: Sequence[Figures]
+) -> list[Contradiction]:
+    """Those whose label is hardly right any more."""
+    kept = []
+    for one in found:  # rare labels may have become the same other one, and only together be seen to be gone
+        together = [other.old for other in found if other.new == one.new]
         if min(less_often(*one.right), less_often(_right(recent, together), _right(before, together))) < GONE:
-            yield one
+            kept.append(one)
+    return kept
 
 
 def _contradicted(one: Figures, old: str, new: str) -> Rate:

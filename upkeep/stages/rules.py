@@ -41,6 +41,8 @@ ITSELF = "Upkeep, as `rules: apply` in the client's config says"
 def propose_rules(desk: Desk, found: Review) -> list[Found]:
     """Propose a rule for every contradiction that a review shows, and apply it where the client's config allows.
 
+    One that is likely only as others are certain is applied when a later review shows it still: people who look at the
+    evidence tell a false one, of which there may be a few, and nobody else does.
     One for a part of a label keeps none for all of it from being proposed, but once somebody has accepted it what it
     covers speaks for none. Where nobody can look at the texts, the base model not being there, none is proposed for
     which one must.
@@ -53,7 +55,11 @@ def propose_rules(desk: Desk, found: Review) -> list[Found]:
     known = _pairs([*settled, *(one.rule for one in (*there, *proposed))])
     proposed += _for_parts(desk, found, weeks, known, look)
     if desk.client.rules is Rules.APPLY:
-        proposed = [one.decide(accepted=True, by=ITSELF, at=found.as_of) for one in proposed]
+        stands = {(one.old, one.new) for one in contradictions(weeks)}
+        again = [one for one in there if _waits(one, found.week) and (one.rule.old, one.rule.new) in stands]
+        sure = [one for one in proposed if one.certain]
+        applied = [one.decide(accepted=True, by=ITSELF, at=found.as_of) for one in (*sure, *again)]
+        proposed = [*applied, *(one for one in proposed if not one.certain)]
     return [_save(desk, one) for one in proposed]
 
 
@@ -74,6 +80,11 @@ def rule_named(desk: Desk, name: str) -> Found:
         wanted = f"expected one of {sorted(there)}" if there else "none was proposed"
         raise RuleError(f"client {desk.client.client}: no rule {name!r}, {wanted}")
     return there[name]
+
+
+def _waits(one: Found, week: str) -> bool:
+    """Was it likely in a review before that of a week, and nobody has decided about it?"""
+    return one.accepted is None and not one.certain and one.week < week
 
 
 def _save(desk: Desk, one: Found) -> Found:
@@ -127,6 +138,7 @@ def _proposal(desk: Desk, found: Review, shows: _Shows, look: Look) -> Found:
         proposed=found.as_of,
         evidence=f"{one}; without requests that a rule for a part of it covers" if covered else str(one),
         examples=tuple(shown(text, desk.client.redaction) for text in texts[:EXAMPLES]),
+        certain=one.certain,
     )
 
 

@@ -69,6 +69,20 @@ def test_labels_too_rare_by_themselves_are_seen_where_they_became_the_same():
     ]  # fmt: skip
 
 
+def test_beside_a_certain_change_fewer_cases_make_another_one_likely():
+    before = {**BEFORE, ("r", "r"): 2}
+    some = [(12, before), (3, {**AFTER, ("r", "x"): 1}), (1, {**AFTER, ("r", "y"): 1})]
+    certain, likely = contradictions(weeks(*some))
+    assert (certain.old, certain.new, certain.certain) == ("a", "b", True)
+    # 3 of 4 against 0 of 24: 4 of the 3,276 ways to choose 3 of 28, p = 0.0012; a certain one has to be below 0.00048
+    assert (likely.old, likely.new, likely.certain) == ("r", "x", False)
+    assert likely.chance == pytest.approx(4 / 3276)
+    assert str(likely).endswith("; likely only because other answers have certainly changed in these weeks")
+    assert "likely" not in str(certain)
+    alone = [(n, {**one, ("a", "a"): 3, ("a", "b"): 0}) for n, one in some]
+    assert not found(weeks(*alone))
+
+
 def test_what_was_always_confused_is_no_change():
     always = {("a", "a"): 1, ("a", "b"): 3, ("c", "c"): 4}
     assert not found(weeks((20, always)))

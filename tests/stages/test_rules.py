@@ -45,6 +45,44 @@ def test_a_contradiction_is_proposed_once_with_its_evidence_and_holds_by_itself_
     assert desk.rules(FIRST + timedelta(weeks=7)) == []  # nobody knew of it then
 
 
+@pytest.mark.parametrize("way", ["propose", "apply"])
+def test_what_is_likely_beside_certain_changes_is_applied_when_a_later_review_shows_it_still(
+    tmp_path, monkeypatch, way
+):
+    desk = agreed(tmp_path, monkeypatch, rules=way, relabel=[], base_model={"path": "models/nowhere"})
+    a, r, f, new, other = "order_status", "card_lost", "transfer_failed", "refund_status", "opening_hours"
+    before = [(a, a, 10), (r, r, 6), (f, f, 6)]
+    after = [(a, new, 10), (r, new, 1), (f, new, 1)]
+    weeks = [before] * 4 + [[(a, new, 10)]] + [after] * 2 + [[*after, (r, other, 1), (f, other, 1)]]
+    weeks.append([(a, new, 10), (f, f, 10)])  # in which the other is seen not to have changed
+    found = []
+    for number, answers in enumerate(weeks):
+        say(desk, number, [pair for *pair, n in answers for _ in range(n)])
+        found.append(propose_rules(desk, review_week(desk, FIRST + timedelta(weeks=number + 1))))
+    assert [len(week) for week in found] == [0, 0, 0, 0, 0, 0, 0, 3, 1 if way == "apply" else 0]
+    by = ITSELF if way == "apply" else None
+    told = [(one.rule.old, one.certain, one.by) for one in found[7]]
+    assert told == [(a, True, by), (r, False, None), (f, False, None)]
+    assert [(one.rule.old, one.by) for one in found[8]] == ([(r, by)] if by else [])
+    assert {rule.old for rule in desk.rules(FIRST + timedelta(weeks=9))} == ({a, r} if by else set())
+    assert desk.rules(FIRST + timedelta(weeks=8, days=1)) == ([found[7][0].rule] if by else [])
+
+
+def say(desk, week, pairs):
+    """A week of audited answers, each given and right."""
+    start = FIRST + timedelta(weeks=week)
+    rows = [
+        Prediction(f"{week}-{i}", start + timedelta(minutes=i), f"{given} {i}", given, 0.9, "1", True, None, {})
+        for i, (given, _) in enumerate(pairs)
+    ]
+    write_predictions(desk.store, rows, name="test")
+    said = [
+        Outcome(row.id, row.at + timedelta(hours=1), OutcomeSource.AUDIT, right)
+        for row, (_, right) in zip(rows, pairs, strict=True)
+    ]
+    write_outcomes(desk.store, said, name="test")
+
+
 DELIVERY = [
     f"{ask} {what}{rest}"
     for ask, what, rest in product(

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from upkeep.cases.relabel_rules import Found
+from upkeep.config import Rules
 from upkeep.desk import Desk
 from upkeep.metrics.generated import described
 from upkeep.monitoring.changes import looked_for_from
@@ -36,7 +37,8 @@ class ReviewNotes(NamedTuple):
 
 def summary(desk: Desk, noted: ReviewNotes) -> list[str]:
     """All that a review found, proposes and asks for, as the lines of a Markdown list."""
-    return [inert(line) for line in (*_found(desk, noted), *_rules(noted), *_odd(desk, noted), *_to_do(desk, noted))]
+    lines = (*_found(desk, noted), *_rules(desk, noted), *_odd(desk, noted), *_to_do(desk, noted))
+    return [inert(line) for line in lines]
 
 
 def _found(desk: Desk, noted: ReviewNotes) -> Iterator[str]:
@@ -55,10 +57,11 @@ def _found(desk: Desk, noted: ReviewNotes) -> Iterator[str]:
         yield f"- **{noted.back}**"
 
 
-def _rules(noted: ReviewNotes) -> Iterator[str]:
+def _rules(desk: Desk, noted: ReviewNotes) -> Iterator[str]:
     for rule in noted.rules:
         accept = f"`upkeep rules {noted.review.client} {rule.id} --accept --by NAME`"
-        how = "is applied" if rule.accepted else f"is proposed (the deployment `rules`, or {accept})"
+        unless = ", applied if a later review shows it still," if desk.client.rules is Rules.APPLY else ""
+        how = "is applied" if rule.accepted else f"is proposed{unless} (the deployment `rules`, or {accept})"
         yield f"- **rule** {rule.id} {how}: {rule}"
         yield from (f"    - “{text}”" for text in rule.examples)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from prefect import flow
+from prefect import flow, get_run_logger
 
 from flows.moment import moment
 from flows.naming import by_day
@@ -15,7 +15,7 @@ from tasks.comparison import compare
 from tasks.contract import ask, book
 from tasks.finetuning import finetune
 from tasks.reviewing import offer, take_back, wait
-from upkeep.entitlement import NO_REASON, ChangeOrder, Claim
+from upkeep.entitlement import NO_REASON, ChangeOrder
 from upkeep.stages.decisions import Decision
 from upkeep.stages.reviewing import Waiting
 from upkeep.stages.sole_training import sole_training
@@ -27,7 +27,7 @@ def retrain(client: str, as_of: datetime | None = None, reason: str = NO_REASON)
 
     Where the client wants every case reviewed first, the retrain waits for that. The client's next scheduled review
     that finds all of them answered starts it; the deployment `review` does not. One of the same period that
-    never got to its decision goes on, as it was booked.
+    never got to its decision goes on, as it was booked. Another training of the client is waited for.
 
     Args:
         client: a client in configs/clients.
@@ -36,14 +36,15 @@ def retrain(client: str, as_of: datetime | None = None, reason: str = NO_REASON)
     """
     at = moment(as_of)
     included = ask(client, at, reason)
-    with sole_training(client, included.period):
-        if isinstance(included, Claim):
-            take_back(client, at)
-            collect(client, included.period, included.as_of)
-            offer(client, included.period, included.as_of)
-            waiting = wait(client, included.period, included.as_of, reason)
-            if waiting:
-                return waiting
+    if isinstance(included, ChangeOrder):
+        return included
+    with sole_training(client, included.period, waits=get_run_logger().info):
+        take_back(client, at)
+        collect(client, included.period, included.as_of)
+        offer(client, included.period, included.as_of)
+        waiting = wait(client, included.period, included.as_of, reason)
+        if waiting:
+            return waiting
         booked = book(client, at, reason)
         if isinstance(booked, ChangeOrder):
             return booked

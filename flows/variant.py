@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from prefect import flow
+from prefect import flow, get_run_logger
 
 from flows.moment import moment
 from flows.naming import by_day
@@ -54,7 +54,7 @@ def variant(
     waiting = wait_for(client, begun, at) if wait_for_review else None
     if waiting:
         return waiting
-    with sole_training(client, begun.period):
+    with sole_training(client, begun.period, waits=get_run_logger().info):
         finetune(client, begun.period, at, label=label)
         decision = compare(client, begun.period, at, reason=reason, label=label)
     applied = apply(client, decision)

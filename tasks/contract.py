@@ -11,7 +11,7 @@ from upkeep.desk import open_desk
 from upkeep.entitlement import Booking, ChangeOrder, Claim
 from upkeep.errors import ConfigError
 from upkeep.monitoring.review import Review
-from upkeep.stages.contract import book_retrain, due, goes_on, is_included, order_if_extra
+from upkeep.stages.contract import book_retrain, due, goes_on, is_included, open_order, order_if_extra
 from upkeep.stages.contract import book_service as book_on_contract
 from upkeep.tiers import Service, Work
 
@@ -33,8 +33,14 @@ def due_work(client: str, as_of: datetime, *, tier: int, only: list[Work] | None
 
 @task(task_run_name="retrain of {client} included?")
 def ask(client: str, as_of: datetime, reason: str) -> Claim | ChangeOrder:
-    """What the contract says to a retrain; nothing is booked yet."""
-    return is_included(open_desk(client), as_of, reason)
+    """What the contract says to a retrain: nothing is booked yet, and what it does not include is a change order."""
+    desk = open_desk(client)
+    answer = is_included(desk, as_of, reason)
+    if isinstance(answer, Claim):
+        return answer
+    opened = open_order(desk, answer, as_of)
+    tell_order(client, opened)
+    return opened
 
 
 @task(task_run_name="book retrain for {client}")

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from upkeep.desk import Desk, open_desk
-from upkeep.entitlement import ChangeOrder, Claim
+from upkeep.entitlement import ChangeOrder
 from upkeep.periods import Cadence, last_full
 from upkeep.progress import Progress, silent
 from upkeep.stages.approval import apply_decision
@@ -19,7 +19,7 @@ from upkeep.stages.auditing import draw_audit
 from upkeep.stages.briefing import Brief, write_brief
 from upkeep.stages.collection import collect_cases
 from upkeep.stages.comparison import compare_models
-from upkeep.stages.contract import book_retrain, due, is_included, order_if_extra
+from upkeep.stages.contract import book_retrain, due, is_included, open_order, order_if_extra
 from upkeep.stages.decisions import Decision
 from upkeep.stages.finetuning import train_challenger
 from upkeep.stages.monitoring import NoWayBack, follow_themes, go_back_if_worse, review_week
@@ -123,19 +123,20 @@ def retrain(
 
     Where the client wants every case reviewed first, it waits for that and uses nothing up. One of the same period that
     was booked and never got to its decision goes on, as it was booked. `hear` is told what came back from reviewers,
-    and what they are asked to look over. Raises TrainingError at once where another process is at the same retrain.
+    and what they are asked to look over. Raises TrainingError at once where another process trains for the client.
     """
     included = is_included(desk, as_of, reason)
+    if isinstance(included, ChangeOrder):
+        return open_order(desk, included, as_of)
     with sole_training(desk.client.client, included.period):
-        if isinstance(included, Claim):
-            for one in take_returns(desk, as_of):
-                hear(str(one))
-            collect_cases(desk, included.period, included.as_of, progress=progress)
-            for line in to_look_over(desk, offer_cases(desk, included.period, included.as_of)):
-                hear(line)
-            waiting = wait_for_review(desk, included.period, included.as_of, reason)
-            if waiting:
-                return waiting
+        for one in take_returns(desk, as_of):
+            hear(str(one))
+        collect_cases(desk, included.period, included.as_of, progress=progress)
+        for line in to_look_over(desk, offer_cases(desk, included.period, included.as_of)):
+            hear(line)
+        waiting = wait_for_review(desk, included.period, included.as_of, reason)
+        if waiting:
+            return waiting
         booked = book_retrain(desk, as_of, reason)
         if isinstance(booked, ChangeOrder):
             return booked
@@ -160,7 +161,7 @@ def variant(
     """Book a new category, look for past requests of it, and once people have looked those over teach it and decide.
 
     The same label again goes on where it is. What the tier does not include becomes a change order. Raises
-    TrainingError where another process teaches it already.
+    TrainingError where another process trains for the client.
     """
     for one in take_returns(desk, as_of):
         hear(str(one))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 import random
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from threading import Event
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -42,7 +45,7 @@ from upkeep.config import Relabel
 from upkeep.demo.tickets import Writer
 from upkeep.desk import open_desk
 from upkeep.entitlement import Booking, ChangeOrder
-from upkeep.errors import ConfigError, MomentError, RuleError, ServerError
+from upkeep.errors import ConfigError, MomentError, NotEnoughDataError, RuleError, ServerError
 from upkeep.home import configs
 from upkeep.periods import Cadence
 from upkeep.replay import play
@@ -51,6 +54,7 @@ from upkeep.stages.challengers import Challenger
 from upkeep.stages.contract import change_orders
 from upkeep.stages.decisions import Decision, decisions
 from upkeep.stages.monitoring import reviews
+from upkeep.stages.sole_training import sole_training
 from upkeep.store import link
 from upkeep.tiers import Service, Work
 
@@ -208,13 +212,67 @@ def test_a_new_category_under_tier_1_is_refused_with_a_change_order(tmp_path, mo
     assert Artifact.get("change-order-northwind").description == wanted
 
 
-@pytest.mark.parametrize(("tier", "flow"), [(1, tier1), (2, tier2)])
-def test_a_new_category_that_was_begun_goes_on_after_a_change_of_tier(desk, tier, flow):
+def gift_card_decided(desk) -> str:
+    """A new category that was trained and decided on; its key."""
     key = gift_card_begun(desk)
     desk.store.delete("decisions/2026-03.json")
     decide(desk, key)
     trained = records.load(desk.store, "challengers/made-2.json", Challenger)
     records.save(desk.store, f"challengers/{key}.json", replace(trained, period=key))
+    return key
+
+
+class Until(logging.Handler):
+    """Sets an event when a run logs that it waits for another one, and keeps what it said."""
+
+    def __init__(self, event: Event) -> None:
+        super().__init__()
+        self.event, self.heard = event, [""]
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "waits for it" in record.getMessage():
+            self.heard.append(record.getMessage())
+            self.event.set()
+
+
+@pytest.fixture
+def busy(desk):
+    """Somebody trains northwind for 2025-Q4 until a run logs that it waits for that."""
+    begun, done = Event(), Event()
+
+    def train() -> None:
+        with sole_training("northwind", "2025-Q4"):
+            begun.set()
+            done.wait(60)
+
+    runs, until = logging.getLogger("prefect.flow_runs"), Until(done)
+    runs.addHandler(until)
+    with ThreadPoolExecutor() as pool:
+        pool.submit(train)
+        assert begun.wait(60)
+        yield until
+        done.set()
+    runs.removeHandler(until)
+
+
+def test_a_new_category_waits_for_another_training_of_the_client(desk, busy):
+    key = gift_card_decided(desk)
+    made = variant("northwind", "gift_card", as_of=DECIDED)
+    assert isinstance(made, Decision)
+    assert busy.heard[-1].endswith(f"another process is at work on 2025-Q4 already; {key} waits for it")
+
+
+def test_a_retrain_waits_for_another_training_of_the_client(desk, busy):
+    page = configs() / "clients" / "northwind.yaml"
+    page.write_text(yaml.safe_dump(yaml.safe_load(page.read_text()) | {"tier": 2}))
+    with pytest.raises(NotEnoughDataError, match="fine-tuning"):  # it went on, and the client has no cases
+        retrain("northwind", DECIDED)
+    assert busy.heard[-1].endswith("another process is at work on 2025-Q4 already; 2026-Q1 waits for it")
+
+
+@pytest.mark.parametrize(("tier", "flow"), [(1, tier1), (2, tier2)])
+def test_a_new_category_that_was_begun_goes_on_after_a_change_of_tier(desk, tier, flow):
+    gift_card_decided(desk)
     page = configs() / "clients" / "northwind.yaml"
     page.write_text(yaml.safe_dump(yaml.safe_load(page.read_text()) | {"tier": tier, "promotion": "automatic"}))
     serve(desk, 4, wrong=0)

@@ -63,15 +63,18 @@ def _check(options: argparse.Namespace) -> None:  # noqa: ARG001 -- every comman
 
 
 def _onboard(options: argparse.Namespace) -> None:
+    from upkeep.desk import LAUNCH
     from upkeep.records import load
     from upkeep.stages.onboarding import REDACTED, Redaction, not_trained_on, onboard
+    from upkeep.stages.sole_training import sole_training
 
     desk = open_desk(options.client)
     check_apart(configs(), desk, neighbours(configs(), options.client))
     cases, golden = first_cases(options.cases), golden_set(options.golden, desk.client)
     for note in label_notes(desk.client, cases, golden):
         print(f"  look at {note}")
-    made = onboard(desk, cases=cases, golden=golden, as_of=as_of(options), seed=options.seed, progress=OnTerminal())
+    with sole_training(options.client, LAUNCH):
+        made = onboard(desk, cases=cases, golden=golden, as_of=as_of(options), seed=options.seed, progress=OnTerminal())
     taught = f"trained on {made.trained_on:,} of {len(cases):,} cases"
     print(f"{options.client}: version {made.version} is in service, {taught}")
     if others := not_trained_on(desk, made, len(cases)):

@@ -17,7 +17,7 @@ from upkeep.adapters.notifier import send, url_from_environment, variable
 from upkeep.desk import open_desk
 from upkeep.errors import DeliveryError, StoreError
 from upkeep.stages.announcing import Notice, announce
-from upkeep.stages.incidents import Alert, channels, compose, mark_told, untold
+from upkeep.stages.incidents import Alert, channels, compose, mark_told, telling_of, untold
 
 PREFECT = "prefect"
 """The channel that needs no address: an event that automations can use, and an artifact."""
@@ -34,14 +34,15 @@ def alert(client: str) -> None:
     desk = open_desk(client)
     failed: list[str] = []
     for told, channel in untold(desk, [PREFECT, *channels(desk)]):
-        message = compose(desk, told)
         try:
-            _deliver(message, channel, told.at)
+            with telling_of(desk, told, channel) as to_send:
+                if to_send:
+                    message = compose(desk, told)
+                    _deliver(message, channel, told.at)
+                    mark_told(desk, told, channel)
+                    get_run_logger().info("%s told %s: %s", client, channel, message.title)
         except DeliveryError as exc:
             failed.append(str(exc))
-            continue
-        mark_told(desk, told, channel)
-        get_run_logger().info("%s told %s: %s", client, channel, message.title)
     try:
         for line in announce(desk, _url, also={PREFECT: _publish_release}):
             get_run_logger().info("%s %s", client, line)

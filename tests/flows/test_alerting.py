@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import timedelta
 
 import httpx
@@ -103,6 +104,26 @@ def test_a_channel_that_is_down_fails_no_review_and_gets_the_alert_when_it_is_ba
         with webhook(port) as (_, got):
             review("northwind", FIRST + timedelta(weeks=1))
     assert len(got) == len(box.mails) == 1
+
+
+def test_of_two_runs_at_once_one_tells_an_alarm(client, monkeypatch):
+    others: list[Future[None]] = []
+    sent: list[str] = []
+
+    def send(_: str, *, channel: str, **__: str) -> None:
+        if not others:  # another run begins while this one delivers
+            others.append(pool.submit(alerting.alert.fn, "northwind"))
+            wait(others, timeout=1)
+        sent.append(channel)
+
+    monkeypatch.setattr(alerting, "send", send)
+    monkeypatch.setattr(alerting, "_url", str)
+    serve(client, 0, wrong=40)
+    note_troubles(client, review_week(client, FIRST + timedelta(weeks=1)))
+    with disable_run_logger(), ThreadPoolExecutor() as pool:
+        alerting.alert.fn("northwind")
+        others[0].result(timeout=30)
+    assert sorted(sent) == ["ops-hook", "ops-mail"]
 
 
 def test_a_prefect_that_takes_no_page_keeps_nobody_from_being_told(client, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -71,6 +72,22 @@ def test_a_channel_that_is_down_is_told_later_and_the_others_at_once(desk):
         "Decided by ada on 2026-03-02 10:00, on the decision of 2026-03: looks right. "
         "It takes the place of version 1.\n"
     ]
+
+
+def test_of_two_runs_at_once_one_tells_a_change(desk):
+    promoted(desk)
+    others: list[Future[list[str]]] = []
+    with application([]) as (url, got), ThreadPoolExecutor() as pool:
+
+        def address_of(name: str) -> str:
+            if not others:  # another run begins while this one delivers
+                others.append(pool.submit(announce, desk, address_of))
+                wait(others, timeout=1)
+            return {"app": url, "app-secret": SECRET}[name]
+
+        assert announce(desk, address_of) == ["told webhook:app: Northwind Outdoors: version 2 is in service"]
+        assert others[0].result(timeout=30) == []
+    assert len(got) == 1
 
 
 def test_a_new_channel_is_told_which_model_is_in_service_and_not_the_history(desk):

@@ -19,7 +19,7 @@ from upkeep.home import configs
 from upkeep.monitoring.review import Review
 from upkeep.monitoring.trouble import Change, Kind
 from upkeep.redaction import redact
-from upkeep.stages.incidents import Event, News, channels, compose, mark_told, news, untold
+from upkeep.stages.incidents import Event, News, channels, compose, mark_told, news, telling_of, untold
 from upkeep.stages.monitoring import review_week
 from upkeep.stages.troubles import Trouble, note_troubles, subject_of, troubles
 from upkeep.tiers import load_tiers
@@ -156,6 +156,18 @@ def test_an_incident_that_was_stored_under_a_shorter_name_is_told_and_closed_und
     assert (kept.key, kept.told, kept.end) == (old, ("opened ops",), "Version 1 answers 'order_status'")
     told = [(one.event, channel) for one, channel in untold(desk, ["ops", "mail"])]
     assert told == [(Event.CLOSED, "ops"), (Event.CLOSED, "mail")]
+
+
+def test_what_was_told_only_in_part_is_still_to_be_sent(desk):
+    found = with_new_categories(desk, "gift_card", "repair")
+    begun = note_troubles(desk, found)
+    desk.store.write(f"incidents-told/{begun[0].key}-opened-ops", b"")
+    ((opened, channel),) = untold(desk, ["ops"])
+    with telling_of(desk, opened, channel) as to_send:
+        assert to_send
+        mark_told(desk, opened, channel)
+    with telling_of(desk, opened, channel) as to_send:
+        assert not to_send
 
 
 def test_a_tier_without_alerts_tells_no_channel(tmp_path, monkeypatch):

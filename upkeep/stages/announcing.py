@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from upkeep import records
 from upkeep.adapters.notifier import send
@@ -20,6 +21,7 @@ from upkeep.release import Action, Entry
 from upkeep.stages.incidents import NEWS
 from upkeep.stages.monitoring import reviews
 from upkeep.stages.release import apply_log, release_log, release_of
+from upkeep.stages.telling import telling
 
 TOLD = "releases/told/"
 WEBHOOK = "webhook:"
@@ -74,22 +76,33 @@ def announce(
     hook = [f"{WEBHOOK}{desk.client.release_webhook}"] if desk.client.release_webhook else []
     told, failed = [], []
     for entry, channel in untold(desk, [*hook, *(also or {}), *desk.client.alert_channels]):
-        message = notice(desk, entry)
+        message, note = notice(desk, entry), _note(entry, channel)
         try:
-            if also and channel in also:
-                also[channel](message)
-            elif channel in hook:
-                _tell_application(desk, entry, channel.removeprefix(WEBHOOK), address_of)
-            else:
-                send(address_of(channel), channel=channel, title=message.title, text=message.text)
+            with telling(desk.store, note, partial(desk.store.exists, note)) as to_send:
+                if to_send:
+                    _deliver(desk, message, channel, address_of, also or {})
+                    desk.store.write(note, b"")
+                    told.append(f"told {channel}: {message.title}")
         except DeliveryError as exc:
             failed.append(str(exc))
-            continue
-        desk.store.write(_note(entry, channel), b"")
-        told.append(f"told {channel}: {message.title}")
     if failed:
         raise DeliveryError("; ".join(dict.fromkeys(failed)))
     return told
+
+
+def _deliver(
+    desk: Desk,
+    message: Notice,
+    channel: str,
+    address_of: Callable[[str], str],
+    also: Mapping[str, Callable[[Notice], None]],
+) -> None:
+    if channel in also:
+        also[channel](message)
+    elif channel.startswith(WEBHOOK):
+        _tell_application(desk, message.entry, channel.removeprefix(WEBHOOK), address_of)
+    else:
+        send(address_of(channel), channel=channel, title=message.title, text=message.text)
 
 
 def _tell_application(desk: Desk, entry: Entry, channel: str, address_of: Callable[[str], str]) -> None:

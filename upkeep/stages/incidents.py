@@ -7,7 +7,8 @@ one empty note for each trouble, event and channel that a message has reached.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -21,6 +22,7 @@ from upkeep.periods import from_to
 from upkeep.redaction import inert
 from upkeep.stages.contract import use_case_of
 from upkeep.stages.monitoring import reviews
+from upkeep.stages.telling import telling
 from upkeep.stages.troubles import Trouble, troubles
 
 TOLD = "incidents-told/"
@@ -111,8 +113,14 @@ def untold(desk: Desk, channels: Sequence[str]) -> list[tuple[News, str]]:
             for it in (*one.began, *one.asking, *one.over)
         )
         for channel in channels
-        if any(f"{event} {channel}" not in it.told and note not in told for it, event, note in _notes(one, channel))
+        if _untold(one, channel, told.__contains__)
     ]
+
+
+def telling_of(desk: Desk, told: News, channel: str) -> AbstractContextManager[bool]:
+    """Have a message for oneself while it is sent and marked; gives whether the channel is still to hear it."""
+    first = next(note for _, _, note in _notes(told, channel))
+    return telling(desk.store, first, lambda: not _untold(told, channel, desk.store.exists))
 
 
 def mark_told(desk: Desk, told: News, channel: str) -> None:
@@ -139,6 +147,10 @@ def _course(of_one: Sequence[Trouble]) -> Iterator[News]:
         others = [one for one in of_one if one.opened < at and (one.closed is None or one.closed > at)]
         going_on = tuple(one for one in others if one not in asking)
         yield News(of_one[0].incident, at, began, asking, over, going_on)
+
+
+def _untold(one: News, channel: str, noted: Callable[[str], bool]) -> bool:
+    return any(f"{event} {channel}" not in it.told and not noted(note) for it, event, note in _notes(one, channel))
 
 
 def _notes(told: News, channel: str) -> Iterator[tuple[Trouble, Event, str]]:

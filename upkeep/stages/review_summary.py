@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -20,7 +21,7 @@ from upkeep.stages.monitoring import NoWayBack, reviewed_weeks
 from upkeep.stages.reporting import SHOWN_THEMES
 from upkeep.stages.request_analysis import TrackedThemes
 from upkeep.stages.review_figures import measured
-from upkeep.stages.troubles import RETRAIN, RETRAIN_LATER, open_troubles
+from upkeep.stages.troubles import RETRAIN, RETRAIN_LATER, open_troubles, subject_of
 from upkeep.stages.variant import Renamed, candidates_for, open_use_cases
 from upkeep.store import address
 
@@ -37,7 +38,7 @@ class ReviewNotes(NamedTuple):
 
 def summary(desk: Desk, noted: ReviewNotes) -> list[str]:
     """All that a review found, proposes and asks for, as the lines of a Markdown list."""
-    lines = (*_found(desk, noted), *_rules(desk, noted), *_odd(desk, noted), *_to_do(desk, noted))
+    lines = (*_found(desk, noted), *_rules(desk, noted), *_odd(noted), *_to_do(desk, noted))
     return [inert(line) for line in lines]
 
 
@@ -45,9 +46,12 @@ def _found(desk: Desk, noted: ReviewNotes) -> Iterator[str]:
     found = noted.review
     if found.unusable:
         yield f"- {found.unusable}"
-    yield from (f"- **{finding.status.value}**: {finding.text}" for finding in found.findings)
+    changed = _changed(desk, found)
+    for finding in found.findings:
+        yield f"- **{finding.status.value}**: {finding.text}"
+        yield from (f"    - {line}" for line in changed.pop(finding.metric, ()))
     yield from (f"- {line}" for line in measured(found.figures))
-    yield from (f"- **{change.kind.value}**: {change.text}. {change.action}" for change in found.changes)
+    yield from (f"- {line}" for lines in changed.values() for line in lines)
     young = looked_for_from(found.week, reviewed=len(reviewed_weeks(desk, upto=found.week)))
     if young:
         yield f"- {young}"
@@ -55,6 +59,25 @@ def _found(desk: Desk, noted: ReviewNotes) -> Iterator[str]:
         yield f"- **{'worse' if found.probation.worse else 'ok'}** on probation: {found.probation}"
     if noted.back:
         yield f"- **{noted.back}**"
+
+
+def _changed(desk: Desk, found: Review) -> dict[str | None, list[str]]:
+    """What has changed and what of it goes on, each once, by the agreed figure whose alarm is of the same incident."""
+    there = open_troubles(desk, found.as_of)
+    known = {one.subject: one for one in there if one.change}
+    alarms = {one.incident: one.subject for one in reversed(there) if one.alarm}
+    told: dict[str | None, list[str]] = defaultdict(list)
+    for change in found.changes:
+        one = known.get(subject_of(change))
+        since = f", going on since {one.since}" if one and one.opened < found.as_of else ""
+        of = alarms.get(one.incident) if one else None
+        told[of].append(f"**{change.kind.value}**{since}: {change.text}. {change.action}")
+    again = set(map(subject_of, found.changes))
+    for one in known.values():
+        if one.change and one.subject not in again:
+            line = f"**{one.change.kind.value}**, still going on since {one.since}, first seen as: {one.text}"
+            told[alarms.get(one.incident)].append(line)
+    return told
 
 
 def _rules(desk: Desk, noted: ReviewNotes) -> Iterator[str]:
@@ -66,11 +89,9 @@ def _rules(desk: Desk, noted: ReviewNotes) -> Iterator[str]:
         yield from (f"    - “{text}”" for text in rule.examples)
 
 
-def _odd(desk: Desk, noted: ReviewNotes) -> Iterator[str]:
+def _odd(noted: ReviewNotes) -> Iterator[str]:
     """What is the matter beside the agreed figures."""
     found = noted.review
-    going_on = [one for one in open_troubles(desk, found.as_of) if one.change and one.opened < found.as_of]
-    yield from (f"- **still going on** since {one.since}: {one.text}" for one in going_on)
     if found.edges:
         yield f"- edge cases: {found.edges}"
         yield from (f"    - “{one.text}”: {', '.join(one.reasons)}" for one in found.edges.cases)

@@ -15,7 +15,7 @@ from upkeep.store import Store
 
 TELLING = "telling/"
 PATIENCE = 60.0
-"""Seconds after which a run that is at a message is taken to have been killed; a delivery takes ten at most."""
+"""Seconds after which a run that is at a message is taken to have been killed; a delivery is seldom at it for ten."""
 
 
 @contextmanager

@@ -27,7 +27,7 @@ import sys, time
 from upkeep.stages.sole_training import sole_training
 with sole_training("northwind", "2026-Q1"):
     print("begun", flush=True)
-    time.sleep(600)
+    time.sleep(60)
 """
 
 

@@ -164,12 +164,13 @@ def mean(rates: Sequence[Rate]) -> float:
 
 
 def tell_rules(story: Story, played: Played) -> None:
-    """The rules that were found, and how many weeks after the change."""
+    """The rules that were found, how many weeks after the change, and what became of them."""
     zone = ZoneInfo("UTC")
     for found in (one for month in played.months for one in month["rules"]):
         weeks = -(-(week(found["week"], zone).end.date() - story.changed).days // 7)
         rule = f"`{found['old']}` -> `{found['new']}` from {found['since']}"
-        print(f"- {rule}, proposed in week {weeks}: {found['evidence']}")
+        became = "applied" if found["accepted"] else "not applied"
+        print(f"- {rule}, proposed in week {weeks}, {became}: {found['evidence']}")
 
 
 def main() -> None:
@@ -208,7 +209,7 @@ def main() -> None:
                 rates = [by_month(story, never_there(data, story, runs[0].answers, seed=0))]
                 row(name, "never there", "", f"{after}: {rates[0][after]}", "", monthly(rates))
     for name, played in found.items():
-        print(f"\nRules found and applied in `{name}`:\n")
+        print(f"\nRules found in `{name}`:\n")
         tell_rules(stories(data)[name], played)
 
 

@@ -41,8 +41,8 @@ ITSELF = "Upkeep, as `rules: apply` in the client's config says"
 def propose_rules(desk: Desk, found: Review) -> list[Found]:
     """Propose a rule for every contradiction that a review shows, and apply it where the client's config allows.
 
-    One that is likely only as others are certain is applied when a later review shows it still: people who look at the
-    evidence tell a false one, of which there may be a few, and nobody else does.
+    One that is likely only as others are certain is applied when a later review shows it still: a few may be false,
+    which people who look at the evidence tell, and nobody else. Once it is certain they are told again.
     One for a part of a label keeps none for all of it from being proposed, but once somebody has accepted it what it
     covers speaks for none. Where nobody can look at the texts, the base model not being there, none is proposed for
     which one must.
@@ -54,12 +54,14 @@ def propose_rules(desk: Desk, found: Review) -> list[Found]:
     proposed = _for_labels(desk, found, weeks, settled, look)
     known = _pairs([*settled, *(one.rule for one in (*there, *proposed))])
     proposed += _for_parts(desk, found, weeks, known, look)
+    again = [one for one in there if one.accepted is None and not one.certain and one.week < found.week]
+    stand = list(_standing(again, weeks))
     if desk.client.rules is Rules.APPLY:
-        stands = {(one.old, one.new) for one in contradictions(weeks)}
-        again = [one for one in there if _waits(one, found.week) and (one.rule.old, one.rule.new) in stands]
         sure = [one for one in proposed if one.certain]
-        applied = [one.decide(accepted=True, by=ITSELF, at=found.as_of) for one in (*sure, *again)]
+        applied = [one.decide(accepted=True, by=ITSELF, at=found.as_of) for one in (*sure, *stand)]
         proposed = [*applied, *(one for one in proposed if not one.certain)]
+    else:
+        proposed += [one for one in stand if one.certain]
     return [_save(desk, one) for one in proposed]
 
 
@@ -82,9 +84,13 @@ def rule_named(desk: Desk, name: str) -> Found:
     return there[name]
 
 
-def _waits(one: Found, week: str) -> bool:
-    """Was it likely in a review before that of a week, and nobody has decided about it?"""
-    return one.accepted is None and not one.certain and one.week < week
+def _standing(likely: Iterable[Found], weeks: Weeks) -> Iterator[Found]:
+    """The rules that these weeks show too, with what speaks for them now."""
+    shown = {(one.old, one.new): one for one in contradictions(weeks)}
+    for one in likely:
+        now = shown.get((one.rule.old, one.rule.new))
+        if now:
+            yield replace(one, evidence=str(now), certain=now.certain)
 
 
 def _save(desk: Desk, one: Found) -> Found:

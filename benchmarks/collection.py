@@ -25,8 +25,8 @@ from upkeep.desk import GOLDEN, LAUNCH_CASES, Desk, open_desk
 from upkeep.log.entries import Outcome, OutcomeSource, Prediction
 from upkeep.log.files import write_outcomes, write_predictions
 from upkeep.progress import OnTerminal
+from upkeep.stages.asking import offer_cases
 from upkeep.stages.collection import collect_cases
-from upkeep.stages.reviewing import offer_cases
 from upkeep.stages.snapshot import take_snapshot
 
 CLIENT = "northwind"

@@ -17,8 +17,8 @@ from tasks.finetuning import finetune
 from tasks.reviewing import offer, take_back, wait
 from upkeep.entitlement import NO_REASON, ChangeOrder
 from upkeep.stages.decisions import Decision
-from upkeep.stages.reviewing import Waiting
 from upkeep.stages.sole_training import sole_training
+from upkeep.stages.waiting import Waiting
 
 
 @flow(flow_run_name=by_day("retrain {client} {day}: {reason}"))

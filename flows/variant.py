@@ -16,8 +16,8 @@ from tasks.reviewing import offer, take_back
 from tasks.variant import begin, wait_for
 from upkeep.entitlement import NO_REASON, ChangeOrder
 from upkeep.stages.decisions import Decision
-from upkeep.stages.reviewing import Waiting
 from upkeep.stages.sole_training import sole_training
+from upkeep.stages.waiting import Waiting
 
 
 @flow(flow_run_name=by_day("variant {client} {day}: {label}"))

@@ -12,16 +12,9 @@ from tasks.retrying import only
 from upkeep.desk import open_desk
 from upkeep.errors import StoreError
 from upkeep.redaction import inert
-from upkeep.stages.reviewing import (
-    Batch,
-    Returned,
-    Waiting,
-    no_longer_waiting,
-    offer_cases,
-    take_returns,
-    to_look_over,
-    wait_for_review,
-)
+from upkeep.stages.asking import Batch, offer_cases, to_look_over
+from upkeep.stages.returning import Returned, take_returns
+from upkeep.stages.waiting import Waiting, no_longer_waiting, wait_for_review
 
 
 @task(task_run_name="take returns of {client}", retries=2, retry_delay_seconds=10, retry_condition_fn=only(StoreError))

@@ -12,8 +12,8 @@ from upkeep.desk import open_desk
 from upkeep.entitlement import ChangeOrder, UseCase
 from upkeep.errors import StoreError
 from upkeep.stages import variant
-from upkeep.stages.reviewing import Waiting
 from upkeep.stages.variant import Round, begin_use_case, wait_for_cases
+from upkeep.stages.waiting import Waiting
 
 
 @task(task_run_name="begin {label} of {client}", retries=2, retry_delay_seconds=10, retry_condition_fn=only(StoreError))

@@ -21,6 +21,7 @@ from upkeep.monitoring.figures import Basis
 from upkeep.monitoring.review import Status
 from upkeep.replay import JudgedAgain, by_month, go_live, judged_again, play
 from upkeep.stages.approval import approve
+from upkeep.stages.asking import asked
 from upkeep.stages.auditing import draw_audit
 from upkeep.stages.collection import collect_cases
 from upkeep.stages.contract import book_retrain, book_use_case, change_orders, goes_on, order_if_extra
@@ -28,8 +29,8 @@ from upkeep.stages.decisions import Decision, decision, decisions
 from upkeep.stages.finetuning import load_model
 from upkeep.stages.monitoring import review_week, reviews
 from upkeep.stages.release import current_release, roll_back
-from upkeep.stages.reviewing import Waiting, asked, no_longer_waiting
 from upkeep.stages.snapshot import stamp
+from upkeep.stages.waiting import Waiting, no_longer_waiting
 
 APRIL = datetime(2026, 4, 1, 6, tzinfo=UTC)
 MONDAY = datetime(2026, 2, 2, 6, tzinfo=UTC)

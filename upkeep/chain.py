@@ -15,6 +15,7 @@ from upkeep.entitlement import ChangeOrder
 from upkeep.periods import Cadence, last_full
 from upkeep.progress import Progress, silent
 from upkeep.stages.approval import apply_decision
+from upkeep.stages.asking import Batch, offer_cases, to_look_over
 from upkeep.stages.auditing import draw_audit
 from upkeep.stages.briefing import Brief, write_brief
 from upkeep.stages.collection import collect_cases
@@ -26,22 +27,14 @@ from upkeep.stages.monitoring import NoWayBack, follow_themes, go_back_if_worse,
 from upkeep.stages.prerequisites import require_log
 from upkeep.stages.release import apply_log
 from upkeep.stages.reporting import Report, write_report
+from upkeep.stages.returning import Returned, take_returns
 from upkeep.stages.review_charts import chart_review
 from upkeep.stages.review_summary import ReviewNotes
-from upkeep.stages.reviewing import (
-    Batch,
-    Returned,
-    Waiting,
-    no_longer_waiting,
-    offer_cases,
-    take_returns,
-    to_look_over,
-    wait_for_review,
-)
 from upkeep.stages.rules import propose_rules
 from upkeep.stages.sole_training import sole_training
 from upkeep.stages.troubles import note_troubles
 from upkeep.stages.variant import begin_use_case, looked_over, wait_for_cases
+from upkeep.stages.waiting import Waiting, no_longer_waiting, wait_for_review
 from upkeep.tiers import Work
 
 

@@ -27,7 +27,8 @@ from upkeep.adapters.review_queue import (
     offer,
 )
 from upkeep.errors import NotFoundError, StoreError
-from upkeep.stages.reviewing import offer_cases, take_returns
+from upkeep.stages.asking import offer_cases
+from upkeep.stages.returning import take_returns
 from upkeep.stages.snapshot import decided_by
 
 LABELS = ["billing", "refund", "fraud"]

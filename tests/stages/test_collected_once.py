@@ -20,8 +20,8 @@ from upkeep.errors import SnapshotError
 from upkeep.log.entries import Outcome, OutcomeSource, Prediction
 from upkeep.log.files import write_outcomes, write_predictions
 from upkeep.redaction import Redaction
+from upkeep.stages.asking import asked, offer_cases
 from upkeep.stages.collection import collect_cases
-from upkeep.stages.reviewing import asked, offer_cases
 from upkeep.stages.snapshot import known_cases, rebuild, stamp, take_snapshot
 
 MONDAY = datetime(2026, 5, 4, 6, tzinfo=UTC)

@@ -19,7 +19,7 @@ from upkeep.monitoring.trouble import Kind
 from upkeep.stages.auditing import draw_audit, return_audit, sheet_key
 from upkeep.stages.monitoring import review_week
 from upkeep.stages.reporting import Report, write_report
-from upkeep.stages.reviewing import take_returns
+from upkeep.stages.returning import take_returns
 from upkeep.stages.troubles import note_troubles, troubles
 from upkeep.statistics.rates import Rate
 

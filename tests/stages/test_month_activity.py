@@ -23,8 +23,8 @@ from upkeep.periods import Cadence, last_full
 from upkeep.release import Action, Entry
 from upkeep.stages.monitoring import review_week
 from upkeep.stages.reporting import Report, assemble, render_markdown
-from upkeep.stages.reviewing import Waiting
 from upkeep.stages.variant import Round, begin_use_case, open_use_cases
+from upkeep.stages.waiting import Waiting
 
 JANUARY, FEBRUARY = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, 8, tzinfo=UTC)
 LAUNCH = Entry(1, JANUARY, Action.LAUNCH, "1", None, "onboarding", "the first model", "test")

@@ -27,15 +27,16 @@ from upkeep.log.entries import Outcome, OutcomeSource, Prediction
 from upkeep.log.files import write_outcomes, write_predictions
 from upkeep.models.manifest import read_manifest
 from upkeep.redaction import PersonalData
+from upkeep.stages.asking import asked
 from upkeep.stages.challengers import Challenger
 from upkeep.stages.collection import collect_cases
 from upkeep.stages.contract import book_use_case, change_orders, is_included
 from upkeep.stages.decisions import Decision, decisions
 from upkeep.stages.finetuning import load_model
 from upkeep.stages.release import roll_back
-from upkeep.stages.reviewing import Waiting, asked
 from upkeep.stages.snapshot import snapshot, take_snapshot
 from upkeep.stages.variant import open_use_cases, rounds
+from upkeep.stages.waiting import Waiting
 
 LABEL = "rental_booking"
 SERVED = datetime(2026, 4, 6, 9, tzinfo=UTC)

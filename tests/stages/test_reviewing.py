@@ -29,18 +29,12 @@ from upkeep.errors import SheetError
 from upkeep.log.entries import Prediction
 from upkeep.log.files import write_predictions
 from upkeep.recipes import Task
+from upkeep.stages.asking import Batch, asked, offer_cases
 from upkeep.stages.auditing import draw_audit, return_audit, sheet_key
-from upkeep.stages.reviewing import (
-    Batch,
-    asked,
-    no_longer_waiting,
-    offer_cases,
-    return_file,
-    take_returns,
-    wait_for_review,
-)
+from upkeep.stages.returning import return_file, take_returns
 from upkeep.stages.rules import decide_rule
 from upkeep.stages.snapshot import decided_by, take_snapshot
+from upkeep.stages.waiting import no_longer_waiting, wait_for_review
 
 MONDAY = datetime(2026, 5, 4, 6, tzinfo=UTC)
 TUESDAY, WEEK = MONDAY + timedelta(days=1), timedelta(weeks=1)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from upkeep.desk import Desk
     from upkeep.entitlement import ChangeOrder
     from upkeep.stages.decisions import Decision
-    from upkeep.stages.reviewing import Waiting
+    from upkeep.stages.waiting import Waiting
 
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"

@@ -77,7 +77,7 @@ def _audited(options: argparse.Namespace) -> None:
 
 
 def _reviewed(options: argparse.Namespace) -> None:
-    from upkeep.stages.reviewing import return_file
+    from upkeep.stages.returning import return_file
 
     if not options.file.is_file():
         raise SheetError(

@@ -36,8 +36,8 @@ def add_scheduled_commands(commands: Commands) -> None:
 
 def _review(options: argparse.Namespace) -> None:
     from upkeep.chain import watch
+    from upkeep.stages.asking import to_look_over
     from upkeep.stages.review_summary import summary
-    from upkeep.stages.reviewing import to_look_over
 
     desk = open_desk(options.client)
     noted, returned, batch, order = watch(desk, as_of(options))

@@ -11,8 +11,8 @@ from upkeep.release import Action, Entry
 from upkeep.stages.approval import GATE
 from upkeep.stages.decisions import Decision, decisions
 from upkeep.stages.release import release_log
-from upkeep.stages.reviewing import waiting
 from upkeep.stages.variant import rounds, wait_for_cases
+from upkeep.stages.waiting import waiting
 
 
 def changes_of(desk: Desk, month: Window, action: Action) -> tuple[Entry, ...]:

@@ -45,8 +45,8 @@ from upkeep.stages.monitoring import reviews
 from upkeep.stages.prerequisites import require_anything
 from upkeep.stages.release import in_service
 from upkeep.stages.request_analysis import request_encoder, tracked_themes
-from upkeep.stages.reviewing import Waiting
 from upkeep.stages.snapshot import decided_by, known_cases, right_at
+from upkeep.stages.waiting import Waiting
 
 WEEKS = 26
 """Requests of so many weeks are looked through."""

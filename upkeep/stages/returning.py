@@ -1,9 +1,7 @@
-"""Which cases do people look over, and what have they decided?
+"""What have people said of the cases that they were asked about?
 
-In the client's store: batches/ (what is asked, by period), to-review/ (the same as .xlsx, .csv and .json for Label
-Studio, with its labelling page), inbox/ (files that people drop), reviewed/ (decisions, by when they came back),
-returned/ (what each returned file brought, and the rows of those that lay in the inbox), waiting/ (retrains that have
-waited for people). Where an MLflow server runs, the questions are a review queue there too.
+In the client's store: inbox/ (files that people drop), reviewed/ (decisions, by when they came back), returned/ (what
+each returned file brought, and the rows of those that lay in the inbox). What was answered in MLflow comes too.
 """
 
 from __future__ import annotations
@@ -19,59 +17,23 @@ from os.path import splitext
 from upkeep import records
 from upkeep.adapters import review_queue
 from upkeep.adapters.registry import tracking_uri
-from upkeep.cases.case import ASKED, Case
-from upkeep.cases.collection import Fold
 from upkeep.cases.label_history import decision_on
 from upkeep.cases.returned import kept_decisions, kept_rows
-from upkeep.cases.review_batch import (
-    Choice,
-    Format,
-    Question,
-    ReturnedBatch,
-    ReviewDecision,
-    Row,
-    label_studio_config,
-    read_back,
-    write_csv,
-    write_label_studio,
-    write_xlsx,
-)
+from upkeep.cases.review_batch import Choice, Question, ReturnedBatch, ReviewDecision, Row, read_back
 from upkeep.cases.review_decisions import Judge, understand
 from upkeep.cases.spreadsheet import Rejected, clean
 from upkeep.config import Unreviewed
 from upkeep.desk import Desk
 from upkeep.errors import NotFoundError, SheetError, StoreError
+from upkeep.stages.asking import ANSWERABLE, Batch, answers_to_choose, asked, batches
 from upkeep.stages.auditing import Drawn, return_audit, returned_rows
-from upkeep.stages.contract import undecided
-from upkeep.stages.snapshot import decided_by, snapshots, stamp
-from upkeep.store import address
+from upkeep.stages.snapshot import decided_by, stamp
 
-TAB = 31
-"""Characters that a spreadsheet program takes in the name of a tab."""
-INBOX, SENT = "inbox/", "to-review/"
-ANSWERABLE = timedelta(days=92)
-"""So long answers to a batch are looked for in MLflow. By then a retrain, where the tier has any, has had to decide
-what people left open; to ask about all that was ever left open would take a review longer with every week."""
+INBOX = "inbox/"
 SCHEDULED = re.compile(r"batches/\d{4}-([QW]?)\d+\.json")
 """The record of a week's, a month's or a quarter's batch."""
 NAMED = 40
 """Characters of a returned file's name that stand in the name of its copy."""
-WRONG = "answered wrong"
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """What people are asked to look over: how many cases, the files by format, and the page where MLflow has them.
-
-    `problem` says why MLflow does not, where it should.
-    """
-
-    period: str
-    as_of: datetime
-    questions: int
-    files: dict[Format, str]
-    page: str | None = None
-    problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,55 +64,6 @@ class Returned:
         return "\n".join(lines + [f"  row {one.row} not used: {one.reason}" for one in self.rejected])
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A retrain that waits until people have looked over some cases."""
-
-    period: str
-    as_of: datetime
-    reason: str
-    cases: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return f"{self.period} waits until all of {len(self.cases):,} cases are reviewed"
-
-
-def offer_cases(desk: Desk, period: str, as_of: datetime) -> Batch:
-    """Write the batch of a collection: whatever is doubtful, and answers that nobody had been asked for.
-
-    Of more than the client's people are asked about at a time, the doubtful come first, and then what was asked most.
-    """
-    key = f"batches/{period}.json"
-    done = records.load_if_there(desk.store, key, Batch)
-    if done:
-        return done
-    cases = records.load_rows(desk.store, f"cases/{period}.jsonl", Case)
-    again = {fold.case: fold.requests for fold in records.load_rows(desk.store, f"folded/{period}.jsonl", Fold)}
-    told = [(case, why) for case in cases if (why := _why(case))]
-    told.sort(key=lambda one: (one[1] == (WRONG,), -again.get(one[0].id, 0)))
-    questions = [_question(desk, case, why) for case, why in told[: desk.client.asked_at_most]]
-    records.save_rows(desk.store, f"batches/{period}.jsonl", questions)
-    files: dict[Format, str] = {}
-    if questions:
-        labels = _labels(desk)
-        made = {
-            Format.XLSX: write_xlsx(questions, labels=labels, tab=period[:TAB]),
-            Format.CSV: write_csv(questions),
-            Format.LABEL_STUDIO: write_label_studio(questions, labels=labels),
-        }
-        files = {kind: f"{SENT}{period}.{kind}" for kind in made}
-        for kind, data in made.items():
-            desk.store.write(files[kind], data)
-        desk.store.write(f"{SENT}label-studio.xml", label_studio_config(labels).encode())
-    batch = Batch(period, desk.local(as_of), len(questions), files)
-    try:
-        batch = replace(batch, page=_queue(desk, period, questions))
-    except StoreError as exc:  # the files are there
-        batch = replace(batch, problem=str(exc))
-    records.save(desk.store, key, batch)
-    return batch
-
-
 def return_file(desk: Desk, data: bytes, *, name: str, by: str, at: datetime) -> Returned:
     """Take in a returned batch, all of it or part, or an audit sheet; the same file again changes nothing, and says so.
 
@@ -175,7 +88,7 @@ def return_file(desk: Desk, data: bytes, *, name: str, by: str, at: datetime) ->
         back = understand(
             filled,
             asked=list(asked(desk).values()),
-            labels=_labels(desk),
+            labels=answers_to_choose(desk),
             redaction=desk.client.redaction,
             by=by,
             at=desk.local(at),
@@ -241,63 +154,8 @@ def _sent(desk: Desk) -> Iterator[datetime]:
     yield from (records.load(desk.store, key, Batch).as_of for key in newest.values())
 
 
-def asked(desk: Desk) -> dict[str, Question]:
-    """Every case that people were ever asked to look over, with the answer that they were asked about last."""
-    keys = [key for key in desk.store.keys("batches/") if key.endswith(".jsonl")]
-    sent = {f"batches/{batch.period}.jsonl": batch.as_of for batch in _batches(desk)}
-    keys.sort(key=lambda key: (key not in sent, sent.get(key)))  # a batch of a run that died is the newest
-    return {one.id: one for key in keys for one in records.load_rows(desk.store, key, Question)}
-
-
-def wait_for_review(desk: Desk, period: str, as_of: datetime, reason: str) -> Waiting | None:
-    """Note that a retrain waits for people; None where it need not: by the agreement, or because all is done.
-
-    It waits for what they had been asked about when it first did, not for what they are asked about each week since.
-    """
-    key = f"waiting/{period}.json"
-    before = records.load_if_there(desk.store, key, Waiting)
-    waiting = before or Waiting(period, desk.local(as_of), reason, tuple(asked(desk)))
-    if desk.store.exists(f"claims/{period}.json") or not _undecided(desk, waiting, as_of):
-        return None
-    if before is None:
-        records.save(desk.store, key, waiting)
-    return waiting
-
-
-def waiting(desk: Desk) -> list[Waiting]:
-    """The retrains that wait for people, or did and have no decision yet."""
-    return [records.load(desk.store, key, Waiting) for key in desk.store.keys("waiting/")]
-
-
-def no_longer_waiting(desk: Desk, as_of: datetime) -> Waiting | None:
-    """A retrain that waited for people and need not any more, as of when it is to be done; None where there is none.
-
-    It is one until it, or another one since, has its decision: a run that was killed goes on as it was booked.
-    """
-    newest = max(waiting(desk), key=lambda one: one.as_of, default=None)
-    if newest is None or _undecided(desk, newest, as_of):
-        return None
-    claims = desk.claims()
-    since = [one for one in claims.values() if one.period == newest.period or one.as_of >= newest.as_of]
-    if {one.period for one in since} - undecided(desk, claims):
-        return None
-    return replace(newest, as_of=max((one.as_of for one in since), default=desk.local(as_of)))
-
-
-def _batches(desk: Desk) -> list[Batch]:
-    return [records.load(desk.store, key, Batch) for key in desk.store.keys("batches/") if key.endswith(".json")]
-
-
-def _undecided(desk: Desk, waiting: Waiting, as_of: datetime) -> set[str]:
-    if desk.client.unreviewed is not Unreviewed.WAIT:
-        return set()
-    questions, decided = asked(desk), decided_by(desk, desk.local(as_of))
-    there = (one for one in waiting.cases if one in questions)  # a person may have been erased
-    return {one for one in there if decision_on(questions[one], decided) is None}
-
-
 def _keep(desk: Desk, back: ReturnedBatch, key: str, *, name: str, at: datetime) -> Returned:
-    kept = kept_decisions(back.decided, labels=_labels(desk), redaction=desk.client.redaction)
+    kept = kept_decisions(back.decided, labels=answers_to_choose(desk), redaction=desk.client.redaction)
     if kept.decided and not desk.store.exists(f"reviewed/{key}.jsonl"):
         records.save_rows(desk.store, f"reviewed/{key}.jsonl", kept.decided)
     return Returned(name, desk.local(at), len(back.decided), back.blank, back.rejected, redacted=kept.redacted)
@@ -309,44 +167,7 @@ def _copy(desk: Desk, data: bytes) -> bytes:
         rows: Iterable[Row] = read_back(data).rows
     except SheetError:
         rows = returned_rows(desk, data)
-    return kept_rows(rows, labels=_labels(desk), redaction=desk.client.redaction)
-
-
-def _why(case: Case) -> tuple[str, ...]:
-    """Why somebody should look at a case; nothing where nobody needs to."""
-    why = [WRONG] if case.was_error and case.source not in ASKED else []
-    why += [case.conflict] if case.conflict else []
-    why += [doubt.value for doubt in case.doubts]
-    if case.suspect is not None:
-        why.append(f"a likely mistake: requests like it mostly have another answer ({case.suspect:.0%} for this one)")
-    return tuple(why)
-
-
-def _question(desk: Desk, case: Case, why: tuple[str, ...]) -> Question:
-    at = case.valid_from or case.known_from
-    if at is None:
-        raise StoreError(f"client {desk.client.client}: case {case.id} of a collection has no time")
-    return Question(case.id, case.text, case.answer, why, case.given, case.source.value, desk.local(at))
-
-
-def _labels(desk: Desk) -> list[str]:
-    """The labels to choose from: those agreed, those taught since, new categories, what rules lead to; none for free
-    text."""
-    if desk.client.free_text:
-        return []
-    taught = {label for one in snapshots(desk)[-1:] for label in one.labels}
-    ruled = {rule.new for rule in (*desk.client.relabel, *(one.rule for one in desk.found_rules()))}
-    known = {*desk.client.labels, *taught, *ruled, *(one.label for one in desk.use_cases())}
-    return [*sorted(known - {desk.client.out_of_scope_label}), desk.client.out_of_scope_label]
-
-
-def _queue(desk: Desk, period: str, questions: Iterable[Question]) -> str | None:
-    """Offer the questions in MLflow too, where a server runs."""
-    shown = [review_queue.Shown(one.id, one.text, one.answer, "; ".join(one.why), one.given or "") for one in questions]
-    if not shown or not review_queue.available(tracking_uri()):
-        return None
-    days = None if desk.client.unreviewed is Unreviewed.WAIT else ANSWERABLE.days
-    return review_queue.offer(desk.client.client, period, shown, labels=_labels(desk), uri=tracking_uri(), days=days)
+    return kept_rows(rows, labels=answers_to_choose(desk), redaction=desk.client.redaction)
 
 
 def _from_queue(desk: Desk, as_of: datetime) -> list[Returned]:
@@ -357,9 +178,9 @@ def _from_queue(desk: Desk, as_of: datetime) -> list[Returned]:
     if not review_queue.available(tracking_uri()):
         return []
     before = decided_by(desk, desk.local(as_of))
-    waits, labels = desk.client.unreviewed is Unreviewed.WAIT, _labels(desk)
+    waits, labels = desk.client.unreviewed is Unreviewed.WAIT, answers_to_choose(desk)
     found = []
-    for batch in _batches(desk):
+    for batch in batches(desk):
         if batch.page is None or not (waits or batch.as_of >= desk.local(as_of) - ANSWERABLE):
             continue
         rows = records.load_rows(desk.store, f"batches/{batch.period}.jsonl", Question)
@@ -404,11 +225,3 @@ def _decided(judge: Judge, one: review_queue.Reviewed, question: Question) -> Re
         return judge.decide(row, question, by=one.by, at=one.at)
     except SheetError as exc:
         return Rejected(0, f"{one.id}: {exc}")
-
-
-def to_look_over(desk: Desk, batch: Batch) -> list[str]:
-    """What people are asked to look over and where it lies, and what is the matter with it; nothing of no cases."""
-    if not batch.questions:
-        return []
-    place = batch.page or address(desk.store, batch.files[Format.XLSX])
-    return [*([batch.problem] if batch.problem else []), f"{batch.questions} cases to look over: {place}"]

@@ -1,0 +1,142 @@
+"""Which cases are people asked to look over?
+
+In the client's store: batches/ (what is asked, by period), to-review/ (the same as .xlsx, .csv and .json for Label
+Studio, with its labelling page). Where an MLflow server runs, the questions are a review queue there too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from upkeep import records
+from upkeep.adapters import review_queue
+from upkeep.adapters.registry import tracking_uri
+from upkeep.cases.case import ASKED, Case
+from upkeep.cases.collection import Fold
+from upkeep.cases.review_batch import Format, Question, label_studio_config, write_csv, write_label_studio, write_xlsx
+from upkeep.config import Unreviewed
+from upkeep.desk import Desk
+from upkeep.errors import StoreError
+from upkeep.stages.snapshot import snapshots
+from upkeep.store import address
+
+TAB = 31
+"""Characters that a spreadsheet program takes in the name of a tab."""
+SENT = "to-review/"
+ANSWERABLE = timedelta(days=92)
+"""So long answers to a batch are looked for in MLflow. By then a retrain, where the tier has any, has had to decide
+what people left open; to ask about all that was ever left open would take a review longer with every week."""
+WRONG = "answered wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What people are asked to look over: how many cases, the files by format, and the page where MLflow has them.
+
+    `problem` says why MLflow does not, where it should.
+    """
+
+    period: str
+    as_of: datetime
+    questions: int
+    files: dict[Format, str]
+    page: str | None = None
+    problem: str | None = None
+
+
+def offer_cases(desk: Desk, period: str, as_of: datetime) -> Batch:
+    """Write the batch of a collection: whatever is doubtful, and answers that nobody had been asked for.
+
+    Of more than the client's people are asked about at a time, the doubtful come first, and then what was asked most.
+    """
+    key = f"batches/{period}.json"
+    done = records.load_if_there(desk.store, key, Batch)
+    if done:
+        return done
+    cases = records.load_rows(desk.store, f"cases/{period}.jsonl", Case)
+    again = {fold.case: fold.requests for fold in records.load_rows(desk.store, f"folded/{period}.jsonl", Fold)}
+    told = [(case, why) for case in cases if (why := _why(case))]
+    told.sort(key=lambda one: (one[1] == (WRONG,), -again.get(one[0].id, 0)))
+    questions = [_question(desk, case, why) for case, why in told[: desk.client.asked_at_most]]
+    records.save_rows(desk.store, f"batches/{period}.jsonl", questions)
+    files: dict[Format, str] = {}
+    if questions:
+        labels = answers_to_choose(desk)
+        made = {
+            Format.XLSX: write_xlsx(questions, labels=labels, tab=period[:TAB]),
+            Format.CSV: write_csv(questions),
+            Format.LABEL_STUDIO: write_label_studio(questions, labels=labels),
+        }
+        files = {kind: f"{SENT}{period}.{kind}" for kind in made}
+        for kind, data in made.items():
+            desk.store.write(files[kind], data)
+        desk.store.write(f"{SENT}label-studio.xml", label_studio_config(labels).encode())
+    batch = Batch(period, desk.local(as_of), len(questions), files)
+    try:
+        batch = replace(batch, page=_queue(desk, period, questions))
+    except StoreError as exc:  # the files are there
+        batch = replace(batch, problem=str(exc))
+    records.save(desk.store, key, batch)
+    return batch
+
+
+def batches(desk: Desk) -> list[Batch]:
+    """All that people were ever asked to look over."""
+    return [records.load(desk.store, key, Batch) for key in desk.store.keys("batches/") if key.endswith(".json")]
+
+
+def asked(desk: Desk) -> dict[str, Question]:
+    """Every case that people were ever asked to look over, with the answer that they were asked about last."""
+    keys = [key for key in desk.store.keys("batches/") if key.endswith(".jsonl")]
+    sent = {f"batches/{batch.period}.jsonl": batch.as_of for batch in batches(desk)}
+    keys.sort(key=lambda key: (key not in sent, sent.get(key)))  # a batch of a run that died is the newest
+    return {one.id: one for key in keys for one in records.load_rows(desk.store, key, Question)}
+
+
+def answers_to_choose(desk: Desk) -> list[str]:
+    """The labels to choose from: those agreed, those taught since, new categories, what rules lead to; none for free
+    text."""
+    if desk.client.free_text:
+        return []
+    taught = {label for one in snapshots(desk)[-1:] for label in one.labels}
+    ruled = {rule.new for rule in (*desk.client.relabel, *(one.rule for one in desk.found_rules()))}
+    known = {*desk.client.labels, *taught, *ruled, *(one.label for one in desk.use_cases())}
+    return [*sorted(known - {desk.client.out_of_scope_label}), desk.client.out_of_scope_label]
+
+
+def to_look_over(desk: Desk, batch: Batch) -> list[str]:
+    """What people are asked to look over and where it lies, and what is the matter with it; nothing of no cases."""
+    if not batch.questions:
+        return []
+    place = batch.page or address(desk.store, batch.files[Format.XLSX])
+    return [*([batch.problem] if batch.problem else []), f"{batch.questions} cases to look over: {place}"]
+
+
+def _why(case: Case) -> tuple[str, ...]:
+    """Why somebody should look at a case; nothing where nobody needs to."""
+    why = [WRONG] if case.was_error and case.source not in ASKED else []
+    why += [case.conflict] if case.conflict else []
+    why += [doubt.value for doubt in case.doubts]
+    if case.suspect is not None:
+        why.append(f"a likely mistake: requests like it mostly have another answer ({case.suspect:.0%} for this one)")
+    return tuple(why)
+
+
+def _question(desk: Desk, case: Case, why: tuple[str, ...]) -> Question:
+    at = case.valid_from or case.known_from
+    if at is None:
+        raise StoreError(f"client {desk.client.client}: case {case.id} of a collection has no time")
+    return Question(case.id, case.text, case.answer, why, case.given, case.source.value, desk.local(at))
+
+
+def _queue(desk: Desk, period: str, questions: Iterable[Question]) -> str | None:
+    """Offer the questions in MLflow too, where a server runs."""
+    shown = [review_queue.Shown(one.id, one.text, one.answer, "; ".join(one.why), one.given or "") for one in questions]
+    if not shown or not review_queue.available(tracking_uri()):
+        return None
+    days = None if desk.client.unreviewed is Unreviewed.WAIT else ANSWERABLE.days
+    return review_queue.offer(
+        desk.client.client, period, shown, labels=answers_to_choose(desk), uri=tracking_uri(), days=days
+    )

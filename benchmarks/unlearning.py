@@ -135,17 +135,6 @@ def retrains(played: Played) -> list[Mapping[str, Any]]:
     return [one for one in played.months if one["decisions"]]
 
 
-def with_rules(story: Story, played: Played) -> Rate:
-    """How often requests were answered right in the month after the next retrain from the day their rule was found."""
-    right: list[bool] = []
-    for found in played.months:
-        after = next((one["month"] for one in retrains(played) if one["month"] > found["month"]), None)
-        old = {one["old"] for one in found["rules"] if one["accepted"]}
-        asked = [one for one in played.answers if one["at"][:7] == after and story.old_answer(one) in old]
-        right += [one["answer"] == one["right_answer"] for one in asked]
-    return Rate.of(right)
-
-
 def spread(rates: Sequence[Rate]) -> str:
     """Much the same requests in several histories: the mean share, and how many were right in each."""
     if len(rates) == 1:
@@ -186,8 +175,7 @@ def main() -> None:
     data = Path(os.environ.get("UPKEEP_DATA", "../shared/data"))
     ways = {"superseded": Way("apply", options.training), "appended": Way("propose", "append-only")}
     found: dict[str, Played] = {}
-    after_next = "in the month after the next retrain"
-    head("history", "outdated answers are", "right before", after_next, f"{after_next} from its rule on", "by month")
+    head("history", "outdated answers are", "right before", "in the month after the next retrain", "by month")
     for name, story in stories(data).items():
         for about, way in ways.items() if name in (options.story or [name]) else ():
             if about not in (options.way or ways):
@@ -201,13 +189,12 @@ def main() -> None:
             after = after_next_retrain(runs[0], rates[0])
             ours = [name, about, f"{mean([before(story, played.answers) for played in runs]):.1%}"]
             told = f"{after}: {spread([one[after] for one in rates])}" if after else "none"
-            ruled = spread([with_rules(story, played) for played in runs]) if way.rules == "apply" else ""
-            row(*ours, told, ruled, monthly(rates))
+            row(*ours, told, monthly(rates))
             if way.rules == "apply":
                 found[name] = runs[0]
             if name == POLICY and options.ceiling and after:
                 rates = [by_month(story, never_there(data, story, runs[0].answers, seed=0))]
-                row(name, "never there", "", f"{after}: {rates[0][after]}", "", monthly(rates))
+                row(name, "never there", "", f"{after}: {rates[0][after]}", monthly(rates))
     for name, played in found.items():
         print(f"\nRules found in `{name}`:\n")
         tell_rules(stories(data)[name], played)

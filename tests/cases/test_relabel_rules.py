@@ -94,6 +94,15 @@ def test_what_was_always_confused_is_no_change():
     assert [(old, new) for old, new, *_ in found(all_d)] == [("a", "d")]
 
 
+def test_a_label_that_is_right_in_more_than_a_quarter_of_what_it_was_has_not_become_another_one():
+    before = {("a", "a"): 10, ("a", "b"): 2}
+    # what is b's comes as ever and what is a's is rare these weeks: by other answers it is known to be right still
+    assert not found(weeks((12, before), (4, {("a", "b"): 3, ("c", "a"): 3})))
+    assert [(old, new) for old, new, *_ in found(weeks((12, before), (4, {("a", "b"): 3, ("c", "a"): 2})))] == [
+        ("a", "b"),
+    ]  # fmt: skip
+
+
 def test_of_what_a_label_may_have_become_the_most_part_counts():
     before = {("a", "a"): 6, ("a", "c"): 6}  # what is c's is d's now, and a's own is b
     after = {("a", "b"): 6, ("a", "d"): 5}

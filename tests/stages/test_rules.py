@@ -214,7 +214,7 @@ def test_once_the_rest_of_a_label_is_contradicted_too_a_rule_for_all_of_it_follo
     assert not proposed_later(themed, range(8, 10), TORN if taught else DELIVERY + TORN, [] if taught else DELIVERY)
     ((number, whole),) = proposed_later(themed, range(10, 15), TORN if taught else DELIVERY + TORN, DELIVERY + TORN)
     assert not whole.rule.theme
-    assert number == 12  # in three of the four newest weeks
+    assert number == (13 if taught else 12)  # once a quarter at most is left of what it was right for
     assert whole.rule.since == date(2026, 4, 20)  # after the week of 13 April, the theme's was 9 March
     assert "without requests that a rule for a part of it covers" in whole.evidence
     assert TORN[-1] in whole.examples

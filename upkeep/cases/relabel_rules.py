@@ -35,7 +35,8 @@ LEAST_CASES = 3
 MOSTLY = 0.6
 """Of the share of a label's checked answers that used to be right, so much must have become the same other answer."""
 GIVEN_UP = 0.75
-"""Share of it among the answers that are that other one or still the label."""
+"""Share of it among the answers that are that other one or still the label; and so much is gone of how often the label
+was right, whatever was answered."""
 BUDGET = 0.05 / 52
 """Chance of a false contradiction in a week, all labels together: one in twenty client-years, for people to look at. So
 much again is for all parts of labels."""
@@ -268,7 +269,9 @@ def _given_up(
     kept = []
     for one in found:  # rare labels may have become the same other one, and only together be seen to be gone
         together = [other.old for other in found if other.new == one.new]
-        if min(less_often(*one.right), less_often(_right(recent, together), _right(before, together))) < GONE:
+        gone = min(less_often(*one.right), less_often(_right(recent, together), _right(before, together))) < GONE
+        now, then = (share.value or 0.0 for share in one.right)
+        if gone and now <= (1 - GIVEN_UP) * then:
             kept.append(one)
     return kept
 

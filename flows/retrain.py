@@ -34,7 +34,7 @@ def retrain(client: str, as_of: datetime | None = None, reason: str = NO_REASON)
         as_of: act as if it were then; empty: now.
         reason: why, for the record.
     """
-    at = moment(as_of)
+    at, reason = moment(as_of), reason.strip() or NO_REASON
     included = ask(client, at, reason)
     if isinstance(included, ChangeOrder):
         return included

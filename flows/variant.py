@@ -45,7 +45,7 @@ def variant(
         by: who gives the examples.
         wait_for_review: teach it only when people have looked over the past requests like the examples.
     """
-    at = moment(as_of)
+    at, reason = moment(as_of), reason.strip() or NO_REASON
     take_back(client, at)
     begun = begin(client, label, seeds or [], at, reason=reason, by=by)
     if isinstance(begun, ChangeOrder):

@@ -52,16 +52,18 @@ def test_chrf_knows_any_script():
 def test_answers_are_compared_with_what_audits_named_and_nothing_else():
     found = look(("It is on its way.", "it is on its way"), ("On Monday", "On Tuesday"), ("Hello", None))
     assert found.exact == Rate(1, 2)
-    assert found.token_f1 == Mean(
-        0.75,
-        pytest.approx(0.75 - 12.706 * 0.35355 / 2**0.5, abs=1e-3),
-        pytest.approx(0.75 + 12.706 * 0.35355 / 2**0.5, abs=1e-3),
-        2,
-    )
+    assert found.token_f1 == Mean(0.75, 0.0, 1.0, 2)  # 0.75 -+ 12.706 x 0.354 / sqrt(2) is below 0 and above 1
     assert found.words is not None
     assert (found.words.value, found.words.n) == (pytest.approx(8 / 3), 3)
     escalated = look(("On Monday", "On Tuesday"), source=OutcomeSource.ESCALATION)
     assert (escalated.exact, escalated.token_f1, escalated.chrf) == (Rate(0, 0), None, None)
+
+
+def test_the_interval_of_a_mean_is_students():
+    found = Mean.of([0.4, 0.5, 0.6], most=1.0)  # sd 0.1, t with 2 degrees of freedom 4.303
+    reach = 4.3027 * 0.1 / 3**0.5
+    low, high = (pytest.approx(end, abs=1e-4) for end in (0.5 - reach, 0.5 + reach))
+    assert found == Mean(pytest.approx(0.5), low, high, 3)
 
 
 def test_an_answer_that_an_audit_called_right_is_its_own_reference():

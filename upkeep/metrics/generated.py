@@ -8,6 +8,7 @@ and refusals need no labels.
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -36,7 +37,7 @@ WORD = re.compile(rf"[{SPACELESS}]|[^\W{SPACELESS}]+")
 
 @dataclass(frozen=True, slots=True)
 class Mean:
-    """A mean, its 95 % interval (Student's t), and what it was taken over."""
+    """A mean of what is never negative, its 95 % interval (Student's t), and what it was taken over."""
 
     value: float
     low: float
@@ -44,8 +45,11 @@ class Mean:
     n: int
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> Mean | None:
-        """None where there is nothing to take a mean of; the interval of a single value is the value."""
+    def of(cls, values: Sequence[float], *, most: float = math.inf) -> Mean | None:
+        """None where there is nothing to take a mean of; the interval of a single value is the value.
+
+        No value can be higher than `most`, and so no mean.
+        """
         from statistics import fmean, stdev
 
         from scipy.stats import t
@@ -54,7 +58,7 @@ class Mean:
             return None
         mean, n = fmean(values), len(values)
         reach = float(t.ppf(0.975, n - 1)) * stdev(values) / n**0.5 if n > 1 else 0.0
-        return cls(mean, mean - reach, mean + reach, n)
+        return cls(mean, max(mean - reach, 0.0), min(mean + reach, most), n)
 
     def __str__(self) -> str:
         return f"{self.value:.3g} (95% CI {self.low:.3g}..{self.high:.3g}, n={self.n:,})"
@@ -85,8 +89,8 @@ def measure_answers(sample: Sample, *, refusals: Sequence[str]) -> Generated:
     ]
     return Generated(
         exact=Rate.of(words(answer) == words(reference) for answer, reference in pairs),
-        token_f1=Mean.of([token_f1(answer, reference) for answer, reference in pairs]),
-        chrf=Mean.of([chrf(answer, reference) for answer, reference in pairs]),
+        token_f1=Mean.of([token_f1(answer, reference) for answer, reference in pairs], most=1.0),
+        chrf=Mean.of([chrf(answer, reference) for answer, reference in pairs], most=1.0),
         words=Mean.of([float(len(words(answer))) for answer in answers]),
         refusals=Rate.of(any(_refuses(pattern, answer) for pattern in refusals) for answer in answers),
     )

@@ -280,6 +280,9 @@ def test_an_onboarded_client_that_logs_nothing_yet_is_told_so(tmp_path, monkeypa
     desk, _ = live(timeline(months=1))
     with pytest.raises(NoLogError, match="2026-W05 has ended and nothing is logged yet"):
         review_week(desk, MONDAY)
+    desk.store.write("log/predictions/2026/02/api.jsonl", b"")
+    with pytest.raises(NoLogError, match=r"logged yet \(log/predictions: 1 of its files never read"):
+        review_week(desk, MONDAY)
     with pytest.raises(DecisionError, match="no decision '2026-01', nor any other; `upkeep retrain` makes one"):
         decision(desk, "2026-01")
 

@@ -30,7 +30,7 @@ from tests.log_rows import (
 from upkeep.adapters.store import open_store
 from upkeep.errors import StoreError
 from upkeep.log.entries import LogWindow
-from upkeep.log.files import write_outcomes, write_predictions
+from upkeep.log.files import never_read, write_outcomes, write_predictions
 from upkeep.periods import Window
 from upkeep.store import Store
 
@@ -209,3 +209,14 @@ def test_the_example_in_its_documentation_runs_as_it_says(tmp_path):
         [sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == re.findall(r"# (.*)", code)[0].split()
+
+
+def test_files_in_no_folder_of_a_day_are_told_as_they_are_never_read(store):
+    write_predictions(store, [prediction("a")], name="api")
+    assert never_read(store) == []
+    for key in ("date=2026-11-24/api.jsonl", "20261125/api.jsonl", "api.jsonl", "_temporary/api.jsonl", ".lock"):
+        store.write(f"log/predictions/{key}", b"")
+    assert never_read(store) == [
+        "log/predictions: 3 of its files never read, found log/predictions/20261125/api.jsonl, expected "
+        "log/predictions/<UTC day>/, such as log/predictions/2026-11-02/"
+    ]

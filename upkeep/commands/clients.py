@@ -37,6 +37,7 @@ def _check(options: argparse.Namespace) -> None:  # noqa: ARG001 -- every comman
         channel_notes,
         check_own_functions,
         golden_notes,
+        log_notes,
         relabel_notes,
         rule_notes,
         served_base_notes,
@@ -57,7 +58,7 @@ def _check(options: argparse.Namespace) -> None:  # noqa: ARG001 -- every comman
     for desk in desks:
         print(f"  {desk.client.client}: tier {desk.client.tier}, {desk.tier.name}; home {home()}")
         bases = [*base_notes(desk.client), *served_base_notes(desk)]
-        agreed = [*relabel_notes(desk.client), *rule_notes(desk), *golden_notes(desk)]
+        agreed = [*relabel_notes(desk.client), *rule_notes(desk), *golden_notes(desk), *log_notes(desk)]
         for note in [*agreed, *bases, *channel_notes(desk.client)]:
             print(f"    look at {note}")
 

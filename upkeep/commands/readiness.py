@@ -11,6 +11,7 @@ from upkeep.cases.relabel_rules import as_kept
 from upkeep.config import Client, Relabel
 from upkeep.desk import Desk
 from upkeep.errors import BaseModelError, ConfigError, NotFoundError, StoreError
+from upkeep.log.files import never_read
 from upkeep.metrics.closeness import judge_of
 from upkeep.patterns import of_client
 from upkeep.redaction import redact_cases
@@ -114,6 +115,14 @@ def golden_notes(desk: Desk) -> list[str]:
     except StoreError as exc:
         return [str(exc)]
     return []
+
+
+def log_notes(desk: Desk) -> list[str]:
+    """What of the log is never read, or why nobody can tell."""
+    try:
+        return never_read(desk.store)
+    except StoreError as exc:
+        return [str(exc)]
 
 
 def _covers_any(rule: Relabel, cases: list[Case], client: Client) -> bool:

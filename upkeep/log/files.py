@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Sequence
 from datetime import date, datetime
@@ -11,8 +12,9 @@ from upkeep.errors import StoreError
 from upkeep.log.entries import LogMapping, LogWindow, Outcome, Prediction, Quarantined, as_utc, utc_days
 from upkeep.log.lines import OUTCOMES, PREDICTIONS, Found, Kind, Line, Row, file_lines, is_data, judge_line, mapping_in
 from upkeep.periods import Window
-from upkeep.store import Store, write_jsonl
+from upkeep.store import Store, shown_key, write_jsonl
 
+IN_A_DAY = re.compile(r"log/[^/]+/\d{4}-\d\d-\d\d/")
 MANY = 100
 """The files of more days than these are listed together: of a log with one old stray file most days are not there."""
 
@@ -64,6 +66,17 @@ def log_size(store: Store, windows: Sequence[Window], *, outcomes_until: datetim
         f"{kind.folder}/{day.isoformat()}/" for kind, days in ((PREDICTIONS, asked), (OUTCOMES, told)) for day in days
     ]
     return sum(map(store.size, folders))
+
+
+def never_read(store: Store) -> list[str]:
+    """What lies in the log's folders and is not read, in words: files in no folder that is named after a day."""
+    told = []
+    for folder in (PREDICTIONS.folder, OUTCOMES.folder):
+        files = [key for key in store.keys(f"{folder}/") if is_data(key, folder) and not IN_A_DAY.match(key)]
+        if files:
+            place = f"found {shown_key(files[0])}, expected {folder}/<UTC day>/, such as {folder}/2026-11-02/"
+            told.append(f"{folder}: {len(files):,} of its files never read, {place}")
+    return told
 
 
 def write_predictions(store: Store, rows: Iterable[Prediction], *, name: str) -> None:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from upkeep.cases.collection import first_day
 from upkeep.desk import Desk
 from upkeep.errors import NoChampionError, NoLogError
+from upkeep.log.files import never_read
 from upkeep.log.lines import PREDICTIONS
 from upkeep.periods import Window
 from upkeep.store import address
@@ -28,7 +29,7 @@ def require_anything(desk: Desk) -> None:
     """Raise NoChampionError where there is neither a model of ours nor a log of another's."""
     if log_begins(desk) is None and not _onboarded(desk):
         raise NoChampionError(
-            f"client {desk.client.client}: never onboarded, and nothing is logged; {_onboard(desk)}, "
+            f"client {desk.client.client}: never onboarded, and nothing is logged{_lost(desk)}; {_onboard(desk)}, "
             f"or log what another model answers under {address(desk.store, PREDICTED)} (docs/log.md)"
         )
 
@@ -45,7 +46,7 @@ def require_log(desk: Desk, window: Window) -> None:
     if begins is not None and begins < window.end:
         return
     require_anything(desk)
-    since = "nothing is logged yet" if begins is None else f"the log begins on {begins:%Y-%m-%d}"
+    since = f"nothing is logged yet{_lost(desk)}" if begins is None else f"the log begins on {begins:%Y-%m-%d}"
     where = f"predictions under {address(desk.store, PREDICTED)} (docs/log.md)"
     raise NoLogError(f"client {desk.client.client}: {window.key} has ended and {since}; expected {where} from before")
 
@@ -53,6 +54,10 @@ def require_log(desk: Desk, window: Window) -> None:
 def log_begins(desk: Desk) -> datetime | None:
     """Midnight UTC of the log's first day; None for an empty log."""
     return first_day(desk.store.keys(PREDICTED))
+
+
+def _lost(desk: Desk) -> str:
+    return "".join(f" ({one})" for one in never_read(desk.store))
 
 
 def _onboarded(desk: Desk) -> bool:

@@ -90,3 +90,13 @@ class ServerError(UpkeepError):
 
 class VariantError(UpkeepError):
     """A new category was asked for that cannot be taught as it was asked for."""
+
+
+class PersonError(UpkeepError):
+    """Something is to be done on a person's word, and nobody is named."""
+
+
+def require_name(by: str) -> None:
+    """Raise PersonError where `by` is no name."""
+    if not by.strip():
+        raise PersonError(f"by: found {by!r}, expected the name of who says so, which is kept")

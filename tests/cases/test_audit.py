@@ -155,6 +155,8 @@ def test_for_free_text_people_say_right_or_wrong(desk):
     assert other.rejected[0].reason == "answer given: found 'refund_status', expected 'order_status' as it was sent"
     asked_for = back(fill(sheet, {"000": "ask ada@example.org"}, column="right or wrong"), rows, client)
     assert asked_for.rejected[0].reason == "right or wrong: found 'ask [e-mail]', expected 'right' or 'wrong'"
+    same = back(fill(filled, {"001": " Order_status"}), rows, client)
+    assert same.rejected[0].reason == "right answer: found the given answer, expected another one beside 'wrong'"
     alone = back(fill(sheet, {"002": "Better"}), rows, client)
     assert alone.outcomes == ()
     assert alone.rejected[0].reason == "right or wrong: found nothing beside an answer, expected 'right' or 'wrong'"

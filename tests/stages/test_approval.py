@@ -30,7 +30,7 @@ from upkeep.chain import retrain
 from upkeep.config import Promotion
 from upkeep.desk import LAUNCH, LAUNCH_CASES, Desk, desk_of
 from upkeep.entitlement import Claim
-from upkeep.errors import DecisionError, LeakError
+from upkeep.errors import DecisionError, LeakError, PersonError
 from upkeep.evaluation.verdict import ItemResult, VerdictTerms, verdict
 from upkeep.home import configs
 from upkeep.release import Action, Entry
@@ -87,6 +87,9 @@ def test_a_manual_promotion_waits_and_expires(desk):
 
 
 def test_what_was_refused_is_not_approved_and_the_other_way_round(desk):
+    for answer in (approve, refuse):
+        with pytest.raises(PersonError, match="by: found ' ', expected the name of who says so"):
+            answer(desk, "2026-03", by=" ", reason="the shop is on sale", at=SOON)
     said = refuse(desk, "2026-03", by="bob", reason="the shop is on sale", at=SOON)
     assert refuse(desk, "2026-03", by="ada", reason="me too", at=SOON) == said
     assert standing(desk, decision(desk, "2026-03"), SOON) is Standing.REFUSED

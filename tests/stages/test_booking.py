@@ -9,7 +9,7 @@ import pytest
 from tests.released import DECIDED, released_desk, released_template  # noqa: F401 -- fixtures
 from upkeep.desk import GOLDEN, desk_of
 from upkeep.entitlement import ChangeOrder
-from upkeep.errors import StoreError
+from upkeep.errors import PersonError, StoreError
 from upkeep.home import configs
 from upkeep.periods import Cadence
 from upkeep.stages.contract import book_retrain, book_service, book_use_case, change_orders
@@ -51,6 +51,8 @@ def test_where_the_golden_set_cannot_be_read_nothing_is_booked(desk):
 def test_what_somebody_books_twice_on_one_day_is_booked_once_and_opens_no_change_order(desk):
     desk = desk_of(desk.agreement.model_copy(update={"tier": load_tiers(configs()).tiers[3]}))
     said = {"reason": "the webhook", "by": "ada"}
+    with pytest.raises(PersonError):
+        book_service(desk, Service.INTEGRATION_UPDATE, DECIDED, **said | {"by": ""})
     first = book_service(desk, Service.INTEGRATION_UPDATE, DECIDED, **said)
     assert book_service(desk, Service.INTEGRATION_UPDATE, DECIDED + timedelta(hours=2), **said) == first
     assert (desk.bookings(), change_orders(desk)) == ([first], [])

@@ -24,7 +24,7 @@ from upkeep.adapters.registry import Registry
 from upkeep.adapters.store import open_store
 from upkeep.base_model import resolve_base
 from upkeep.desk import LAUNCH, Desk, open_desk
-from upkeep.errors import DecisionError, NoChampionError, ReleaseError, StoreError
+from upkeep.errors import DecisionError, NoChampionError, PersonError, ReleaseError, StoreError
 from upkeep.release import Action, Entry, KnownAnswer, answers_differ, replaced, spread_evenly
 from upkeep.stages.announcing import announce
 from upkeep.stages.approval import approve
@@ -150,6 +150,8 @@ def test_of_two_promotions_at_once_one_is_carried_out(desk):
 def test_a_rollback_restores_the_model_before_and_keeps_who_and_why(desk):
     approve(desk, "2026-03", by="ada", reason="looks right", at=DECIDED)
     later = DECIDED + timedelta(days=3)
+    with pytest.raises(PersonError):
+        roll_back(desk, by="", reason="complaints about refunds", at=later)
     done = roll_back(desk, by="bob", reason="complaints about refunds", at=later)
     assert (done.version, done.previous, done.by, done.reason) == ("1", "2", "bob", "complaints about refunds")
     agree(desk, "1")

@@ -10,6 +10,7 @@ import pytest
 from tests.audited import FIRST, agreed, serve
 from upkeep.cases.case import Case, Source
 from upkeep.config import load_client
+from upkeep.errors import PersonError
 from upkeep.home import configs
 from upkeep.log.entries import Outcome, OutcomeSource, Prediction
 from upkeep.log.files import write_outcomes, write_predictions
@@ -39,6 +40,8 @@ def test_a_contradiction_is_proposed_once_with_its_evidence_and_holds_by_itself_
     if way == "propose":
         assert found.state == "proposed"
         assert desk.rules(later) == []
+        with pytest.raises(PersonError):
+            decide_rule(desk, found.id, accepted=True, by="", at=later)
         found = decide_rule(desk, found.id, accepted=True, by="ada", at=later)
     assert found.state == f"accepted by {'ada' if way == 'propose' else ITSELF}"
     assert desk.rules(later) == [found.rule]

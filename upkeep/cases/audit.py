@@ -15,7 +15,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from upkeep.cases.case import fraction
+from upkeep.cases.case import fraction, normalise
 from upkeep.cases.review_batch import ID, REQUEST, Question, Row, cut
 from upkeep.cases.review_decisions import Judge, RowClaim, agreed
 from upkeep.cases.spreadsheet import Column, Rejected, read_workbook, write_workbook
@@ -187,6 +187,8 @@ def _check_verdict(row: Row, judge: Judge, about: Question, client: Client) -> N
         raise SheetError(f"{VERDICT}: found {judge.shown(row.decision)!r}, expected {RIGHT!r} or {WRONG!r}")
     if client.free_text and not row.decision:  # a better wording alone does not say that the given one was wrong
         raise SheetError(f"{VERDICT}: found nothing beside an answer, expected {RIGHT!r} or {WRONG!r}")
+    if row.decision == WRONG and row.answer and normalise(row.answer) == normalise(about.answer):
+        raise SheetError(f"{ANSWER}: found the given answer, expected another one beside {WRONG!r}")
     if not judge.fits_offer(row, about):
         raise SheetError(
             f"{GIVEN}: found {judge.shown(row.offered or '')!r}, expected {judge.shown(about.answer)!r} as it was sent"

@@ -13,7 +13,7 @@ from enum import StrEnum
 from upkeep import records
 from upkeep.config import Promotion
 from upkeep.desk import Desk
-from upkeep.errors import AlreadyExistsError, DecisionError
+from upkeep.errors import AlreadyExistsError, DecisionError, require_name
 from upkeep.evaluation.comparison import Verdict
 from upkeep.stages.card import write_card
 from upkeep.stages.decisions import Decision, decision, decisions
@@ -132,8 +132,9 @@ def approve(desk: Desk, period: str, *, by: str, reason: str, at: datetime, over
     """Put a decision's challenger into service on a person's word, which is kept; the same word again changes nothing.
 
     `override` approves also what did not win or has expired, but nothing that reads back otherwise, learned nothing or
-    was overtaken. Raises DecisionError saying which of these it is, or who has answered already.
+    was overtaken. Raises DecisionError saying which of these it is, or who has answered already, and PersonError.
     """
+    require_name(by)
     apply_log(desk)
     made = decision(desk, period)
     where = f"client {desk.client.client}, decision {period}"
@@ -161,7 +162,11 @@ def approve(desk: Desk, period: str, *, by: str, reason: str, at: datetime, over
 
 
 def refuse(desk: Desk, period: str, *, by: str, reason: str, at: datetime) -> Approval:
-    """Write down that a challenger that won is not to go into service. Raises DecisionError where it does not wait."""
+    """Write down that a challenger that won is not to go into service.
+
+    Raises DecisionError where it does not wait, and PersonError.
+    """
+    require_name(by)
     apply_log(desk)
     made = decision(desk, period)
     now = standing(desk, made, at)

@@ -15,7 +15,7 @@ from datetime import datetime
 from upkeep import records
 from upkeep.desk import Desk
 from upkeep.entitlement import Asked, Booking, ChangeOrder, Claim, UseCase, entitled, service, use_case, with_reasons
-from upkeep.errors import AlreadyExistsError, StoreError
+from upkeep.errors import AlreadyExistsError, StoreError, require_name
 from upkeep.monitoring.review import Review
 from upkeep.periods import starts_on
 from upkeep.stages.prerequisites import require_anything, require_model
@@ -137,8 +137,10 @@ def book_use_case(desk: Desk, label: str, as_of: datetime, *, reason: str, by: s
 def book_service(desk: Desk, asked: Service, as_of: datetime, *, reason: str, by: str) -> Booking | ChangeOrder:
     """Book what people do for a client, or open a change order for it where it is not included.
 
-    Raises as `require_anything` does, and StoreError where the place of the next booking holds something else.
+    Raises as `require_anything` does, PersonError, and StoreError where the place of the next booking holds something
+    else.
     """
+    require_name(by)
     require_anything(desk)
     moment, place = desk.local(as_of), ""
     for _ in range(TRIES):

@@ -21,7 +21,7 @@ from upkeep.adapters.addresses import shown_address
 from upkeep.adapters.registry import IS_IT_THIS_ONE
 from upkeep.base_model import resolve_base
 from upkeep.desk import LAUNCH, Desk
-from upkeep.errors import AlreadyExistsError, DecisionError, ReleaseError, StoreError
+from upkeep.errors import AlreadyExistsError, DecisionError, ReleaseError, StoreError, require_name
 from upkeep.models.loading import expect_release
 from upkeep.models.manifest import Manifest, expect_client, read_manifest
 from upkeep.release import Action, Entry, KnownAnswer, Release, answers_differ, code_version, replaced, spread_evenly
@@ -135,8 +135,10 @@ def roll_back(desk: Desk, *, by: str, reason: str, at: datetime, to: str | None 
     """Put the champion before the present one back into service, or the version `to`, once it answers as it did.
 
     The newest change asked for again, by the same person for the same reason, is that one: its run may have failed on
-    the way. Raises DecisionError where there is none to go back to, ReleaseError where that one is not what it was.
+    the way. Raises DecisionError where there is none to go back to, ReleaseError where that one is not what it was, and
+    PersonError.
     """
+    require_name(by)
     require_model(desk)
     entries = _begun(desk, at)
     done = entries[-1]

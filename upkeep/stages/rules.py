@@ -16,7 +16,7 @@ from upkeep.cases.partial_change import BEFORE, Checked, Look, Looked, partial_c
 from upkeep.cases.relabel_rules import Contradiction, Found, about_theme, changed, contradictions, rule_of
 from upkeep.config import Relabel, Rules
 from upkeep.desk import Desk
-from upkeep.errors import BaseModelError, RuleError
+from upkeep.errors import BaseModelError, RuleError, require_name
 from upkeep.log.entries import Prediction, Sample
 from upkeep.log.tally import opinions
 from upkeep.log.truth import truth_of
@@ -68,8 +68,9 @@ def propose_rules(desk: Desk, found: Review) -> list[Found]:
 def decide_rule(desk: Desk, name: str, *, accepted: bool, by: str, at: datetime, since: date | None = None) -> Found:
     """Accept a proposed rule, from another day where somebody knows better, or refuse it.
 
-    Raises RuleError listing the rules there are.
+    Raises RuleError listing the rules there are, and PersonError.
     """
+    require_name(by)
     one = rule_named(desk, name)
     rule = one.rule if since is None else one.rule.model_copy(update={"since": since})
     return _save(desk, replace(one, rule=rule).decide(accepted=accepted, by=by, at=desk.local(at)))

@@ -21,7 +21,7 @@ from upkeep.release import Action, Entry
 from upkeep.stages.incidents import NEWS
 from upkeep.stages.monitoring import reviews
 from upkeep.stages.release import apply_log, release_log, release_of
-from upkeep.stages.telling import telling
+from upkeep.stages.telling import PATIENCE, telling
 
 TOLD = "releases/told/"
 WEBHOOK = "webhook:"
@@ -67,10 +67,12 @@ def announce(
     address_of: Callable[[str], str],
     *,
     also: Mapping[str, Callable[[Notice], None]] | None = None,
+    patience: float = PATIENCE,
 ) -> list[str]:
     """Tell every channel of the client, and those in `also`, what it has not heard; returns what was told, in words.
 
-    `address_of` gives a channel's URL or secret. Raises DeliveryError, after every channel has been tried.
+    `address_of` gives a channel's URL or secret; `patience` is how many seconds another run that is at a message has to
+    be done with it. Raises DeliveryError, after every channel has been tried.
     """
     apply_log(desk)
     hook = [f"{WEBHOOK}{desk.client.release_webhook}"] if desk.client.release_webhook else []
@@ -78,7 +80,7 @@ def announce(
     for entry, channel in untold(desk, [*hook, *(also or {}), *desk.client.alert_channels]):
         message, note = notice(desk, entry), _note(entry, channel)
         try:
-            with telling(desk.store, note, partial(desk.store.exists, note)) as to_send:
+            with telling(desk.store, note, partial(desk.store.exists, note), patience=patience) as to_send:
                 if to_send:
                     _deliver(desk, message, channel, address_of, also or {})
                     desk.store.write(note, b"")

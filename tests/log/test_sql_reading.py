@@ -267,6 +267,30 @@ def test_rows_that_sql_doubts_in_a_parquet_file_are_judged_by_python(store, odd)
     assert requests(counted(store)) == len(rows) - sum(one in BAD for one in odd)
 
 
+@pytest.mark.parametrize("batch", [1, 2, 5_000])
+def test_small_files_of_a_day_are_read_without_duckdb_beside_a_large_one(store, batch, monkeypatch):
+    monkeypatch.setattr(scan, "BATCH", batch)
+    odd = [{}, *BAD, *DOUBTED[1:], {}]
+    few, many = ([PREDICTION | {"id": f"{name}{at}"} | one for at, one in enumerate(odd)] for name in "fm")
+    for at, row in enumerate(few):
+        store.write(f"{FIRST_DAY}/{at:02}.jsonl", jsonl(row))
+    store.write(f"{FIRST_DAY}/large.jsonl", jsonl(*many))
+    store.write(f"{FIRST_DAY}/damaged.jsonl.gz", gzip.compress(jsonl(*many))[:-9])
+    monkeypatch.setattr(scan, "SMALL", 1_000)
+    assert counted(store) == row_by_row(store)
+    assert sampled(store) == sampled_rows(store)
+    assert requests(counted(store)) == 2 * (len(odd) - len(BAD))
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_however_many_doubted_rows_of_a_parquet_file_are_kept_at_a_time(store, batch, monkeypatch):
+    monkeypatch.setattr(scan, "BATCH", batch)
+    rows = [PREDICTION | {"id": f"r{at}"} | change for at, change in enumerate([{}, *DOUBTED[1:], {}])]
+    store.write(f"{FIRST_DAY}/a.parquet", parquet(rows))
+    assert counted(store) == row_by_row(store)
+    assert requests(counted(store)) == len(rows)
+
+
 @pytest.mark.parametrize(
     "text", ["~", "~~", "!", "\x7f", "\x00", "\x1f", '"', "\\", "a ", " a", "\u00e4", "\U0001f600", "u\u0308", "\u0344"]
 )

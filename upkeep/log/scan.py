@@ -34,13 +34,14 @@ from upkeep.log.lines import (
 from upkeep.log.sql_filter import ALL, READ_AT, columns, facets, from_json, from_parquet, micros, parquet_rows, quoted
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from duckdb import DuckDBPyConnection
 
 LOG = logging.getLogger(__name__)
 BATCH = 5_000
 """So many lines of a file are in memory at a time."""
 SMALL = 1 << 18
-"""Bytes of raw files below which a day is read without DuckDB."""
+"""Bytes of raw files below which a day is read without DuckDB, and so is a file among many of a day."""
 TEXTS = 1 << 18
 """Bytes of raw files of a day of whose rows the texts are kept; of a larger day the texts of this share of its rows."""
 EVERY = ALL + "f"
@@ -127,7 +128,6 @@ def _is_small(sources: Iterable[Source]) -> bool:
 def _scan_small(
     sources: Sequence[Source], target: Path, kind: Kind[Row], day: date, *, mapping: LogMapping
 ) -> list[BadRow]:
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     bad: list[BadRow] = []
@@ -140,12 +140,8 @@ def _scan_small(
             if found.row is None:
                 bad.append(BadRow(line.quarantined(found.reason), number, found.at))
                 continue
-            place = {"day": day.toordinal(), "file": number, "line": line.number}
-            rows.append(place | _kept(found.row, kind, mapping))
-    types = {"INTEGER": pa.int32(), "BIGINT": pa.int64(), "VARCHAR": pa.string(), "DOUBLE": pa.float64()}
-    kept = READ_AT | columns(kind, mapping.by)
-    schema = [(name, types.get(type, pa.bool_())) for name, type in kept.items()]
-    pq.write_table(pa.Table.from_pylist(rows, pa.schema(schema)), target)
+            rows.append(_place(day, number, line.number) | _kept(found.row, kind, mapping))
+    pq.write_table(_table(rows, READ_AT | columns(kind, mapping.by)), target)
     return sorted(bad, key=lambda one: (one.file, one.row.line))
 
 
@@ -176,14 +172,17 @@ class _Scan(Generic[Row]):
     texts: str
     bad: list[BadRow] = field(default_factory=list)
     told: set[str] = field(default_factory=set)
+    waiting: list[dict[str, object]] = field(default_factory=list)
 
     def begin(self) -> None:
         """Make the table; it is this connection's own, for other days are read beside this one."""
+        self.waiting.clear()
         types = ", ".join(f"{name} {type}" for name, type in self._kept.items())
         self.database.execute(f"CREATE OR REPLACE TEMP TABLE slim ({types}, fine BOOLEAN)")
 
     def write(self, target: Path, also: Path | None = None) -> None:
         """Write the table to the target, with what another file holds already."""
+        self._insert_waiting()
         names = ", ".join(self._kept)
         rows = f"SELECT {names} FROM slim WHERE fine"
         if also:
@@ -220,11 +219,14 @@ class _Scan(Generic[Row]):
         return True
 
     def read(self, number: int, source: Source, scratch: Path) -> None:
-        """Take in one file: SQL first; a file that SQL cannot read, or cannot read as Python would, row by row."""
+        """Take in one file: SQL first; a file that SQL cannot read, or cannot read as Python would, row by row.
+
+        So is a small one, for which a query takes longer than its rows do.
+        """
         import duckdb
 
         try:
-            if not is_readable(source.key):
+            if not is_readable(source.key) or _is_small([source]):
                 plain = False
             elif source.key.endswith(".parquet"):
                 plain = self._parquet(number, source, scratch)
@@ -306,10 +308,13 @@ class _Scan(Generic[Row]):
         return f"SELECT {names} FROM (SELECT {place}, * FROM ({query}))"
 
     def _any(self) -> bool:
+        self._insert_waiting()
         return self.database.execute("SELECT 1 FROM slim LIMIT 1").fetchone() is not None
 
     def _forget(self, number: int) -> None:
+        """Take out what is there of a file."""
         self.database.execute(f"DELETE FROM slim WHERE file = {number}")
+        self.waiting = [one for one in self.waiting if one["file"] != number]
         self.bad = [one for one in self.bad if one.file != number]
 
     def _doubted(self, number: int) -> set[int]:
@@ -328,19 +333,35 @@ class _Scan(Generic[Row]):
             self.bad += [BadRow(one.line.quarantined(one.reason), number, one.at) for one in found if one.row is None]
             self._keep(number, [(one.line.number, one.row) for one in found if one.row is not None])
 
-    def _keep(self, number: int, rows: Sequence[tuple[int, Row]]) -> None:
-        import pyarrow as pa
-
-        if not rows:
-            return
-        values = [_kept(row, self.kind, self.mapping) for _, row in rows]
-        for one in values:
+    def _keep(self, number: int, rows: Iterable[tuple[int, Row]]) -> None:
+        """Keep rows of a file, in the table once there are many: of small files each has few."""
+        for line, row in rows:
+            one = _kept(row, self.kind, self.mapping)
             if "input" in one and draw_order(str(one["id"])) >= self.texts:
                 one["input"] = None
-        kept = {name: [one[name] for one in values] for name in self._columns}
-        table = pa.table({"line": [line for line, _ in rows], **kept, "fine": [True] * len(rows)})
-        self.database.register("judged", table)
-        self._insert(number, "SELECT * FROM judged")
+            self.waiting.append(_place(self.day, number, line) | one)
+        if len(self.waiting) >= BATCH:
+            self._insert_waiting()
+
+    def _insert_waiting(self) -> None:
+        if not self.waiting:
+            return
+        names = ", ".join(self._kept)
+        self.database.register("judged", _table(self.waiting, self._kept))
+        self.database.execute(f"INSERT INTO slim ({names}, fine) SELECT {names}, true FROM judged")
+        self.waiting.clear()
+
+
+def _place(day: date, number: int, line: int) -> dict[str, object]:
+    return {"day": day.toordinal(), "file": number, "line": line}
+
+
+def _table(rows: Sequence[dict[str, object]], kept: dict[str, str]) -> pa.Table:
+    import pyarrow as pa
+
+    types = {"INTEGER": pa.int32(), "BIGINT": pa.int64(), "VARCHAR": pa.string(), "DOUBLE": pa.float64()}
+    schema = [(name, types.get(type, pa.bool_())) for name, type in kept.items()]
+    return pa.Table.from_pylist(rows, pa.schema(schema))
 
 
 def _unzipped(source: Source, scratch: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -163,9 +164,7 @@ def test_candidates_are_labels_that_people_use_and_growing_themes_that_no_label_
     new = Change(Kind.NEW_CATEGORY, "25 requests were 'repair_partner'", "Agree on it.", 25, new="repair_partner")
     booked = Change(Kind.NEW_CATEGORY, "9 requests were 'leasing'", "Agree on it.", 9, new="leasing")
     cases = [case(1, "repair_partner"), case(2, "refund")]
-    found = candidates(
-        themes, [booked, new], labels={*LABELS, "leasing"}, out_of_scope="oos", cases=cases, redaction=Redaction()
-    )
+    found = named(booked, new, themes=themes, labels={*LABELS, "leasing"}, cases=cases)
     assert [(one.label, one.requests, one.examples) for one in found] == [
         ("repair_partner", 25, (text(1),)),
         (None, 21, ("about gift",)),
@@ -183,5 +182,27 @@ def test_a_known_label_spelled_otherwise_is_no_candidate_for_it_would_be_refused
     assert named(*said, themes=[theme("late", [1, 1, 1, 1, 2, 4, 5, 6], right="Order-Status")]) == []
 
 
-def named(*changes: Change, themes=()):
-    return candidates(themes, changes, labels=LABELS, out_of_scope="oos", cases=(), redaction=Redaction())
+def test_a_label_that_people_use_is_a_candidate_whatever_the_newest_review_found():
+    used = {"repair_partner": 22, "Order status": 9, "leasing": 7}
+    late = theme("lease", [1, 1, 1, 1, 2, 4, 5, 6], right="leasing")
+    new = Change(Kind.NEW_CATEGORY, "9 requests were 'leasing'", "Agree on it.", 9, new="leasing")
+    found = named(new, themes=[late], used=used, cases=[case(1, "repair_partner")])
+    assert [(one.label, one.requests, one.examples) for one in found] == [
+        ("repair_partner", 22, (text(1),)),
+        ("leasing", 9, ()),
+    ]
+    wanted = "22 labelled requests of the last 12 reviewed weeks were 'repair_partner', which the model does not know"
+    assert [one.why for one in found] == [wanted, "9 requests were 'leasing'"]
+
+
+def named(*changes: Change, themes=(), used: Mapping[str, int] = {}, labels: Collection[str] = LABELS, cases=()):
+    return candidates(
+        themes,
+        changes,
+        used=used,
+        weeks=12,
+        labels=labels,
+        out_of_scope="oos",
+        cases=cases,
+        redaction=Redaction(),
+    )

@@ -14,8 +14,8 @@ from upkeep.monitoring.edge_cases import EdgeCase, Reason
 from upkeep.monitoring.themes import NotedRequest, Theme, find_themes, follow, nearest
 from upkeep.periods import week
 from upkeep.redaction import Redaction
+from upkeep.stages.candidates import candidates_for
 from upkeep.stages.request_analysis import TrackedThemes, edges_key, themes_of, track_themes, tracked_themes
-from upkeep.stages.variant import candidates_for
 
 WEEKS = ["2026-W10", "2026-W11", "2026-W12", "2026-W13"]
 ORDINARY = [

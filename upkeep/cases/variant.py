@@ -17,6 +17,7 @@ from upkeep.cases.case import Case, Source, normalise
 from upkeep.cases.collection import earlier_like
 from upkeep.cases.doubts import Doubt
 from upkeep.cases.split import Side, sides
+from upkeep.counts import count_of
 from upkeep.errors import VariantError
 from upkeep.log.entries import Prediction
 from upkeep.log.truth import Truth
@@ -160,6 +161,8 @@ def candidates(
     themes: Sequence[Theme],
     changes: Iterable[Change],
     *,
+    used: Mapping[str, int],
+    weeks: int,
     labels: Collection[str],
     out_of_scope: str,
     cases: Iterable[Case],
@@ -168,22 +171,18 @@ def candidates(
     """What may be the next category: labels that people use and the model does not know, and growing themes of
     requests that no label fits or that mostly go to a person, the most frequent first.
 
-    `labels` are those the model knows or is about to learn, however people spell them; `cases` give examples of a label
-    that people use.
+    `used` counts the requests of the newest `weeks` of which people have said each right answer that was not agreed,
+    whether a review found it to be new or not. `labels` are those the model knows or is about to learn, however people
+    spell them; `cases` give examples of a label that people use.
     """
     there, outside = {_plain(one) for one in labels}, _plain(out_of_scope)
     by_label: dict[str, list[str]] = {}
     for case in cases:
         by_label.setdefault(case.answer, []).append(shown(case.text, redaction))
-    named = {
-        one.new: one
-        for one in changes
-        if one.kind is Kind.NEW_CATEGORY and one.new and _plain(one.new) not in {*there, outside}
-    }
-    found = [
-        Candidate(name, change.text, change.n, tuple(by_label.get(name, [])[-EXAMPLES:]))
-        for name, change in named.items()
-    ]
+    told = {name: (_in_use(name, n, weeks), n) for name, n in used.items()}
+    told |= {one.new: (one.text, one.n) for one in changes if one.kind is Kind.NEW_CATEGORY and one.new}
+    named = {name: one for name, one in told.items() if _plain(name) not in {*there, outside}}
+    found = [Candidate(name, *one, tuple(by_label.get(name, [])[-EXAMPLES:])) for name, one in named.items()]
     found += [
         Candidate(_unknown(one.right, {*there, outside}), _told(one), one.requests, one.examples)
         for one in themes
@@ -207,6 +206,11 @@ def _fits_none(theme: Theme, there: Collection[str], outside: str) -> bool:
 
 def _unknown(right: str | None, there: Collection[str]) -> str | None:
     return None if right is None or _plain(right) in there else right
+
+
+def _in_use(label: str, n: int, weeks: int) -> str:
+    labelled = f"{count_of(n, 'labelled request')} of the last {count_of(weeks, 'reviewed week')}"
+    return f"{labelled} were {label!r}, which the model does not know"
 
 
 def _told(theme: Theme) -> str:

@@ -74,7 +74,8 @@ def _variant(options: argparse.Namespace) -> None:
 
 
 def _variants(options: argparse.Namespace) -> None:
-    from upkeep.stages.variant import candidates_for, open_use_cases
+    from upkeep.stages.candidates import candidates_for
+    from upkeep.stages.variant import open_use_cases
 
     desk = open_desk(options.client)
     begun_there, found = open_use_cases(desk, as_of(options)), candidates_for(desk, as_of(options))

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from upkeep.counts import count_of
 from upkeep.desk import Desk
 from upkeep.evaluation.comparison import Verdict
 from upkeep.monitoring.review import Metric, Review, is_worse
@@ -14,11 +15,13 @@ from upkeep.monitoring.themes import Theme
 from upkeep.monitoring.trouble import Kind
 from upkeep.periods import Cadence, Window, period, periods_in, week
 from upkeep.redaction import inert
+from upkeep.stages.candidates import labels_in_use
 from upkeep.stages.decisions import Decision
 from upkeep.stages.month_activity import missed_work, open_categories
 from upkeep.stages.prerequisites import log_begins
 from upkeep.stages.reporting import ended_in, share
 from upkeep.stages.troubles import Trouble
+from upkeep.stages.variant import every_label
 
 NAMED_WEEKS = 3
 
@@ -59,7 +62,7 @@ def _lines(desk: Desk, quarter: Window, as_of: datetime, seen: Seen) -> Iterator
             yield f"The challenger of {one.period} was held: {'; '.join(one.reasons)}."
     for line in _undone(desk, quarter, as_of, seen.weekly):
         yield f"{line[0].upper()}{line[1:]}."
-    yield from _candidates(desk, as_of, going_on, seen.themes)
+    yield from _candidates(desk, as_of, going_on, seen)
     yield from _data(desk, quarter, seen.weekly)
 
 
@@ -72,7 +75,7 @@ def _undone(desk: Desk, quarter: Window, as_of: datetime, weekly: Sequence[Revie
     yield from open_categories(desk, quarter, as_of)
 
 
-def _candidates(desk: Desk, as_of: datetime, going_on: Sequence[Trouble], themes: Sequence[Theme]) -> Iterator[str]:
+def _candidates(desk: Desk, as_of: datetime, going_on: Sequence[Trouble], seen: Seen) -> Iterator[str]:
     """What the new quarter's category may be, where the tier includes one that is not used yet."""
     allowance = desk.tier.new_use_case
     if allowance is None or desk.client.free_text:
@@ -80,11 +83,13 @@ def _candidates(desk: Desk, as_of: datetime, going_on: Sequence[Trouble], themes
     key, booked = period(as_of, allowance.per, desk.zone).key, [one for one in desk.use_cases() if one.as_of <= as_of]
     free = allowance.count - sum(one.period == key for one in booked)
     new = [one.change.new for one in going_on if one.change and one.change.kind is Kind.NEW_CATEGORY]
-    seen = [f"{label!r}" for label in new if label not in {one.label for one in booked}]
-    growing = [f"what is about {one.name!r}" for one in themes if one.trend == "growing"]
+    used = labels_in_use(desk, seen.weekly, as_of)
+    known = every_label(desk, seen.weekly[-1].figures.model_version if seen.weekly else None)
+    named = [f"{label!r}" for label in dict.fromkeys([*new, *used]) if label not in known]
+    growing = [f"what is about {one.name!r}" for one in seen.themes if one.trend == "growing"]
     if free > 0:
-        candidates = f"Candidates: {', '.join(seen + growing)}." if seen or growing else "No candidate was seen."
-        yield f"The contract includes {free} new categor{'y' if free == 1 else 'ies'} in {key}. {candidates}"
+        candidates = f"Candidates: {', '.join(named + growing)}." if named or growing else "No candidate was seen."
+        yield f"The contract includes {count_of(free, 'new category', 'new categories')} in {key}. {candidates}"
 
 
 def _data(desk: Desk, quarter: Window, weekly: Sequence[Review]) -> Iterator[str]:

@@ -17,12 +17,13 @@ from upkeep.redaction import inert
 from upkeep.release import Entry
 from upkeep.stages.approval import waiting_for_approval
 from upkeep.stages.auditing import Drawn, sheet_key
+from upkeep.stages.candidates import candidates_for
 from upkeep.stages.monitoring import NoWayBack, reviewed_weeks
 from upkeep.stages.reporting import SHOWN_THEMES
 from upkeep.stages.request_analysis import TrackedThemes
 from upkeep.stages.review_figures import measured
 from upkeep.stages.troubles import RETRAIN, RETRAIN_LATER, open_troubles, subject_of
-from upkeep.stages.variant import Renamed, candidates_for, open_use_cases
+from upkeep.stages.variant import Renamed, open_use_cases
 from upkeep.store import address
 
 

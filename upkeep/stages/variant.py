@@ -18,10 +18,8 @@ from upkeep.cases.collection import LATE
 from upkeep.cases.doubts import Doubt
 from upkeep.cases.review_batch import Question
 from upkeep.cases.variant import (
-    Candidate,
     Folded,
     Past,
-    candidates,
     check_label,
     check_seeds,
     likeliest,
@@ -35,16 +33,15 @@ from upkeep.entitlement import ChangeOrder, UseCase
 from upkeep.errors import VariantError
 from upkeep.log.entries import draw_order
 from upkeep.log.truth import truth_of
-from upkeep.periods import Cadence, last_full, period
+from upkeep.periods import Cadence, period
 from upkeep.redaction import PersonalData, told
 from upkeep.stages.approval import Standing, standing
 from upkeep.stages.challengers import Challenger, challengers
 from upkeep.stages.contract import book_use_case, use_case_of
 from upkeep.stages.decisions import decision
-from upkeep.stages.monitoring import reviews
 from upkeep.stages.prerequisites import require_anything
 from upkeep.stages.release import in_service
-from upkeep.stages.request_analysis import request_encoder, tracked_themes
+from upkeep.stages.request_analysis import request_encoder
 from upkeep.stages.snapshot import decided_by, known_cases, right_at
 from upkeep.stages.waiting import Waiting
 
@@ -176,24 +173,6 @@ def looked_over(desk: Desk, as_of: datetime) -> list[UseCase]:
     return [one.use_case for one in open_use_cases(desk, as_of) if one.waiting is None]
 
 
-def candidates_for(desk: Desk, as_of: datetime) -> list[Candidate]:
-    """What may be the client's next new category, by the last review before a moment."""
-    if desk.client.free_text:
-        return []
-    newest = reviews(desk, upto=last_full(as_of, Cadence.WEEKLY, desk.zone).key, newest=1)
-    # as logged, for an MLflow that is down holds up no review
-    version = newest[0].figures.model_version if newest else None
-    tracked = tracked_themes(desk, as_of)
-    return candidates(
-        tracked.themes if tracked else (),
-        newest[0].changes if newest else (),
-        labels=_labels(desk, version) - {desk.client.out_of_scope_label},
-        out_of_scope=desk.client.out_of_scope_label,
-        cases=desk.cases(),
-        redaction=desk.client.redaction,
-    )
-
-
 def _waits(desk: Desk, one: UseCase, begun: Round, as_of: datetime) -> Waiting | Renamed | None:
     return _renamed(desk, one.label, rounds(desk, one), desk.local(as_of)) or wait_for_cases(desk, begun, as_of)
 
@@ -211,7 +190,7 @@ def _renamed(desk: Desk, label: str, begun: Sequence[Round], moment: datetime) -
 def _require_new(desk: Desk, label: str, given: Folded, cases: Sequence[Case], *, booked: bool) -> None:
     """Raise VariantError unless a label is a new one, or `booked` by a run that was killed, and has examples enough."""
     where, recipe = f"client {desk.client.client}", desk.head_recipe
-    others = _labels(desk, desk.registry.version("champion"))
+    others = every_label(desk, desk.registry.version("champion"))
     check_label(label, others - {label} if booked else others, where=where)
     check_seeds(label, given, cases, recipe, where=where)
 
@@ -282,7 +261,7 @@ def _taught(desk: Desk, version: str | None) -> set[str]:
     return set(next((one.labels for one in challengers(desk) if one.version == version), ()))
 
 
-def _labels(desk: Desk, version: str | None) -> set[str]:
+def every_label(desk: Desk, version: str | None) -> set[str]:
     """Every label there is: agreed, learned, or booked as a new category; and the one for what none fits."""
     booked = [one.label for one in desk.use_cases()]
     return {*desk.client.answers, *_taught(desk, version), *booked}

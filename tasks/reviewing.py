@@ -9,10 +9,11 @@ from prefect import get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 
 from tasks.retrying import only
+from upkeep.counts import count_of
 from upkeep.desk import open_desk
 from upkeep.errors import StoreError
 from upkeep.redaction import inert
-from upkeep.stages.asking import Batch, offer_cases, to_look_over
+from upkeep.stages.asking import Batch, left_to_look_over, offer_cases, to_look_over
 from upkeep.stages.returning import Returned, take_returns
 from upkeep.stages.waiting import Waiting, no_longer_waiting, wait_for_review
 
@@ -37,18 +38,20 @@ def offer(client: str, period: str, as_of: datetime) -> Batch:
     """Write what people are asked to look over, as files and, where an MLflow server runs, as a review queue."""
     desk = open_desk(client)
     batch = offer_cases(desk, period, as_of)
-    for line in to_look_over(desk, batch):
+    for line in to_look_over(desk, batch, as_of):
         get_run_logger().log(WARNING if line == batch.problem else INFO, "%s %s: %s", client, period, line)
-    if not batch.questions:
+    left = left_to_look_over(desk, batch, as_of)
+    if not left:
         return batch
+    cases = count_of(left, "case")
     page = f"- in MLflow: <{batch.page}>\n" if batch.page else ""
     files = "\n".join(f"- `{desk.store.uri}/{key}`" for key in batch.files.values())
     create_markdown_artifact(
         key=f"to-review-{client}",
-        markdown=f"# {batch.questions} cases of {client} to look over, {period}\n\n{page}{files}\n\n"
+        markdown=f"# {cases} of {client} to look over, {period}\n\n{page}{files}\n\n"
         f"Fill one of them in, all of it or part, and drop it into `{desk.store.uri}/inbox/`, or "
         f"`upkeep reviewed {client} FILE --by NAME`.",
-        description=f"{client} {period}: {batch.questions} cases to look over",
+        description=f"{client} {period}: {cases} to look over",
     )
     return batch
 

@@ -125,7 +125,7 @@ def retrain(
         for one in take_returns(desk, as_of):
             hear(str(one))
         collect_cases(desk, included.period, included.as_of, progress=progress)
-        for line in to_look_over(desk, offer_cases(desk, included.period, included.as_of)):
+        for line in to_look_over(desk, offer_cases(desk, included.period, included.as_of), as_of):
             hear(line)
         waiting = wait_for_review(desk, included.period, included.as_of, reason)
         if waiting:
@@ -161,7 +161,7 @@ def variant(
     begun = begin_use_case(desk, label, seeds, as_of, reason=reason, by=by)
     if isinstance(begun, ChangeOrder):
         return begun
-    for line in to_look_over(desk, offer_cases(desk, begun.period, as_of)):
+    for line in to_look_over(desk, offer_cases(desk, begun.period, as_of), as_of):
         hear(line)
     waiting = wait_for_cases(desk, begun, as_of) if wait else None
     if waiting:

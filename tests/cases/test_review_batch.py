@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from io import BytesIO
 from zipfile import ZIP_DEFLATED, ZipFile
 
@@ -63,6 +64,12 @@ def test_a_workbook_shows_each_case_as_text_and_offers_decisions_and_labels():
     assert not any(one.showErrorMessage for one in sheet.data_validations.dataValidation)  # a new label may be typed
     assert [row[0].value for row in book["choices"]["G1:G3"]] == ["accept", "change", "reject"]
     assert [row[0].value for row in book["choices"]["H1:H5"]] == list(LABELS)
+
+
+def test_a_suggestion_of_ours_is_told_as_one_that_nobody_gave():
+    sheet = csv_table(write_csv([replace(question(1), why=("proposed for a new category",), said_by="back-scoring")]))
+    wanted = "the answer is a suggestion, as the request is like the category's examples: nobody gave it"
+    assert sheet[1][HEAD.index("asked because")] == f"proposed for a new category; {wanted}"
 
 
 def test_a_csv_file_has_the_mark_that_excel_needs_for_umlauts():

@@ -207,7 +207,7 @@ def test_a_review_and_a_retrain_tell_what_people_are_asked_to_look_over_and_wher
     said = Outcome("0-0", FIRST + timedelta(days=1), OutcomeSource.CUSTOMER, "refund_status")
     write_outcomes(desk.store, [said], name="customers")
     assert main(["review", "northwind", "--as-of", "2026-02-09"]) == 0
-    asked = f"  1 cases to look over: {address(desk.store, 'to-review/2026-W06.xlsx')}"
+    asked = f"  1 case to look over: {address(desk.store, 'to-review/2026-W06.xlsx')}"
     assert asked in capsys.readouterr().out.splitlines()
 
     tent = Prediction("tent", FIRST, "May I send a wet tent back?", "order_status", 0.9, "1", True)
@@ -215,8 +215,8 @@ def test_a_review_and_a_retrain_tell_what_people_are_asked_to_look_over_and_wher
     write_outcomes(desk.store, [replace(said, prediction_id="tent")], name="tents")
     assert main(["retrain", "northwind", "--as-of", "2026-03-02"]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        f"northwind 1 cases to look over: {address(desk.store, 'to-review/2026-03.xlsx')}",
-        "northwind: 2026-03 waits until all of 2 cases are reviewed",
+        f"northwind 1 case to look over: {address(desk.store, 'to-review/2026-03.xlsx')}",
+        "northwind: 2026-03 waits until 2 cases are reviewed",
     ]
 
 

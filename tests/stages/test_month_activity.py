@@ -64,7 +64,7 @@ def test_a_retrain_that_was_due_is_told_until_it_is_decided_on(tmp_path, monkeyp
     desk, march = client(tmp_path, monkeypatch, tier=3), datetime(2026, 3, 1, 7, tzinfo=UTC)
     assert done(desk, march) == ["- The retrain of 2026-02 was due and was not done."]
     records.save(desk.store, "waiting/2026-02.json", Waiting("2026-02", desk.local(FEBRUARY), "scheduled", ("a", "b")))
-    assert done(desk, march) == ["- The retrain of 2026-02 waits until all of 2 cases are reviewed."]
+    assert done(desk, march) == ["- The retrain of 2026-02 waits until 2 cases are reviewed."]
     desk.store.delete("waiting/2026-02.json")
     records.save(desk.store, "claims/2026-02.json", Claim("2026-02", desk.local(FEBRUARY), "scheduled"))
     assert done(desk, march) == ["- The retrain of 2026-02 was begun and has no decision yet."]
@@ -137,7 +137,7 @@ def test_a_new_category_that_was_booked_is_told_each_month_until_it_is_decided_o
     first = begun_category(desk, FEBRUARY)
     march, april = datetime(2026, 3, 1, 7, tzinfo=UTC), datetime(2026, 4, 1, 7, tzinfo=UTC)
     assert month(desk, FEBRUARY).open_categories == ()  # January's
-    line = "the new category 'rental', booked on 2026-02-01, waits until 1 more cases are reviewed"
+    line = "the new category 'rental', booked on 2026-02-01, waits until 1 more case is reviewed"
     assert [month(desk, one).open_categories for one in (march, april)] == [(line,), (line,)]
     assert f"- T{line[1:]}." in done(desk, march)
     records.save_rows(desk.store, f"cases/{first.period}.jsonl", [])

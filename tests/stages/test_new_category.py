@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import random
+import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -27,13 +28,14 @@ from upkeep.log.entries import Outcome, OutcomeSource, Prediction
 from upkeep.log.files import write_outcomes, write_predictions
 from upkeep.models.manifest import read_manifest
 from upkeep.redaction import PersonalData
-from upkeep.stages.asking import asked
+from upkeep.stages.asking import asked, offer_cases, to_look_over
 from upkeep.stages.challengers import Challenger
 from upkeep.stages.collection import collect_cases
 from upkeep.stages.contract import book_use_case, change_orders, is_included
 from upkeep.stages.decisions import Decision, decisions
 from upkeep.stages.finetuning import load_model
 from upkeep.stages.release import roll_back
+from upkeep.stages.returning import take_returns
 from upkeep.stages.snapshot import snapshot, take_snapshot
 from upkeep.stages.variant import open_use_cases, rounds
 from upkeep.stages.waiting import Waiting
@@ -104,6 +106,9 @@ def test_a_new_category_is_proposed_reviewed_taught_beside_the_old_labels_and_go
     assert sum(about) >= 0.7 * len(questions)
     assert {one.why for one in questions} == {("proposed for a new category",)}
     assert {one.answer for one in questions} == {LABEL}
+    assert all(SERVED <= one.at < SERVED + timedelta(hours=2) for one in questions)  # when the requests came
+    (line,) = to_look_over(desk, offer_cases(desk, KEY, MAY), MAY)
+    assert line.startswith(f"{begun.proposed} cases to look over: ")
 
     # until they have answered, doing it again changes nothing, and a week's review does not take it up
     before = list(desk.store.keys(""))
@@ -118,6 +123,8 @@ def test_a_new_category_is_proposed_reviewed_taught_beside_the_old_labels_and_go
     assert [case.id for case in desk.cases() if case.prediction_id == "r0" and case.source is Source.AUDIT] == ["p-r0"]
 
     answer_batch(desk, KEY)
+    take_returns(desk, MONDAY - timedelta(hours=1))
+    assert to_look_over(desk, offer_cases(desk, KEY, MAY), MONDAY) == []  # all are answered
     run_due("northwind", MONDAY)
     (made,) = decisions(desk)
     assert made.verdict is Verdict.PROMOTE, made.reasons
@@ -258,7 +265,10 @@ def test_begun_categories_are_listed(desk, capsys):
     variant(desk, LABEL, SEEDS, MAY, reason="rentals have begun")
     capsys.readouterr()
     assert main(["variants", "northwind", "--as-of", "2026-05-05"]) == 0
-    assert capsys.readouterr().out.startswith(f"{KEY}: {KEY} waits until all of ")
+    (line,) = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(rf"{KEY} waits until \d+ cases are reviewed", line)
+    assert main(["variants", "northwind", "--as-of", "2026-05-03"]) == 0  # a day before it was begun
+    assert capsys.readouterr().out == "northwind: no new category is under way, and nothing suggests one\n"
 
 
 def test_personal_data_in_examples_is_counted(desk):

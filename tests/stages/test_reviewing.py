@@ -320,7 +320,7 @@ def test_a_file_of_neither_kind_is_refused(desk):
 def test_a_retrain_waits_for_people_until_every_case_is_decided(desk):
     offer_cases(desk, PERIOD, MONDAY)
     waiting = wait_for_review(desk, "2026-05", MONDAY, "scheduled")
-    assert str(waiting) == "2026-05 waits until all of 3 cases are reviewed"
+    assert str(waiting) == "2026-05 waits until 3 cases are reviewed"
     assert no_longer_waiting(desk, MONDAY) is None
     data = filled(desk, n1=("accept", ""), n2=("reject", ""), n6=("reject", ""))
     return_file(desk, data, name="mine.csv", by="ada", at=TUESDAY)

@@ -24,6 +24,8 @@ Marked = Annotated[bool, Field(exclude_if=lambda value: not value)]
 """A mark that most cases do not have: without it nothing is stored either."""
 Named = Annotated[str | None, Field(exclude_if=lambda value: value is None)]
 """The id of something that most cases do not have."""
+Asked = Annotated[datetime | None, Field(exclude_if=lambda value: value is None)]
+"""When a request came, where that is not when its answer is said to be right from."""
 KEPT_GROUP = re.compile(r"sha256:[0-9a-f]{14}")
 """The form in which a case keeps of which conversation it is."""
 
@@ -58,7 +60,8 @@ class Case:
     `review_by` named in the metadata of the first request that said it. Where `drawn`, chance chose a request that said
     it for an audit, whatever the model had answered; where `audited`, the first one of all, so that no model was taught
     it, and its answer was an agreed label: one of which there are others. `against` is the id of the
-    reviewed case of nearly its text that it contradicted when it was collected.
+    reviewed case of nearly its text that it contradicted when it was collected. `asked_at` is when a request that
+    is proposed for a new category came.
     """
 
     id: str
@@ -85,6 +88,7 @@ class Case:
     drawn: Marked = False
     audited: Marked = False
     against: Named = None
+    asked_at: Asked = None
 
     @property
     def by_chance(self) -> bool:

@@ -15,6 +15,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from upkeep.cases import label_studio
+from upkeep.cases.case import Source
 from upkeep.cases.mangled_text import comparable
 from upkeep.cases.spreadsheet import (
     Column,
@@ -38,6 +39,11 @@ DELIMITERS = ",;\t"
 HEAD = 20
 """The rows in which the names of the columns are looked for: people put notes above them."""
 ZIP, OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
+WHOSE: Mapping[str, str] = {
+    Source.BACK_SCORING: "the answer is a suggestion, as the request is like the category's examples: nobody gave it",
+    Source.UNSURE: "right answer from somebody who was asked because the model was unsure",
+}
+"""Who has given the answer that is offered, where that is not plain from the source's name."""
 WANTED = "a workbook (.xlsx), a CSV file or a Label Studio export (JSON) of the cases that were sent out"
 COLUMNS = (ID, REQUEST, OFFERED, DECISION, ANSWER, COMMENT, REVIEWER)
 """The columns that are read on return."""
@@ -175,7 +181,7 @@ def _cells(question: Question) -> dict[str, str]:
 
 
 def _told(question: Question, names: Sequence[str]) -> dict[str, str]:
-    why = "; ".join((*question.why, f"right answer from {question.said_by}"))
+    why = "; ".join((*question.why, WHOSE.get(question.said_by, f"right answer from {question.said_by}")))
     when = f"{question.at:%Y-%m-%d %H:%M}"
     values = (question.id, when, question.text, question.answer, why, question.given or "")
     return dict(zip(names, values, strict=True))

@@ -228,6 +228,7 @@ def _proposed(label: str, one: Past, text: str, at: datetime, redaction: Redacti
         answer=label,
         source=Source.BACK_SCORING,
         valid_from=at,
+        asked_at=prediction.at,
         prediction_id=prediction.id,
         model_version=prediction.model_version,
         known_from=at,

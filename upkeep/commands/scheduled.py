@@ -39,14 +39,14 @@ def _review(options: argparse.Namespace) -> None:
     from upkeep.stages.asking import to_look_over
     from upkeep.stages.review_summary import summary
 
-    desk = open_desk(options.client)
-    noted, returned, batch, order = watch(desk, as_of(options))
+    desk, at = open_desk(options.client), as_of(options)
+    noted, returned, batch, order = watch(desk, at)
     for one in returned:
         heard(options.client, str(one))
     print(f"{options.client} {noted.review.week}: {noted.review.figures.requests:,} requests")
     for line in summary(desk, noted):
         print(f"  {line.replace('- ', '', 1).replace('**', '')}")
-    for line in to_look_over(desk, batch):
+    for line in to_look_over(desk, batch, at):
         print(f"  {line}")
     if order:
         print(f"  {order}")

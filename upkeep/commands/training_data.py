@@ -82,8 +82,8 @@ def _variants(options: argparse.Namespace) -> None:
     if not (begun_there or found):
         print(f"{options.client}: no new category is under way, and nothing suggests one")
     for begun in begun_there:
-        state = begun.waiting or "its cases are reviewed, the next scheduled review takes it up"
-        print(f"{begun.begun.period}: {state}")
+        goes_on = f"{begun.begun.period}: its cases are reviewed, the next scheduled review takes it up"
+        print(begun.waiting or goes_on)
     for one in found:
         print(f"{one.label or 'a new category?'}: {one.why}")
         for text in one.examples:

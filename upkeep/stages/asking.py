@@ -15,11 +15,13 @@ from upkeep.adapters import review_queue
 from upkeep.adapters.registry import tracking_uri
 from upkeep.cases.case import ASKED, Case
 from upkeep.cases.collection import Fold
+from upkeep.cases.label_history import decision_on
 from upkeep.cases.review_batch import Format, Question, label_studio_config, write_csv, write_label_studio, write_xlsx
 from upkeep.config import Unreviewed
+from upkeep.counts import count_of
 from upkeep.desk import Desk
 from upkeep.errors import StoreError
-from upkeep.stages.snapshot import snapshots
+from upkeep.stages.snapshot import decided_by, snapshots
 from upkeep.store import address
 
 TAB = 31
@@ -106,12 +108,22 @@ def answers_to_choose(desk: Desk) -> list[str]:
     return [*sorted(known - {desk.client.out_of_scope_label}), desk.client.out_of_scope_label]
 
 
-def to_look_over(desk: Desk, batch: Batch) -> list[str]:
-    """What people are asked to look over and where it lies, and what is the matter with it; nothing of no cases."""
+def left_to_look_over(desk: Desk, batch: Batch, as_of: datetime) -> int:
+    """How many of the cases that people were asked about had no decision at a moment."""
     if not batch.questions:
+        return 0
+    decided = decided_by(desk, desk.local(as_of))
+    questions = records.load_rows(desk.store, f"batches/{batch.period}.jsonl", Question)
+    return sum(decision_on(one, decided) is None for one in questions)
+
+
+def to_look_over(desk: Desk, batch: Batch, as_of: datetime) -> list[str]:
+    """What people have yet to look over and where it lies, and what is the matter with it; nothing of no cases."""
+    left = left_to_look_over(desk, batch, as_of)
+    if not left:
         return []
     place = batch.page or address(desk.store, batch.files[Format.XLSX])
-    return [*([batch.problem] if batch.problem else []), f"{batch.questions} cases to look over: {place}"]
+    return [*([batch.problem] if batch.problem else []), f"{count_of(left, 'case')} to look over: {place}"]
 
 
 def _why(case: Case) -> tuple[str, ...]:
@@ -125,7 +137,7 @@ def _why(case: Case) -> tuple[str, ...]:
 
 
 def _question(desk: Desk, case: Case, why: tuple[str, ...]) -> Question:
-    at = case.valid_from or case.known_from
+    at = case.asked_at or case.valid_from or case.known_from
     if at is None:
         raise StoreError(f"client {desk.client.client}: case {case.id} of a collection has no time")
     return Question(case.id, case.text, case.answer, why, case.given, case.source.value, desk.local(at))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from upkeep.counts import count_of
 from upkeep.desk import Desk
 from upkeep.periods import Cadence, Window, period
 from upkeep.release import Action, Entry
@@ -50,7 +51,8 @@ def open_categories(desk: Desk, month: Window, at: datetime) -> tuple[str, ...]:
         if one.as_of >= month.end or (begun and begun[-1].period in decided):
             continue
         waits = wait_for_cases(desk, begun[-1], at) if begun else None
-        state = f"waits until {len(waits.cases):,} more cases are reviewed" if waits else "has no decision yet"
+        left = count_of(len(waits.cases), "more case is", "more cases are") if waits else None
+        state = f"waits until {left} reviewed" if left else "has no decision yet"
         lines.append(f"the new category {one.label!r}, booked on {one.as_of:%Y-%m-%d}, {state}")
     return tuple(lines)
 

@@ -159,11 +159,13 @@ def wait_for_cases(desk: Desk, begun: Round, as_of: datetime) -> Waiting | None:
 
 
 def open_use_cases(desk: Desk, as_of: datetime) -> list[OpenUseCase]:
-    """The new categories that were begun and not decided on, or that won and are still to go into service.
+    """The new categories begun by a moment and not decided on, or that won and are still to go into service.
 
     Where promotion is automatic, also those whose model another one has overtaken.
     """
-    newest = [(one, begun) for one in desk.use_cases() for begun in rounds(desk, one)[-1:]]
+    moment = desk.local(as_of)
+    known = [(one, [part for part in rounds(desk, one) if part.as_of <= moment]) for one in desk.use_cases()]
+    newest = [(one, begun) for one, parts in known for begun in parts[-1:]]
     still = [pair for pair in newest if not _decided(desk, pair[1]) or _to_apply(desk, pair[1], as_of)]
     return [OpenUseCase(one, begun, _waits(desk, one, begun, as_of)) for one, begun in still]
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from upkeep import records
 from upkeep.cases.label_history import decision_on
 from upkeep.config import Unreviewed
+from upkeep.counts import count_of
 from upkeep.desk import Desk
 from upkeep.stages.asking import asked
 from upkeep.stages.contract import undecided
@@ -27,7 +28,7 @@ class Waiting:
     cases: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"{self.period} waits until all of {len(self.cases):,} cases are reviewed"
+        return f"{self.period} waits until {count_of(len(self.cases), 'case is', 'cases are')} reviewed"
 
 
 def wait_for_review(desk: Desk, period: str, as_of: datetime, reason: str) -> Waiting | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from prefect import flow
+from prefect import flow, get_run_logger
 
 from flows.moment import moment
 from flows.naming import by_day
@@ -25,4 +25,7 @@ def dispatch(work: Work, cadence: Cadence, as_of: datetime | None = None) -> Non
         as_of: act as if it were then; empty: the scheduled time.
     """
     clients = entitled_clients(work, cadence)
+    if not clients:
+        get_run_logger().info("no client's tier includes a %s %s: nothing is started", cadence.value, work.value)
+        return
     start_runs(clients, work, cadence, moment(as_of))

@@ -28,7 +28,10 @@ def due_work(client: str, as_of: datetime, *, tier: int, only: list[Work] | None
     extra = [work for work in only or [] if work not in desk.tier.schedule]
     if extra:
         raise ConfigError(f"client {client}: tier {tier} includes {list(desk.tier.schedule)}, not {extra}")
-    return due(desk, as_of) if only is None else list(only)
+    work = due(desk, as_of) if only is None else list(only)
+    if not work:
+        get_run_logger().info("%s: nothing is due on %s", client, desk.local(as_of).date())
+    return work
 
 
 @task(task_run_name="retrain of {client} included?")

@@ -8,18 +8,21 @@ from prefect import get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 
 from tasks.retrying import only
+from tasks.written import say_if_written
 from upkeep import chain
 from upkeep.desk import open_desk
 from upkeep.errors import StoreError
 from upkeep.monitoring.review import Review
 from upkeep.stages.review_charts import chart_review
 from upkeep.stages.review_summary import summary
+from upkeep.tiers import Work
 
 
 @task(task_run_name="review {client}", retries=2, retry_delay_seconds=10, retry_condition_fn=only(StoreError))
 def review_last_week(client: str, as_of: datetime) -> Review:
     """Review the client's last full week before `as_of`."""
     desk, log = open_desk(client), get_run_logger()
+    stands = say_if_written(desk, Work.REVIEW, as_of)
     noted = chain.review(desk, as_of)
     found = noted.review
     for finding in found.findings:
@@ -33,6 +36,7 @@ def review_last_week(client: str, as_of: datetime) -> Review:
     if found.unusable:
         log.warning("%s %s: %s", client, found.week, found.unusable)
     page = [f"# {client} {found.week}", "", f"{found.figures.requests:,} requests.", ""]
+    page += [f"{stands[0].upper()}{stands[1:]}.", ""] if stands else []
     page += summary(desk, noted)
     create_markdown_artifact(key=f"review-{client}", markdown="\n".join(page), description=f"{client} {found.week}")
     return found

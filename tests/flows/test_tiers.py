@@ -172,7 +172,7 @@ def test_a_manual_retrain_under_tier_1_is_refused_with_a_change_order(tmp_path, 
     assert made.reason == "no reason given"
 
 
-def test_a_quarter_s_brief_is_a_paper_on_the_run_s_page(tmp_path, monkeypatch):
+def test_a_quarter_s_brief_is_a_paper_on_the_run_s_page(tmp_path, monkeypatch, logged):
     configure(tmp_path / "configs", monkeypatch, tier=3)
     desk = open_desk("northwind")
     serve(desk, 0, wrong=0)
@@ -182,7 +182,10 @@ def test_a_quarter_s_brief_is_a_paper_on_the_run_s_page(tmp_path, monkeypatch):
     paper = Artifact.get("brief-northwind")
     assert paper.data == desk.store.read("briefs/2026-Q1.md").decode()
     assert paper.description == f"northwind 2026-Q1, page with chart <{link(desk.store, 'briefs/2026-Q1.html')}>"
+    assert not any("stands as it was written" in line for line in logged)
     assert brief("northwind", datetime(2026, 5, 1, tzinfo=UTC)).as_of == datetime(2026, 4, 1, 9, tzinfo=UTC)
+    stands = "northwind: the brief of 2026-Q1 stands as it was written, as of 2026-04-01 11:00; the next brief counts "
+    assert any(line.startswith(stands) for line in logged)
 
 
 def test_what_people_do_is_booked_and_beyond_the_contract_a_change_order(tmp_path, monkeypatch):
@@ -221,6 +224,36 @@ def gift_card_decided(desk) -> str:
     trained = records.load(desk.store, "challengers/made-2.json", Challenger)
     records.save(desk.store, f"challengers/{key}.json", replace(trained, period=key))
     return key
+
+
+class Lines(logging.Handler):
+    """Keeps what runs log."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.heard.append(record.getMessage())
+
+
+@pytest.fixture
+def logged():
+    """What flows and tasks log."""
+    lines, loggers = Lines(), [logging.getLogger(f"prefect.{kind}_runs") for kind in ("flow", "task")]
+    for one in loggers:
+        one.addHandler(lines)
+    yield lines.heard
+    for one in loggers:
+        one.removeHandler(lines)
+
+
+def test_a_run_that_has_nothing_to_do_says_so(tmp_path, monkeypatch, logged):
+    configure(tmp_path / "configs", monkeypatch)
+    tier1("northwind", datetime(2026, 4, 7, 9, tzinfo=UTC))  # a Tuesday
+    assert "northwind: nothing is due on 2026-04-07" in logged
+    dispatch(Work.BRIEF, Cadence.MONTHLY, datetime(2026, 4, 1, 9, tzinfo=UTC))
+    assert "no client's tier includes a monthly brief: nothing is started" in logged
 
 
 class Until(logging.Handler):

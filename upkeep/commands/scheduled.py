@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from datetime import datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 from upkeep.commands.common import (
     Commands,
@@ -18,6 +20,10 @@ from upkeep.commands.common import (
 )
 from upkeep.entitlement import NO_REASON
 from upkeep.progress import OnTerminal
+from upkeep.tiers import Work
+
+if TYPE_CHECKING:
+    from upkeep.desk import Desk
 
 
 def add_scheduled_commands(commands: Commands) -> None:
@@ -40,6 +46,7 @@ def _review(options: argparse.Namespace) -> None:
     from upkeep.stages.review_summary import summary
 
     desk, at = open_desk(options.client), as_of(options)
+    _say_if_written(desk, Work.REVIEW, at)
     noted, returned, batch, order = watch(desk, at)
     for one in returned:
         heard(options.client, str(one))
@@ -57,8 +64,9 @@ def _report(options: argparse.Namespace) -> None:
     from upkeep.chain import report
     from upkeep.store import address
 
-    desk = open_desk(options.client)
-    made = report(desk, as_of(options))
+    desk, at = open_desk(options.client), as_of(options)
+    _say_if_written(desk, Work.REPORT, at)
+    made = report(desk, at)
     print(f"{options.client} {made.month}: {made.health.value}; {address(desk.store, f'reports/{made.month}.html')}")
 
 
@@ -66,14 +74,22 @@ def _brief(options: argparse.Namespace) -> None:
     from upkeep.chain import brief
     from upkeep.store import address
 
-    desk = open_desk(options.client)
-    made = brief(desk, as_of(options))
+    desk, at = open_desk(options.client), as_of(options)
+    _say_if_written(desk, Work.BRIEF, at)
+    made = brief(desk, at)
     print(
         f"{options.client} {made.quarter}: {len(made.agenda)} to talk about; "
         f"{address(desk.store, f'briefs/{made.quarter}.html')}"
     )
     for line in made.agenda:
         print(f"  {line}")
+
+
+def _say_if_written(desk: Desk, work: Work, at: datetime) -> None:
+    from upkeep.stages.written import written_before
+
+    if line := written_before(desk, work, at):
+        print(f"{desk.client.client}: {line}")
 
 
 def _retrain(options: argparse.Namespace) -> None:

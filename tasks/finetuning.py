@@ -21,9 +21,5 @@ from upkeep.stages.finetuning import train_challenger
 def finetune(client: str, period: str, as_of: datetime, *, seed: int = 0, label: str | None = None) -> Challenger:
     """Train, register and read back a challenger; with a `label` the champion gets that new category and no more."""
     made = train_challenger(open_desk(client), period, as_of, seed=seed, label=label, progress=on_run_page())
-    get_run_logger().info(
-        "%s %s: version %s trained on %d cases, %d labels (%d new), %d answers superseded, threshold %.3f; taught %s",
-        client, period, made.version, made.trained_on, len(made.labels), len(made.new_labels), made.superseded,
-        made.threshold, told(made.mix),
-    )  # fmt: skip
+    get_run_logger().info("%s %s: %s; taught %s", client, period, made, told(made.mix))
     return made

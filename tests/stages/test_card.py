@@ -91,10 +91,29 @@ def test_the_card_says_how_to_load_a_base_that_is_not_on_the_hub(desk):
 
 def test_a_version_that_answers_nothing_without_a_person_says_so_and_names_no_confidence(desk):
     version = register(desk, 3, threshold=1.01)
+    key = f"challengers/made-{version}.json"
+    made = replace(records.load(desk.store, key, Challenger), held_out=12, superseded=1)
+    records.save(desk.store, key, made)
     write_card(desk, version)
     told = card(desk, version)
     assert "- No answer is given without a person: no confidence kept 95% of such answers right.\n" in told
     assert "1.010" not in told
+    wanted = "every answer goes to a person: at no confidence enough of 12 held-out cases were right"
+    assert str(made) == f"version 4 trained on 0 cases, 3 labels (0 new), 1 answer superseded, {wanted}"
+    assert str(replace(made, labels=(), threshold=0.8)) == (
+        "version 4 trained on 0 cases, 1 answer superseded, threshold 0.800"  # a model that writes has no labels
+    )
+
+
+def test_a_version_for_which_nothing_was_held_out_says_that_nothing_tells_its_threshold(desk):
+    version = register(desk, 3, threshold=1.01)
+    write_card(desk, version)
+    told = card(desk, version)
+    assert "No case was held out to fit a threshold on, so that every answer goes to a person.\n" in told
+    assert "- No answer is given without a person: no case was held out to judge it by.\n" in told
+    assert "0% of those" not in told
+    made = records.load(desk.store, f"challengers/made-{version}.json", Challenger)
+    assert made.alone == "every answer goes to a person: no case was held out to judge it by"
 
 
 def test_a_version_nobody_has_a_record_of_has_no_card(desk):

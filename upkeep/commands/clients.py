@@ -82,4 +82,4 @@ def _onboard(options: argparse.Namespace) -> None:
         print(f"  the others: {others}")
     print(f"  {load(desk.store, REDACTED, Redaction)}")
     alone = f"{made.expected_automatic:.0%} of those kept to fit the threshold would be answered without a person"
-    print(f"  {alone}{'' if made.expected_automatic else ': it is too seldom right to be trusted with any'}")
+    print(f"  {alone if made.expected_automatic else made.alone}")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from upkeep import records
+from upkeep.counts import count_of
 from upkeep.desk import Desk
 
 
@@ -39,6 +40,25 @@ class Challenger:
     mix: dict[str, int] = field(default_factory=dict)
     held_out: int = 0
     content_digest: str = ""
+
+    def __str__(self) -> str:
+        labels = f"{count_of(len(self.labels), 'label')} ({len(self.new_labels)} new)"
+        return ", ".join(
+            (
+                f"version {self.version} trained on {count_of(self.trained_on, 'case')}",
+                *([labels] if self.labels else []),
+                f"{count_of(self.superseded, 'answer')} superseded",
+                self.alone,
+            )
+        )
+
+    @property
+    def alone(self) -> str:
+        """From which confidence on it answers without a person, or why it never does."""
+        if self.threshold <= 1:
+            return f"threshold {self.threshold:.3f}"
+        tried = f"at no confidence enough of {count_of(self.held_out, 'held-out case')} were right"
+        return f"every answer goes to a person: {tried if self.held_out else 'no case was held out to judge it by'}"
 
 
 def challengers(desk: Desk) -> list[Challenger]:

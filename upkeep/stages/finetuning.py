@@ -18,6 +18,7 @@ from upkeep.adapters.registry import IS_IT_THIS_ONE, Dataset, Registry, Run
 from upkeep.base_model import Base, BaseModelConfig, resolve_base
 from upkeep.cases.mix import told as told_mix
 from upkeep.cases.snapshot import Snapshot
+from upkeep.counts import count_of
 from upkeep.desk import Desk
 from upkeep.errors import NoChampionError, NotFoundError, StoreError, UnsupportedTaskError
 from upkeep.home import home
@@ -239,10 +240,9 @@ def _run(
 def _register(
     desk: Desk, run: Run, period: str, data: Snapshot, trained: Trained[Model], *, folder: Path, named: BaseModelConfig
 ) -> str:
-    about = (
-        f"{period}: trained on {len(data.train):,} cases{f' with {len(data.labels)} labels' if data.labels else ''}, "
-        f"{data.superseded} answers superseded"
-    )
+    labels = f" with {count_of(len(data.labels), 'label')}" if data.labels else ""
+    taught = f"trained on {count_of(len(data.train), 'case')}{labels}"
+    about = f"{period}: {taught}, {count_of(data.superseded, 'answer')} superseded"
     notes = [f"- {note}" for note in trained.notes]
     mix = f"- made up of {told_mix(data.mix)}"
     told = [f"# {period}: {about}", "", mix, f"- proof: {data.proof}", *notes, *_changed(desk, period)]

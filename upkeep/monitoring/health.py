@@ -54,9 +54,8 @@ def _sentences(newest: Review, month: Mapping[Metric, AnyRate], agreed: Mapping[
     worse = [one for one in judged if is_worse(one.metric, one.observed, one.limit)]
     if worse:
         yield f"Worse than agreed, by no more than chance may explain: {'; '.join(one.text for one in worse)}."
-    named = {one.metric for one in worse}
     limits = {metric: agreed[metric.value] for metric in Metric if metric.value in agreed}
-    over = [one for one, limit in limits.items() if one not in named and is_worse(one, month[one], limit)]
+    over = [one for one, limit in limits.items() if is_worse(one, month[one], limit)]
     if over:
         yield f"Over the whole month worse than agreed: {', '.join(one.words for one in over)}."
     late = [one.metric.words for one in judged if one.weeks != (newest.week,)]

@@ -140,6 +140,15 @@ def test_a_file_that_is_dropped_into_the_inbox_is_taken_in_and_one_that_is_none_
     assert [one.name for one in take_returns(desk, TUESDAY)] == ["holiday.jpg"]
 
 
+def test_a_file_that_is_named_a_workbook_and_is_none_says_so(desk):
+    offer_cases(desk, PERIOD, MONDAY)
+    desk.store.write("inbox/notes.XLSX", b"not a sheet")
+    desk.store.write("inbox/rows.xlsx", filled(desk, n1=("accept", "")))  # whatever it is called, it can be read
+    notes, rows = take_returns(desk, TUESDAY)
+    assert notes.problem.startswith("no Excel workbook, and as a CSV file: found ['not a sheet'] first, expected ")
+    assert (rows.decided, rows.problem) == (1, None)
+
+
 @pytest.mark.parametrize(
     ("name", "called", "copied"),
     [

@@ -19,7 +19,7 @@ from upkeep.adapters import review_queue
 from upkeep.adapters.registry import tracking_uri
 from upkeep.cases.label_history import decision_on
 from upkeep.cases.returned import kept_decisions, kept_rows
-from upkeep.cases.review_batch import Choice, Question, ReturnedBatch, ReviewDecision, Row, read_back
+from upkeep.cases.review_batch import OLE, ZIP, Choice, Question, ReturnedBatch, ReviewDecision, Row, read_back
 from upkeep.cases.review_decisions import Judge, understand
 from upkeep.cases.spreadsheet import Rejected, clean
 from upkeep.config import Unreviewed
@@ -82,7 +82,8 @@ def return_file(desk: Desk, data: bytes, *, name: str, by: str, at: datetime) ->
         try:
             audit = return_audit(desk, data, at=at)
         except SheetError:
-            raise not_a_batch from None
+            no_workbook = splitext(name)[1].casefold() == ".xlsx" and not data.startswith((ZIP, OLE))
+            raise SheetError(f"no Excel workbook, and {not_a_batch}") if no_workbook else not_a_batch from None
         found = Returned(name, audit.at, audit.answered, audit.blank, audit.rejected, again=audit.again)
     else:
         back = understand(

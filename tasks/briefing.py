@@ -25,6 +25,8 @@ def brief_last_quarter(client: str, as_of: datetime) -> Brief:
     brief = chain.brief(desk, as_of)
     page = link(desk.store, f"briefs/{brief.quarter}.html")
     get_run_logger().info("%s %s: %d to talk about; %s", client, brief.quarter, len(brief.agenda), page)
+    if brief.extra:
+        get_run_logger().warning("%s: tier %r includes no brief: this one is extra", client, desk.tier.name)
     markdown = desk.store.read(f"briefs/{brief.quarter}.md").decode()
     create_markdown_artifact(
         key=f"brief-{client}", markdown=markdown, description=f"{client} {brief.quarter}, page with chart <{page}>"

@@ -13,6 +13,7 @@ from tests.audited import FIRST, agreed, reviewed, serve
 from tests.stages.test_reporting import DECISION
 from tests.stages.test_reporting import week as review_of
 from upkeep import chain, records
+from upkeep.__main__ import main
 from upkeep.desk import Desk, open_desk
 from upkeep.entitlement import UseCase
 from upkeep.errors import NoLogError
@@ -126,6 +127,23 @@ def test_what_was_used_of_the_contract_stands_beside_what_it_includes(desk):
     )
 
 
+@pytest.mark.parametrize(
+    ("day", "what", "times"),
+    [
+        ("2026-01-31T12:00", "retrains", 3),
+        ("2026-02-10", "retrains, since 2026-02-10", 2),
+        ("2025-11-03", "retrains", 3),
+    ],
+)
+def test_of_the_quarter_in_which_a_client_began_the_retrains_since_are_included(desk, day, what, times):
+    began = Entry(1, desk.local(datetime.fromisoformat(day)), Action.LAUNCH, "1", None, "onboarding", "first", "test")
+    records.save(desk.store, "releases/log/000001.json", began)
+    made = write_brief(desk, APRIL)
+    assert next((one.what, one.times) for one in made.included) == (what, times)
+    assert not made.extra
+    assert "is no part of it" not in desk.store.read("briefs/2026-Q1.md").decode()
+
+
 def test_a_brief_stands_as_it_was_written_and_the_next_quarter_has_it_before(desk):
     first = write_brief(desk, APRIL)
     for week in (8, 9):
@@ -151,16 +169,19 @@ def test_of_a_quarter_that_nobody_reviewed_the_brief_says_so_and_of_one_before_t
     assert not desk.store.exists("briefs/2025-Q4.json")
 
 
-def test_a_client_whose_tier_has_no_session_can_be_told_the_same_by_hand(tmp_path, monkeypatch):
+def test_a_client_whose_tier_has_no_session_can_be_told_the_same_by_hand(tmp_path, monkeypatch, capsys):
     desk = agreed(tmp_path, monkeypatch)
     serve(desk, 7, wrong=0)
     fine = review_of("2026-W13")
     fine = replace(fine, as_of=FIRST, figures=replace(fine.figures, accuracy=Rate(95, 100)))
     records.save(desk.store, "reviews/2026-W13.json", fine)
     made = write_brief(desk, APRIL)
-    assert (made.included, made.agenda) == ((), ())
+    assert (made.included, made.agenda, made.extra) == ((), (), True)
+    assert main(["brief", "northwind", "--as-of", "2026-04-01"]) == 0
+    assert "  tier 'monitoring' includes no brief: this one is extra\n" in capsys.readouterr().out
     page = desk.store.read("briefs/2026-Q1.md").decode()
     quiet = {
+        "This paper is no part of it: the tier includes none.",
         "Nothing has to be decided.",
         "No alert was raised.",
         "The model was watched and not changed.",

@@ -81,6 +81,8 @@ def _brief(options: argparse.Namespace) -> None:
         f"{options.client} {made.quarter}: {len(made.agenda)} to talk about; "
         f"{address(desk.store, f'briefs/{made.quarter}.html')}"
     )
+    if made.extra:
+        print(f"  tier {desk.tier.name!r} includes no brief: this one is extra")
     for line in made.agenda:
         print(f"  {line}")
 

@@ -24,10 +24,11 @@ from upkeep.stages.approval import not_in_service
 from upkeep.stages.contract import change_orders
 from upkeep.stages.decisions import Decision, decisions
 from upkeep.stages.month_activity import changes_of, promotions
+from upkeep.stages.release import release_log
 from upkeep.stages.reporting import draw_chart, ended_in, known_reviews, render_page, write_pages
 from upkeep.stages.request_analysis import tracked_themes
 from upkeep.stages.troubles import Trouble, troubles
-from upkeep.tiers import Allowance, Service
+from upkeep.tiers import Allowance, Service, Work
 
 IN_A_QUARTER = {Cadence.WEEKLY: 13, Cadence.MONTHLY: 3, Cadence.QUARTERLY: 1}
 """How often such a period begins in a quarter."""
@@ -55,7 +56,7 @@ class Brief:
     `before` is the quarter before, where any week of it was reviewed. `troubles` are those that opened in the
     quarter or went on at its beginning. `promotions` are those that no decision of the quarter tells, and
     `not_in_service` says by period why a challenger that won was not. `included` is empty after a change of tier: what
-    was used cannot be set against one of the `tiers`.
+    was used cannot be set against one of the `tiers`. `extra` where the tier of the time includes no brief.
     """
 
     client: str
@@ -76,6 +77,7 @@ class Brief:
     agenda: tuple[str, ...]
     not_in_service: dict[str, str]
     unusual: tuple[Theme, ...] = ()
+    extra: bool = False
 
 
 def write_brief(desk: Desk, as_of: datetime) -> Brief:
@@ -130,6 +132,7 @@ def assemble(desk: Desk, quarter: Window, as_of: datetime, reviewed: Sequence[Re
         change_orders=tuple(one for one in change_orders(desk) if quarter.start <= one.as_of < quarter.end),
         agenda=tuple(agenda(desk, quarter, as_of, Seen(weekly, whole, there, themes, decided, idle))),
         not_in_service=idle,
+        extra=Work.BRIEF not in desk.tier.schedule,
     )
 
 
@@ -144,7 +147,7 @@ def _included(desk: Desk, quarter: Window, decided: Sequence[Decision]) -> Itera
         retrains = {one.period: "no decision yet" for one in booked}
         retrains |= {one.period: one.verdict.value for one in decided if one.label is None}
         used = tuple(f"{key}: {became}" for key, became in sorted(retrains.items()))
-        yield Included("retrains", IN_A_QUARTER[desk.tier.retrain], used)
+        yield _retrains(desk, quarter, desk.tier.retrain, used)
     categories = [one for one in desk.use_cases() if quarter.start <= one.as_of < quarter.end]
     if desk.tier.new_use_case and not desk.client.free_text:
         used = tuple(f"{one.label} on {one.as_of:%Y-%m-%d}" for one in categories)
@@ -155,6 +158,14 @@ def _included(desk: Desk, quarter: Window, decided: Sequence[Decision]) -> Itera
             done = [one for one in desk.bookings() if one.service is asked and quarter.start <= one.as_of < quarter.end]
             used = tuple(f"{one.reason} on {one.as_of:%Y-%m-%d}" for one in done)
             yield Included(f"{asked.words}s", _times(allowance), used)
+
+
+def _retrains(desk: Desk, quarter: Window, cadence: Cadence, used: tuple[str, ...]) -> Included:
+    """The retrains of the periods that were not over when the client's first model came into service."""
+    begun = [one.at for one in release_log(desk)[:1]]
+    since = [one for one in periods_in(quarter, cadence, desk.zone) if not begun or one.end > begun[0]]
+    whole = len(since) == IN_A_QUARTER[cadence]
+    return Included("retrains" if whole else f"retrains, since {begun[0]:%Y-%m-%d}", len(since), used)
 
 
 def _times(allowance: Allowance) -> int:

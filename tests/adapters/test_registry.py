@@ -155,6 +155,19 @@ def test_after_a_move_of_its_files_it_is_told_where_a_link_belongs_and_with_that
     assert moved.experiment() == there.experiment()
 
 
+def test_a_version_that_a_server_keeps_is_told_to_need_it_where_none_is_named(registry, tmp_path):
+    registry.client.create_experiment("acme", artifact_location="mlflow-artifacts:/1")
+    registry.client.create_registered_model("acme")
+    with registry.run("training", {}) as run:
+        wanted = "its files were written while an MLflow server ran, .*: start the servers .* MLFLOW_TRACKING_URI"
+        with pytest.raises(StoreError, match=wanted):
+            run.text("training-data.md", "cases")
+    registry.client.create_model_version("acme", source="mlflow-artifacts:/1/model", run_id=run.run_id)
+    for ask in (lambda: registry.fetch("1", tmp_path), lambda: registry.base_model("1")):
+        with pytest.raises(StoreError, match=f"acme version 1 cannot be .*: {wanted}"):
+            ask()
+
+
 def test_an_mlflow_that_fails_is_not_one_that_has_nothing(registry, tmp_path):
     registry.client.create_registered_model("acme")
     drop(registry, "registered_models")

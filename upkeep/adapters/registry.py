@@ -44,6 +44,12 @@ DIGEST_LENGTH = 36
 SERVING = ("mlflow", "torch", "transformers", "peft", "safetensors", "pydantic")
 """What MLflow notes that a model needs beside Upkeep, which comes from a checkout: indexes have another so named."""
 IS_IT_THIS_ONE = "is MLFLOW_TRACKING_URI set to the server that has it?"
+SERVED = "mlflow-artifacts URI"
+"""What MLflow's error speaks of where only a server can reach a file."""
+NO_SERVER = (
+    "its files were written while an MLflow server ran, and only that reaches them: start the servers (`make up`) and "
+    "set MLFLOW_TRACKING_URI to the address that they tell, or to that of your own server"
+)
 ARTIFACTS = "mlartifacts"
 """The folder under UPKEEP_HOME of a local MLflow's artifacts."""
 LONGEST_NAME = 250
@@ -80,7 +86,8 @@ def speaking(uri: str, failing: str | None = None) -> Iterator[None]:
     try:
         yield
     except (MlflowException, OSError, ImportError) as exc:  # a server's refusal of a file, a database's missing driver
-        said = shown(f"{failing or f'MLflow at {uri}'}: {exc}".replace(uri, shown_address(uri)))
+        why = NO_SERVER if SERVED in str(exc) and not uri.startswith("http") else exc
+        said = shown(f"{failing or f'MLflow at {uri}'}: {why}".replace(uri, shown_address(uri)))
         absent = isinstance(exc, MlflowException) and exc.error_code == "RESOURCE_DOES_NOT_EXIST"
         error = NotFoundError(f"{said}; {IS_IT_THIS_ONE}") if absent else StoreError(said)
         raise error from (exc if shown_address(uri) == uri else None)  # MLflow's own quote the address

@@ -10,6 +10,7 @@ from prefect.artifacts import create_markdown_artifact
 from tasks.retrying import only
 from tasks.written import say_if_written
 from upkeep import chain
+from upkeep.counts import count_of
 from upkeep.desk import open_desk
 from upkeep.errors import StoreError
 from upkeep.monitoring.review import Review
@@ -35,7 +36,7 @@ def review_last_week(client: str, as_of: datetime) -> Review:
         log.info("%s %s: rule %s %s: %s", client, found.week, rule.id, "applied" if rule.accepted else "proposed", rule)
     if found.unusable:
         log.warning("%s %s: %s", client, found.week, found.unusable)
-    page = [f"# {client} {found.week}", "", f"{found.figures.requests:,} requests.", ""]
+    page = [f"# {client} {found.week}", "", f"{count_of(found.figures.requests, 'request')}.", ""]
     page += [f"{stands[0].upper()}{stands[1:]}.", ""] if stands else []
     page += summary(desk, noted)
     create_markdown_artifact(key=f"review-{client}", markdown="\n".join(page), description=f"{client} {found.week}")

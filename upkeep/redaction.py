@@ -20,6 +20,7 @@ from pydantic import Field, field_validator
 
 from upkeep.client_functions import OWN_FUNCTION, own_function
 from upkeep.conversations import turns
+from upkeep.counts import count_of
 from upkeep.strict_yaml import Strict
 
 
@@ -174,12 +175,12 @@ def redact(text: str, settings: Redaction = EVERY_KIND) -> str:
 def told(counts: Mapping[PersonalData, int], changed: int, what: str) -> str:
     """How much was found in texts, in words: by kind, or where only that is known in how many; "" where none was.
 
-    `what` names the texts.
+    `what` names one of the texts.
     """
     kinds = ", ".join(f"{kind.value} {n:,}" for kind, n in counts.items() if n)
     if kinds:
         return f"redacted: {kinds}"
-    return f"personal data taken out of {changed:,} {what}" if changed else ""
+    return f"personal data taken out of {count_of(changed, what)}" if changed else ""
 
 
 def for_name(text: str, settings: Redaction) -> Redaction:

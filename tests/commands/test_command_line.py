@@ -155,7 +155,7 @@ def test_a_golden_item_keeps_the_values_that_the_client_asks_by(tmp_path, monkey
 def test_a_mistyped_answer_is_pointed_out_before_the_model_is_trained(tmp_path, monkeypatch, capsys):
     configure(tmp_path / "configs", monkeypatch, base_model={"path": "models/nowhere"})
     assert onboard(tmp_path, CASE | {"answer": "order_statis"}) == 1
-    assert "look at answer 'order_statis': in 0 cases and 1 golden items" in capsys.readouterr().out
+    assert "look at answer 'order_statis': in 0 cases and 1 golden item, and" in capsys.readouterr().out
 
 
 def onboard(folder, *golden) -> int:
@@ -184,8 +184,9 @@ def test_a_review_tells_what_came_back_and_that_another_model_is_in_service(desk
         assert main(["review", "northwind", "--as-of", f"{FIRST + timedelta(weeks=5):%Y-%m-%dT%H:%M%z}"]) == 0
     said = capsys.readouterr()
     lines = said.out.splitlines()
-    assert lines[0].startswith("northwind photo.csv: ")
-    assert lines[1] == "northwind 2026-W10: 60 requests"
+    assert lines[0].startswith("northwind: the review of 2026-W10 stands as it was written, as of 2026-03-09 10:00; ")
+    assert lines[1].startswith("northwind photo.csv: ")
+    assert lines[2] == "northwind 2026-W10: 60 requests"
     assert [
         one for one in lines if one.startswith("  2026-03-09 10:00 rollback: version 1 in place of 2, by probation: ")
     ]
@@ -344,4 +345,4 @@ def test_decisions_are_listed_approved_judged_again_and_taken_back(desk, capsys)
     told = capsys.readouterr()
     assert "  judged again: cannot be, it was made before terms were kept" in told.out
     assert "  judged again: verdict: reject, decided on promote" in told.out
-    assert told.err == "upkeep: client northwind: 1 decisions come out otherwise than they were recorded\n"
+    assert told.err == "upkeep: client northwind: 1 decision comes out otherwise than recorded\n"

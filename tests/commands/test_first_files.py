@@ -80,7 +80,7 @@ def test_answers_that_the_config_does_not_have_are_pointed_out_with_how_often(cl
     ruled = [client.out_of_scope_label, *(label for rule in client.relabel for label in (rule.old, rule.new))]
     golden = [Item(str(n), "?", answer) for n, answer in enumerate(["gift_card", *ruled])]
     assert label_notes(client, cases, golden) == [
-        "answer 'gift_card': in 0 cases and 1 golden items, and not in labels; new_labels is 'learn'",
+        "answer 'gift_card': in 0 cases and 1 golden item, and not in labels; new_labels is 'learn'",
         "answer 'order_statis': in 2 cases and 0 golden items, and not in labels; new_labels is 'learn'",
     ]
     assert label_notes(client.model_copy(update={"task": Task.GENERATION}), cases, golden) == []

@@ -43,7 +43,7 @@ def edges(*requests: Prediction, truths: dict[str, Truth] | None = None, known: 
 
 def test_an_ordinary_request_is_no_edge_case():
     assert edges(request("1")) == Edges(1, {}, ())
-    assert str(edges(request("1"))) == "none (of 1 requests looked at)"
+    assert str(edges(request("1"))) == "none (of 1 request looked at)"
 
 
 def test_each_reason_is_named_and_the_oddest_request_comes_first():

@@ -145,6 +145,7 @@ def test_a_file_that_is_named_a_workbook_and_is_none_says_so(desk):
     desk.store.write("inbox/notes.XLSX", b"not a sheet")
     desk.store.write("inbox/rows.xlsx", filled(desk, n1=("accept", "")))  # whatever it is called, it can be read
     notes, rows = take_returns(desk, TUESDAY)
+    assert str(rows) == "rows.xlsx: 1 answer taken in, 2 rows left blank"
     assert notes.problem.startswith("no Excel workbook, and as a CSV file: found ['not a sheet'] first, expected ")
     assert (rows.decided, rows.problem) == (1, None)
 

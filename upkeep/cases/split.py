@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from upkeep.cases.case import Case, Item, Source, normalise
 from upkeep.cases.near_duplicates import ALIKE, nearest, similar_pairs
+from upkeep.counts import count_of
 from upkeep.errors import LeakError
 from upkeep.progress import Progress, silent
 from upkeep.recipes import Recipe
@@ -59,7 +60,7 @@ class Proof:
 
     def __str__(self) -> str:
         return (
-            f"{self.learned:,} cases against {self.locked:,} evaluation items: "
+            f"{count_of(self.learned, 'case')} against {count_of(self.locked, 'evaluation item')}: "
             f"the nearest two are {self.similarity:.4f} alike, {ALIKE} or more would be a leak"
         )
 

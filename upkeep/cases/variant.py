@@ -91,8 +91,9 @@ def check_seeds(label: str, given: Folded, cases: Sequence[Case], recipe: HeadRe
     on = sides(examples, {case.id: case for case in cases}, recipe)
     train, need = sum(side is Side.TRAIN for side in on.values()), recipe.minimum_examples
     if train < need:
+        there_are = count_of(len(examples), "example", "examples that differ")
         raise VariantError(
-            f"{where}: {label!r} has {len(examples)} examples that differ, of which {train} may be trained on and the "
+            f"{where}: {label!r} has {there_are}, of which {train} may be trained on and the "
             f"others are held out, expected {need} or more to train on: {need - train} are missing"
         )
 

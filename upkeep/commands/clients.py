@@ -8,6 +8,7 @@ from pathlib import Path
 from upkeep.commands.common import Commands, as_of, for_client, moment, open_desk, seed
 from upkeep.commands.first_files import first_cases, golden_set, label_notes
 from upkeep.commands.separate_stores import check_apart, neighbours
+from upkeep.counts import count_of
 from upkeep.home import configs, home
 from upkeep.progress import OnTerminal
 from upkeep.recipes import load_recipe
@@ -54,7 +55,7 @@ def _check(options: argparse.Namespace) -> None:  # noqa: ARG001 -- every comman
     for at, desk in enumerate(desks):
         check_apart(folder, desk, desks[:at])
         check_own_functions(folder, desk.client)
-    print(f"{folder}: {len(tiers.tiers)} tiers and {len(found)} clients are valid")
+    print(f"{folder}: {count_of(len(tiers.tiers), 'tier')} and {count_of(len(found), 'client')} are valid")
     for desk in desks:
         print(f"  {desk.client.client}: tier {desk.client.tier}, {desk.tier.name}; home {home()}")
         bases = [*base_notes(desk.client), *served_base_notes(desk)]
@@ -76,7 +77,7 @@ def _onboard(options: argparse.Namespace) -> None:
         print(f"  look at {note}")
     with sole_training(options.client, LAUNCH):
         made = onboard(desk, cases=cases, golden=golden, as_of=as_of(options), seed=options.seed, progress=OnTerminal())
-    taught = f"trained on {made.trained_on:,} of {len(cases):,} cases"
+    taught = f"trained on {made.trained_on:,} of {count_of(len(cases), 'case')}"
     print(f"{options.client}: version {made.version} is in service, {taught}")
     if others := not_trained_on(desk, made, len(cases)):
         print(f"  the others: {others}")

@@ -9,6 +9,7 @@ from pathlib import Path
 from upkeep.cases.case import Case, Item, Source
 from upkeep.cases.given import Given, given_rows, golden_item
 from upkeep.config import Client
+from upkeep.counts import count_of
 from upkeep.errors import ConfigError
 
 
@@ -33,7 +34,8 @@ def label_notes(client: Client, cases: Iterable[Case], golden: Iterable[Item]) -
     known = {*client.answers, *ruled}
     taught, agreed = (Counter(one.answer for one in rows if one.answer not in known) for rows in (cases, golden))
     return [
-        f"answer {label!r}: in {taught[label]:,} cases and {agreed[label]:,} golden items, and not in labels; "
+        f"answer {label!r}: in {count_of(taught[label], 'case')} and {count_of(agreed[label], 'golden item')}, "
+        f"and not in labels; "
         f"new_labels is '{client.new_labels}'"
         for label in sorted(taught | agreed)
     ]

@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from upkeep.commands.common import Commands, as_of, for_client, make_folder, moment, open_desk
+from upkeep.counts import count_of
 from upkeep.errors import RuleError, SheetError
 from upkeep.tiers import Service
 
@@ -54,11 +55,11 @@ def _audit(options: argparse.Namespace) -> None:
         make_folder(options.to)
     drawn = draw_audit(desk, as_of(options))
     if not drawn.asked:
-        print(f"{options.client} {drawn.week}: {drawn.requests:,} requests, nothing to ask")
+        print(f"{options.client} {drawn.week}: {count_of(drawn.requests, 'request')}, nothing to ask")
         return
     path = options.to or Path(f"{options.client}-{drawn.week}.xlsx")
     path.write_bytes(desk.store.read(sheet_key(drawn.week)))
-    print(f"{path}: {len(drawn.asked)} of {drawn.requests:,} requests of {drawn.week} to answer")
+    print(f"{path}: {len(drawn.asked)} of {count_of(drawn.requests, 'request')} of {drawn.week} to answer")
 
 
 def _audited(options: argparse.Namespace) -> None:
@@ -67,9 +68,10 @@ def _audited(options: argparse.Namespace) -> None:
     if not options.sheet.is_file():
         raise SheetError(f"{options.sheet}: no such file, expected the .xlsx file that `upkeep audit` wrote, filled in")
     back = return_audit(open_desk(options.client), options.sheet.read_bytes(), at=as_of(options))
-    brought = f"{back.answered} answers taken in, {back.blank} rows left blank"
+    taken = count_of(back.answered, "answer")
+    brought = f"{taken} taken in, {count_of(back.blank, 'row')} left blank"
     if back.again:
-        before = f"this very sheet was taken in on {back.at:%Y-%m-%d %H:%M} already ({back.answered} answers)"
+        before = f"this very sheet was taken in on {back.at:%Y-%m-%d %H:%M} already ({taken})"
         brought = f"{before}; nothing changed"
     print(f"{options.client} {back.week}: {brought}")
     for one in back.rejected:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from upkeep.commands.common import Commands, announce_changes, as_of, file_there, for_client, moment, open_desk
+from upkeep.counts import count_of
 from upkeep.errors import DecisionError
 from upkeep.progress import OnTerminal
 
@@ -49,9 +50,10 @@ def _answer(options: argparse.Namespace) -> None:
     done = answer_file(
         load_model(desk, version), options.requests, options.answers, version=version, progress=OnTerminal()
     )
-    print(f"{done.answered:,} requests answered by version {version}: {options.answers}")
+    print(f"{count_of(done.answered, 'request')} answered by version {version}: {options.answers}")
     if done.rejected:
-        print(f"{done.rejected:,} lines cannot be used, each with what is wrong with it: {done.rejects}")
+        lines = count_of(done.rejected, "line")
+        print(f"{lines} cannot be used, each with what is wrong with it: {done.rejects}")
 
 
 def _decisions(options: argparse.Namespace) -> None:
@@ -74,9 +76,8 @@ def _decisions(options: argparse.Namespace) -> None:
             print(*(f"  judged again: {line}" for line in differences or ["identical"]), sep="\n")
     print("In service:", *(f"  {entry}" for entry in release_log(desk)), sep="\n")
     if otherwise:
-        raise DecisionError(
-            f"client {options.client}: {otherwise} decisions come out otherwise than they were recorded"
-        )
+        told = count_of(otherwise, "decision comes", "decisions come")
+        raise DecisionError(f"client {options.client}: {told} out otherwise than recorded")
 
 
 def _approve(options: argparse.Namespace) -> None:

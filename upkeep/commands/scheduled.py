@@ -18,6 +18,7 @@ from upkeep.commands.common import (
     seed,
     show_outcome,
 )
+from upkeep.counts import count_of
 from upkeep.entitlement import NO_REASON
 from upkeep.progress import OnTerminal
 from upkeep.tiers import Work
@@ -50,7 +51,7 @@ def _review(options: argparse.Namespace) -> None:
     noted, returned, batch, order = watch(desk, at)
     for one in returned:
         heard(options.client, str(one))
-    print(f"{options.client} {noted.review.week}: {noted.review.figures.requests:,} requests")
+    print(f"{options.client} {noted.review.week}: {count_of(noted.review.figures.requests, 'request')}")
     for line in summary(desk, noted):
         print(f"  {line.replace('- ', '', 1).replace('**', '')}")
     for line in to_look_over(desk, batch, at):

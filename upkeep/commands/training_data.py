@@ -19,12 +19,14 @@ from upkeep.commands.common import (
     seed,
     show_outcome,
 )
+from upkeep.counts import count_of
 from upkeep.entitlement import NO_REASON
 from upkeep.errors import SnapshotError, VariantError
 from upkeep.progress import OnTerminal
 
 if TYPE_CHECKING:
     from upkeep.desk import Desk
+    from upkeep.stages.snapshot import SnapshotRecord
 
 
 def add_data_commands(commands: Commands) -> None:
@@ -105,7 +107,7 @@ def _data(options: argparse.Namespace) -> None:
         _case(desk, options.case, datetime.now(UTC))
     else:
         for one in snapshots(desk):
-            print(f"{one.period}: {one.lessons:,} cases, {len(one.labels)} labels, {one.terms.moment:%Y-%m-%d}")
+            print(f"{one.period}: {_size(one)}, {one.terms.moment:%Y-%m-%d}")
 
 
 def _snapshot(desk: Desk, options: argparse.Namespace) -> None:
@@ -113,9 +115,9 @@ def _snapshot(desk: Desk, options: argparse.Namespace) -> None:
     from upkeep.stages.snapshot import differences, rebuild, snapshot
 
     made = snapshot(desk, options.period)
-    print(f"{options.client} {made.period}: {made.lessons:,} cases, {len(made.labels)} labels, SHA-256 {made.digest}")
-    counts = {"answers superseded": made.superseded, "rejected in review": len(made.rejected), **made.left_out}
-    for what, n in counts.items():
+    print(f"{options.client} {made.period}: {_size(made)}, SHA-256 {made.digest}")
+    print(f"  {count_of(made.superseded, 'answer')} superseded")
+    for what, n in {"rejected in review": len(made.rejected), **made.left_out}.items():
         print(f"  {n:,} {what}")
     if made.mix:
         print(f"  trained on {told(made.mix)}")
@@ -123,9 +125,15 @@ def _snapshot(desk: Desk, options: argparse.Namespace) -> None:
     for line in differences(desk, options.since, made.period) if options.since else []:
         print(f"  since {options.since}: {line}")
     if options.rebuild:
-        print(f"  rebuilt from {len(made.sources)} files: the same {len(rebuild(desk, made.period)):,} bytes")
+        files = count_of(len(made.sources), "file")
+        print(f"  rebuilt from {files}: the same {len(rebuild(desk, made.period)):,} bytes")
     if options.case:
         _case(desk, options.case, made.terms.moment)
+
+
+def _size(made: SnapshotRecord) -> str:
+    labels = f", {count_of(len(made.labels), 'label')}" if made.labels else ""  # a model that writes has none
+    return f"{count_of(made.lessons, 'case')}{labels}"
 
 
 def _case(desk: Desk, name: str, known_by: datetime) -> None:

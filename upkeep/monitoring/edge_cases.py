@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from upkeep.counts import count_of
 from upkeep.log.entries import Prediction
 from upkeep.log.truth import Truth
 from upkeep.monitoring.input_shift import words_of
@@ -65,7 +66,7 @@ class Edges:
 
     def __str__(self) -> str:
         counted = ", ".join(f"{reason} {n}" for reason, n in self.counts.items())
-        return f"{counted or 'none'} (of {self.looked:,} requests looked at)"
+        return f"{counted or 'none'} (of {count_of(self.looked, 'request')} looked at)"
 
 
 class Familiar(NamedTuple):

@@ -9,6 +9,7 @@ from datetime import UTC, date, tzinfo
 from enum import StrEnum
 
 from upkeep.config import Client
+from upkeep.counts import count_of
 from upkeep.log.entries import LogWindow, OutcomeSource
 from upkeep.log.tally import SCALE, Tally, latency_at, tally, time_of
 from upkeep.metrics.quality import Calibrated, Confusion, Group, by_label, calibration, confusion
@@ -95,7 +96,7 @@ class Figures:
         rows = sum(self.quarantined.values())
         by_field = ", ".join(f"{subject} {n:,}" for subject, n in self.quarantined.items())
         such_as = f", such as `{self.spoiled_by}`" if self.spoiled_by else ""
-        return f"{rows:,} log rows cannot be used ({by_field}){such_as}" if rows else None
+        return f"{count_of(rows, 'log row')} cannot be used ({by_field}){such_as}" if rows else None
 
     def delay_at(self, share: float) -> int | None:
         """The whole days within which that share of the labels had come; None where none has."""

@@ -107,7 +107,7 @@ def _data(desk: Desk, quarter: Window, weekly: Sequence[Review]) -> Iterator[str
         yield f"{told} ({_named(unknown)}): who audits?"
     spoiled = sum(sum(one.figures.quarantined.values()) for one in weekly)
     if spoiled:
-        yield f"{spoiled:,} log rows could not be used: who repairs the export?"
+        yield f"{count_of(spoiled, 'log row')} could not be used: who repairs the export?"
 
 
 def _named(weeks: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from upkeep.base_model import peft_name
 from upkeep.cases.case import normalise, valid_at
+from upkeep.counts import count_of
 from upkeep.desk import Desk
 from upkeep.evaluation.scores import Scores, evaluate_model
 from upkeep.models.manifest import read_manifest
@@ -46,6 +47,7 @@ def write_card(desk: Desk, version: str, decision: Decision | None = None, *, pr
     base, revision = peft_name(manifest.base)
     card = templates.get_template("card.md.j2").render(
         client=desk.client,
+        count_of=count_of,
         made=made,
         manifest=manifest,
         base=base,

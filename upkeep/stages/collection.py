@@ -20,6 +20,7 @@ from upkeep.cases.label_errors import LATELY, Answered, find_suspects, reference
 from upkeep.cases.label_history import decision_on
 from upkeep.cases.review_batch import ReviewDecision
 from upkeep.config import Relabel
+from upkeep.counts import count_of
 from upkeep.desk import Desk
 from upkeep.errors import BaseModelError
 from upkeep.log.entries import draw_order
@@ -62,14 +63,20 @@ class Collection:
 
     def __str__(self) -> str:
         counts = [
-            (self.errors, "of them errors"), (self.conflicts, "with conflicting answers"), (self.doubtful, "doubtful"),
-            (self.suspects, "likely a mistake"), (self.known, "requests said nothing new"),
-            (self.without_answer, "without a right answer"), (self.quarantined, "rows quarantined"),
-        ]  # fmt: skip
-        hidden = told(self.redacted, self.redacted_requests, "requests")
-        lines = [f"{self.cases:,} new cases", *(f"{n:,} {what}" for n, what in counts if n)]
+            (self.cases, "new case", "new cases"),
+            (self.errors, "of them an error", "of them errors"),
+            (self.conflicts, "with conflicting answers", "with conflicting answers"),
+            (self.doubtful, "doubtful", "doubtful"),
+            (self.suspects, "likely a mistake", "likely a mistake"),
+            (self.known, "request said nothing new", "requests said nothing new"),
+            (self.without_answer, "without a right answer", "without a right answer"),
+            (self.quarantined, "row quarantined", "rows quarantined"),
+        ]
+        lines = [count_of(*one) for at, one in enumerate(counts) if one[0] or not at]
+        hidden = told(self.redacted, self.redacted_requests, "request")
         lines += [hidden] if hidden else []
-        lines += [f"personal data taken out of {self.redacted_answers:,} answers"] if self.redacted_answers else []
+        answers = count_of(self.redacted_answers, "answer")
+        lines += [f"personal data taken out of {answers}"] if self.redacted_answers else []
         return ", ".join(lines + ([f"mistakes looked for: {self.unjudged}"] if self.unjudged else []))
 
 

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from upkeep import records
 from upkeep.cases.case import Case, Item
+from upkeep.counts import count_of
 from upkeep.desk import GOLDEN, LAUNCH, LAUNCH_CASES, Desk
 from upkeep.errors import AlreadyExistsError, NotEnoughDataError
 from upkeep.progress import Progress, silent
@@ -42,12 +43,12 @@ class Redaction:
     in_answers: dict[PersonalData, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        told = f"personal data taken out of {self.cases:,} cases and {self.golden:,} golden items"
+        told = f"personal data taken out of {count_of(self.cases, 'case')} and {count_of(self.golden, 'golden item')}"
         if not self.answers:
             return told
         kinds = ", ".join(f"{kind.value} {n:,}" for kind, n in self.in_answers.items() if n)
         wanted = "redaction.keep names what answers are to say"
-        return f"{told}; out of {self.answers:,} answers{f' ({kinds})' if kinds else ''}: {wanted}"
+        return f"{told}; out of {count_of(self.answers, 'answer')}{f' ({kinds})' if kinds else ''}: {wanted}"
 
 
 def onboard(

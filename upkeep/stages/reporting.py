@@ -10,6 +10,7 @@ from io import BytesIO
 
 from upkeep import records
 from upkeep.config import Client
+from upkeep.counts import count_of
 from upkeep.desk import Desk
 from upkeep.entitlement import RETRAIN, Booking, ChangeOrder
 from upkeep.metrics.generated import described
@@ -257,7 +258,8 @@ def render_page(template: str, **values: object) -> str:
 
     environment = Environment(loader=PackageLoader("upkeep", "templates"), trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"share": share, "weeks": ", ".join, "plain": no_markup}
-    environment.globals |= {"only_an_estimate": ONLY_AN_ESTIMATE, "retrain": RETRAIN, "limit": limit}
+    environment.globals |= {"only_an_estimate": ONLY_AN_ESTIMATE, "retrain": RETRAIN}
+    environment.globals |= {"limit": limit, "count_of": count_of}
     return inert(environment.get_template(template).render(values))
 
 

@@ -23,6 +23,7 @@ from upkeep.cases.review_batch import OLE, ZIP, Choice, Question, ReturnedBatch,
 from upkeep.cases.review_decisions import Judge, understand
 from upkeep.cases.spreadsheet import Rejected, clean
 from upkeep.config import Unreviewed
+from upkeep.counts import count_of
 from upkeep.desk import Desk
 from upkeep.errors import NotFoundError, SheetError, StoreError
 from upkeep.stages.asking import ANSWERABLE, Batch, answers_to_choose, asked, batches
@@ -56,9 +57,10 @@ class Returned:
     def __str__(self) -> str:
         if self.problem:
             return f"{self.name}: {self.problem}"
-        lines = [f"{self.name}: {self.decided} answers taken in, {self.blank} rows left blank"]
+        taken = count_of(self.decided, "answer")
+        lines = [f"{self.name}: {taken} taken in, {count_of(self.blank, 'row')} left blank"]
         if self.again:
-            before = f"this very file was taken in on {self.at:%Y-%m-%d %H:%M} already ({self.decided} answers)"
+            before = f"this very file was taken in on {self.at:%Y-%m-%d %H:%M} already ({taken})"
             lines = [f"{self.name}: {before}; nothing changed"]
         lines += [f"  personal data taken out of {self.redacted} of them"] if self.redacted else []
         return "\n".join(lines + [f"  row {one.row} not used: {one.reason}" for one in self.rejected])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from upkeep.counts import count_of
 from upkeep.metrics.quality import LabelQuality, calibration_error, macro_f1, worst_labels
 from upkeep.monitoring.figures import Figures, Slice
 from upkeep.statistics.rates import Rate
@@ -49,7 +50,7 @@ def _label(one: LabelQuality) -> str:
 
 def _slice(one: Slice) -> str:
     told = [(one.accuracy, "right"), (one.auto_resolution, "right without a person")]
-    return ", ".join([f"{one.requests:,} requests", *(f"{_of(rate)} {what}" for rate, what in told if rate.n)])
+    return ", ".join([count_of(one.requests, "request"), *(f"{_of(rate)} {what}" for rate, what in told if rate.n)])
 
 
 def _of(rate: Rate) -> str:

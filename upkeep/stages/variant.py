@@ -28,6 +28,7 @@ from upkeep.cases.variant import (
     seed_cases,
 )
 from upkeep.config import Promotion, Relabel
+from upkeep.counts import count_of
 from upkeep.desk import Desk
 from upkeep.entitlement import ChangeOrder, UseCase
 from upkeep.errors import VariantError
@@ -80,10 +81,10 @@ class Round:
 
     def __str__(self) -> str:
         line = (
-            f"{self.label!r}: {self.seeds} examples ({self.folded} more said the same); "
-            f"of {self.looked:,} past requests that may belong to it {self.proposed} are to be reviewed"
+            f"{self.label!r}: {count_of(self.seeds, 'example')} ({self.folded} more said the same); "
+            f"people are asked about {self.proposed} of {count_of(self.looked, 'past request')} that may belong to it"
         )
-        hidden = told(self.redacted, self.redacted_texts, "examples and requests")
+        hidden = told(self.redacted, self.redacted_texts, "text")
         return f"{line}; {hidden}" if hidden else line
 
 

@@ -113,7 +113,7 @@ def test_the_command_asks_the_model_in_service_or_the_version_it_is_told(desk, t
         assert {one["model_version"] for one in found} == {version}
     said = capsys.readouterr().out
     assert "20 requests answered by version 3" in said
-    assert "1 lines cannot be used" in said
+    assert "1 line cannot be used" in said
     with pytest.raises(SystemExit, match="2"):
         main(["answer", "northwind", str(tmp_path / "none.jsonl"), str(tmp_path / "out.jsonl")])
     assert f"argument requests: found no file {tmp_path / 'none.jsonl'}" in capsys.readouterr().err

@@ -94,7 +94,7 @@ def check_seeds(label: str, given: Folded, cases: Sequence[Case], recipe: HeadRe
         there_are = count_of(len(examples), "example", "examples that differ")
         raise VariantError(
             f"{where}: {label!r} has {there_are}, of which {train} may be trained on and the "
-            f"others are held out, expected {need} or more to train on: {need - train} are missing"
+            f"others are held out, expected {need} or more to train on: {count_of(need - train, 'is', 'are')} missing"
         )
 
 

@@ -215,12 +215,19 @@ def test_what_a_model_in_service_had_put_right_is_the_regression_set_once_it_is_
     assert "regression" not in evaluation_sets(desk, SOON, served=())
 
 
-def test_what_was_locked_later_is_no_item_of_an_earlier_moment(desk):
-    held_out(desk, case("late", "Where have you left my stove?", ORDER))
-    locked = Locked("late", "Where have you left my stove?", SOON)
-    records.save_rows(desk.store, "evaluation/locked/2026-03.jsonl", [locked])
-    assert "recent" in evaluation_sets(desk, SOON, served=())
-    assert set(evaluation_sets(desk, SOON - timedelta(days=1), served=())) == {"golden"}
+def test_what_a_later_run_locked_is_an_item_of_an_earlier_moment_by_which_it_was_known(desk):
+    cases = case("known", "Where have you left my stove?", ORDER), case("new", "A pole broke", REPAIR, known=SOON)
+    held_out(desk, *cases)
+    records.save_rows(desk.store, "evaluation/locked/2026-03.jsonl", [Locked(one.id, one.text, SOON) for one in cases])
+    items = {moment: evaluation_sets(desk, moment, served=())["recent"] for moment in (SOON, SOON - timedelta(days=1))}
+    assert [[one.id for one in found] for found in items.values()] == [["known", "new"], ["known"]]
+
+
+def test_what_was_locked_after_the_champion_was_taught_is_known_by_the_answer_of_then(desk):
+    asked, known = "Where have you left my stove?", BEGUN - timedelta(days=1)
+    held_out(desk, case("first", asked, ORDER, known=known), case("second", asked, REPAIR, known=DECIDED))
+    records.save_rows(desk.store, "evaluation/locked/2026-03.jsonl", [Locked("first", asked, SOON)])
+    assert changed(desk) == {"second"}
 
 
 def test_what_came_back_as_wrong_is_among_what_changed_too(desk):

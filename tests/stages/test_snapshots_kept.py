@@ -27,6 +27,7 @@ from upkeep.desk import GOLDEN, LAUNCH_CASES, Desk, open_desk
 from upkeep.entitlement import UseCase
 from upkeep.errors import SnapshotError
 from upkeep.release import Action, Entry
+from upkeep.stages.evaluation import evaluation_sets
 from upkeep.stages.locking import locked_items
 from upkeep.stages.snapshot import differences, rebuild, snapshot, stamp, take_snapshot
 
@@ -129,6 +130,22 @@ def test_labels_that_differ_have_another_version_though_the_moment_is_the_same_a
     assert take_snapshot(desk, "2026-06", MAY + timedelta(days=31), head=more).label_set == 2
     between = take_snapshot(desk, "2026-04-b", APRIL + timedelta(days=9), head=more)
     assert between.label_set == 3  # what came later was another change
+
+
+def test_a_belated_one_and_its_items_are_as_they_would_have_been_before_a_later_run(desk, tmp_path):
+    in_time = replace(desk, store=open_store(str(tmp_path / "in-time")))
+    for key in desk.store.keys(""):
+        in_time.store.write(key, desk.store.read(key))
+    soon, labels = MAY + timedelta(days=30), ("warranty_claim", "order_status", "gift_card")
+    later = [case(n, "gift_card", at=MAY + timedelta(days=9)) for n in range(200, 260)]
+    records.save_rows(desk.store, "cases/2026-W20.jsonl", later)
+    take_snapshot(desk, "2026-Q2-variant-gift-card", soon, head=labels)
+    taken = [take_snapshot(one, "2026-05", MAY) for one in (desk, in_time)]
+    found = [evaluation_sets(one, MAY, served=()) for one in (desk, in_time)]
+    assert found[0] == found[1]
+    assert len(found[0]["recent"]) > 3
+    assert taken[0].lessons == taken[1].lessons
+    assert not {one.text for one in locked_items(desk)} & {one.case.text for one in taken[0].lessons}
 
 
 def test_taking_it_again_gives_the_one_that_is_there(desk):

@@ -143,9 +143,11 @@ def _said_by(rule: Relabel) -> tuple[object, ...]:
 def _held_out(
     desk: Desk, moment: datetime, golden: Iterable[Item], *, rules: Sequence[Relabel] | None = None
 ) -> list[Case]:
-    """The locked cases that are not agreed, with the answer right at a moment, by the rules in force or those given."""
-    locked = {normalise(item.text) for item in locked_items(desk) if item.since <= moment}
-    locked -= {normalise(item.text) for item in golden}
+    """The locked cases that are not agreed, with the answer right at a moment, by the rules in force or those given.
+
+    Those known by then, whichever run locked them: of one for a past moment a later one may have locked all.
+    """
+    locked = {normalise(item.text) for item in locked_items(desk)} - {normalise(item.text) for item in golden}
     right = right_at(desk, known_cases(desk, moment), moment, rules=rules)
     return [case for case in right if normalise(case.text) in locked]
 

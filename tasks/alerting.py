@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 
 from httpx import HTTPError
 from prefect import get_run_logger, task
@@ -37,7 +37,7 @@ def alert(client: str) -> None:
         try:
             with telling_of(desk, told, channel) as to_send:
                 if to_send:
-                    message = compose(desk, told)
+                    message = compose(desk, told, datetime.now(UTC))
                     _deliver(message, channel, told.at)
                     mark_told(desk, told, channel)
                     get_run_logger().info("%s told %s: %s", client, channel, message.title)

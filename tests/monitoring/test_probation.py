@@ -147,7 +147,7 @@ def test_a_past_review_that_is_done_again_does_not_undo_what_a_person_did_since(
 
 def told_of_the_doubt(desk) -> str:
     (found,) = (one for one in news(desk) if any(it.subject == SUBJECT for it in one.began))
-    return compose(desk, found).text
+    return compose(desk, found, found.at).text
 
 
 def lived_through(desk):

@@ -41,7 +41,7 @@ def deliver(desk: Desk, channel: str) -> list[tuple[str, Event, str]]:
     told = [one for one, _ in untold(desk, [channel])]
     for one in told:
         mark_told(desk, one, channel)
-    return [(one.incident, one.event, compose(desk, one).title) for one in told]
+    return [(one.incident, one.event, compose(desk, one, one.at).title) for one in told]
 
 
 def test_the_review_in_which_a_held_back_retrain_is_recommended_tells_it_once_and_opens_the_change_order(desk):
@@ -51,7 +51,7 @@ def test_the_review_in_which_a_held_back_retrain_is_recommended_tells_it_once_an
     found = review(desk, BURST + 1)
     assert (found.retrain_recommended, [one.as_of for one in change_orders(desk)]) == (True, [found.as_of])
     title = f"Northwind Outdoors: calibration loss opened; {OUTLASTED}; 2 more going on"
-    text = compose(desk, news(desk)[-1]).text
+    text = compose(desk, news(desk)[-1], FIRST).text
     assert deliver(desk, "ops") == [(incident, Event.CONTINUING, title)]
     # 225 of 450 and 75 of 150
     assert "accuracy 50.0% (95% CI 46.0%..54.0%, n=600) in 2026-W12..2026-W13 is below the agreed 90.0%" in text
@@ -121,12 +121,12 @@ def test_each_client_hears_of_its_own_in_one_message_and_what_its_tier_includes(
         deliver(one, "ops")
     serve(other, BURST + 1, wrong=75, n=150)
     review(other, BURST + 1)
-    text = compose(other, news(other)[-1]).text
+    text = compose(other, news(other)[-1], FIRST).text
     ((*_, title),) = deliver(other, "ops")
     assert f"accuracy alarm and auto-resolution alarm {OUTLASTED.removeprefix('accuracy alarm ')}" in title
     assert "The tier 'monitoring and quarterly retrain' includes a retrain in 2026-Q1." in text
     assert change_orders(other) == deliver(first, "ops") == []
     serve(first, BURST + 1, wrong=75, n=150)
     review(first, BURST + 1)
-    text = compose(first, news(first)[-1]).text
+    text = compose(first, news(first)[-1], FIRST).text
     assert "includes a retrain in 2026-03.\n\nThe contract includes a priority response." in text

@@ -34,7 +34,7 @@ def test_an_alert_says_what_since_when_how_sure_and_what_the_contract_includes_a
     serve(desk, 0, wrong=40)
     reviewed(desk, 0)
     (opened,) = news(desk)
-    alert = compose(desk, opened)
+    alert = compose(desk, opened, opened.at)
     assert alert.title == "Northwind Outdoors: accuracy alarm opened"
     assert "accuracy 33.3% (95% CI 22.7%..45.9%, n=60) in 2026-W06 is below the agreed 90.0%" in alert.text
     assert alert.text.count("“Where is order [number], ask [e-mail]” was answered order_status; right: refund") == 1
@@ -42,7 +42,7 @@ def test_an_alert_says_what_since_when_how_sure_and_what_the_contract_includes_a
     assert "A retrain would be a change order: tier 'monitoring' includes no retrain." in alert.text
     assert "priority response" not in alert.text
     first = desk_of(desk.agreement.model_copy(update={"tier": load_tiers(configs()).tiers[3]}))
-    assert "The contract includes a priority response." in compose(first, opened).text
+    assert "The contract includes a priority response." in compose(first, opened, opened.at).text
 
 
 def held(found: Review, *changes: Change) -> Review:
@@ -70,7 +70,7 @@ def test_no_words_of_other_people_are_markup_in_an_alert(desk):
     odd = Change(Kind.NEW_CATEGORY, "6 were '<img src=//a.example>'", "Agree on it.", 6, new="![x](//a.example)")
     told_before = ("“<b>[x](//a.example)” was answered order_status",)  # recorded by an older version
     one = Trouble(subject_of(odd), "2026-W06", "1", FIRST, odd.text, odd.action, odd, examples=told_before)
-    alert = compose(desk, News(one.key, FIRST, began=(one,), asking=(), over=(), going_on=()))
+    alert = compose(desk, News(one.key, FIRST, began=(one,), asking=(), over=(), going_on=()), FIRST)
     assert "- “< b>[x] (//a.example)” was answered order_status" in alert.text
     assert not re.search(r"<\w|\]\(", alert.title + alert.text)
 
@@ -233,7 +233,7 @@ def test_a_week_in_which_much_goes_wrong_is_one_message_and_so_is_what_a_later_r
     for week, wrong in ((1, 2), (2, 2)):
         serve(desk, week, wrong=wrong)
         reviewed(desk, week)
-    opened, less = (compose(desk, one) for one in news(desk))
+    opened, less = (compose(desk, one, one.at) for one in news(desk))
     assert opened.title == "Northwind Outdoors: accuracy alarm, label-mix shift and traffic incident opened"
     assert opened.text.index("Find out what happened.") < opened.text.index("We recommend a retrain once it is clear")
     assert opened.text.count("Since 2026-W06; model version 1.") == 3
@@ -245,6 +245,6 @@ def test_a_week_in_which_much_goes_wrong_is_one_message_and_so_is_what_a_later_r
 def test_the_message_of_a_new_category_says_what_the_contract_includes_of_both_ways_to_teach_it(desk):
     note_troubles(desk, with_new_categories(desk, "gift_card"))
     first = desk_of(desk.agreement.model_copy(update={"tier": load_tiers(configs()).tiers[3]}))
-    text = compose(first, news(desk)[0]).text
+    text = compose(first, news(desk)[0], FIRST).text
     assert "includes a retrain in 2026-02." in text
     assert "includes the new category 'gift_card' in 2026-Q1." in text

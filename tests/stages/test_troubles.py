@@ -131,7 +131,7 @@ def test_requests_unlike_the_training_data_are_shown_with_the_shift_of_requests(
     found = replace(with_changes(desk, 0, Kind.INPUTS, wrong=2), edges=Edges(60, {}, (unsure, odd)))
     (shift,) = note_troubles(desk, found)
     assert shift.examples == ("“ask [e-mail] about a bicycle”",)
-    assert "Among the requests that are unlike the training data:\n\n- “ask" in compose(desk, news(desk)[0]).text
+    assert "Among the requests that are unlike the training data:\n\n- “ask" in compose(desk, news(desk)[0], FIRST).text
 
 
 def test_a_change_that_several_weeks_show_is_told_with_all_of_them(desk):
@@ -139,4 +139,4 @@ def test_a_change_that_several_weeks_show_is_told_with_all_of_them(desk):
     found = replace(found, changes=(replace(found.changes[0], weeks=4),))
     (policy,) = note_troubles(desk, found)
     assert (policy.week, policy.since) == ("2026-W06", "2026-W03")
-    assert "Seen in 2026-W03..2026-W06; model version 1." in compose(desk, news(desk)[0]).text
+    assert "Seen in 2026-W03..2026-W06; model version 1." in compose(desk, news(desk)[0], FIRST).text

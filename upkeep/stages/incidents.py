@@ -20,10 +20,12 @@ from upkeep.monitoring.review import Metric
 from upkeep.monitoring.trouble import Kind
 from upkeep.periods import from_to
 from upkeep.redaction import inert
+from upkeep.stages.approval import Standing, standing, waiting_for_approval
 from upkeep.stages.contract import use_case_of
+from upkeep.stages.decisions import Decision, decisions
 from upkeep.stages.monitoring import reviews
 from upkeep.stages.telling import telling
-from upkeep.stages.troubles import Trouble, troubles
+from upkeep.stages.troubles import RETRAIN, RETRAIN_LATER, Trouble, troubles
 
 TOLD = "incidents-told/"
 NEWS = timedelta(weeks=4)
@@ -129,12 +131,15 @@ def mark_told(desk: Desk, told: News, channel: str) -> None:
         desk.store.write(note, b"")
 
 
-def compose(desk: Desk, told: News) -> Alert:
-    """Put it into words: what, since when, how sure, examples, what we recommend and what the tier includes."""
+def compose(desk: Desk, told: News, now: datetime) -> Alert:
+    """Put it into words: what, since when, how sure, examples, what we recommend and what the tier includes.
+
+    What was recommended may have been done by `now`, at which it is told.
+    """
     parts = [f"{_named(those)} {HAPPENED[event]}" for event, those in _happened(told) if those]
     parts += [f"{len(told.going_on)} more going on"] if told.going_on else []
     title = "; ".join(parts)
-    text = "\n\n".join([*_what(told), *_examples(told), *_advice(desk, told)]) + "\n"
+    text = "\n\n".join([*_what(told), *_examples(told), *_advice(desk, told, now)]) + "\n"
     return Alert(desk.client.client, told.incident, told.event, inert(f"{desk.client.name}: {title}"), inert(text))
 
 
@@ -202,20 +207,30 @@ def _unusual(one: Trouble) -> bool:
     return one.change is not None and one.change.kind is Kind.INPUTS
 
 
-def _advice(desk: Desk, told: News) -> Iterator[str]:
+def _advice(desk: Desk, told: News, now: datetime) -> Iterator[str]:
     """What to do, the likely causes first, and what of it the contract includes."""
-    asks = (*told.began, *told.asking)
-    yield from dict.fromkeys(one.action for one in sorted(asks, key=lambda one: one.alarm))
+    asks, made = (*told.began, *told.asking), _retrained(desk, told.at, now)
+    done = {RETRAIN, RETRAIN_LATER} if made else set()
+    yield from dict.fromkeys(one.action for one in sorted(asks, key=lambda one: one.alarm) if one.action not in done)
     if any(one.alarm or (one.change and one.change.kind in CURED_BY_A_RETRAIN) for one in asks):
-        claims = desk.claims()
-        answer = entitled(desk.tier, as_of=desk.local(told.at), zone=desk.zone, claims=claims, reason="alarm")
-        yield _included(desk, answer, "a retrain")
+        if not made:
+            claims = desk.claims()
+            answer = entitled(desk.tier, as_of=desk.local(told.at), zone=desk.zone, claims=claims, reason="alarm")
+            yield _included(desk, answer, "a retrain")
+        yield from (f"Version {one.challenger}, of a retrain since then, is in service." for one in made if one.applied)
+        yield from (f"{one}." for one in waiting_for_approval(desk, now))
     for one in told.began:
         if one.change and one.change.kind is Kind.NEW_CATEGORY:
             asked = use_case_of(desk, one.change.new or "", told.at, reason="alarm", by="")
             yield _included(desk, asked, f"the new category {one.change.new!r}")
     if asks and desk.tier.priority_response:
         yield "The contract includes a priority response."
+
+
+def _retrained(desk: Desk, since: datetime, now: datetime) -> list[Decision]:
+    """The retrains of after a moment whose challenger is in service or waits for approval."""
+    made = [one for one in decisions(desk) if one.as_of > since and one.label is None]
+    return [one for one in made if standing(desk, one, now) in (Standing.IN_SERVICE, Standing.PENDING)]
 
 
 def _included(desk: Desk, answer: Claim | UseCase | ChangeOrder, what: str) -> str:

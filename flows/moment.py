@@ -1,4 +1,4 @@
-"""As of when does a run act?"""
+"""As of when does a run act, and did a schedule start it?"""
 
 from __future__ import annotations
 
@@ -34,6 +34,12 @@ def told(as_of: datetime | None) -> datetime:
         return as_of
     scheduled = runtime.flow_run.scheduled_start_time
     return datetime.fromisoformat(str(scheduled)).astimezone(UTC)
+
+
+def by_hand() -> bool:
+    """Did a person start the run, or a program, and no schedule?"""
+    context = FlowRunContext.get()
+    return not (context and context.flow_run and context.flow_run.auto_scheduled)
 
 
 def zone_of(client: str | None) -> ZoneInfo:

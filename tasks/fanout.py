@@ -31,6 +31,7 @@ HOURS = {Work.REVIEW: 6, Work.REPORT: 7, Work.RETRAIN: 8, Work.BRIEF: 9}
 """The hours of the day in prefect.yaml."""
 LOST = {StateType.FAILED, StateType.CRASHED, StateType.CANCELLED}
 """How a run ends without having done its work."""
+LATER = "scheduled for"
 
 
 class Attempt(NamedTuple):
@@ -64,18 +65,19 @@ def entitled_clients(work: Work, cadence: Cadence) -> dict[str, int]:
 
 
 @task(retries=2, retry_delay_seconds=10, retry_condition_fn=only(ServerError))
-def start_runs(clients: dict[str, int], work: Work, cadence: Cadence, as_of: datetime) -> None:
+def start_runs(clients: dict[str, int], work: Work, cadence: Cadence, as_of: datetime, *, by_hand: bool = True) -> None:
     """Start the tier flow of every client; starting the same period again finds the same runs, and says so.
 
     A run that failed, crashed or was cancelled is started again, as of the same moment: a retrain that it had booked is
     the same retrain. Where the client's day has not begun yet, its run is scheduled for that morning; what was lost of
-    the period that ends then is started again all the same. A client whose run cannot be started holds up nobody else.
-    Raises ServerError that names those.
+    the period that ends then is started again all the same, and `by_hand` also what was never started in it: a schedule
+    would do a new client's work of the period before. A client whose run cannot be started holds up nobody else. Raises
+    ServerError that names those.
     """
     rows, failed, log = [], [], get_run_logger()
     for client, tier in clients.items():
         try:
-            for row in _started(client, tier, work, cadence, as_of):
+            for row in _started(client, tier, work, cadence, as_of, by_hand=by_hand):
                 rows.append(row)  # of two runs the first stands here also where the second fails
         except (ConfigError, HTTPError, PrefectException) as exc:
             log.error("not started: %s: %s", client, exc)
@@ -83,22 +85,24 @@ def start_runs(clients: dict[str, int], work: Work, cadence: Cadence, as_of: dat
             why = {"period": "", "run": "", "started": "failed", "state": str(exc)}
             rows.append({"client": client, "tier": tier, **why})
     create_table_artifact(key=f"dispatch-{work.value}", table=rows, description=f"{work.value} runs, {cadence.value}")
-    told = "%s, %s: %d runs started, %d started again, %d were there already"
-    how = Counter(row["started"] for row in rows)
-    log.info(told, work.value, cadence.value, how["now"], how["again"], how["was there"])
+    told = "%s, %s: %d runs started, %d scheduled for later, %d started again, %d were there already"
+    how = Counter(LATER if str(row["started"]).startswith(LATER) else row["started"] for row in rows)
+    log.info(told, work.value, cadence.value, how["now"], how[LATER], how["again"], how["was there"])
     if failed:
         left = ", ".join(failed)
         raise ServerError(f"{work.value}, {cadence.value}: no run could be started for {left}; the log says why")
 
 
-def _started(client: str, tier: int, work: Work, cadence: Cadence, as_of: datetime) -> Iterator[dict[str, object]]:
+def _started(
+    client: str, tier: int, work: Work, cadence: Cadence, as_of: datetime, *, by_hand: bool
+) -> Iterator[dict[str, object]]:
     """Start what a client has to have, each with its row of the dispatcher's page."""
     zone = load_agreement(configs(), client).client.zone
     now = localise(as_of, zone)
     at = acts_at(now, work, cadence, zone)
     begins = _attempt(client, tier, work, period(at, cadence, zone).key)
     ends = _attempt(client, tier, work, period(now, cadence, zone).key) if at > now else None
-    if ends and ends.lost and not ends.run:
+    if ends and not ends.run and (ends.lost or by_hand):
         yield _start(client, tier, work, ends, at=now)
     yield _start(client, tier, work, begins, at=at, scheduled=at if at > now else None)
 
@@ -128,7 +132,8 @@ def _start(
         as_subflow=False,  # a second dispatch would keep pending dummy task runs
         timeout=0,
     )
-    started = "was there" if attempt.run else "again" if attempt.lost else "now"
+    first = f"{LATER} {scheduled:%A %H:%M}" if scheduled else "now"
+    started = "was there" if attempt.run else "again" if attempt.lost else first
     row = {"client": client, "tier": tier, "period": attempt.period, "run": str(run.id), "started": started}
     return row | {"state": run.state_name}
 

@@ -16,7 +16,9 @@ import yaml
 from prefect import flow
 from prefect.artifacts import Artifact
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.schedules import CronSchedule
 from prefect.flow_engine import run_flow
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.states import Cancelled, Crashed, Failed, Pending, Scheduled
@@ -139,6 +141,9 @@ def test_a_deployment_s_run_acts_as_of_no_time_that_is_yet_to_come(desk, asked, 
         server.set_flow_run_state(run.id, Pending(), force=True)  # as who starts it at once does
         with pytest.raises(found):
             run_flow(rules, flow_run=server.read_flow_run(run.id))
+
+
+ON_MONDAY = "scheduled for Monday 06:00"
 
 
 def run_names() -> set[str]:
@@ -379,7 +384,47 @@ def test_what_was_lost_is_dispatched_again_also_on_the_last_day_of_its_week(tmp_
         server.set_flow_run_state(lost.id, Failed(), force=True)
         dispatch(Work.REVIEW, Cadence.WEEKLY, datetime(2026, 4, 12, 8, tzinfo=UTC))  # Sunday, 10 o'clock in Berlin
     rows = json.loads(Artifact.get("dispatch-review").data)
-    assert [(row["period"], row["started"]) for row in rows] == [("2026-W15", "again"), ("2026-W16", "now")]
+    assert [(row["period"], row["started"]) for row in rows] == [("2026-W15", "again"), ("2026-W16", ON_MONDAY)]
+
+
+SUNDAY = datetime(2026, 4, 12, 8, tzinfo=UTC)  # 10 o'clock in Berlin
+
+
+def by_schedule(server, deployed) -> FlowRun:
+    """A run that the server's schedule begins on that Sunday."""
+    until = {"start_time": SUNDAY.isoformat(), "end_time": (SUNDAY + timedelta(minutes=1)).isoformat()}
+    server.request("POST", f"/deployments/{deployed}/schedule", json=until)
+    (run,) = [one for one in server.read_flow_runs() if one.deployment_id == deployed and one.auto_scheduled]
+    return run
+
+
+def by_hand(server, deployed) -> FlowRun:
+    """One that a person begins then."""
+    return server.create_flow_run_from_deployment(deployed, state=Scheduled(scheduled_time=SUNDAY))
+
+
+@pytest.mark.parametrize(("begin", "begun"), [(by_schedule, {}), (by_hand, {"2026-W15": "now"})])
+def test_what_never_was_started_is_on_the_last_day_of_its_week_where_a_person_asks(
+    tmp_path, monkeypatch, caplog, begin, begun
+):
+    clients = configure(tmp_path / "configs", monkeypatch) / "clients"
+    page, name = (clients / "northwind.yaml").read_text(), begin.__name__.replace("_", "-")
+    for other in ("brightbill", "clearline", "northwind"):
+        (clients / f"{other}.yaml").unlink()
+    (clients / f"{name}.yaml").write_text(page.replace("northwind", name))
+    yearly = DeploymentScheduleCreate(schedule=CronSchedule(cron="0 8 12 4 *", timezone="UTC"), active=True)
+    given = {"work": "review", "cadence": "weekly"}
+    with get_client(sync_client=True) as server:
+        server.create_deployment(server.create_flow(tier1), "tier1", enforce_parameter_schema=False)
+        deployed = server.create_deployment(server.create_flow(dispatch), name, parameters=given, schedules=[yearly])
+        run = begin(server, deployed)
+        server.set_flow_run_state(run.id, Pending(), force=True)
+        run_flow(dispatch, flow_run=server.read_flow_run(run.id), parameters=given)
+        as_of = {one.parameters["as_of"] for one in runs_of(server, name)}
+    rows = json.loads(Artifact.get("dispatch-review").data)
+    assert {row["period"]: row["started"] for row in rows} == begun | {"2026-W16": ON_MONDAY}
+    assert as_of == {"2026-04-13T06:00:00+02:00", *("2026-04-12T10:00:00+02:00" for _ in begun)}
+    assert f"{len(begun)} runs started, 1 scheduled for later, 0 started again, 0 were there" in caplog.text
 
 
 def test_a_client_whose_run_cannot_be_started_holds_up_nobody_else_and_is_tried_again(tmp_path, monkeypatch):

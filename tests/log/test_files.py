@@ -49,7 +49,14 @@ def test_what_is_written_is_read_back(store):
     write_predictions(store, rows, name="api")
     write_outcomes(store, said, name="desk")
     found = read(store)
-    assert found == LogWindow(rows, {"a": [said[0]], "b": [said[1]]}, [])
+    assert found == LogWindow(rows, {"a": [said[0]], "b": [said[1]]}, [], given=2)
+
+
+def test_the_outcomes_given_in_the_window_are_counted_whatever_they_are_about(store):
+    write_predictions(store, [prediction("a", MONDAY)], name="api")
+    given = [outcome("a", MONDAY + timedelta(days=day)) for day in (-1, 0, 6, 7)]
+    write_outcomes(store, [*given, outcome("nobody's", MONDAY)], name="desk")
+    assert read(store).given == 3
 
 
 def test_rows_go_to_the_folder_of_their_utc_day(store):

@@ -45,7 +45,7 @@ def test_a_row_as_documented_is_read_whole(store):
         metadata={"channel": "email"},
     )
     said = Outcome("p1", datetime(2026, 11, 23, 12, tzinfo=UTC), OutcomeSource.AUDIT, "card_arrival", True)
-    assert read(store) == LogWindow([wanted], {"p1": [said]}, [])
+    assert read(store) == LogWindow([wanted], {"p1": [said]}, [], given=1)
 
 
 @pytest.mark.parametrize("pack", [jsonl, lambda row: parquet([row])], ids=["jsonl", "parquet"])

@@ -166,9 +166,32 @@ def test_a_log_that_is_mostly_unusable_is_data_trouble_from_its_first_week_on():
     unread = replace(ORDINARY[0], requests=3, quarantined={"automatic": 497})
     (change,) = changes_in(unread)
     assert change.text.startswith("99.4%")
-    assert change.text.endswith("of the log's rows cannot be used, most of them for 'automatic'")
+    assert change.text.endswith("of the log's requests cannot be used, most of them for 'automatic'")
     assert found(unread, unread) == [Kind.DATA]
     assert found(replace(unread, requests=498)) == []
+
+
+def test_outcomes_that_cannot_be_used_are_many_by_what_there_is_of_outcomes_and_requests_by_requests():
+    bad = replace(ORDINARY[0], requests=51, given=41, quarantined={"id": 35, "answer": 21}, bad_outcomes={"answer": 21})
+    assert found(bad) == []  # 35 of 86 and 21 of 62, though 56 are more than 51
+    assert found(replace(bad, quarantined={"id": 72, "answer": 21})) == [Kind.DATA]  # 72 of 123, whatever the outcomes
+    (change,) = changes_in(replace(bad, given=14))
+    assert change.text.startswith("60.0%")
+    assert change.text.endswith("n=35) of the log's outcomes cannot be used, most of them for 'answer'")
+    both = replace(bad, given=14, quarantined={"id": 72, "answer": 21})
+    (change,) = changes_in(both)
+    assert change.text.count("cannot be used, most of them for 'id'; 60.0%") == 1
+    assert change.n == 123 + 35
+
+
+def test_outcomes_of_which_far_more_than_before_cannot_be_used_are_data_trouble():
+    usual = [replace(one, given=100) for one in ORDINARY]
+    worse = replace(usual[0], quarantined={"answer": 20}, bad_outcomes={"answer": 20})
+    (change,) = changes_in(*usual, worse)
+    assert change.text.startswith("16.7%")
+    said = "n=120) of the log's outcomes cannot be used, most of them for 'answer'; before, it was 0 of 1,200"
+    assert change.text.endswith(said)
+    assert found(*ORDINARY, worse) == []  # weeks of before outcomes were counted say nothing of them
 
 
 def test_a_week_without_requests_is_ordinary_where_chance_explains_it():

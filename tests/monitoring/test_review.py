@@ -64,6 +64,14 @@ def test_rows_that_cannot_be_used_are_told_by_field_with_a_reason_of_the_worst_a
     assert judged(week(9, 1)).unusable is None
 
 
+def test_of_the_rows_that_cannot_be_used_the_outcomes_are_told_apart_and_so_are_the_good_ones():
+    bad = [
+        Quarantined(f"log/{part}/2026-03-02/a.jsonl", 1, "timestamp: x", "{}") for part in ("predictions", "outcomes")
+    ]
+    found = figures(window([], [])._replace(quarantined=bad, given=7), CLIENT)
+    assert (found.quarantined, found.bad_outcomes, found.given) == ({"timestamp": 2}, {"timestamp": 1}, 7)
+
+
 def test_quality_is_counted_on_the_audit_sample_and_not_on_what_was_escalated():
     rows = [prediction(number, automatic=number >= 4) for number in range(10)]
     escalated = [outcome(number, "b", OutcomeSource.ESCALATION) for number in range(4)]  # all of them wrong

@@ -70,6 +70,11 @@ class Quarantined:
     raw: str
 
     @property
+    def outcome(self) -> bool:
+        """Was it to say something about a request, and to be none?"""
+        return self.file.startswith("log/outcomes/")
+
+    @property
     def subject(self) -> str:
         """What the reason is about, to count by: a field, `line`, `file` or `duplicate id`."""
         return self.reason.partition(":")[0]
@@ -102,11 +107,15 @@ class LogMapping:
 
 
 class LogWindow(NamedTuple):
-    """The predictions of a window in time order, what was said about each in time order, and what could not be used."""
+    """The predictions of a window in time order, what was said about each in time order, and what could not be used.
+
+    `given` is how many usable outcomes were given in the window, whatever they are about.
+    """
 
     predictions: list[Prediction]
     outcomes: dict[str, list[Outcome]]
     quarantined: list[Quarantined]
+    given: int = 0
 
 
 class Sample(NamedTuple):

@@ -38,9 +38,9 @@ def read_window(store: Store, window: Window, *, mapping: LogMapping, outcomes_u
             quarantined.append(found.line.quarantined("duplicate id"))
         else:
             predictions[found.row.id] = found.row
-    outcomes, bad = _read_outcomes(store, mapping, known=predictions, start=start, end=end, until=until)
+    outcomes, bad, given = _read_outcomes(store, mapping, known=predictions, start=start, end=end, until=until)
     in_order = sorted(predictions.values(), key=lambda row: row.at)
-    return LogWindow(in_order, outcomes, quarantined + bad)
+    return LogWindow(in_order, outcomes, quarantined + bad, given)
 
 
 def predictions_at(store: Store, window: Window, *, mapping: LogMapping) -> Iterator[tuple[Line, Prediction]]:
@@ -92,6 +92,7 @@ def write_outcomes(store: Store, rows: Iterable[Outcome], *, name: str) -> None:
 class _Outcomes(NamedTuple):
     by_prediction: dict[str, list[Outcome]]
     quarantined: list[Quarantined]
+    given: int
 
 
 def _read_outcomes(
@@ -100,18 +101,20 @@ def _read_outcomes(
     in_window = {day.isoformat() for day in utc_days(start, end)}
     outcomes: dict[str, list[Outcome]] = defaultdict(list)
     quarantined: list[Quarantined] = []
+    given = 0
     for found in _scan(store, OUTCOMES, utc_days(start, until), mapping):
         at, row = found.at, found.row
         if at is not None and at >= until:
             continue
+        inside = start <= at < end if at is not None else _day_of(found.line.file) in in_window
+        given += inside and row is not None
         if row is None:
-            if start <= at < end if at is not None else _day_of(found.line.file) in in_window:
-                quarantined.append(found.line.quarantined(found.reason))
+            quarantined += [found.line.quarantined(found.reason)] if inside else []
         elif row.prediction_id in known:
             outcomes[row.prediction_id].append(row)
     for said in outcomes.values():
         said.sort(key=lambda row: row.at)
-    return _Outcomes(dict(outcomes), quarantined)
+    return _Outcomes(dict(outcomes), quarantined, given)
 
 
 def _scan(store: Store, kind: Kind[Row], days: Iterable[date], mapping: LogMapping) -> Iterator[Found[Row]]:

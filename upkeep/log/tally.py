@@ -54,7 +54,7 @@ class Tally:
     """A window in counts.
 
     `latency` counts requests by `latency_bin`, `delay` labelled requests by the whole days until something was said,
-    `times` requests by `quarter` and by the version that answered.
+    `times` requests by `quarter` and by the version that answered; `given` as of a `LogWindow`.
     """
 
     cells: dict[Cell, Count]
@@ -62,6 +62,7 @@ class Tally:
     delay: dict[int, int]
     times: dict[int, dict[str, int]]
     quarantined: list[Quarantined]
+    given: int = 0
 
     @property
     def newest(self) -> str | None:
@@ -94,6 +95,7 @@ def tally(window: LogWindow, by: Sequence[str] = (), *, free_text: bool = False)
         delay=dict(Counter(_delay(row, said[row.id]) for row in window.predictions if row.id in said)),
         times=by_time((quarter(row.at), row.model_version, 1) for row in window.predictions),
         quarantined=window.quarantined,
+        given=window.given,
     )
 
 

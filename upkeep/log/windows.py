@@ -123,7 +123,8 @@ class _Log(NamedTuple):
         asked, told = set(utc_days(start, end)), set(utc_days(start, until))
         predictions = [kept for kept in self.predictions if kept.day.day in asked]
         outcomes = [kept for kept in self.outcomes if kept.day.day in told]
-        self._prepare(predictions, outcomes, start=micros(start), end=micros(end), until=micros(until))
+        first, end_at = micros(start), micros(end)
+        self._prepare(predictions, outcomes, start=first, end=end_at, until=micros(until))
         bad = [
             _Placed(kept.day.day.toordinal(), one.file, one.row.line, one.row)
             for kept in predictions
@@ -144,6 +145,7 @@ class _Log(NamedTuple):
             delay=_counts(self.made, "SELECT delay, count(*) FROM heard GROUP BY 1"),
             times=by_time(self.made.execute("SELECT quarter, model_version, n FROM counted WHERE by_time").fetchall()),
             quarantined=[one.row for one in sorted(bad, key=lambda one: one[:3])] + bad_outcomes,
+            given=_number(self.made, f"SELECT count(*) FROM outcomes WHERE moment >= {first} AND moment < {end_at}"),
         )
 
     def _count(self, free_text: bool) -> None:

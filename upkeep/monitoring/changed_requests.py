@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from math import exp
+from typing import NamedTuple
 
 from upkeep.monitoring.figures import Figures
 from upkeep.monitoring.input_shift import Inputs, signs_of_shift
@@ -20,6 +21,8 @@ NEWEST = (1, 4)
 BURST = 1.5
 LEAST_EXPECTED = 5
 LEAST_SPOILED = 0.01
+KINDS = 2
+"""Requests and outcomes are looked at for rows that cannot be used."""
 LEAST_A_DAY = 12
 """Requests on such a day usually: none has a chance of 6e-6 then (Poisson)."""
 MISSING = "missing days"
@@ -79,17 +82,17 @@ def traffic(now: Figures, earlier: Sequence[Figures]) -> Iterator[Change]:
 
 
 def data_trouble(now: Figures, earlier: Sequence[Figures]) -> Iterator[Change]:
-    """No log at all, or more rows that break the contract; of a log that is mostly such rows the first week says so."""
+    """No log at all, or more rows that break the contract; of a log that is mostly such rows the first week says so.
+
+    Requests and outcomes are looked at apart: each is many or few by what there is of its own kind.
+    """
     quiet = _silent(now, earlier) if len(earlier) >= LEAST_EARLIER else 0
     if quiet:
         weeks = "" if quiet == 1 else f" for {quiet} weeks"
         yield change_of(Kind.DATA, f"no request was logged{weeks}", 0, old=MISSING)
-    bad, usual = _spoiled(now), sum((_spoiled(one) for one in earlier), Rate(0, 0))
-    if (bad.hits >= LEAST_EXPECTED and bad.hits > now.requests) or _more_spoiled(bad, usual, weeks=len(earlier)):
-        worst = max(now.quarantined, key=lambda reason: now.quarantined[reason])
-        was = f"; before, it was {usual.hits} of {usual.n:,}" if usual.n else ""
-        text = f"{bad} of the log's rows cannot be used, most of them for {worst!r}{was}"
-        yield change_of(Kind.DATA, text, bad.n)
+    found = [*_spoiled(now, earlier, _requests), *_spoiled(now, earlier, _outcomes)]
+    if found:
+        yield change_of(Kind.DATA, "; ".join(text for _, text in found), sum(n for n, _ in found))
 
 
 def missing_days(now: Figures, earlier: Sequence[Figures]) -> Iterator[Change]:
@@ -185,13 +188,39 @@ def _silent(now: Figures, earlier: Sequence[Figures]) -> int:
     return quiet if exp(-usual * quiet) < WEEKLY_BUDGET <= exp(-usual * (quiet - 1)) else 0
 
 
+class _Rows(NamedTuple):
+    """A week's rows of one kind: how many are good, and what the bad ones break."""
+
+    kind: str
+    good: int
+    bad: Counter[str]
+
+    @property
+    def spoiled(self) -> Rate:
+        return Rate(self.bad.total(), self.bad.total() + self.good)
+
+
+def _requests(one: Figures) -> _Rows:
+    return _Rows("requests", one.requests, Counter(one.quarantined) - Counter(one.bad_outcomes))
+
+
+def _outcomes(one: Figures) -> _Rows:
+    return _Rows("outcomes", one.given, Counter(one.bad_outcomes))
+
+
+def _spoiled(now: Figures, earlier: Sequence[Figures], rows: Callable[[Figures], _Rows]) -> Iterator[tuple[int, str]]:
+    """Rows of one kind of which most, or far more than before, cannot be used: how many there are, and the words."""
+    here, before = rows(now), [there for one in earlier if (there := rows(one).spoiled).n]
+    bad, usual = here.spoiled, sum(before, Rate(0, 0))
+    mostly = bad.hits >= LEAST_EXPECTED and bad.hits > here.good
+    if mostly or _more_spoiled(bad, usual, weeks=len(before)):
+        ((worst, _),) = here.bad.most_common(1)
+        was = f"; before, it was {usual.hits} of {usual.n:,}" if usual.n else ""
+        yield bad.n, f"{bad} of the log's {here.kind} cannot be used, most of them for {worst!r}{was}"
+
+
 def _more_spoiled(bad: Rate, usual: Rate, *, weeks: int) -> bool:
     if weeks < LEAST_EARLIER or (bad.value or 0) < LEAST_SPOILED:
         return False
-    certain = more_often(bad, usual, times=BURST) < WEEKLY_BUDGET  # the share of bad rows is restless
+    certain = more_often(bad, usual, times=BURST) < WEEKLY_BUDGET / KINDS  # the share of bad rows is restless
     return certain and times_as_often(bad, usual) >= TIMES
-
-
-def _spoiled(one: Figures) -> Rate:
-    bad = sum(one.quarantined.values())
-    return Rate(bad, bad + one.requests)

@@ -52,14 +52,15 @@ class Figures:
 
     So are `calibration` and `confusion`; `labelled` and `unknown_labels` are of that model too. Latency is of all
     requests, within 5 %; `label_delay` counts labelled requests by the whole days until something was said.
-    `out_of_scope` is the share of the checked requests that no label fits. `confidences` counts requests of that
-    model by the tenth of their confidence (0..9), `treated` those checked and rightly treated. `days` counts all
-    requests by the client's day, `utc_days` by UTC day, `versions` by the model that answered. `slices` are the
-    figures of that model by metadata key of the config and its values, the SLICES most frequent and OTHERS.
-    `answered` counts the model's answers by label, `named` all answers given and right whoever said so: mostly
-    errors, good for comparing one time with another and for no share. `spoiled_by` is the most frequent
-    reason of the field for which most rows cannot be used. Records written before these were counted have none, and
-    in `days` UTC days.
+    `out_of_scope` is the share of the checked requests that no label fits. `confidences` counts requests of that model
+    by the tenth of their confidence (0..9), `treated` those checked and rightly treated. `days` counts all requests by
+    the client's day, `utc_days` by UTC day, `versions` by the model that answered. `slices` are the figures of that
+    model by metadata key of the config and its values, the SLICES most frequent and OTHERS. `answered` counts the
+    model's answers by label, `named` all answers given and right whoever said so: mostly errors, good for comparing one
+    time with another and for no share. `spoiled_by` is the most frequent reason of the field for which most rows cannot
+    be used. `bad_outcomes` are those of the `quarantined` that are no requests, `given` the outcomes given in the week
+    that can be used, whatever they are about. Records written before these were counted have none, and in `days` UTC
+    days.
     """
 
     requests: int
@@ -89,6 +90,8 @@ class Figures:
     slices: dict[str, dict[str, Slice]] = field(default_factory=dict)
     utc_days: dict[date, int] = field(default_factory=dict)
     spoiled_by: str | None = None
+    bad_outcomes: dict[str, int] = field(default_factory=dict)
+    given: int = 0
 
     @property
     def unusable(self) -> str | None:
@@ -191,6 +194,8 @@ def figures_of(counted: Tally, client: Client, *, every_model: bool = False) -> 
         versions=_mix((group.cell.model_version, group) for group in groups),
         slices={key: _slices(at, current, basis, enough) for at, key in enumerate(client.review_by)},
         utc_days=_by_day(counted, UTC),
+        bad_outcomes=dict(Counter(row.subject for row in counted.quarantined if row.outcome).most_common()),
+        given=counted.given,
         spoiled_by=next((shown(reason, client.redaction) for reason, _ in reasons.most_common(1)), None),
     )
 

@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolCreate, WorkPoolUpdate
@@ -56,7 +56,7 @@ def sync(api_url: str) -> Synced:
         ensure_lost_runs_end(client)
         _deploy(api_url)
         pruned = prune(client, expected)
-        _offer_clients(client, expected, clients)
+        _settle_forms(client, expected, clients)
         found = {name: client.read_deployment_by_name(name) for name in _on_server(client)}
     differences = _differences(expected, found)
     if differences:
@@ -127,24 +127,25 @@ def _on_server(client: SyncPrefectClient) -> dict[str, DeploymentResponse]:
     return {f"{client.read_flow(deployment.flow_id).name}/{deployment.name}": deployment for deployment in found}
 
 
-def _offer_clients(client: SyncPrefectClient, expected: Mapping[str, Deployment], clients: Sequence[str]) -> None:
-    """Make `client` a drop-down in the forms that people fill in.
+def _settle_forms(client: SyncPrefectClient, expected: Mapping[str, Deployment], clients: Sequence[str]) -> None:
+    """Have the server refuse what a flow does not take, and make `client` a drop-down in the forms people fill in.
 
-    The dispatched flows keep a free field, or the server would refuse a client that was added since the last sync.
+    A parameter that it took would crash the run. The dispatched flows keep a free field for the client, or the server
+    would refuse one that was added since the last sync.
     """
-    if not clients:
-        return
     for name, deployment in expected.items():
-        if MANUAL not in deployment.tags:
-            continue
         found = client.read_deployment_by_name(name)
-        schema = dict(found.parameter_openapi_schema or {})
-        properties = dict(schema.get("properties", {}))
-        if "client" not in properties:
-            raise ServerError(f"{name}: its form has {sorted(properties)}, expected a field 'client'")
-        properties["client"] = {**properties["client"], "enum": list(clients)}
-        schema["properties"] = properties
+        schema = {**(found.parameter_openapi_schema or {}), "additionalProperties": False}
+        if clients and MANUAL in deployment.tags:
+            schema["properties"] = _offering(clients, name, schema.get("properties", {}))
         client.update_deployment(found.id, DeploymentUpdate.model_validate({"parameter_openapi_schema": schema}))
+
+
+def _offering(clients: Sequence[str], name: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """A form's fields with the clients to choose from. Raises ServerError for a form without a client."""
+    if "client" not in fields:
+        raise ServerError(f"{name}: its form has {sorted(fields)}, expected a field 'client'")
+    return {**fields, "client": {**fields["client"], "enum": list(clients)}}
 
 
 def _differences(expected: Mapping[str, Deployment], found: Mapping[str, DeploymentResponse]) -> list[str]:

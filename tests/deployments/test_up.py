@@ -11,14 +11,15 @@ import subprocess
 import sys
 import time
 import urllib.request
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import yaml
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import StateType
+from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from prefect.states import Pending, Running
+from prefect.states import Pending, Running, Scheduled
 
 from deployments.lost_runs import BEGINS, ENDS, LOST_RUNS, NEVER_BEGUN, PENDING, lost
 from deployments.schema import POOL, ROOT, TAG, load_project
@@ -111,6 +112,23 @@ def test_forms_for_people_offer_the_clients_and_dispatched_flows_take_any(client
     choices = {name: enum for name, (*_, enum) in listing(client).items()}
     assert [choices[name] for name in ("review/review", "report/report", "retrain/retrain")] == [CLIENTS] * 3
     assert [choices[name] for name in ("tier1/tier1", "tier2/tier2", "tier3/tier3")] == [None] * 3
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "unknown"),
+    [
+        ("tier1/tier1", {"client": "umbrella", "only": ["review"]}, "work"),
+        ("rules/rules", {"client": "acme", "rule": "1f3a09bc", "by": "ada"}, "accept"),
+        ("dispatch/weekly-review", {}, "client"),
+    ],
+)
+def test_a_parameter_that_a_flow_does_not_have_is_refused_and_those_that_it_has_are_taken(client, name, given, unknown):
+    deployed = client.read_deployment_by_name(name).id
+    tomorrow = Scheduled(scheduled_time=datetime.now(UTC) + timedelta(days=1))
+    with pytest.raises(PrefectHTTPStatusError, match=rf"409(.|\n)*'{unknown}' was unexpected"):
+        client.create_flow_run_from_deployment(deployed, parameters=given | {unknown: True}, state=tomorrow)
+    run = client.create_flow_run_from_deployment(deployed, parameters=given, state=tomorrow)
+    client.delete_flow_run(run.id)
 
 
 def test_the_pool_has_its_limit_and_training_its_own(client):

@@ -36,6 +36,7 @@ def approval(
         override: approve although it did not win or its time has run out; the record says so.
         as_of: act as if it were then; empty: now.
     """
-    said = carry_out(client, period, answer, moment(as_of), by=by, reason=reason, override=override)
-    alert(client, return_state=True)
+    at = moment(as_of)
+    said = carry_out(client, period, answer, at, by=by, reason=reason, override=override)
+    alert(client, at, return_state=True)
     return said

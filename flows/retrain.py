@@ -51,5 +51,5 @@ def retrain(client: str, as_of: datetime | None = None, reason: str = NO_REASON)
         finetune(client, booked.period, booked.as_of)
         decision = compare(client, booked.period, booked.as_of, reason=booked.reason)
     applied = apply(client, decision)
-    alert(client, return_state=True)
+    alert(client, at, return_state=True)
     return applied

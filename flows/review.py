@@ -35,6 +35,6 @@ def review(client: str, as_of: datetime | None = None) -> Review:
     offer(client, found.week, at)
     order(client, found)
     # a channel or an MLflow that is down is seen on the run's page and fails no review
-    alert(client, return_state=True)
+    alert(client, at, return_state=True)
     chart(client, found, return_state=True)
     return found

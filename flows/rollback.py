@@ -24,6 +24,7 @@ def rollback(client: str, by: str, reason: str, *, to: str | None = None, as_of:
         to: an earlier version to go back to; empty: the one that the present one took the place of.
         as_of: act as if it were then; empty: now.
     """
-    done = roll_back(client, moment(as_of), by=by, reason=reason, to=to)
-    alert(client, return_state=True)
+    at = moment(as_of)
+    done = roll_back(client, at, by=by, reason=reason, to=to)
+    alert(client, at, return_state=True)
     return done

@@ -58,5 +58,5 @@ def variant(
         finetune(client, begun.period, at, label=label)
         decision = compare(client, begun.period, at, reason=reason, label=label)
     applied = apply(client, decision)
-    alert(client, return_state=True)
+    alert(client, at, return_state=True)
     return applied

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 
 from httpx import HTTPError
 from prefect import get_run_logger, task
@@ -29,15 +29,18 @@ PREFECT = "prefect"
     retry_delay_seconds=5,
     retry_condition_fn=only(DeliveryError, StoreError),
 )
-def alert(client: str) -> None:
-    """Deliver what has not been delivered yet. Raises DeliveryError, after every channel has been tried."""
+def alert(client: str, as_of: datetime) -> None:
+    """Deliver what has not been delivered yet, with what has come of it by then.
+
+    Raises DeliveryError, after every channel has been tried.
+    """
     desk = open_desk(client)
     failed: list[str] = []
     for told, channel in untold(desk, [PREFECT, *channels(desk)]):
         try:
             with telling_of(desk, told, channel) as to_send:
                 if to_send:
-                    message = compose(desk, told, datetime.now(UTC))
+                    message = compose(desk, told, as_of)
                     _deliver(message, channel, told.at)
                     mark_told(desk, told, channel)
                     get_run_logger().info("%s told %s: %s", client, channel, message.title)

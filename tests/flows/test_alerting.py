@@ -112,7 +112,7 @@ def test_of_two_runs_at_once_one_tells_an_alarm(client, monkeypatch):
 
     def send(_: str, *, channel: str, **__: str) -> None:
         if not others:  # another run begins while this one delivers
-            others.append(pool.submit(alerting.alert.fn, "northwind"))
+            others.append(pool.submit(alerting.alert.fn, "northwind", FIRST + timedelta(weeks=1)))
             wait(others, timeout=1)
         sent.append(channel)
 
@@ -121,7 +121,7 @@ def test_of_two_runs_at_once_one_tells_an_alarm(client, monkeypatch):
     serve(client, 0, wrong=40)
     note_troubles(client, review_week(client, FIRST + timedelta(weeks=1)))
     with disable_run_logger(), ThreadPoolExecutor() as pool:
-        alerting.alert.fn("northwind")
+        alerting.alert.fn("northwind", FIRST + timedelta(weeks=1))
         others[0].result(timeout=30)
     assert sorted(sent) == ["ops-hook", "ops-mail"]
 
@@ -138,6 +138,6 @@ def test_a_prefect_that_takes_no_page_keeps_nobody_from_being_told(client, monke
         note_troubles(client, review_week(client, FIRST + timedelta(weeks=1)))
         wanted = "channel prefect: 'Northwind Outdoors: accuracy alarm opened' was not delivered: gone"
         with disable_run_logger(), pytest.raises(DeliveryError, match=wanted):
-            alerting.alert.fn("northwind")
+            alerting.alert.fn("northwind", FIRST + timedelta(weeks=1))
     assert len(got) == 2
     assert {channel for *_, channel in untold(client, ["prefect", "ops-mail", "ops-hook"])} == {"prefect"}

@@ -27,7 +27,7 @@ def review_last_week(client: str, as_of: datetime) -> Review:
     noted = chain.review(desk, as_of)
     found = noted.review
     for finding in found.findings:
-        log.info("%s %s: %s: %s", client, found.week, finding.status.value, finding.text)
+        log.info("%s %s: %s: %s", client, found.week, finding.word, finding.text)
     for change in found.changes:
         log.info("%s %s: %s: %s", client, found.week, change.kind.value, change.text)
     if noted.back:

@@ -18,7 +18,7 @@ from upkeep.metrics.quality import Confusion
 from upkeep.monitoring.edge_cases import EdgeCase, Edges, Reason
 from upkeep.monitoring.estimate import Estimate
 from upkeep.monitoring.figures import Basis, Figures, Slice, WeightedLabel, WeightedQuality, WeightedSlice
-from upkeep.monitoring.health import Health, assess, in_words
+from upkeep.monitoring.health import NO_ALARM, Health, assess, in_words
 from upkeep.monitoring.review import Contract, Finding, Metric, Review, Status
 from upkeep.monitoring.themes import Theme
 from upkeep.monitoring.trouble import Change, Kind
@@ -141,7 +141,8 @@ def test_where_weeks_have_the_weight_of_their_requests_the_month_says_so_and_is_
     # Wilson of 0.55 for 73.2: (0.55 + 0.02624 -+ 1.96 * sqrt(0.003381 + 0.000179)) / 1.05248 = 0.436, 0.659
     assert "| Right answers, all requests | 55.0 % (44-66 %, of 120) | at least 85.0 % |" in page
     assert "| Right among automatic answers | no data | promised 95.0 % |" in page
-    assert any(line.endswith("Over the whole month worse than agreed: accuracy.") for line in page)
+    over = "Over the whole month worse than agreed, by more than the sample's chance: accuracy."
+    assert any(line.endswith(over) for line in page)
     assert any("each week has the weight of its requests" in line for line in page)
     assert not any("each week has the weight" in line for line in said())
 
@@ -157,7 +158,7 @@ def test_every_week_has_a_line_and_an_alert_names_its_figure_there_and_below():
 
 def test_a_quiet_month_says_so():
     lines = said(reviews=(week("2026-W47"),))
-    assert "No agreed figure got worse." in lines
+    assert "No agreed figure raised an alarm." in lines
     assert "No retrain was due and none was needed." in lines
 
 
@@ -215,10 +216,32 @@ def test_unknown_answers_and_unusable_rows_are_told_with_their_counts():
     ],
 )
 def test_the_newest_week_decides_the_health_of_the_month(weeks, health):
-    assert assess(weeks) is health
+    assert assess(weeks, report().rates, {"accuracy": 0.85}) is health
+
+
+@pytest.mark.parametrize(
+    ("newest", "month", "health"),
+    [
+        (Rate(83, 100), Rate(350, 400), Health.GOOD),  # up to 89.1 %: chance
+        (Rate(77, 100), Rate(350, 400), Health.WATCH),  # up to 84.2 %, and no alarm
+        (Rate(87, 100), Rate(320, 400), Health.WATCH),  # up to 83.6 %
+    ],
+)
+def test_what_is_plainly_worse_than_agreed_is_not_called_good(newest, month, health):
+    finding = replace(week("2026-W47").findings[0], observed=newest)
+    rates = report(figures=replace(FIGURES, accuracy=month)).rates
+    assert finding.word == ("worse than agreed, no alarm yet" if newest.hits == 77 else "ok")
+    assert assess([replace(week("2026-W47"), findings=(finding,))], rates, {"accuracy": 0.85}) is health
+
+
+@pytest.mark.parametrize(("handed_over", "word"), [(27, "worse than agreed, no alarm yet"), (13, "ok")])
+def test_more_handed_to_a_person_than_agreed_is_worse(handed_over, word):
+    escalation = Finding(Status.OK, Metric.ESCALATION, Rate(handed_over, 100), 0.18, ("2026-W47",), "escalation")
+    assert escalation.word == word
 
 
 OK = week("2026-W47")
+PLAINLY = replace(OK.findings[0], observed=Rate(77, 100), text="accuracy 77.0%, agreed at least 85.0%")
 BELOW = replace(OK.findings[0], observed=Rate(83, 100), text="accuracy 83.0%, agreed at least 85.0%")
 LATE = replace(OK.findings[0], weeks=("2026-W46", "2026-W47"))
 NO_WORSE = "No agreed figure that could be judged in the newest week is worse than its limit beyond chance."
@@ -245,6 +268,12 @@ NO_WORSE = "No agreed figure that could be judged in the newest week is worse th
             replace(FIGURES, accuracy=Rate(84, 100)),  # of the month all are named, as the table beside it shows them
             f"{NO_WORSE} Worse than agreed, by no more than chance may explain: {BELOW.text}. "
             "Over the whole month worse than agreed: accuracy.",
+        ),
+        (
+            [replace(OK, findings=(PLAINLY,))],
+            replace(FIGURES, accuracy=Rate(320, 400)),
+            f"Worse than agreed, by more than the sample's chance: {PLAINLY.text}. {NO_ALARM} "
+            "Over the whole month worse than agreed, by more than the sample's chance: accuracy.",
         ),
         (
             [OK],

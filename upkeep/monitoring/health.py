@@ -1,30 +1,40 @@
-"""How was the model in the newest week of a month, in one word and in a few sentences?"""
+"""How is the model at the end of a month, in one word and in a few sentences?"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 
-from upkeep.monitoring.review import Metric, Review, Status, is_worse
+from upkeep.monitoring.review import Metric, Review, Status, is_plainly_worse, is_worse
 from upkeep.statistics.rates import AnyRate
+
+NO_ALARM = "That is no alarm yet, which takes a larger loss or more weeks of it, as weeks differ besides."
 
 
 class Health(StrEnum):
     """The assessment in one word."""
 
     GOOD = "good"
+    WATCH = "to be watched"
     UNKNOWN = "unknown"
     NEEDS_ATTENTION = "needs attention"
 
 
-def assess(weekly: Sequence[Review]) -> Health:
-    """The month's health: the newest week decides, and weeks that could not be judged are not called good."""
+def assess(weekly: Sequence[Review], month: Mapping[Metric, AnyRate], agreed: Mapping[str, float]) -> Health:
+    """The month's health: the newest week decides, and weeks that could not be judged are not called good.
+
+    Nor is a newest week, or a month, of which a figure's whole interval is worse than `agreed`: that is to be watched
+    where it is no alarm. `month` are the rates of the whole month.
+    """
     if not weekly:
         return Health.UNKNOWN
     if weekly[-1].alerts:
         return Health.NEEDS_ATTENTION
-    judged = any(finding.status is Status.OK for finding in weekly[-1].findings)
-    return Health.GOOD if judged else Health.UNKNOWN
+    judged = [finding for finding in weekly[-1].findings if finding.status is Status.OK]
+    if not judged:
+        return Health.UNKNOWN
+    doubtful = any(finding.is_doubtful for finding in judged)
+    return Health.WATCH if doubtful or _worse_in(month, agreed)[0] else Health.GOOD
 
 
 def in_words(weekly: Sequence[Review], month: Mapping[Metric, AnyRate], agreed: Mapping[str, float]) -> str:
@@ -46,20 +56,33 @@ def in_words(weekly: Sequence[Review], month: Mapping[Metric, AnyRate], agreed: 
 
 def _sentences(newest: Review, month: Mapping[Metric, AnyRate], agreed: Mapping[str, float]) -> Iterator[str]:
     judged = [one for one in newest.findings if one.status is Status.OK]
+    doubtful = [one for one in judged if one.is_doubtful]
     unjudged = [one.text for one in newest.findings if one.status is Status.NOT_ENOUGH_DATA]
-    if judged:
+    if doubtful:
+        told = "; ".join(one.text for one in doubtful)
+        yield f"Worse than agreed, by more than the sample's chance: {told}. {NO_ALARM}"
+    elif judged:
         yield "No agreed figure that could be judged in the newest week is worse than its limit beyond chance."
     else:
         yield "No agreed figure could be judged in the newest week."
-    worse = [one for one in judged if is_worse(one.metric, one.observed, one.limit)]
+    worse = [one for one in judged if is_worse(one.metric, one.observed, one.limit) and one not in doubtful]
     if worse:
         yield f"Worse than agreed, by no more than chance may explain: {'; '.join(one.text for one in worse)}."
-    limits = {metric: agreed[metric.value] for metric in Metric if metric.value in agreed}
-    over = [one for one, limit in limits.items() if is_worse(one, month[one], limit)]
-    if over:
-        yield f"Over the whole month worse than agreed: {', '.join(one.words for one in over)}."
+    plainly, perhaps = _worse_in(month, agreed)
+    if plainly:
+        yield f"Over the whole month worse than agreed, by more than the sample's chance: {', '.join(plainly)}."
+    if perhaps:
+        yield f"Over the whole month worse than agreed: {', '.join(perhaps)}."
     late = [one.metric.words for one in judged if one.weeks != (newest.week,)]
     if late:
         yield f"Not known yet when the newest week was reviewed, and judged by the weeks before: {', '.join(late)}."
     if unjudged:
         yield f"Not judged: {'; '.join(unjudged)}."
+
+
+def _worse_in(month: Mapping[Metric, AnyRate], agreed: Mapping[str, float]) -> tuple[list[str], list[str]]:
+    """The figures that are worse than agreed over a month: those whose whole interval is, and the others."""
+    limits = {metric: agreed[metric.value] for metric in Metric if metric.value in agreed}
+    worse = [metric for metric, limit in limits.items() if is_worse(metric, month[metric], limit)]
+    plainly = [metric.words for metric in worse if is_plainly_worse(metric, month[metric], limits[metric])]
+    return plainly, [metric.words for metric in worse if metric.words not in plainly]

@@ -77,6 +77,16 @@ class Finding:
     new: bool = False
     held: bool = False
 
+    @property
+    def word(self) -> str:
+        """How worried one should be, for people: what is plainly worse than agreed is not called ok."""
+        return "worse than agreed, no alarm yet" if self.is_doubtful else self.status.value
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Is its whole interval worse than the limit though it is no alarm, which takes a larger loss or more weeks?"""
+        return self.status is Status.OK and is_plainly_worse(self.metric, self.observed, self.limit)
+
 
 class Promoted(NamedTuple):
     """The version in service and the one that it took the place of."""
@@ -141,6 +151,15 @@ def is_worse(metric: Metric, rate: AnyRate, limit: float) -> bool:
         return False
     over = rate.value - limit
     return over > ROUNDING if metric.worse is Direction.HIGHER_IS_WORSE else over < -ROUNDING
+
+
+def is_plainly_worse(metric: Metric, rate: AnyRate, limit: float) -> bool:
+    """Is all of a rate's 95 % interval worse than its agreed limit?
+
+    The interval has the chance of the sample; that weeks vary besides, an alarm takes into account.
+    """
+    low, high = rate.interval()
+    return low > limit if metric.worse is Direction.HIGHER_IS_WORSE else high < limit
 
 
 def review(

@@ -87,8 +87,7 @@ class Report:
     @property
     def rates(self) -> dict[Metric, AnyRate]:
         """The rates of the month that can have an agreed limit."""
-        plain = {metric: getattr(self.figures, metric) for metric in Metric}
-        return {metric: getattr(self.weighted, metric, rate) for metric, rate in plain.items()}
+        return _rates(self.figures, self.weighted)
 
     @property
     def newest_alerts(self) -> list[Finding]:
@@ -169,6 +168,7 @@ def assemble(desk: Desk, month: Window, as_of: datetime) -> Report:
     counted, *by_week = desk.count_log(month, *periods_in(month, Cadence.WEEKLY, desk.zone), until=as_of)
     figures = figures_of(counted, desk.client, every_model=True)
     weekly = tuple(_counted_now(desk, ended_in(desk, month, known_reviews(desk, as_of)), as_of))
+    weighted = weigh(by_week, desk.client, figures) if figures.basis is Basis.AUDIT else None
     contract, themes = weekly[0].contract if weekly else None, _themes(desk, month)
     return Report(
         client=desk.client.client,
@@ -176,9 +176,9 @@ def assemble(desk: Desk, month: Window, as_of: datetime) -> Report:
         tier=contract.tier if contract else desk.tier.name,
         month=month.key,
         as_of=as_of,
-        health=assess(weekly),
+        health=assess(weekly, _rates(figures, weighted), desk.client.thresholds.agreed),
         figures=figures,
-        weighted=weigh(by_week, desk.client, figures) if figures.basis is Basis.AUDIT else None,
+        weighted=weighted,
         reviews=weekly,
         decisions=decided,
         rollbacks=changes_of(desk, month, Action.ROLLBACK),
@@ -193,6 +193,11 @@ def assemble(desk: Desk, month: Window, as_of: datetime) -> Report:
         going_on=_going_on(desk, month, as_of, weekly),
         standing_order=_standing_order(desk, month),
     )
+
+
+def _rates(figures: Figures, weighted: WeightedQuality | None) -> dict[Metric, AnyRate]:
+    plain = {metric: getattr(figures, metric) for metric in Metric}
+    return {metric: getattr(weighted, metric, rate) for metric, rate in plain.items()}
 
 
 def known_reviews(desk: Desk, as_of: datetime) -> list[Review]:

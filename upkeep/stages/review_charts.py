@@ -42,7 +42,7 @@ def chart_review(desk: Desk, found: Review) -> None:
             for number, one in enumerate(weekly, start=max(first, 1))
         ]
         run.history(points)
-        lines = [f"**{one.status.value}**: {one.text}" for one in found.findings]
+        lines = [f"**{one.word}**: {one.text}" for one in found.findings]
         run.text("findings.md", "".join(f"- {inert(line)}\n" for line in (*lines, *measured(found.figures))))
 
 

@@ -49,7 +49,7 @@ def _found(desk: Desk, noted: ReviewNotes) -> Iterator[str]:
         yield f"- {found.unusable}"
     changed = _changed(desk, found)
     for finding in found.findings:
-        yield f"- **{finding.status.value}**: {finding.text}"
+        yield f"- **{finding.word}**: {finding.text}"
         yield from (f"    - {line}" for line in changed.pop(finding.metric, ()))
     yield from (f"- {line}" for line in measured(found.figures))
     yield from (f"- {line}" for lines in changed.values() for line in lines)

@@ -8,6 +8,7 @@ from itertools import product
 import pytest
 
 from tests.audited import FIRST, agreed, serve
+from upkeep import records
 from upkeep.cases.case import Case, Source
 from upkeep.config import load_client
 from upkeep.errors import PersonError
@@ -186,6 +187,22 @@ def test_what_only_looks_like_a_change_of_one_theme_is_no_rule(tmp_path, monkeyp
         texts = TORN if arrived and number < 4 else DELIVERY + TORN
         ask(desk, number, texts, dict.fromkeys(wrong, "refund_status") if number >= 4 else {})
         assert propose_rules(desk, review_week(desk, FIRST + timedelta(weeks=number + 1))) == []
+
+
+@pytest.mark.parametrize(("own", "proposed"), [(DELIVERY, False), (TORN, True), (TORN[:1], True)])
+def test_a_label_whose_own_requests_have_ceased_to_come_has_not_become_what_others_are_corrected_to(
+    tmp_path, monkeypatch, own, proposed
+):
+    encoder = load_client(configs(), "northwind").base_model.model_dump()
+    desk = agreed(tmp_path, monkeypatch, relabel=[], base_model=encoder)
+    cases = [Case(f"c{at}", text, "order_status", Source.LAUNCH) for at, text in enumerate(own)]
+    records.save_rows(desk.store, "cases/launch.jsonl", cases)
+    found = []
+    for number in range(8):  # of the label's own none is asked from the fifth week on
+        asked = TORN[::2] if number >= 4 else DELIVERY
+        ask(desk, number, asked, dict.fromkeys(TORN, "refund_status"))
+        found += propose_rules(desk, review_week(desk, FIRST + timedelta(weeks=number + 1)))
+    assert [(one.rule.old, one.rule.new) for one in found] == [("order_status", "refund_status")] * proposed
 
 
 @pytest.fixture

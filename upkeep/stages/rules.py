@@ -12,12 +12,13 @@ from functools import cache
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from upkeep import records
+from upkeep.cases.other_requests import are_others
 from upkeep.cases.partial_change import BEFORE, Checked, Look, Looked, partial_changes, rest_of
 from upkeep.cases.relabel_rules import Contradiction, Found, about_theme, changed, contradictions, rule_of
 from upkeep.config import Relabel, Rules
 from upkeep.desk import Desk
 from upkeep.errors import BaseModelError, RuleError, require_name
-from upkeep.log.entries import Prediction, Sample
+from upkeep.log.entries import Prediction, Sample, draw_order
 from upkeep.log.tally import opinions
 from upkeep.log.truth import truth_of
 from upkeep.monitoring.changed_answers import SPANS
@@ -28,6 +29,7 @@ from upkeep.periods import week
 from upkeep.redaction import redact_cases, shown
 from upkeep.stages.monitoring import HISTORY, reviews
 from upkeep.stages.request_analysis import request_encoder
+from upkeep.stages.snapshot import known_cases
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 
 Weeks: TypeAlias = Sequence[tuple[str, Figures]]
 EXAMPLES = 3
+OWN = 1_000
+"""So many of a label's own requests tell what it is for."""
 ITSELF = "Upkeep, as `rules: apply` in the client's config says"
 
 
@@ -44,8 +48,8 @@ def propose_rules(desk: Desk, found: Review) -> list[Found]:
     One that is likely only as others are certain is applied when a later review shows it still: a few may be false,
     which people who look at the evidence tell, and nobody else. Once it is certain they are told again.
     One for a part of a label keeps none for all of it from being proposed, but once somebody has accepted it what it
-    covers speaks for none. Where nobody can look at the texts, the base model not being there, none is proposed for
-    which one must.
+    covers speaks for none. None is proposed for a label of which what people correct is other requests than its own.
+    Where nobody can look at the texts, the base model not being there, none is proposed for which one must.
     """
     weeks = as_known(reviews(desk, upto=found.week, newest=HISTORY), found.recounted)
     there = desk.found_rules()
@@ -113,7 +117,9 @@ def _for_labels(desk: Desk, found: Review, weeks: Weeks, settled: Sequence[Relab
         except BaseModelError:  # the review has said so
             continue
         if shows:
-            proposed.append(_proposal(desk, found, shows, look))
+            texts = _corrected(shows, look)
+            if not _about_others(desk, one.old, texts, at=found.as_of):
+                proposed.append(_proposal(desk, found, shows, texts))
     return proposed
 
 
@@ -135,10 +141,25 @@ def _of_the_rest(desk: Desk, weeks: Weeks, one: Contradiction, parts: Iterable[R
     return next((_Shows(again, rest, covered) for again in still), None)
 
 
-def _proposal(desk: Desk, found: Review, shows: _Shows, look: Look) -> Found:
+def _corrected(shows: _Shows, look: Look) -> list[str]:
+    """The requests that are corrected, the newest first."""
     one, weeks, covered = shows
     recent = look(one.old, [key for key, _ in weeks[-one.weeks :]]).answers
-    texts = [each.text for each in reversed(recent) if each.right == one.new and each.text not in covered]
+    return [each.text for each in reversed(recent) if each.right == one.new and each.text not in covered]
+
+
+def _about_others(desk: Desk, label: str, texts: Sequence[str], *, at: datetime) -> bool:
+    """Are requests others than the known ones of a label? No, where the base model is not there to tell."""
+    own = sorted({case.text for case in known_cases(desk, at) if case.answer == label}, key=draw_order)[:OWN]
+    try:
+        embed = request_encoder(desk).embed
+        return are_others(embed(texts), embed(own))
+    except BaseModelError:  # the review has said so
+        return False
+
+
+def _proposal(desk: Desk, found: Review, shows: _Shows, texts: Sequence[str]) -> Found:
+    one, weeks, covered = shows
     return Found(
         rule=rule_of(one, weeks, desk.zone),
         week=found.week,

@@ -64,8 +64,9 @@ class Reviewed:
 
     id: str
     decision: str
-    answer: str | None
-    """The right answer, when the decision is `change` and exactly one was chosen."""
+    """Empty where only a right answer was given."""
+    answers: tuple[str, ...]
+    """What was given as the right answer, whatever the decision; each list may have one."""
     comment: str
     by: str
     """`default` where the server has no users."""
@@ -155,7 +156,7 @@ def _questions(labels: Sequence[str], days: int | None) -> Iterator[tuple[str, A
     if not lists:
         yield f"{ANSWER} in words", InputText(), f"For {CHANGE} only."
     meaning = (
-        f"{ACCEPT}: the answer said to be right is right. {CHANGE}: another answer is right. "
+        f"{ACCEPT}: the answer said to be right is right, and no other is chosen. {CHANGE}: another answer is right. "
         f"{REJECT}: the case is not to be learnt from."
     )
     if days is not None:
@@ -236,12 +237,11 @@ def _reviewed(trace: TraceInfo) -> Reviewed | None:
     last, by = answers[-1], _by(answers[-1])
     own = {one.name: one for one in answers if _by(one) == by}
     decided = own.pop(DECISION, None)
-    decision = _value(decided) if decided else CHANGE  # a label alone says that another answer is right
-    chosen = {_value(one) for one in own.values()} - {ELSEWHERE}
+    chosen = {_value(one) for one in own.values()} - {ELSEWHERE, ""}
     return Reviewed(
         id=trace.tags[ID_TAG],
-        decision=decision,
-        answer=chosen.pop() if decision == CHANGE and len(chosen) == 1 else None,
+        decision=_value(decided) if decided else "",
+        answers=tuple(sorted(chosen)),
         comment=(decided and decided.rationale) or "",
         by=by,
         at=datetime.fromtimestamp(_time(last) / 1000, UTC),

@@ -211,15 +211,16 @@ def _newer(one: ReviewDecision, before: ReviewDecision | None) -> bool:
 
 def _decided(judge: Judge, one: review_queue.Reviewed, question: Question) -> ReviewDecision | Rejected:
     """What somebody said in MLflow, judged as the row of a file about the case that was shown."""
-    if one.decision == Choice.CHANGE and one.answer is None:  # none was chosen, or several
-        return Rejected(0, f"{one.id}: change without the right answer")
+    if len(one.answers) > 1 and one.decision != Choice.REJECT:
+        found = [judge.shown(answer) for answer in one.answers]
+        return Rejected(0, f"{one.id}: {judge.column}: found {found} chosen, expected one of them")
     row = Row(
         number=0,
         id=one.id,
         request=question.text,
         offered=question.answer,
         decision=one.decision.strip(),
-        answer=(one.answer or "").strip(),
+        answer="".join(one.answers[:1]).strip(),
         comment=one.comment,
         reviewer=one.by,
         at=one.at,

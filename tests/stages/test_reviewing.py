@@ -25,7 +25,7 @@ from upkeep.cases.review_batch import Format, write_csv
 from upkeep.config import Relabel, Unreviewed
 from upkeep.desk import GOLDEN, Desk, open_desk
 from upkeep.entitlement import Claim
-from upkeep.errors import SheetError
+from upkeep.errors import PersonError, SheetError
 from upkeep.log.entries import Prediction
 from upkeep.log.files import write_predictions
 from upkeep.recipes import Task
@@ -320,6 +320,15 @@ def test_nothing_that_comes_back_is_kept_with_personal_data_in_it(desk):
     assert "personal data taken out of 1 of them" in str(found)
     assert b"from [e-mail]" in copied(desk, "-mine.xls.csv")
     assert [key for key in desk.store.keys("") if b"jane@" in desk.store.read(key)] == []
+
+
+def test_a_file_that_nobody_says_to_have_looked_over_is_refused_and_counts_once_somebody_does(desk):
+    offer_cases(desk, PERIOD, MONDAY)
+    data = filled(desk, n1=("reject", ""))
+    with pytest.raises(PersonError, match="by: found '', expected the name of who says so"):
+        return_file(desk, data, name="mine.csv", by="", at=TUESDAY)
+    assert not return_file(desk, data, name="mine.csv", by="ada", at=TUESDAY).again
+    assert decided_by(desk, TUESDAY)["1"].by == "ada"
 
 
 def test_a_file_of_neither_kind_is_refused(desk):

@@ -25,7 +25,7 @@ from upkeep.cases.spreadsheet import Rejected, clean
 from upkeep.config import Unreviewed
 from upkeep.counts import count_of
 from upkeep.desk import Desk
-from upkeep.errors import NotFoundError, SheetError, StoreError
+from upkeep.errors import NotFoundError, SheetError, StoreError, require_name
 from upkeep.stages.asking import ANSWERABLE, Batch, answers_to_choose, asked, batches
 from upkeep.stages.auditing import Drawn, return_audit, returned_rows
 from upkeep.stages.snapshot import decided_by, stamp
@@ -70,8 +70,9 @@ def return_file(desk: Desk, data: bytes, *, name: str, by: str, at: datetime) ->
     """Take in a returned batch, all of it or part, or an audit sheet; the same file again changes nothing, and says so.
 
     Rows that cannot be used come back with the reason, and the others count. A file of which a run that was killed took
-    in the decisions came back then. Raises SheetError where it is neither.
+    in the decisions came back then. Raises SheetError where it is neither, and PersonError.
     """
+    require_name(by)
     name, by, digest = clean(name), clean(by), _digest(data)
     known = [one for one in desk.store.keys("returned/") if one.endswith(f"{digest}.json")]
     if known:

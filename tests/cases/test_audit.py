@@ -27,6 +27,7 @@ from upkeep.recipes import Task
 from upkeep.stages.auditing import draw_audit, return_audit, sheet_key
 from upkeep.stages.collection import collect_cases
 from upkeep.stages.monitoring import review_week
+from upkeep.stages.returning import return_file
 from upkeep.statistics.rates import Rate
 from upkeep.store import write_jsonl
 
@@ -220,6 +221,15 @@ def test_a_returned_sheet_is_in_the_log_once_however_often_it_is_returned(desk):
     assert found.figures.basis is Basis.AUDIT
     assert found.figures.accuracy.n == 8  # those drawn by chance, not the three on top
     assert found.figures.labelled.hits == 11
+
+
+def test_a_returned_sheet_says_which_right_answers_are_no_label_yet(desk):
+    serve(desk, 0, wrong=0, audited=False)
+    first, second, third, *_ = draw_audit(desk, FIRST + timedelta(weeks=1)).asked
+    filled = fill(desk.store.read(sheet_key("2026-W06")), {first: "oos", second: "lost tent", third: "order_status"})
+    assert return_audit(desk, filled, at=NOW).new == {"lost tent": 1}
+    found = return_file(desk, filled, name="sheet.xlsx", by="ada", at=NOW)
+    assert "\n  1 answer is a new label: 'lost tent'; " in str(found)
 
 
 def test_answers_of_a_client_whose_log_has_other_names_count_as_well(tmp_path, monkeypatch):

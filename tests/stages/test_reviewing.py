@@ -322,6 +322,16 @@ def test_nothing_that_comes_back_is_kept_with_personal_data_in_it(desk):
     assert [key for key in desk.store.keys("") if b"jane@" in desk.store.read(key)] == []
 
 
+def test_answers_that_are_new_labels_are_told_as_such(desk):
+    offer_cases(desk, PERIOD, MONDAY)
+    rented = ("change", "rental_extension")
+    data = filled(desk, n1=rented, n2=rented, n6=("change", "lost tent"))
+    for brought in ("3 answers taken in, 0 rows left blank", "this very file was taken in"):
+        first, second = str(return_file(desk, data, name="mine.csv", by="ada", at=TUESDAY)).splitlines()
+        assert first.startswith(f"mine.csv: {brought}")
+        assert second.startswith("  3 answers are new labels: 'lost tent', 'rental_extension' (2); ")
+
+
 def test_a_file_that_nobody_says_to_have_looked_over_is_refused_and_counts_once_somebody_does(desk):
     offer_cases(desk, PERIOD, MONDAY)
     data = filled(desk, n1=("reject", ""))

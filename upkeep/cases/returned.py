@@ -6,13 +6,15 @@ other record of who decided.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from upkeep.cases.review_batch import COLUMNS, Choice, ReviewDecision, Row
 from upkeep.cases.spreadsheet import Column, write_csv_file
-from upkeep.redaction import Redaction, for_name, redact, redact_answer
+from upkeep.counts import count_of
+from upkeep.redaction import Redaction, for_name, redact, redact_answer, shown
 
 
 class Kept(NamedTuple):
@@ -38,6 +40,23 @@ def kept_decisions(decided: Sequence[ReviewDecision], *, labels: Collection[str]
         for one in decided
     )
     return Kept(kept, sum(before != after for before, after in zip(decided, kept, strict=True)))
+
+
+def new_labels(answers: Iterable[str | None], *, labels: Collection[str], redaction: Redaction) -> dict[str, int]:
+    """How often people gave each answer that is none of the `labels`, without personal data; none for free text."""
+    if not labels:
+        return {}
+    named = (one for one in answers if one and one not in labels)
+    return dict(sorted(Counter(shown(one, for_name(one, redaction)) for one in named).items()))
+
+
+def told_new(labels: Mapping[str, int]) -> str:
+    """The same in words, as a slip of the pen would be one of them; "" of none."""
+    if not labels:
+        return ""
+    names = ", ".join(f"{label!r} ({n})" if n > 1 else repr(label) for label, n in labels.items())
+    there_are = count_of(sum(labels.values()), "answer is a new label", "answers are new labels")
+    return f"{there_are}: {names}; where that is a slip, answer the case once more"
 
 
 def kept_rows(rows: Iterable[Row], *, labels: Collection[str], redaction: Redaction) -> bytes:

@@ -6,6 +6,7 @@ have to fit each other, for a column that was sorted on its own would teach a mo
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -32,6 +33,8 @@ from upkeep.redaction import Redaction, for_name, shown
 
 CELL_ERRORS = ("#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#N/A")
 """What a spreadsheet shows where it took a text for a formula."""
+BETWEEN = re.compile("[,;\n]")
+"""What people, and an export of several choices, write between two labels. A `/` may be a part of one."""
 
 
 Said = TypeVar("Said")
@@ -189,6 +192,8 @@ class Judge:
             near = _near(known.values(), answer)
             if near:
                 raise SheetError(f"{self.column}: found {self.shown(answer)!r}, did you mean {near}?")
+        if all(comparable(part) in self.known[0] for part in BETWEEN.split(answer)):
+            raise SheetError(f"{self.column}: found {self.shown(answer)!r}, which are several labels, expected one")
         if made_by_spreadsheet(answer):
             raise SheetError(
                 f"{self.column}: found {self.shown(answer)!r}, which is no label and may be what a spreadsheet made of "

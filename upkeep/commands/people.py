@@ -63,6 +63,7 @@ def _audit(options: argparse.Namespace) -> None:
 
 
 def _audited(options: argparse.Namespace) -> None:
+    from upkeep.cases.returned import told_new
     from upkeep.stages.auditing import return_audit
 
     if not options.sheet.is_file():
@@ -74,6 +75,8 @@ def _audited(options: argparse.Namespace) -> None:
         before = f"this very sheet was taken in on {back.at:%Y-%m-%d %H:%M} already ({taken})"
         brought = f"{before}; nothing changed"
     print(f"{options.client} {back.week}: {brought}")
+    if back.new:
+        print(f"  {told_new(back.new)}")
     for one in back.rejected:
         print(f"  row {one.row} not used: {one.reason}")
 

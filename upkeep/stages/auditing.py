@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from upkeep import records
 from upkeep.cases.audit import GIVEN, DrawReason, draw, question, read_sheet, rows_of, understand, write_sheet
+from upkeep.cases.returned import new_labels
 from upkeep.cases.review_batch import ID, REQUEST, Question, Row
 from upkeep.cases.spreadsheet import Rejected
 from upkeep.config import Client
@@ -23,6 +24,7 @@ from upkeep.log.files import write_outcomes
 from upkeep.log.lines import own_file
 from upkeep.log.truth import truth_of
 from upkeep.periods import Cadence, Window, last_full, week
+from upkeep.stages.asking import answers_to_choose
 from upkeep.stages.prerequisites import require_log
 from upkeep.stages.request_analysis import edge_cases
 
@@ -41,7 +43,8 @@ class Drawn:
 class Returned:
     """What one returned sheet brought, in counts, and the rows that could not be used.
 
-    `again` where this very sheet had been taken in before, at that time.
+    `again` where this very sheet had been taken in before, at that time. `new` counts the right answers that are no
+    label yet.
     """
 
     week: str
@@ -50,6 +53,7 @@ class Returned:
     blank: int
     rejected: tuple[Rejected, ...]
     again: bool = False
+    new: dict[str, int] = field(default_factory=dict)
 
 
 def sheet_key(week: str) -> str:
@@ -103,7 +107,9 @@ def return_audit(desk: Desk, data: bytes, *, at: datetime) -> Returned:
         return replace(done, again=True)
     answers = understand(sheet, asked=drawn.asked, sent=_sent(desk, drawn), client=desk.client, at=desk.local(at))
     write_outcomes(desk.store, answers.outcomes, name=own_file(sheet.week, digest))
-    back = Returned(sheet.week, desk.local(at), len(answers.outcomes), answers.blank, answers.rejected)
+    given = (one.answer for one in answers.outcomes)
+    new = new_labels(given, labels=answers_to_choose(desk), redaction=desk.client.redaction)
+    back = Returned(sheet.week, desk.local(at), len(answers.outcomes), answers.blank, answers.rejected, new=new)
     records.save(desk.store, record, back)
     return back
 

@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from os.path import splitext
 
@@ -18,7 +18,7 @@ from upkeep import records
 from upkeep.adapters import review_queue
 from upkeep.adapters.registry import tracking_uri
 from upkeep.cases.label_history import decision_on
-from upkeep.cases.returned import kept_decisions, kept_rows
+from upkeep.cases.returned import kept_decisions, kept_rows, new_labels, told_new
 from upkeep.cases.review_batch import OLE, ZIP, Choice, Question, ReturnedBatch, ReviewDecision, Row, read_back
 from upkeep.cases.review_decisions import Judge, understand
 from upkeep.cases.spreadsheet import Rejected, clean
@@ -42,7 +42,7 @@ class Returned:
     """What one returned file brought; `problem` where it could not be read at all.
 
     `redacted` counts the answers with personal data in what somebody wrote, in the comment too. `again` where this very
-    file had been taken in before, at that time.
+    file had been taken in before, at that time. `new` counts the right answers that are no label yet.
     """
 
     name: str
@@ -53,6 +53,7 @@ class Returned:
     problem: str | None = None
     redacted: int = 0
     again: bool = False
+    new: dict[str, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
         if self.problem:
@@ -63,6 +64,7 @@ class Returned:
             before = f"this very file was taken in on {self.at:%Y-%m-%d %H:%M} already ({taken})"
             lines = [f"{self.name}: {before}; nothing changed"]
         lines += [f"  personal data taken out of {self.redacted} of them"] if self.redacted else []
+        lines += [f"  {told_new(self.new)}"] if self.new else []
         return "\n".join(lines + [f"  row {one.row} not used: {one.reason}" for one in self.rejected])
 
 
@@ -87,7 +89,8 @@ def return_file(desk: Desk, data: bytes, *, name: str, by: str, at: datetime) ->
         except SheetError:
             no_workbook = splitext(name)[1].casefold() == ".xlsx" and not data.startswith((ZIP, OLE))
             raise SheetError(f"no Excel workbook, and {not_a_batch}") if no_workbook else not_a_batch from None
-        found = Returned(name, audit.at, audit.answered, audit.blank, audit.rejected, again=audit.again)
+        counts = audit.answered, audit.blank, audit.rejected
+        found = Returned(name, audit.at, *counts, again=audit.again, new=audit.new)
     else:
         back = understand(
             filled,
@@ -159,10 +162,13 @@ def _sent(desk: Desk) -> Iterator[datetime]:
 
 
 def _keep(desk: Desk, back: ReturnedBatch, key: str, *, name: str, at: datetime) -> Returned:
-    kept = kept_decisions(back.decided, labels=answers_to_choose(desk), redaction=desk.client.redaction)
+    labels, redaction = answers_to_choose(desk), desk.client.redaction
+    kept = kept_decisions(back.decided, labels=labels, redaction=redaction)
+    given = (one.answer for one in kept.decided if one.decision is Choice.CHANGE)
+    new = new_labels(given, labels=labels, redaction=redaction)
     if kept.decided and not desk.store.exists(f"reviewed/{key}.jsonl"):
         records.save_rows(desk.store, f"reviewed/{key}.jsonl", kept.decided)
-    return Returned(name, desk.local(at), len(back.decided), back.blank, back.rejected, redacted=kept.redacted)
+    return Returned(name, desk.local(at), len(back.decided), back.blank, back.rejected, redacted=kept.redacted, new=new)
 
 
 def _copy(desk: Desk, data: bytes) -> bytes:

@@ -18,7 +18,10 @@ from upkeep.home import prepare_process
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; an error of ours is one message and exit status 1, as is that nobody reads on."""
+    """Run one command; an error of ours is one message and exit status 1, as is that nobody reads on.
+
+    Ctrl-C is one message and 130, the status of what that signal ends.
+    """
     prepare_process()
     try:
         status = _run(arguments)
@@ -27,6 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # what is left unsaid goes nowhere, or the interpreter would fail at it once more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except KeyboardInterrupt:  # from a new line, as a terminal shows ^C and how far it was on this one
+        print("\nupkeep: interrupted; what is kept stays, and the same command goes on from there", file=sys.stderr)
+        return 130
     return status
 
 

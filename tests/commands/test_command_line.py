@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -199,6 +200,20 @@ def test_a_review_tells_what_came_back_and_that_another_model_is_in_service(desk
     assert lines[-1] == "told webhook:app: Northwind Outdoors: version 1 is back in service"
     assert [body["type"] for body in got] == ["release.promote", "release.rollback"]
     assert said.err == ""
+
+
+def test_who_interrupts_a_command_is_told_in_one_line_that_the_same_one_goes_on(tmp_path, monkeypatch, capsys):
+    desk = agreed(tmp_path, monkeypatch, redaction={"by": f"{__name__}:ctrl_c"})
+    serve(desk, 0, wrong=6)
+    assert main(["review", "northwind", "--as-of", "2026-02-09"]) == 130
+    said = "\nupkeep: interrupted; what is kept stays, and the same command goes on from there\n"
+    assert capsys.readouterr().err == said
+
+
+def ctrl_c(text: str) -> str:
+    """A client's own redactor, during which somebody has had enough."""
+    signal.raise_signal(signal.SIGINT)
+    return text
 
 
 def test_a_review_and_a_retrain_tell_what_people_are_asked_to_look_over_and_where_it_lies(desk, capsys):

@@ -13,11 +13,11 @@ from prefect.events import emit_event
 from prefect.exceptions import PrefectException
 
 from tasks.retrying import only
-from upkeep.adapters.notifier import send, url_from_environment, variable
+from upkeep.adapters.notifier import Tone, send, url_from_environment, variable
 from upkeep.desk import open_desk
 from upkeep.errors import DeliveryError, StoreError
 from upkeep.stages.announcing import Notice, announce
-from upkeep.stages.incidents import Alert, channels, compose, mark_told, telling_of, untold
+from upkeep.stages.incidents import Alert, Event, channels, compose, mark_told, telling_of, untold
 
 PREFECT = "prefect"
 """The channel that needs no address: an event that automations can use, and an artifact."""
@@ -60,7 +60,8 @@ def _deliver(message: Alert, channel: str, at: datetime) -> None:
         told = {"incident": message.incident, "title": message.title, "as_of": at.isoformat()}
         _publish(message, "alert", message.event, told)
     else:
-        send(_url(channel), channel=channel, title=message.title, text=message.text)
+        tone = Tone.SUCCESS if message.event is Event.CLOSED else Tone.WARNING
+        send(_url(channel), channel=channel, title=message.title, text=message.text, tone=tone)
 
 
 def _publish_release(message: Notice) -> None:

@@ -68,7 +68,7 @@ def test_an_alarm_goes_out_by_every_channel_once_and_its_end_too(client, monkeyp
         review("northwind", FIRST + timedelta(weeks=4))  # again
     titles = ["Northwind Outdoors: accuracy alarm opened", "Northwind Outdoors: accuracy alarm closed"]
     assert [mail["Subject"] for mail in box.mails] == titles
-    assert [one["title"] for one in got] == titles
+    assert [(one["title"], one["type"]) for one in got] == [(titles[0], "warning"), (titles[1], "success")]
     assert "below the agreed 90.0%" in str(got[0]["message"])
     assert told_in_time("upkeep.alert.opened", "2026-W06-accuracy") == titles[:1]
     assert told_in_time("upkeep.alert.closed", "2026-W06-accuracy") == titles[1:]

@@ -6,12 +6,21 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 
 from upkeep.errors import DeliveryError
 
 QUIET = logging.CRITICAL + 1
 QUOTING = ("apprise", "urllib3", "urllib3.connectionpool")
 """Which loggers know the URL."""
+
+
+class Tone(StrEnum):
+    """What a message is: a chat colours it, a pager weighs it. apprise's words."""
+
+    INFO = "info"
+    SUCCESS = "success"
+    WARNING = "warning"
 
 
 def variable(channel: str) -> str:
@@ -32,7 +41,7 @@ def from_environment(channel: str) -> str:
     return found
 
 
-def send(url: str, *, channel: str, title: str, text: str) -> None:
+def send(url: str, *, channel: str, title: str, text: str, tone: Tone = Tone.INFO) -> None:
     """Deliver a Markdown message. Raises DeliveryError, which names the channel and not its URL."""
     import apprise
 
@@ -40,7 +49,8 @@ def send(url: str, *, channel: str, title: str, text: str) -> None:
     with _unlogged():
         if not service.add(url):
             raise DeliveryError(f"channel {channel}: its URL is none that apprise knows")
-        if not service.notify(title=title, body=text, body_format=apprise.NotifyFormat.MARKDOWN):
+        kind, form = apprise.NotifyType(tone), apprise.NotifyFormat.MARKDOWN
+        if not service.notify(title=title, body=text, notify_type=kind, body_format=form):
             raise DeliveryError(f"channel {channel}: {title!r} was not delivered")
 
 

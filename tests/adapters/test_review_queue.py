@@ -288,7 +288,7 @@ def test_where_an_mlflow_server_runs_the_cases_are_reviewed_there(desk, uri, mon
     (found,) = take_returns(desk, datetime.now(UTC))
     assert (found.name, found.decided) == (f"MLflow {PERIOD}", 2)
     (unused,) = found.rejected
-    assert unused.reason == "6: answer: found nothing beside 'change', expected the right answer"
+    assert str(unused) == "not used: case 6: answer: found nothing beside 'change', expected the right answer"
     by_id = decided_by(desk, datetime.now(UTC))
     assert {one.id: (str(one.decision), one.answer, one.by, one.comment) for one in by_id.values()} == {
         "1": ("accept", "refund_request", "ann", "sure"),
@@ -315,11 +315,11 @@ def test_what_is_answered_in_mlflow_is_judged_as_the_row_of_a_file_is(desk, uri,
     page.submit("18", choose("refund_request"))
     (found,) = take_returns(desk, datetime.now(UTC))
     assert [one.reason for one in found.rejected] == [
-        "11: decision: found 'maybe', expected one of ['accept', 'change', 'reject']",
-        "12: answer: found 'order_statis', did you mean ['order_status']?",
-        "13: answer: found 'refund_request' beside 'change', expected another one than was offered",
-        "15: answer: found 'order_status' beside 'accept', expected 'refund_request' or nothing",
-        "16: answer: found ['delivery_delay', 'order_status'] chosen, expected one of them",
+        "case 11: decision: found 'maybe', expected one of ['accept', 'change', 'reject']",
+        "case 12: answer: found 'order_statis', did you mean ['order_status']?",
+        "case 13: answer: found 'refund_request' beside 'change', expected another one than was offered",
+        "case 15: answer: found 'order_status' beside 'accept', expected 'refund_request' or nothing",
+        "case 16: answer: found ['delivery_delay', 'order_status'] chosen, expected one of them",
     ]
     assert {one.id: (one.decision, one.answer) for one in decided_by(desk, datetime.now(UTC)).values()} == {
         "14": (CHANGE, "order_status"),

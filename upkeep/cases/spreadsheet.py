@@ -68,10 +68,13 @@ class Tab(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A row of a returned sheet that could not be used, and why."""
+    """A row of a returned sheet that could not be used, and why; 0 where there is no row, and the reason says what."""
 
     row: int
     reason: str
+
+    def __str__(self) -> str:
+        return f"row {self.row} not used: {self.reason}" if self.row else f"not used: {self.reason}"
 
 
 def write_workbook(title: str, columns: Sequence[Column], rows: Iterable[Mapping[str, str]]) -> bytes:

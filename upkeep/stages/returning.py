@@ -65,7 +65,7 @@ class Returned:
             lines = [f"{self.name}: {before}; nothing changed"]
         lines += [f"  personal data taken out of {self.redacted} of them"] if self.redacted else []
         lines += [f"  {told_new(self.new)}"] if self.new else []
-        return "\n".join(lines + [f"  row {one.row} not used: {one.reason}" for one in self.rejected])
+        return "\n".join(lines + [f"  {one}" for one in self.rejected])
 
 
 def return_file(desk: Desk, data: bytes, *, name: str, by: str, at: datetime) -> Returned:
@@ -220,7 +220,7 @@ def _decided(judge: Judge, one: review_queue.Reviewed, question: Question) -> Re
     """What somebody said in MLflow, judged as the row of a file about the case that was shown."""
     if len(one.answers) > 1 and one.decision != Choice.REJECT:
         found = [judge.shown(answer) for answer in one.answers]
-        return Rejected(0, f"{one.id}: {judge.column}: found {found} chosen, expected one of them")
+        return Rejected(0, f"case {one.id}: {judge.column}: found {found} chosen, expected one of them")
     row = Row(
         number=0,
         id=one.id,
@@ -235,4 +235,4 @@ def _decided(judge: Judge, one: review_queue.Reviewed, question: Question) -> Re
     try:
         return judge.decide(row, question, by=one.by, at=one.at)
     except SheetError as exc:
-        return Rejected(0, f"{one.id}: {exc}")
+        return Rejected(0, f"case {one.id}: {exc}")

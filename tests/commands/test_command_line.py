@@ -171,6 +171,16 @@ def test_a_missing_sheet_is_told_with_what_it_is(tmp_path, capsys):
     assert "gone.xlsx: no such file, expected the .xlsx file that `upkeep audit` wrote" in capsys.readouterr().err
 
 
+def test_a_sheet_that_is_no_workbook_is_told_by_its_name(tmp_path, monkeypatch, capsys):
+    agreed(tmp_path, monkeypatch)
+    notes = tmp_path / "notes.xlsx"
+    notes.write_text("not a sheet")
+    assert main(["audited", "northwind", str(notes)]) == 1
+    assert capsys.readouterr().err.startswith(f"upkeep: {notes}: not an Excel workbook (.xlsx): ")
+    assert main(["reviewed", "northwind", str(notes), "--by", "ada"]) == 1
+    assert capsys.readouterr().err.startswith(f"upkeep: {notes}: no Excel workbook, and as a CSV file: found ")
+
+
 def test_a_review_tells_what_came_back_and_that_another_model_is_in_service(desk, monkeypatch, capsys):
     lived_through(desk)
     at = FIRST + timedelta(weeks=4, hours=3)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
@@ -68,7 +70,8 @@ def _audited(options: argparse.Namespace) -> None:
 
     if not options.sheet.is_file():
         raise SheetError(f"{options.sheet}: no such file, expected the .xlsx file that `upkeep audit` wrote, filled in")
-    back = return_audit(open_desk(options.client), options.sheet.read_bytes(), at=as_of(options))
+    with _named(options.sheet):
+        back = return_audit(open_desk(options.client), options.sheet.read_bytes(), at=as_of(options))
     taken = count_of(back.answered, "answer")
     brought = f"{taken} taken in, {count_of(back.blank, 'row')} left blank"
     if back.again:
@@ -78,7 +81,16 @@ def _audited(options: argparse.Namespace) -> None:
     if back.new:
         print(f"  {told_new(back.new)}")
     for one in back.rejected:
-        print(f"  row {one.row} not used: {one.reason}")
+        print(f"  {one}")
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Whatever is wrong with a file is told with its name. Raises SheetError."""
+    try:
+        yield
+    except SheetError as exc:
+        raise SheetError(f"{path}: {exc}") from exc
 
 
 def _reviewed(options: argparse.Namespace) -> None:
@@ -88,8 +100,10 @@ def _reviewed(options: argparse.Namespace) -> None:
         raise SheetError(
             f"{options.file}: no such file, expected a batch from to-review/ in the client's store, filled in"
         )
-    data = options.file.read_bytes()
-    print(return_file(open_desk(options.client), data, name=options.file.name, by=options.by, at=as_of(options)))
+    desk, data = open_desk(options.client), options.file.read_bytes()
+    with _named(options.file):
+        back = return_file(desk, data, name=options.file.name, by=options.by, at=as_of(options))
+    print(back)
 
 
 def _rules(options: argparse.Namespace) -> None:

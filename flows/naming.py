@@ -7,6 +7,7 @@ from collections.abc import Callable
 from prefect import runtime
 
 from flows.moment import told, zone_of
+from upkeep.entitlement import given_reason
 from upkeep.periods import Cadence, last_full, localise
 from upkeep.tiers import Work
 
@@ -29,6 +30,7 @@ def by_day(template: str) -> Callable[[], str]:
         given = runtime.flow_run.parameters
         day = localise(told(given["as_of"]), zone_of(given.get("client")))
         only = f": {', '.join(given['only'])}" if given.get("only") else ""
-        return template.format(**given | {"day": f"{day:%Y-%m-%d}", "only": only})
+        told_why = given_reason(given.get("reason") or "")
+        return template.format(**given | {"day": f"{day:%Y-%m-%d}", "only": only, "reason": told_why})
 
     return name

@@ -15,7 +15,7 @@ from tasks.comparison import compare
 from tasks.contract import ask, book
 from tasks.finetuning import finetune
 from tasks.reviewing import offer, take_back, wait
-from upkeep.entitlement import NO_REASON, ChangeOrder
+from upkeep.entitlement import NO_REASON, ChangeOrder, given_reason
 from upkeep.stages.decisions import Decision
 from upkeep.stages.sole_training import sole_training
 from upkeep.stages.waiting import Waiting
@@ -34,7 +34,7 @@ def retrain(client: str, as_of: datetime | None = None, reason: str = NO_REASON)
         as_of: act as if it were then; empty: now.
         reason: why, for the record.
     """
-    at, reason = moment(as_of), reason.strip() or NO_REASON
+    at, reason = moment(as_of), given_reason(reason)
     included = ask(client, at, reason)
     if isinstance(included, ChangeOrder):
         return included

@@ -14,7 +14,7 @@ from tasks.comparison import compare
 from tasks.finetuning import finetune
 from tasks.reviewing import offer, take_back
 from tasks.variant import begin, wait_for
-from upkeep.entitlement import NO_REASON, ChangeOrder
+from upkeep.entitlement import NO_REASON, ChangeOrder, given_reason
 from upkeep.stages.decisions import Decision
 from upkeep.stages.sole_training import sole_training
 from upkeep.stages.waiting import Waiting
@@ -45,7 +45,7 @@ def variant(
         by: who gives the examples.
         wait_for_review: teach it only when people have looked over the past requests like the examples.
     """
-    at, reason = moment(as_of), reason.strip() or NO_REASON
+    at, reason = moment(as_of), given_reason(reason)
     take_back(client, at)
     begun = begin(client, label, seeds or [], at, reason=reason, by=by)
     if isinstance(begun, ChangeOrder):

@@ -18,6 +18,11 @@ NO_REASON = "no reason given"
 """The reason of who gives none."""
 
 
+def given_reason(said: str) -> str:
+    """What somebody gave as the reason; a field left empty is none."""
+    return said.strip() or NO_REASON
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """One retrain that is part of the contract: the period it is booked on, as of when it is done, and why."""

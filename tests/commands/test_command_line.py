@@ -262,6 +262,12 @@ def test_a_new_category_tells_what_came_back_and_could_not_be_used(tmp_path, mon
     assert rest == [f"northwind: {order}; no reason given"]
 
 
+def test_a_reason_that_is_left_empty_is_none(tmp_path, monkeypatch, capsys):
+    serve(agreed(tmp_path, monkeypatch), 0, wrong=0)
+    assert main(["retrain", "northwind", "--reason", " ", "--as-of", "2026-04-01"]) == 0
+    assert capsys.readouterr().out.endswith("; no reason given\n")
+
+
 def test_a_rule_that_is_not_there_and_a_day_without_an_answer_are_told(tmp_path, monkeypatch, capsys):
     agreed(tmp_path, monkeypatch)
     assert main(["rules", "northwind"]) == 0

@@ -175,6 +175,7 @@ def test_a_manual_retrain_under_tier_1_is_refused_with_a_change_order(tmp_path, 
     made = retrain("northwind", datetime(2026, 4, 1, tzinfo=UTC), reason=" ")  # a field left empty
     assert isinstance(made, ChangeOrder)
     assert made.reason == "no reason given"
+    assert "retrain northwind 2026-04-01: no reason given" in run_names()
 
 
 def test_a_quarter_s_brief_is_a_paper_on_the_run_s_page(tmp_path, monkeypatch, logged):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from upkeep.config import load_client
+from upkeep.entitlement import NO_REASON, given_reason
 from upkeep.errors import ConfigError, DeliveryError
 from upkeep.home import configs
 from upkeep.periods import moment_of, require_past
@@ -43,6 +44,11 @@ def moment(command: argparse.ArgumentParser) -> None:
 def seed(command: argparse.ArgumentParser) -> None:
     """Let a command that trains be asked for with other chances."""
     command.add_argument("--seed", type=int, default=0, help="of what training draws by chance (default 0)")
+
+
+def why(command: argparse.ArgumentParser) -> None:
+    """Let a command be told a reason; one left empty is none."""
+    command.add_argument("--reason", type=given_reason, default=NO_REASON, help="why, for the record")
 
 
 def time_of(text: str) -> datetime:

@@ -17,9 +17,9 @@ from upkeep.commands.common import (
     open_desk,
     seed,
     show_outcome,
+    why,
 )
 from upkeep.counts import count_of
-from upkeep.entitlement import NO_REASON
 from upkeep.progress import OnTerminal
 from upkeep.tiers import Work
 
@@ -37,7 +37,7 @@ def add_scheduled_commands(commands: Commands) -> None:
     about = "retrain now, or open a change order where the tier does not include it"
     retrain = for_client(commands, "retrain", _retrain, about)
     moment(retrain)
-    retrain.add_argument("--reason", default=NO_REASON, help="why, for the record")
+    why(retrain)
     seed(retrain)
 
 

@@ -18,9 +18,9 @@ from upkeep.commands.common import (
     open_desk,
     seed,
     show_outcome,
+    why,
 )
 from upkeep.counts import count_of
-from upkeep.entitlement import NO_REASON
 from upkeep.errors import SnapshotError, VariantError
 from upkeep.progress import OnTerminal
 
@@ -39,7 +39,7 @@ def add_data_commands(commands: Commands) -> None:
         "--seeds", type=Path, metavar="FILE", help="examples, one a line; none: go on with one that was begun"
     )
     variant.add_argument("--by", default="", help="who gives the examples")
-    variant.add_argument("--reason", default=NO_REASON, help="why, for the record")
+    why(variant)
     variant.add_argument("--now", action="store_true", help="do not wait for the review of past requests like them")
     moment(variant)
     seed(variant)

@@ -221,11 +221,11 @@ def test_weeks_of_the_same_model_are_pooled_and_those_of_another_are_not():
 def test_too_few_labels_are_said_to_be_too_few():
     found = judged(week(6, 6))
     assert found.findings[0].status is Status.NOT_ENOUGH_DATA
-    assert "not enough data: have 12, need 50" in found.findings[0].text
+    assert "accuracy: have 12, need 50" in found.findings[0].text
     assert found.findings[0].metric is Metric.ACCURACY
     client = CLIENT.model_copy(update={"thresholds": Thresholds(escalation=0.2)})  # of every request, labelled or not
     (escalation,) = review(client, week="2026-W09", as_of=START, figures=week(6, 6), earlier=[]).findings
-    assert escalation.text == "escalation: not enough data: have 12, need 50 requests"
+    assert escalation.text == "escalation: have 12, need 50 requests"
 
 
 def test_a_contract_without_retrains_makes_each_a_change_order_and_a_used_one_says_when_the_next_is():

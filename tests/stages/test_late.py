@@ -96,7 +96,7 @@ def test_a_sheet_that_comes_back_in_the_next_week_is_judged_in_the_next_review(t
     serve(desk, 0, wrong=0, audited=False)
     serve(desk, 1, wrong=0, audited=False)
     first = review_week(desk, monday)
-    assert first.findings[0].text == "accuracy: not enough data: have 0, need 50 labelled requests (no unbiased labels)"
+    assert first.findings[0].text == "accuracy: have 0, need 50 labelled requests (no unbiased labels)"
     drawn = draw_audit(desk, monday)
     wrong = dict.fromkeys(drawn.asked, "refund_status")
     return_audit(desk, fill(desk.store.read(sheet_key(drawn.week)), wrong), at=monday + timedelta(days=3))

@@ -303,9 +303,7 @@ def _judge(
     if together.n < client.minimum_labels:
         counted = "requests" if metric is Metric.ESCALATION else f"labelled requests ({newest.basis.value})"
         have = f"have {together.n}, need {client.minimum_labels} {counted}"
-        return Finding(
-            Status.NOT_ENOUGH_DATA, metric, together, limit, over, f"{metric.words}: not enough data: {have}"
-        )
+        return Finding(Status.NOT_ENOUGH_DATA, metric, together, limit, over, f"{metric.words}: {have}")
     watch = partial(
         alarms.watch,
         floor=limit,

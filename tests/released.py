@@ -24,7 +24,7 @@ from upkeep.models.manifest import Manifest
 from upkeep.stages.challengers import Challenger
 from upkeep.stages.decisions import Decision
 from upkeep.stages.evaluation import save_outcomes
-from upkeep.stages.finetuning import DIGEST
+from upkeep.stages.registered import DIGEST
 from upkeep.stages.release import CURRENT, launch, publish, release_log, release_of
 from upkeep.stages.variant import Round
 

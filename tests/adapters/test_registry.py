@@ -168,6 +168,17 @@ def test_a_version_that_a_server_keeps_is_told_to_need_it_where_none_is_named(re
             ask()
 
 
+def test_a_bucket_of_mlflow_s_that_cannot_be_reached_is_a_store_error(registry, tmp_path, monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    registry.client.create_registered_model("acme")
+    registry.client.create_model_version("acme", source="s3://bucket/1/model")
+    with pytest.raises(StoreError, match=r"acme version 1 cannot be read from .*: Unable to locate credentials"):
+        registry.base_model("1")
+
+
 def test_an_mlflow_that_fails_is_not_one_that_has_nothing(registry, tmp_path):
     registry.client.create_registered_model("acme")
     drop(registry, "registered_models")

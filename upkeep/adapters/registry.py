@@ -81,11 +81,13 @@ def tracking_uri() -> str:
 @contextmanager
 def speaking(uri: str, failing: str | None = None) -> Iterator[None]:
     """Raise NotFoundError for what MLflow does not have, and StoreError for whatever else it raises in the block."""
+    from botocore.exceptions import BotoCoreError, ClientError
     from mlflow.exceptions import MlflowException
 
     try:
         yield
-    except (MlflowException, OSError, ImportError) as exc:  # a server's refusal of a file, a database's missing driver
+    # a server's refusal of a file, a database's missing driver, a bucket that MLflow does not reach
+    except (MlflowException, OSError, ImportError, BotoCoreError, ClientError) as exc:
         why = NO_SERVER if SERVED in str(exc) and not uri.startswith("http") else exc
         said = shown(f"{failing or f'MLflow at {uri}'}: {why}".replace(uri, shown_address(uri)))
         absent = isinstance(exc, MlflowException) and exc.error_code == "RESOURCE_DOES_NOT_EXIST"
@@ -174,6 +176,11 @@ class Registry:
         self.name = client_name
         self.uri = uri or tracking_uri()
         self._client: MlflowClient | None = None
+
+    @property
+    def is_there(self) -> bool:
+        """Is there an MLflow to ask? One of files here is made at the first use."""
+        return not self.uri.startswith("sqlite:///") or Path(self.uri.removeprefix("sqlite:///")).exists()
 
     @property
     def client(self) -> MlflowClient:

@@ -43,6 +43,7 @@ def _check(options: argparse.Namespace) -> None:  # noqa: ARG001 -- every comman
         rule_notes,
         served_base_notes,
     )
+    from upkeep.commands.wholeness import registry_notes, service
     from upkeep.config import client_names, load_agreement
     from upkeep.desk import desk_of
 
@@ -56,9 +57,14 @@ def _check(options: argparse.Namespace) -> None:  # noqa: ARG001 -- every comman
         check_apart(folder, desk, desks[:at])
         check_own_functions(folder, desk.client)
     print(f"{folder}: {count_of(len(tiers.tiers), 'tier')} and {count_of(len(found), 'client')} are valid")
+    unasked = [note for desk in desks[:1] for note in registry_notes(desk.registry)]  # it is the same for all
+    for note in unasked:
+        print(f"  look at {note}")
     for desk in desks:
-        print(f"  {desk.client.client}: tier {desk.client.tier}, {desk.tier.name}; home {home()}")
-        bases = [*base_notes(desk.client), *served_base_notes(desk)]
+        served = service(desk, ask=not unasked)
+        version = f"; version {served.version} in service" if served.version else ""
+        print(f"  {desk.client.client}: tier {desk.client.tier}, {desk.tier.name}{version}; home {home()}")
+        bases = [*served.notes, *base_notes(desk.client), *served_base_notes(desk)]
         agreed = [*relabel_notes(desk.client), *rule_notes(desk), *golden_notes(desk), *log_notes(desk)]
         for note in [*agreed, *bases, *channel_notes(desk.client)]:
             print(f"    look at {note}")

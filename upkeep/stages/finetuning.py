@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
@@ -12,15 +12,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from upkeep import records
-from upkeep.adapters.addresses import shown_address
 from upkeep.adapters.live import watched
-from upkeep.adapters.registry import IS_IT_THIS_ONE, Dataset, Registry, Run
+from upkeep.adapters.registry import Dataset, Registry, Run
 from upkeep.base_model import Base, BaseModelConfig, resolve_base
 from upkeep.cases.mix import told as told_mix
 from upkeep.cases.snapshot import Snapshot
 from upkeep.counts import count_of
 from upkeep.desk import Desk
-from upkeep.errors import NoChampionError, NotFoundError, StoreError, UnsupportedTaskError
+from upkeep.errors import NoChampionError, UnsupportedTaskError
 from upkeep.home import home
 from upkeep.models.classifier import Classifier
 from upkeep.models.loading import Model, Trained
@@ -29,6 +28,7 @@ from upkeep.progress import Measured, Progress, silent
 from upkeep.recipes import HeadRecipe, Recipe, Start
 from upkeep.stages.challengers import Challenger, challengers
 from upkeep.stages.own_base import OwnBase, load_version, own_base
+from upkeep.stages.registered import DIGEST, expect_registered, expect_served_registered
 from upkeep.stages.release import in_service, release_log, require_no_newer
 from upkeep.stages.snapshot import differences, snapshots, take_snapshot
 from upkeep.training.checkpoints import fingerprint
@@ -38,8 +38,6 @@ from upkeep.training.sft import teach
 from upkeep.training.warm_start import identity_of
 
 PROOF_TEXTS = 20
-DIGEST = "upkeep.digest"
-"""The tag of a version in MLflow that says what it was taught."""
 
 
 def train_challenger(
@@ -54,10 +52,10 @@ def train_challenger(
     key = f"challengers/{period}.json"
     done = records.load_if_there(desk.store, key, Challenger)
     if done:
-        _expect(desk, done.version, {done.training_digest}, told=f"{key} names")
+        expect_registered(desk, done.version, {done.training_digest}, told=f"{key} names")
         return done
     require_no_newer(desk, as_of)
-    _expect_in_service(desk)
+    expect_served_registered(desk)
     moment = desk.local(as_of)
     named, base = _base(desk, label)
     prepare()  # it imports while this trains
@@ -109,27 +107,6 @@ def new_labels(desk: Desk, labels: Iterable[str]) -> tuple[str, ...]:
         version = in_service(desk)
         known |= {label for one in challengers(desk) if one.version == version for label in one.labels}
     return tuple(label for label in labels if label not in known)
-
-
-def _expect_in_service(desk: Desk) -> None:
-    """Raise StoreError where MLflow does not have the version in service by the release log."""
-    if release_log(desk):
-        version = in_service(desk)
-        taught = {one.training_digest for one in challengers(desk) if one.version == version}
-        _expect(desk, version, taught, told="the release log names as in service")
-
-
-def _expect(desk: Desk, version: str, taught: Collection[str], *, told: str) -> None:
-    """Raise StoreError unless MLflow has a version, and was it taught one of these: each MLflow counts from 1."""
-    where = f"client {desk.client.client}: MLflow at {shown_address(desk.registry.uri)}"
-    try:
-        digest = desk.registry.tags(version).get(DIGEST)
-    except NotFoundError as exc:
-        named = f"no version {version} of {desk.client.client!r}, which {told}"
-        raise StoreError(f"{where} has {named}; {IS_IT_THIS_ONE}") from exc
-    if taught and digest not in taught:
-        other = f"another version {version} than {told}: taught {digest}, expected {' or '.join(sorted(taught))}"
-        raise StoreError(f"{where} has {other}; {IS_IT_THIS_ONE}")
 
 
 def _trained(

@@ -176,8 +176,7 @@ def apply_log(desk: Desk) -> Entry | None:
         pointer = None
         with suppress(StoreError):  # a damaged one is written afresh; a store that fails does so then too
             pointer = current_release(desk)
-        place = address(desk.store, _folder(newest.version))
-        if pointer is None or (pointer.number, pointer.folder) != (newest.number, place):  # the store may have moved
+        if pointer is None or not points_to(desk, pointer, newest):
             records.save(desk.store, CURRENT, release_of(desk, newest))
     return newest
 
@@ -185,6 +184,11 @@ def apply_log(desk: Desk) -> Entry | None:
 def current_release(desk: Desk) -> Release | None:
     """What the client's application reads, or None before the first model. Raises StoreError where it is damaged."""
     return records.load_if_there(desk.store, CURRENT, Release)
+
+
+def points_to(desk: Desk, pointer: Release, entry: Entry) -> bool:
+    """Does the pointer lead to what a change put into service, where the store is now? It may have moved."""
+    return (pointer.number, pointer.folder) == (entry.number, address(desk.store, _folder(entry.version)))
 
 
 def release_of(desk: Desk, entry: Entry) -> Release:

@@ -54,7 +54,7 @@ class Application:
         self.looked = time.monotonic()
         try:
             found = load(self.store, "releases/current.json", Release)
-            if self.release is None or found.number != self.release.number:
+            if found != self.release:
                 self.model, self.release = self._model(found), found
         except UpkeepError as exc:
             if self.release is None:

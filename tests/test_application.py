@@ -22,7 +22,7 @@ from upkeep.records import load, save
 from upkeep.release import Release
 from upkeep.stages.approval import approve
 from upkeep.stages.finetuning import load_model
-from upkeep.stages.release import release_log, roll_back
+from upkeep.stages.release import put_into_service, release_log, roll_back
 
 FILE = Path(__file__).parents[1] / "docs" / "application.py"
 REQUESTS = [f"Where is parcel {n}, and who pays for it?" for n in range(12)]
@@ -57,6 +57,16 @@ def test_an_application_takes_over_a_new_model_and_the_way_back_without_a_restar
     assert second != first
     roll_back(desk, by="bob", reason="complaints", at=DECIDED + timedelta(days=1))
     assert (outputs(application), application.release.number) == (first, len(release_log(desk)))
+
+
+def test_an_application_takes_over_another_change_that_has_the_number_of_one_lost_in_a_restore(desk, example):
+    application = example.Application(desk.store, desk.client.base_model)
+    approve(desk, "2026-03", by="ada", reason="looks right", at=DECIDED)
+    assert outputs(application) == right(desk, "2")
+    desk.store.delete("releases/log/000002.json")  # the copy of before is back
+    change = {"instead_of": "1", "decision": "2026-03-b", "evidence": None, "by": "bob", "reason": "better"}
+    put_into_service(desk, "3", at=DECIDED, **change)
+    assert (outputs(application), application.release.number) == (right(desk, "3"), 2)
 
 
 def test_an_application_stays_with_its_model_while_a_new_one_is_damaged(desk, example, capsys):

@@ -15,9 +15,9 @@ from tests.receivers import receiver
 from tests.released import DECIDED, SECRET, released_desk, released_template  # noqa: F401 -- fixtures
 from upkeep.adapters.webhook import post, sign
 from upkeep.errors import DeliveryError
-from upkeep.stages.announcing import announce
+from upkeep.stages.announcing import announce, message_id
 from upkeep.stages.approval import approve
-from upkeep.stages.release import roll_back
+from upkeep.stages.release import release_log, roll_back
 
 
 @contextmanager
@@ -52,8 +52,28 @@ def test_an_application_is_told_in_a_form_that_the_standards_own_library_verifie
         assert announce(desk, {}.__getitem__) == []  # nobody is asked for an address again
     bodies = [Webhook(SECRET).verify(body, headers) for headers, body in got]
     assert [body["type"] for body in bodies] == ["release.promote", "release.rollback"]
-    assert [headers["webhook-id"] for headers, _ in got] == ["northwind-000002", "northwind-000003"]
+    assert [headers["webhook-id"] for headers, _ in got] == [
+        message_id("northwind", one) for one in release_log(desk)[1:]
+    ]
     assert bodies[1]["data"] == json.loads(desk.store.read("releases/current.json"))
+
+
+def test_a_change_told_twice_has_one_id_and_another_change_of_the_same_number_after_a_restore_its_own(desk):
+    promoted(desk)
+    with application([]) as (url, got):
+        addresses = {"app": url, "app-secret": SECRET}.__getitem__
+        for reason in ("complaints", "complaints", "refunds"):
+            roll_back(desk, by="bob", reason=reason, at=DECIDED + timedelta(days=len(reason)))
+            announce(desk, addresses)
+            for key in [*desk.store.keys("releases/told/")]:  # it was killed before it noted that it had told
+                desk.store.delete(key)
+            if len(got) == 4:  # the copy of before the rollback comes back
+                desk.store.delete("releases/log/000003.json")
+    ids = [headers["webhook-id"] for headers, _ in got]
+    assert len(ids) == 6
+    assert ids[0] == ids[2] == ids[4]  # the promotion
+    assert ids[1] == ids[3] != ids[5]  # the rollback, and the other one
+    assert all(one.startswith("northwind-000003-") for one in ids[1::2])
 
 
 def test_a_channel_that_is_down_is_told_later_and_the_others_at_once(desk):

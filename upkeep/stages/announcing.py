@@ -18,6 +18,7 @@ from upkeep.adapters.webhook import post
 from upkeep.desk import Desk
 from upkeep.errors import DeliveryError
 from upkeep.release import Action, Entry
+from upkeep.slug import hash_suffix
 from upkeep.stages.incidents import NEWS
 from upkeep.stages.monitoring import reviews
 from upkeep.stages.release import apply_log, release_log, release_of
@@ -114,10 +115,15 @@ def _tell_application(desk: Desk, entry: Entry, channel: str, address_of: Callab
         address_of(channel),
         address_of(f"{channel}-secret"),
         channel=channel,
-        message=f"{desk.client.client}-{entry.number:06}",
+        message=message_id(desk.client.client, entry),
         at=datetime.now(UTC),  # of the sending: receivers refuse old ones
         body=json.dumps(body, ensure_ascii=False).encode(),
     )
+
+
+def message_id(client: str, entry: Entry) -> str:
+    """What a receiver knows a repeated message by; the same number is given to another change after a restore."""
+    return f"{client}-{entry.number:06}-{hash_suffix(f'{entry.at.isoformat()} {entry.version}')}"
 
 
 def _note(entry: Entry, channel: str) -> str:

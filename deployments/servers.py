@@ -44,6 +44,8 @@ class Service:
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     before: tuple[str, ...] = ()
     """A command that must have succeeded first."""
+    port: int | None = None
+    """Where it listens itself: another's server may have been quicker there, and answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class Child:
 def prefect_service(port: int) -> Service:
     """A Prefect server with its scheduler; SQLite under PREFECT_HOME unless the environment names a database."""
     command = (sys.executable, "-m", "prefect", "server", "start", "--host", HOST, "--port", str(port))
-    return Service("prefect", command, ready=answers(f"http://{HOST}:{port}/api/health"))
+    return Service("prefect", command, ready=answers(f"http://{HOST}:{port}/api/health"), port=port)
 
 
 def mlflow_service(port: int, folder: Path) -> Service:
@@ -80,6 +82,7 @@ def mlflow_service(port: int, folder: Path) -> Service:
             "MLFLOW_ARTIFACTS_DESTINATION": os.environ.get("MLFLOW_ARTIFACTS_DESTINATION", str(folder / "mlartifacts")),
         },
         before=(*python, "db", "upgrade", own) if store == own and database.exists() else (),
+        port=port,
     )
 
 
@@ -147,7 +150,7 @@ def await_ready(child: Child, *, halted: threading.Event | None = None) -> None:
     """Wait for the service. Raises ServerError naming its log, and KeyboardInterrupt once `halted` is set."""
     halted = halted or threading.Event()
     deadline = time.monotonic() + HEALTH_SECONDS
-    while not child.service.ready(child.log):
+    while not (child.service.ready(child.log) and _listens(child)):
         check_alive(child)
         if time.monotonic() > deadline:
             late = f"not ready after {HEALTH_SECONDS:.0f} s"
@@ -231,6 +234,18 @@ def _start(service: Service, folder: Path, env: Mapping[str, str]) -> Child:
             start_new_session=True,  # Ctrl-C in the terminal is for `up` alone
         )
     return Child(service, process, log)
+
+
+def _listens(child: Child) -> bool:
+    """Does the service, or what it has started, listen on its port itself?"""
+    if child.service.port is None:
+        return True
+    try:
+        leader = psutil.Process(child.process.pid)
+        sockets = [one for ours in (leader, *leader.children(recursive=True)) for one in ours.net_connections("tcp")]
+    except psutil.Error:  # one has ended
+        return False
+    return any(one.status == psutil.CONN_LISTEN and one.laddr.port == child.service.port for one in sockets)
 
 
 def _ask(signum: signal.Signals, find: Callable[[], list[psutil.Process]]) -> list[psutil.Process]:

@@ -23,7 +23,7 @@ from prefect.states import Pending, Running, Scheduled
 
 from deployments.lost_runs import BEGINS, ENDS, LOST_RUNS, NEVER_BEGUN, PENDING, lost
 from deployments.schema import POOL, ROOT, TAG, load_project
-from deployments.servers import Service, await_ready, environment, free_port, running, serving, started
+from deployments.servers import Service, answers, await_ready, environment, free_port, running, serving, started
 from deployments.sync import sync
 from deployments.up import SERVICES, State, down, read_state, sole
 from tests.postgres import postgresql
@@ -296,6 +296,19 @@ def test_a_service_that_ends_by_itself_is_an_error_that_shows_its_log(tmp_path):
         await_ready(child)
     assert str(tmp_path / "logs" / "broken.log") in str(caught.value)
     assert "no disk" in str(caught.value)
+
+
+def test_a_server_that_was_quicker_at_the_port_is_not_taken_for_ours(tmp_path):
+    env = environment(tmp_path, prefect_api="http://127.0.0.1/api", mlflow_uri="http://127.0.0.1")
+    port = free_port(0)
+    command = (sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1")
+    first, second = (
+        Service(name, command, ready=answers(f"http://127.0.0.1:{port}/"), port=port) for name in ("first", "second")
+    )
+    with serving(first, tmp_path, env), running(second, tmp_path, env) as child:
+        with pytest.raises(ServerError, match="second: ended by itself with 1; its log") as caught:
+            await_ready(child)
+        assert "Address already in use" in str(caught.value)
 
 
 def test_a_process_that_ignores_being_asked_and_has_left_its_group_is_ended_all_the_same(tmp_path, monkeypatch):

@@ -161,9 +161,11 @@ def await_ready(child: Child, *, halted: threading.Event | None = None) -> None:
 
 def check_alive(child: Child) -> None:
     """Raise ServerError naming the log when the service has ended by itself."""
-    code = child.process.poll()
+    service, code = child.service, child.process.poll()
     if code is not None:
-        raise ServerError(f"{child.service.name}: ended by itself with {code}; its log {_tail(child.log)}")
+        taken = f", something else answers at port {service.port}: start again" if service.port else ""
+        why = taken if service.ready(child.log) else ""
+        raise ServerError(f"{service.name}: ended by itself with {code}{why}; its log {_tail(child.log)}")
 
 
 def stop(name: str, folder: Path, leader: subprocess.Popen[bytes] | None = None) -> None:

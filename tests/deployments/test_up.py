@@ -306,7 +306,8 @@ def test_a_server_that_was_quicker_at_the_port_is_not_taken_for_ours(tmp_path):
         Service(name, command, ready=answers(f"http://127.0.0.1:{port}/"), port=port) for name in ("first", "second")
     )
     with serving(first, tmp_path, env), running(second, tmp_path, env) as child:
-        with pytest.raises(ServerError, match="second: ended by itself with 1; its log") as caught:
+        told = f"second: ended by itself with 1, something else answers at port {port}: start again; its log"
+        with pytest.raises(ServerError, match=told) as caught:
             await_ready(child)
         assert "Address already in use" in str(caught.value)
 

@@ -78,8 +78,8 @@ def test_an_mlflow_of_before_lacks_the_newest_version_or_has_another_one_under_i
 def test_a_store_and_an_mlflow_of_two_times_name_two_versions(desk, notes):
     desk.registry.promote("2")
     assert notes() == [
-        f"look at MLflow at {desk.registry.uri} has version 2 as champion, the release log 1: are the two of one time? "
-        "the next review, retrain, approval or rollback brings it after the log"
+        f"look at MLflow at {desk.registry.uri}: version 2 is champion, by the release log it is 1; "
+        "are the two of one time? the next review, retrain, approval or rollback brings it after the log"
     ]
     apply_log(desk)
     assert notes() == []
@@ -124,7 +124,7 @@ def test_a_pointer_that_is_behind_the_log_is_told_until_it_is_brought_after_it(d
         desk.store.delete(CURRENT)
         says = "is missing"
     assert notes() == [
-        f"look at {where}/current.json {says}, expected change 2, version 2 in {desk.store.uri}; "
+        f"look at {where}/current.json: {says}, expected change 2, version 2 in {desk.store.uri}; "
         "the next review, retrain, approval or rollback brings it after the log"
     ]
     apply_log(desk)

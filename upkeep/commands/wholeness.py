@@ -70,7 +70,7 @@ def _pointer_notes(desk: Desk, newest: Entry) -> list[str]:
         return []
     says = f"names change {found.number}, version {found.version} in {found.folder}" if found else "is missing"
     expected = f"expected change {newest.number}, version {newest.version} in {desk.store.uri}"
-    return [f"{address(desk.store, CURRENT)} {says}, {expected}; {FOLLOWS}"]
+    return [f"{address(desk.store, CURRENT)}: {says}, {expected}; {FOLLOWS}"]
 
 
 def _registered_notes(desk: Desk, newest: Entry, made: Sequence[Challenger]) -> list[str]:
@@ -91,8 +91,8 @@ def _registered_notes(desk: Desk, newest: Entry, made: Sequence[Challenger]) -> 
         return [f"the version in service: {exc}"]
     if alias == newest.version:
         return []
-    says = f"{where} has version {alias} as champion, the release log {newest.version}"
-    return [f"{says}: are the two of one time? {FOLLOWS}"]
+    says = f"{where}: version {alias} is champion, by the release log it is {newest.version}"
+    return [f"{says}; are the two of one time? {FOLLOWS}"]
 
 
 def _number(made: Challenger) -> int:

@@ -48,6 +48,9 @@ class Letters(Encoder):
         counts = torch.tensor([[float(text.count(letter)) for letter in LETTERS] for text in texts])
         return torch.nn.functional.normalize(self.model(counts), dim=1)
 
+    def token_counts(self, texts):
+        return np.array([len(text) for text in texts])
+
 
 class Learned(NamedTuple):
     ran: TrainingRun

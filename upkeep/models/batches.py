@@ -42,15 +42,18 @@ def in_batches(
     size: int,
     work: Callable[[list[Text]], Made],
     *,
+    lengths: NDArray[np.int64] | None = None,
     progress: Progress = silent,
     what: str = "texts",
 ) -> Iterator[tuple[NDArray[np.int64], Made]]:
     """Rows of the texts with what `work` makes of them: batches of like length, so that little is padded.
 
-    From where there is not enough memory for a batch on, half as many are taken at a time, and a warning says so.
-    Raises TrainingError where there is not enough for one text.
+    `lengths` are in tokens, shape (len(texts),); where they are not known characters are counted: then short texts are
+    padded by a quarter to a third (banking77, clinc150), by tokens it is 3 to 5 %. From where there is not enough
+    memory for a batch on, half as many are taken at a time, and a warning says so. Raises TrainingError where there is
+    not enough for one text.
     """
-    order = np.argsort([len(text) for text in texts], kind="stable")
+    order = np.argsort([len(text) for text in texts] if lengths is None else lengths, kind="stable")
     done = 0
     while done < len(order):
         rows = order[done : done + size]

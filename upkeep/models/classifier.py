@@ -46,9 +46,12 @@ class Classifier:
         import torch
 
         found = np.zeros((len(texts), len(self.labels)))
+        lengths = self.encoder.lengths(texts)
         self.encoder.model.eval()
         with torch.inference_mode():
-            for rows, made in in_batches(texts, SCORING_BATCH, self._logits_of, progress=progress, what="scoring"):
+            for rows, made in in_batches(
+                texts, SCORING_BATCH, self._logits_of, lengths=lengths, progress=progress, what="scoring"
+            ):
                 found[rows] = torch.softmax(made.double(), dim=1).cpu().numpy()
         return found
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from upkeep.base_model import Base
 from upkeep.errors import BaseModelError
 from upkeep.hardware import device, dtype, hardware_precision
-from upkeep.models.batches import in_batches
+from upkeep.models.batches import chunks, in_batches
 from upkeep.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -61,6 +61,15 @@ class Encoder:
         pooled = (hidden.float() * mask).sum(dim=1) / mask.sum(dim=1)
         return torch.nn.functional.normalize(pooled, dim=1)
 
+    def lengths(self, texts: Sequence[str]) -> NDArray[np.int64]:
+        """How many tokens each text is read as, shape (len(texts),)."""
+        return np.minimum(self.token_counts(texts), self.max_tokens)
+
+    def token_counts(self, texts: Sequence[str]) -> NDArray[np.int64]:
+        """How many tokens each text has, whole as it is, shape (len(texts),)."""
+        found = [len(one) for some in chunks(texts) for one in self.tokenizer(some, verbose=False)["input_ids"]]
+        return np.array(found, dtype=np.int64)
+
 
 def load_encoder(base: Base, *, max_tokens: int, precision: str) -> Encoder:
     """The base model without dropout on the fastest device there is, and its tokenizer. Raises BaseModelError."""
@@ -94,7 +103,10 @@ def embed_all(encoder: Encoder, texts: Sequence[str], *, progress: Progress = si
     import torch
 
     found = np.zeros((len(texts), encoder.width), dtype=np.float32)
+    lengths = encoder.lengths(texts)
     with torch.no_grad():
-        for rows, made in in_batches(texts, SCORING_BATCH, encoder.embed, progress=progress, what="embedding"):
+        for rows, made in in_batches(
+            texts, SCORING_BATCH, encoder.embed, lengths=lengths, progress=progress, what="embedding"
+        ):
             found[rows] = made.cpu().numpy()
     return found

@@ -25,7 +25,7 @@ from upkeep.cases.snapshot import Snapshot
 from upkeep.config import Client
 from upkeep.errors import NotEnoughDataError
 from upkeep.hardware import hardware_precision
-from upkeep.models.batches import chunks, noted_halvings
+from upkeep.models.batches import noted_halvings
 from upkeep.models.classifier import Classifier
 from upkeep.models.encoder import Encoder, embed_all, load_encoder
 from upkeep.models.loading import Trained
@@ -203,10 +203,8 @@ def _check(data: Snapshot, client: Client) -> None:
 
 
 def _cuts(encoder: Encoder, view: Embedded) -> list[str]:
-    texts, cut = [*view.taught.texts, *view.kept.texts], 0
-    for some in chunks(texts):
-        found = encoder.tokenizer(some, verbose=False)["input_ids"]
-        cut += sum(len(tokens) > encoder.max_tokens for tokens in found)
+    texts = [*view.taught.texts, *view.kept.texts]
+    cut = int((encoder.token_counts(texts) > encoder.max_tokens).sum())
     return [f"{cut:,} of {len(texts):,} requests cut to max_tokens"] if cut else []
 
 

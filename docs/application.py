@@ -4,8 +4,8 @@
 
 It reads releases/current.json in the client's store before each request that comes `PATIENCE` seconds or more after the
 last look, checks the files against their SHA-256, and goes on with the old model while a new one cannot be loaded. A
-webhook may call `look` at once. The second argument is a YAML file with the client's `base_model`; further ones name
-other base models that a release may stand on. Reads requests from standard input, one a line.
+webhook may call `look` at once. The second argument is a YAML file with the client's `base_model`, such as the client's
+config; further ones name other base models that a release may stand on. Reads requests from standard input, one a line.
 
 An answer has an `output`, a `confidence`, and whether it may be given without a person, `automatic`; all three belong
 in the log. Where other processes want the processors too, start it with OMP_NUM_THREADS=1: for one request at a time
@@ -88,7 +88,8 @@ class Application:
 def main() -> None:
     """Answer the lines of standard input."""
     bases: TypeAdapter[BaseModelConfig] = TypeAdapter(BaseModelConfig)
-    named = [bases.validate_python(yaml.safe_load(Path(file).read_text())) for file in sys.argv[2:]]
+    given = [yaml.safe_load(Path(file).read_text()) for file in sys.argv[2:]]
+    named = [bases.validate_python(one.get("base_model", one)) for one in given]
     application = Application(open_store(sys.argv[1]), *named)
     for line in sys.stdin:
         print(application.answer(line.strip()), flush=True)

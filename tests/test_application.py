@@ -133,9 +133,10 @@ def test_an_application_of_a_client_without_a_model_says_so(desk, example):
 
 
 def test_the_example_runs_as_its_first_lines_say(desk, example, tmp_path, monkeypatch, capsys):
-    named = tmp_path / "base_model.yaml"
-    named.write_text(yaml.safe_dump(desk.client.base_model.model_dump()))
-    monkeypatch.setattr("sys.argv", ["application.py", desk.store.uri, str(named)])
-    monkeypatch.setattr("sys.stdin", REQUESTS[:2])
-    example.main()
-    assert len(capsys.readouterr().out.splitlines()) == 2
+    named, base = tmp_path / "base_model.yaml", desk.client.base_model.model_dump()
+    for given in ({"client": "acme", "base_model": base}, base):  # the client's config will do
+        named.write_text(yaml.safe_dump(given))
+        monkeypatch.setattr("sys.argv", ["application.py", desk.store.uri, str(named)])
+        monkeypatch.setattr("sys.stdin", REQUESTS[:2])
+        example.main()
+        assert len(capsys.readouterr().out.splitlines()) == 2

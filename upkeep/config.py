@@ -22,9 +22,6 @@ from upkeep.redaction import Redaction
 from upkeep.strict_yaml import Name, Share, Strict, Zone, load, named, names
 from upkeep.tiers import Tier, load_tiers
 
-"""How a config names a function of the client's own: package.module:function."""
-
-
 SCHEMES = ("s3://", "file:///", "file://localhost/")
 """How a store begins that is no folder's plain name."""
 
@@ -205,7 +202,7 @@ class Client(Strict):
     review_by: tuple[str, ...] = Field(
         default=(),
         max_length=3,
-        description="metadata keys with few values by which figures and comparisons are broken down as well",
+        description="metadata keys with few values by which figures and comparisons are broken down, three at most",
     )
     refusals: tuple[Pattern, ...] = Field(
         default=REFUSALS, description="regular expressions by which a generated answer counts as a refusal"

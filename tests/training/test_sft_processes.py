@@ -166,6 +166,11 @@ def as_documented(by: str, folder: Path) -> Path:
     return folder / "launch.sh"
 
 
+def test_a_command_that_cannot_be_started_is_named():
+    with pytest.raises(TrainingError, match=r"^torchrun4 cannot be started: .*; UPKEEP_LAUNCH may need its whole path"):
+        run_processes(["torchrun4", "--nproc-per-node", "4"], silent, unmeasured)
+
+
 def test_without_a_command_and_a_gpu_it_trains_alone():
     assert launcher({}) is None
     assert launcher({LAUNCH: "srun torchrun --nnodes 2"}) == ["srun", "torchrun", "--nnodes", "2"]

@@ -26,7 +26,7 @@ def add_client_commands(commands: Commands) -> None:
     )
     onboard.add_argument("--cases", type=Path, required=True, help="JSONL with id, text, answer")
     onboard.add_argument(
-        "--golden", type=Path, required=True, help="JSONL with id, text, answer[, valid_from, valid_to]"
+        "--golden", type=Path, required=True, help="JSONL with id, text, answer[, valid_from, valid_to, by]"
     )
     moment(onboard)
     seed(onboard)

@@ -12,7 +12,7 @@ import shlex
 import subprocess
 import tempfile
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from upkeep.errors import TrainingError
 from upkeep.progress import Measured, Progress
@@ -46,7 +46,7 @@ def run_processes(command: list[str], progress: Progress, measured: Measured) ->
     notes: list[str] = []
     lacking: str | None = None
     with tempfile.TemporaryFile("w+") as errors:
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process:
+        with _started(command, errors) as process:
             try:
                 for line in process.stdout or ():
                     if not line.startswith(SIGN):
@@ -72,6 +72,13 @@ def run_processes(command: list[str], progress: Progress, measured: Measured) ->
         errors.seek(0)
         said = errors.read()[-TOLD:]
     raise TrainingError(f"{shlex.join(command)} ended with exit code {process.returncode}: {said}")
+
+
+def _started(command: list[str], errors: IO[str]) -> subprocess.Popen[str]:
+    try:
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+    except OSError as exc:
+        raise TrainingError(f"{command[0]} cannot be started: {exc}; {LAUNCH} may need its whole path") from exc
 
 
 def report(what: str, told: Any, *, speaks: bool = True) -> None:

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 
 from tests.audited import FIRST, agreed, serve
 from upkeep import records
 from upkeep.cases.case import Case, Source
-from upkeep.desk import LAUNCH_CASES
+from upkeep.cases.snapshot import Lesson
+from upkeep.cases.split import Side
+from upkeep.desk import LAUNCH_CASES, Desk
 from upkeep.log.entries import Prediction
 from upkeep.log.files import write_predictions
 from upkeep.log.truth import Truth
 from upkeep.monitoring.edge_cases import EdgeCase, Edges, Familiar, Reason, familiar, find_edges
 from upkeep.periods import week
 from upkeep.redaction import Redaction
+from upkeep.release import Action, Entry
+from upkeep.stages.challengers import Challenger
 from upkeep.stages.monitoring import review_week
-from upkeep.stages.request_analysis import FAMILIAR, analyse_week
+from upkeep.stages.request_analysis import FAMILIAR, WeekAnalysis, analyse_week
 from upkeep.statistics.rates import Rate
 
+WEEK = timedelta(weeks=1)
 KNOWN = {"where", "parcel", "order", "please", "thanks"}
 
 
@@ -130,3 +135,67 @@ def test_training_texts_are_embedded_once_for_as_long_as_they_are_the_same(tmp_p
     records.save_rows(desk.store, LAUNCH_CASES, cases[:20])
     analyse_week(desk, window, until=until)
     assert desk.store.read(FAMILIAR) != kept
+
+
+def launched(desk: Desk) -> None:
+    """Begin with cases in which `ada`, `example` and `com` are no words: three of six of each request."""
+    cases = [Case(str(n), f"Where is order {n}, ask the shop", "order_status", Source.LAUNCH) for n in range(40)]
+    records.save_rows(desk.store, LAUNCH_CASES, cases)
+    serve(desk, 0, wrong=3)
+
+
+def into_service(desk: Desk, number: int, version: str, at: datetime, *taught: str, action=Action.PROMOTE) -> None:
+    """Put a version into service that was taught some texts, or one that was in service before."""
+    if taught:
+        lessons = [Lesson(Side.TRAIN, Case(text, text, "order_status", Source.AUDIT)) for text in taught]
+        records.save_rows(desk.store, f"snapshots/taught-{version}.jsonl", lessons)
+        made = Challenger(
+            period=f"taught-{version}", as_of=at, version=version, labels=(), new_labels=(), waiting_labels={},
+            trained_on=len(taught), superseded=0, training_digest="", weights_digest="", threshold=0.3,
+            expected_automatic=0.5, reload_exact=True,
+        )  # fmt: skip
+        records.save(desk.store, f"challengers/{made.period}.json", made)
+    entry = Entry(number, at, action, version, None, "ada", "a test", "test")
+    records.save(desk.store, f"releases/log/{number:06}.json", entry)
+
+
+def seen_in(desk: Desk, *, later: timedelta = timedelta()) -> WeekAnalysis:
+    """What week 2026-W06 looks like at its end or later."""
+    seen = analyse_week(desk, week("2026-W06", desk.zone), until=FIRST + WEEK + later)
+    assert seen is not None
+    return seen
+
+
+def test_what_people_said_since_is_no_training_data_before_a_model_has_learned_it(tmp_path, monkeypatch):
+    desk = agreed(tmp_path, monkeypatch)
+    launched(desk)
+    before = seen_in(desk)
+    assert before.inputs.words == Rate(180, 360)
+    assert before.edges.counts[Reason.WORDS] == 60
+    said = Case("a", "Where is order 9, ask ada, example com", "refund_status", Source.AUDIT, FIRST - WEEK)
+    records.save_rows(desk.store, "cases/2026-W05.jsonl", [said])
+    assert seen_in(desk) == before
+
+
+def test_a_week_is_held_against_what_the_model_in_service_at_its_end_was_taught(tmp_path, monkeypatch):
+    desk = agreed(tmp_path, monkeypatch)
+    launched(desk)
+    into_service(desk, 1, "1", FIRST - WEEK)  # what it was taught is not on record: what the client began with
+    assert seen_in(desk).inputs.words == Rate(180, 360)
+    into_service(desk, 2, "2", FIRST + timedelta(days=1), "Where is order 9, ask ada, example com")
+    promoted = seen_in(desk)
+    assert promoted.inputs.words == Rate(0, 360)
+    assert Reason.WORDS not in promoted.edges.counts
+    into_service(desk, 3, "1", FIRST + timedelta(days=2), action=Action.ROLLBACK)
+    assert seen_in(desk).inputs.words == Rate(180, 360)
+
+
+def test_a_week_looks_the_same_whatever_was_released_after_it(tmp_path, monkeypatch):
+    desk = agreed(tmp_path, monkeypatch)
+    launched(desk)
+    into_service(desk, 1, "1", FIRST - WEEK, "Where is my order", "Ask the shop")
+    first = seen_in(desk)
+    assert first.inputs.words == Rate(180, 360)
+    end = week("2026-W06", desk.zone).end
+    into_service(desk, 2, "2", end, "Where is order 9, ask ada, example com")
+    assert seen_in(desk, later=timedelta(weeks=9)) == first

@@ -70,6 +70,18 @@ def test_words_that_no_training_text_has_are_seen():
     )
 
 
+def test_words_are_compared_among_weeks_that_were_held_against_the_same_training_texts():
+    few = [replace(one, words=Rate(1, 1000)) for one in USUAL]
+    many = replace(week(50), words=Rate(100, 1000))
+    (found,) = texts_of(many, few)
+    assert found == "10.0% of their words are in no training text, before 0.1%"
+    back = replace(many, known="the words of another model")
+    assert texts_of(back, few) == []  # after a rollback they are new to that model, and were before
+    (found,) = texts_of(replace(back, words=Rate(300, 1000)), [*[replace(one, known=back.known) for one in few], *few])
+    assert found == "30.0% of their words are in no training text, before 0.1%"
+    assert texts_of(replace(many, words=Rate(0, 0)), few) == []
+
+
 def test_of_a_script_without_spaces_no_word_is_known_or_unknown():
     assert words_of("荷物はどこですか Track my パッケージ and สินค้า ok") == ["track", "and"]
     assert words_of("Où est ma commande n° 12? Где посылка") == ["est", "commande", "где", "посылка"]

@@ -9,6 +9,7 @@ from tests.weeks import CLIENT, ORDINARY, turned, week
 from upkeep.metrics.quality import Calibrated
 from upkeep.monitoring.changes import Seen, find_changes
 from upkeep.monitoring.figures import Figures
+from upkeep.monitoring.input_shift import Inputs
 from upkeep.monitoring.lasting_changes import LASTING, QUIET, Week, why_over
 from upkeep.monitoring.trouble import Change, Kind
 from upkeep.statistics.rates import Rate
@@ -91,6 +92,18 @@ def test_a_burst_is_over_after_quiet_weeks_and_lasting_growth_is_the_usual_after
     *going_on, end = ends(change, ORDINARY, burst, grown)
     assert going_on == [None] * (LASTING - 1)
     assert end == "It has lasted 12 weeks and is the usual from now on"
+
+
+def test_that_the_words_of_a_model_taught_other_texts_were_not_compared_is_said():
+    looked = Inputs(100, "b", (0.1,), 20.0, Rate(5, 500), 5.0, 1.0, {"en": 100}, known="one")
+    weeks = [Week(f"W{at:02}", Seen(one, looked)) for at, one in enumerate([*ORDINARY, *ORDINARY[:5]])]
+    change = Change(Kind.INPUTS, "other words", "read them", 100)
+    assert why_over(change, opened="W12", weeks=weeks, client=CLIENT) == "As before in W13..W16"
+    other = replace(looked, known="another")
+    weeks[13:] = [Week(one.key, Seen(one.seen.figures, other)) for one in weeks[13:]]
+    assert why_over(change, opened="W12", weeks=weeks, client=CLIENT) == (
+        "As before in W13..W16; their words are not compared, as the model was taught other texts"
+    )
 
 
 def test_data_trouble_is_over_in_the_first_week_without_it():

@@ -7,6 +7,7 @@ may answer new kinds of request well or badly: a shift is a reason to look, and 
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -50,7 +51,7 @@ class Inputs:
 
     `centre` is the mean of their L2-normalised embeddings by the base model `base` (its digest), `dimensions` in how
     many directions they vary: tr(S)^2 / tr(S^2) of their covariance S. `words` are those no training text has, of all;
-    none where nothing was taught.
+    none where nothing was taught. `known` is the digest of the words that training texts have; old records kept none.
     `length` is the mean of log2 characters and `length_sd` its standard deviation. `languages` counts texts.
     """
 
@@ -62,6 +63,7 @@ class Inputs:
     length: float
     length_sd: float
     languages: dict[str, int]
+    known: str = ""
 
     @property
     def variance(self) -> float:
@@ -106,6 +108,7 @@ def describe_inputs(
         length=float(lengths.mean()),
         length_sd=float(lengths.std(ddof=1)) if len(texts) > 1 else 0.0,
         languages=dict(Counter(language(text) for text in texts if len(text) >= LEAST_CHARACTERS).most_common()),
+        known=hashlib.sha256("\n".join(sorted(known)).encode()).hexdigest() if known else "",
     )
 
 
@@ -206,10 +209,12 @@ def _meaning(recent: Sequence[Inputs], usual: Sequence[Inputs]) -> Iterator[Sign
 
 
 def _words(recent: Sequence[Inputs], usual: Sequence[Inputs]) -> Iterator[Sign]:
-    now = pooled(recent).words
-    usual = [one for one in usual if one.words.n]
-    if len(usual) < LEAST_WEEKS:
+    """Of weeks that were held against the same texts: a model that was taught others makes no word of a request new."""
+    known = recent[-1].known
+    recent, usual = ([one for one in weeks if one.words.n and one.known == known] for weeks in (recent, usual))
+    if not recent or len(usual) < LEAST_WEEKS:
         return
+    now = pooled(recent).words
     seen, before = now.value, pooled(usual).words.value
     if seen is not None and before is not None and seen >= NOTABLE_WORDS * before:
         # a rare thing's share scatters more the higher it is, its square root does not

@@ -126,8 +126,18 @@ def _usual(change: Change, course: _Course) -> str | None:
         return f"It has lasted {LASTING} weeks and is the usual from now on"
     quiet = course.after[-QUIET:]
     if len(quiet) == QUIET and not any(_shown_by(change, one, course.before) for one in quiet):
-        return f"As before in {_when(quiet)}"
+        return f"As before in {_when(quiet)}{_words_apart(change, quiet, course.before)}"
     return None
+
+
+def _words_apart(change: Change, quiet: Sequence[Week], before: Sequence[Week]) -> str:
+    """A model that was taught other texts knows other words: how many were unknown before is no measure then."""
+    now, then = (
+        {one.seen.inputs.known for one in weeks if one.seen.inputs and one.seen.inputs.words.n}
+        for weeks in (quiet, before[-REFERENCE:])
+    )
+    apart = change.kind is Kind.INPUTS and then and now - then
+    return "; their words are not compared, as the model was taught other texts" if apart else ""
 
 
 def _shown_by(change: Change, week: Week, before: Sequence[Week]) -> bool:

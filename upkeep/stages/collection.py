@@ -29,7 +29,7 @@ from upkeep.periods import Window
 from upkeep.progress import Progress, silent
 from upkeep.redaction import PersonalData, told
 from upkeep.stages.prerequisites import log_begins
-from upkeep.stages.request_analysis import request_encoder
+from upkeep.stages.request_encoder import request_encoder
 from upkeep.stages.rules_in_force import rules_in_force
 from upkeep.stages.snapshot import decided_by, known_cases, right_at
 

@@ -36,7 +36,8 @@ from upkeep.stages.evaluation import (
 )
 from upkeep.stages.finetuning import load_model
 from upkeep.stages.release import in_service
-from upkeep.stages.request_analysis import request_encoder, tracked_themes
+from upkeep.stages.request_analysis import tracked_themes
+from upkeep.stages.request_encoder import request_encoder
 from upkeep.stages.snapshot import known_texts, taught_by, taught_texts
 from upkeep.statistics.rates import Rate
 

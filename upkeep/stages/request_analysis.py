@@ -1,4 +1,4 @@
-"""What did a client's requests look like, to its own base model or to the encoder that its config names for it?"""
+"""What did a client's requests look like, beside what its model was taught?"""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from io import BytesIO
 from typing import TYPE_CHECKING, NamedTuple
 
 from upkeep import records
-from upkeep.base_model import Base, resolve_base
 from upkeep.cases.case import Case
 from upkeep.config import Client
 from upkeep.desk import LAUNCH_CASES, Desk
@@ -19,24 +17,23 @@ from upkeep.errors import NotFoundError
 from upkeep.log.entries import Outcome, Prediction, draw_order
 from upkeep.log.tally import opinions
 from upkeep.log.truth import Truth, truth_of
-from upkeep.models.encoder import Encoder, embed_all, load_encoder
 from upkeep.monitoring.edge_cases import EdgeCase, Edges, Familiar, familiar, find_edges
 from upkeep.monitoring.input_shift import Inputs, describe_inputs, vocabulary
 from upkeep.monitoring.themes import LEAST, MOST, NotedRequest, Theme, find_themes, follow
 from upkeep.periods import Cadence, Window, period
 from upkeep.redaction import redact_answer
+from upkeep.stages.release import release_log
+from upkeep.stages.request_encoder import RequestEncoder, request_encoder
+from upkeep.stages.snapshot import lessons_of
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    pass
 
 LOOKED_AT = 300
 """So many requests of a week are embedded: a new topic with 15 % of the traffic is seen on them."""
 FAMILIAR_TEXTS = 2000
 """Requests are compared with so many training texts at most, chosen by chance."""
 FAMILIAR = "looks/familiar.npz"
-REMEMBERED = 20_000
-"""Embeddings that one process keeps: a request is looked at again for some weeks."""
 
 
 class WeekAnalysis(NamedTuple):
@@ -73,8 +70,8 @@ def analyse_week(desk: Desk, window: Window, *, until: datetime) -> WeekAnalysis
     requests = sorted(sampled.predictions, key=lambda one: draw_order(one.id))[:LOOKED_AT]
     if not requests:
         return None
-    cases = _taught(desk, until)
-    texts, words = [one.input for one in requests], vocabulary(case.text for case in cases)
+    taught = _taught(desk, min(window.end, until))
+    texts, words = [one.input for one in requests], vocabulary(taught)
     eyes = request_encoder(desk)
     embeddings = eyes.embed(texts)
     truths = {one.id: _truth(desk.client, one, sampled.outcomes.get(one.id, [])) for one in requests}
@@ -84,7 +81,7 @@ def analyse_week(desk: Desk, window: Window, *, until: datetime) -> WeekAnalysis
         truths={id: truth for id, truth in truths.items() if truth},
         labels=_labels(desk.client, sampled.predictions),
         known_words=words,
-        known=_familiar(desk, cases, eyes),
+        known=_familiar(desk, taught, eyes),
         redaction=desk.client.redaction,
     )
     return WeekAnalysis(describe_inputs(texts, embeddings, known=words, base=eyes.base.digest), edges)
@@ -175,51 +172,23 @@ def _listed(desk: Desk, window: Window) -> set[str] | None:
         return None
 
 
-class RequestEncoder:
-    """An untrained model, which remembers what it has embedded."""
+def _taught(desk: Desk, moment: datetime) -> set[str]:
+    """The texts that the model in service just before a moment was taught; none where it was never taught by us.
 
-    def __init__(self, base: Base, encoder: Encoder) -> None:
-        self.base = base
-        self.encoder = encoder
-        self.known: dict[str, NDArray[np.float32]] = {}
-
-    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """The embeddings of some texts, shape (len(texts), width), each row of length 1."""
-        import numpy as np
-
-        if len(self.known) > REMEMBERED:
-            self.known.clear()
-        new = sorted(set(texts) - self.known.keys())
-        self.known |= zip(new, embed_all(self.encoder, new), strict=True)
-        return np.array([self.known[text] for text in texts]).reshape(len(texts), self.encoder.width)
+    Where that is not on record they are those that the client began with.
+    """
+    served = [one.version for one in release_log(desk) if one.at < moment]
+    lessons = lessons_of(desk, served[-1]) if served else []
+    if not lessons and desk.store.exists(LAUNCH_CASES):
+        return {case.text for case in records.load_rows(desk.store, LAUNCH_CASES, Case)}
+    return {one.case.text for one in lessons}
 
 
-def request_encoder(desk: Desk) -> RequestEncoder:
-    """What the client's requests are looked at with. Raises BaseModelError."""
-    precision = "auto" if desk.recipe.precision == "nf4" else desk.recipe.precision
-    return _eyes(resolve_base(desk.client.eyes or desk.client.base_model), desk.recipe.max_tokens, precision)
-
-
-@lru_cache(maxsize=1)  # the clients of an agency mostly share one base model
-def _eyes(base: Base, max_tokens: int, precision: str) -> RequestEncoder:
-    encoder = load_encoder(base, max_tokens=max_tokens, precision=precision)
-    positions = getattr(encoder.model.config, "max_position_embeddings", max_tokens)
-    encoder.max_tokens = min(max_tokens, encoder.tokenizer.model_max_length, positions)  # the recipe may be for another
-    return RequestEncoder(base, encoder)
-
-
-def _taught(desk: Desk, until: datetime) -> list[Case]:
-    """The cases that a model of ours may have learned; none where none was ever taught: then it answers from others."""
-    if not (desk.store.exists(LAUNCH_CASES) or any(desk.store.keys("snapshots/"))):
-        return []
-    return [case for case in desk.cases() if case.valid_from is None or case.valid_from < until]
-
-
-def _familiar(desk: Desk, cases: Sequence[Case], eyes: RequestEncoder) -> Familiar:
+def _familiar(desk: Desk, taught: Collection[str], eyes: RequestEncoder) -> Familiar:
     """The training texts as embeddings, read back where the same were embedded before."""
     import numpy as np
 
-    texts = sorted({case.text for case in cases}, key=draw_order)[:FAMILIAR_TEXTS]
+    texts = sorted(taught, key=draw_order)[:FAMILIAR_TEXTS]
     digest = hashlib.sha256("\n".join([eyes.base.digest, eyes.base.settings_digest, *texts]).encode()).hexdigest()
     try:
         with np.load(BytesIO(desk.store.read(FAMILIAR)), allow_pickle=False) as kept:

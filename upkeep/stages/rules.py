@@ -28,7 +28,7 @@ from upkeep.patterns import of_client
 from upkeep.periods import week
 from upkeep.redaction import redact_cases, shown
 from upkeep.stages.monitoring import HISTORY, reviews
-from upkeep.stages.request_analysis import request_encoder
+from upkeep.stages.request_encoder import request_encoder
 from upkeep.stages.snapshot import known_cases
 
 if TYPE_CHECKING:

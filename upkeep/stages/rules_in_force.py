@@ -12,7 +12,7 @@ from upkeep.cases.review_batch import ReviewDecision
 from upkeep.config import Relabel
 from upkeep.desk import Desk
 from upkeep.patterns import of_client
-from upkeep.stages.request_analysis import request_encoder
+from upkeep.stages.request_encoder import request_encoder
 
 
 def rules_in_force(

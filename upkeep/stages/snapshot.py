@@ -125,13 +125,18 @@ def taught_by(desk: Desk, version: str) -> SnapshotRecord | None:
 
 
 def known_texts(desk: Desk, version: str) -> set[str]:
-    """The normalised texts that a version in service was taught, or, where its head grew, the model that it grew on.
+    """The normalised texts of `lessons_of` a version in service."""
+    return {normalise(one.case.text) for one in lessons_of(desk, version)}
+
+
+def lessons_of(desk: Desk, version: str) -> list[Lesson]:
+    """What a version in service was taught and, where its head grew, what the model was that it grew on.
 
     Empty where that is not known.
     """
     periods = {one.period for one in challengers(desk) if one.version == version}
     periods |= {one.period for one in _lineage(desk, version)}
-    return {text for period in periods for text in taught_texts(desk, period)}
+    return [one for period in sorted(periods) for one in _taught_in(desk, period)]
 
 
 def _lineage(desk: Desk, version: str) -> Iterator[SnapshotRecord]:
@@ -184,9 +189,11 @@ def differences(desk: Desk, before: str, after: str) -> list[str]:
 
 def taught_texts(desk: Desk, period: str) -> set[str]:
     """The normalised texts that a period's model was taught; empty where that is not known."""
-    if not desk.store.exists(_rows(period)):
-        return set()
-    return {normalise(one.case.text) for one in records.load_rows(desk.store, _rows(period), Lesson)}
+    return {normalise(one.case.text) for one in _taught_in(desk, period)}
+
+
+def _taught_in(desk: Desk, period: str) -> list[Lesson]:
+    return records.load_rows(desk.store, _rows(period), Lesson) if desk.store.exists(_rows(period)) else []
 
 
 def _ever_taught(desk: Desk) -> set[str]:

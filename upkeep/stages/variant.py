@@ -42,7 +42,7 @@ from upkeep.stages.contract import book_use_case, use_case_of
 from upkeep.stages.decisions import decision
 from upkeep.stages.prerequisites import require_anything
 from upkeep.stages.release import in_service
-from upkeep.stages.request_analysis import request_encoder
+from upkeep.stages.request_encoder import request_encoder
 from upkeep.stages.snapshot import decided_by, known_cases, right_at
 from upkeep.stages.waiting import Waiting
 

@@ -6,7 +6,7 @@ from tests.audited import agreed
 from upkeep.commands.readiness import base_notes
 from upkeep.config import load_client
 from upkeep.home import configs
-from upkeep.stages.request_analysis import request_encoder
+from upkeep.stages.request_encoder import request_encoder
 
 
 def test_a_writer_s_requests_are_read_by_the_encoder_that_its_config_names(tmp_path, monkeypatch):

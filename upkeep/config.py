@@ -63,7 +63,10 @@ class Rules(StrEnum):
 
 
 class Thresholds(Strict):
-    """Agreed limits, as shares; a metric without one is shown and not judged."""
+    """Agreed limits, as shares; a metric without one is shown and not judged.
+
+    Only accuracy is held against the model's own first weeks without one too.
+    """
 
     accuracy: Share | None = Field(default=None, description="right among all answers")
     auto_resolution: Share | None = Field(default=None, description="answered automatically and right, among all")
@@ -137,7 +140,7 @@ class Relabel(Strict):
 class Alarms(Strict):
     """How rarely an alarm may be false, and how restless the client's weeks are taken to be."""
 
-    false_alarms_a_year: float = Field(default=0.01, gt=0, le=4, description="for each agreed figure of a stable model")
+    false_alarms_a_year: float = Field(default=0.01, gt=0, le=4, description="for each judged figure of a stable model")
     weekly_spread_pp: float = Field(
         default=2.0, gt=0, le=20, description="points by which a stable rate varies from week to week, chance apart"
     )

@@ -227,6 +227,11 @@ def test_a_loss_is_not_over_where_the_agreed_share_is_reached_and_the_model_s_ow
     assert found[12:] == [State.OPENED] + [State.CONTINUING] * 12
 
 
+def test_an_incident_goes_on_through_a_week_in_which_nothing_was_agreed():
+    found = [one.state for one in seen(weeks(200, 200, 200), floor=0.8, before={"2026-W02": None})]
+    assert found == [State.OPENED, State.CONTINUING, State.CONTINUING]
+
+
 def test_a_week_is_held_against_the_ceiling_that_was_agreed_then():
     agreed_then = {f"2026-W{number:02}": 0.05 for number in range(1, 5)}
     found = seen(weeks(*[60] * 4), floor=0.5, before=agreed_then, worse=Direction.HIGHER_IS_WORSE)

@@ -224,7 +224,7 @@ def test_too_few_labels_are_said_to_be_too_few():
     assert "accuracy: have 12, need 50" in found.findings[0].text
     assert found.findings[0].metric is Metric.ACCURACY
     client = CLIENT.model_copy(update={"thresholds": Thresholds(escalation=0.2)})  # of every request, labelled or not
-    (escalation,) = review(client, week="2026-W09", as_of=START, figures=week(6, 6), earlier=[]).findings
+    escalation = review(client, week="2026-W09", as_of=START, figures=week(6, 6), earlier=[]).findings[0]
     assert escalation.text == "escalation: have 12, need 50 requests"
 
 
@@ -286,7 +286,7 @@ def test_weeks_below_what_is_agreed_count_whatever_model_answers():
     )
 
 
-def test_every_agreed_figure_is_judged_by_itself_and_nothing_else_is():
+def test_every_agreed_figure_is_judged_by_itself_and_beside_them_only_accuracy():
     floors = Thresholds(auto_resolution=0.9, precision=0.9)
     client = CLIENT.model_copy(update={"thresholds": floors})
     rows = [prediction(number, automatic=number < 60) for number in range(120)]  # 60 of 120 go to a person
@@ -296,8 +296,51 @@ def test_every_agreed_figure_is_judged_by_itself_and_nothing_else_is():
     assert [(one.metric, one.status) for one in seen.findings] == [
         (Metric.AUTO_RESOLUTION, Status.ALERT),
         (Metric.PRECISION, Status.OK),
+        (Metric.ACCURACY, Status.NOT_ENOUGH_DATA),
     ]
     assert [one.metric for one in seen.alerts] == [Metric.AUTO_RESOLUTION]
+
+
+NOTHING_AGREED = CLIENT.model_copy(update={"thresholds": Thresholds()})
+
+
+def in_a_row(*weeks, client=NOTHING_AGREED) -> list[Review]:
+    """A review of each of some weeks, from W01 on."""
+    found: list[Review] = []
+    for number, one in enumerate(weeks, 1):
+        found.append(review(client, week=f"2026-W{number:02}", as_of=START, figures=one, earlier=list(found)))
+    return found
+
+
+def test_accuracy_is_held_against_the_model_s_first_weeks_where_no_limit_is_agreed():
+    found = in_a_row(*[week(261, 39)] * 26, week(120, 180), week(120, 180))  # 87 %, and then 40 %
+    assert not any(one.alerts for one in found[:26])
+    (fell,), (going_on,) = found[26].findings, found[27].findings
+    assert (fell.status, fell.limit, fell.new, found[26].retrain_recommended) == (Status.ALERT, None, True, True)
+    assert fell.text == (
+        "accuracy 40.0% (95% CI 34.6%..45.6%, n=300) in 2026-W27 is below the 87.0% of the model's first weeks beyond "
+        "chance (one week far out); no limit agreed"
+    )
+    assert (going_on.status, found[27].opened) == (Status.ALERT, [])
+    assert going_on.text.endswith("since 2026-W27 (one week far out); no limit agreed")
+
+
+def test_a_young_model_with_nothing_agreed_is_not_called_ok_before_its_eighth_week_with_labels():
+    found = in_a_row(*[week(261, 39)] * 3, replace(week(261, 39), **UNLABELLED), *[week(261, 39)] * 5)
+    assert [one.findings[0].status for one in found] == [Status.NOT_ENOUGH_DATA] * 8 + [Status.OK]
+    told = "accuracy 87.0% (95% CI 82.7%..90.3%, n=300), no limit agreed"
+    assert found[7].findings[0].text == (f"{told}, and too few weeks of the model to compare with: have 7, need 8")
+    assert found[8].findings[0].text == f"{told}, no worse than in the model's first weeks beyond chance"
+    assert found[8].findings[0].word == "ok"
+    other = in_a_row(*[week(261, 39)] * 8, week(120, 180, version="2"))[-1]
+    assert other.findings[0].status is Status.NOT_ENOUGH_DATA
+
+
+def test_weeks_below_what_was_agreed_are_no_alarm_any_more_once_nothing_is():
+    below = in_a_row(week(60, 40), week(60, 40), client=CLIENT)
+    assert all(one.alerts for one in below)
+    (found,) = review(NOTHING_AGREED, week="2026-W03", as_of=START, figures=week(60, 40), earlier=below).findings
+    assert (found.status, found.limit) == (Status.NOT_ENOUGH_DATA, None)
 
 
 def test_what_is_worse_when_it_rises_has_a_highest_agreed_share():

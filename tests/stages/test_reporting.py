@@ -76,6 +76,10 @@ def week(key: str, *, alert: bool = False, basis: Basis = Basis.AUDIT) -> Review
     return Review("northwind", key, MONDAY, counted, (finding,), alert, contract=contract)
 
 
+def with_nothing_agreed(one: Review) -> Review:
+    return replace(one, findings=tuple(replace(finding, limit=None) for finding in one.findings))
+
+
 def report(**changed) -> Report:
     plain = Report("northwind", "Northwind", "gold", "2026-11", MONDAY, Health.GOOD, FIGURES, (), (), ())
     return replace(plain, **changed)
@@ -158,7 +162,7 @@ def test_every_week_has_a_line_and_an_alert_names_its_figure_there_and_below():
 
 def test_a_quiet_month_says_so():
     lines = said(reviews=(week("2026-W47"),))
-    assert "No agreed figure raised an alarm." in lines
+    assert "No figure raised an alarm." in lines
     assert "No retrain was due and none was needed." in lines
 
 
@@ -213,6 +217,8 @@ def test_unknown_answers_and_unusable_rows_are_told_with_their_counts():
         ([week("2026-W46"), week("2026-W47", alert=True)], Health.NEEDS_ATTENTION),
         ([week("2026-W46", basis=Basis.NONE), week("2026-W47", basis=Basis.NONE)], Health.UNKNOWN),
         ([replace(week("2026-W47"), findings=())], Health.UNKNOWN),  # nothing was agreed: neither good nor bad
+        ([with_nothing_agreed(week("2026-W47"))], Health.UNKNOWN),
+        ([with_nothing_agreed(week("2026-W47", alert=True))], Health.NEEDS_ATTENTION),
     ],
 )
 def test_the_newest_week_decides_the_health_of_the_month(weeks, health):
@@ -253,6 +259,23 @@ NO_WORSE = "No agreed figure that could be judged in the newest week is worse th
         ([OK], FIGURES, NO_WORSE),
         ([], FIGURES, "No week of this month was reviewed."),
         ([replace(OK, findings=())], FIGURES, "No figure was agreed that the model could be held against."),
+        (
+            [with_nothing_agreed(OK)],
+            FIGURES,
+            "No figure was agreed that the model could be held against. "
+            f"Held against the model's own first weeks: {OK.findings[0].text}.",
+        ),
+        (
+            [with_nothing_agreed(week("2026-W47", basis=Basis.NONE))],
+            FIGURES,
+            "No figure was agreed that the model could be held against. Not judged: accuracy: not enough data.",
+        ),
+        (
+            [with_nothing_agreed(week("2026-W47", alert=True))],
+            FIGURES,
+            "A figure of which no limit is agreed has got worse, beyond what chance explains. "
+            'See "What we found" for which one and when.',
+        ),
         (
             [week("2026-W47", basis=Basis.NONE)],
             FIGURES,

@@ -9,6 +9,7 @@ import pytest
 
 from tests.audited import FIRST, agreed, reviewed, serve
 from upkeep import records
+from upkeep.config import Thresholds
 from upkeep.desk import Desk
 from upkeep.monitoring.edge_cases import EdgeCase, Edges, Reason
 from upkeep.monitoring.review import Review
@@ -81,6 +82,15 @@ def test_a_week_without_labels_leaves_a_trouble_open(desk):
     reviewed(desk, 0)
     assert reviewed(desk, 1) == []
     assert troubles(desk)[0].closed is None
+
+
+def test_an_alarm_of_what_is_not_agreed_any_more_is_over(desk):
+    serve(desk, 0, wrong=40)
+    reviewed(desk, 0)
+    serve(desk, 1, wrong=40)
+    client = desk.client.model_copy(update={"thresholds": Thresholds()})
+    (ended,) = reviewed(Desk(desk.agreement.model_copy(update={"client": client}), desk.store, desk.registry), 1)
+    assert ended.end == "It is no longer an agreed figure"
 
 
 def with_changes(desk: Desk, week: int, *kinds: Kind, wrong: int) -> Review:

@@ -29,6 +29,8 @@ PRIOR_WEEKS = 52
 """How many fully informative reference weeks the assumed spread weighs as much as."""
 LEAST_SPREAD = 0.005
 OUT_OF, AT_LEAST = 4, 3
+JUDGED_FROM = LEAST_REFERENCE + OUT_OF
+"""The first of a model's weeks with labels that is compared with those before it."""
 SLACK = 1.0
 """The CUSUM's allowance, in standard deviations: tuned for a lasting loss of two."""
 CLOSED_AFTER = 2
@@ -317,7 +319,7 @@ class _Watched:
         if self.incident is None:
             return self._open(week, expectations)
         self.blamed.append(week)
-        if not self.recovery.shown_by(week.rate, max(expectations.values())):
+        if not expectations or not self.recovery.shown_by(week.rate, max(expectations.values())):
             return self._standing(week, State.CONTINUING)
         closed = self._standing(week, State.CLOSED)
         self.incident = None

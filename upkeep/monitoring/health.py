@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 
-from upkeep.monitoring.review import Metric, Review, Status, is_plainly_worse, is_worse
+from upkeep.monitoring.review import Finding, Metric, Review, Status, is_plainly_worse, is_worse
 from upkeep.statistics.rates import AnyRate
 
 NO_ALARM = "That is no alarm yet, which takes a larger loss or more weeks of it, as weeks differ besides."
@@ -21,7 +21,7 @@ class Health(StrEnum):
 
 
 def assess(weekly: Sequence[Review], month: Mapping[Metric, AnyRate], agreed: Mapping[str, float]) -> Health:
-    """The month's health: the newest week decides, and weeks that could not be judged are not called good.
+    """The month's health: the newest week decides, and weeks that could not be judged by what was agreed are not good.
 
     Nor is a newest week, or a month, of which a figure's whole interval is worse than `agreed`: that is to be watched
     where it is no alarm. `month` are the rates of the whole month.
@@ -30,7 +30,7 @@ def assess(weekly: Sequence[Review], month: Mapping[Metric, AnyRate], agreed: Ma
         return Health.UNKNOWN
     if weekly[-1].alerts:
         return Health.NEEDS_ATTENTION
-    judged = [finding for finding in weekly[-1].findings if finding.status is Status.OK]
+    judged = [one for one in weekly[-1].findings if one.status is Status.OK and one.limit is not None]
     if not judged:
         return Health.UNKNOWN
     doubtful = any(finding.is_doubtful for finding in judged)
@@ -46,16 +46,15 @@ def in_words(weekly: Sequence[Review], month: Mapping[Metric, AnyRate], agreed: 
         return "No week of this month was reviewed."
     newest = weekly[-1]
     if newest.alerts:
-        return (
-            'An agreed figure has got worse, beyond what chance explains. See "What we found" for which one and when.'
-        )
-    if not newest.findings:
-        return "No figure was agreed that the model could be held against."
+        broken = any(one.limit is not None for one in newest.alerts)
+        what = "An agreed figure" if broken else "A figure of which no limit is agreed"
+        return f'{what} has got worse, beyond what chance explains. See "What we found" for which one and when.'
     return " ".join(_sentences(newest, month, agreed))
 
 
 def _sentences(newest: Review, month: Mapping[Metric, AnyRate], agreed: Mapping[str, float]) -> Iterator[str]:
-    judged = [one for one in newest.findings if one.status is Status.OK]
+    judged = [one for one in newest.findings if one.status is Status.OK and one.limit is not None]
+    own = [one.text for one in newest.findings if one.status is Status.OK and one.limit is None]
     doubtful = [one for one in judged if one.is_doubtful]
     unjudged = [one.text for one in newest.findings if one.status is Status.NOT_ENOUGH_DATA]
     if doubtful:
@@ -63,21 +62,29 @@ def _sentences(newest: Review, month: Mapping[Metric, AnyRate], agreed: Mapping[
         yield f"Worse than agreed, by more than the sample's chance: {told}. {NO_ALARM}"
     elif judged:
         yield "No agreed figure that could be judged in the newest week is worse than its limit beyond chance."
+    elif all(one.limit is None for one in newest.findings):
+        yield "No figure was agreed that the model could be held against."
     else:
         yield "No agreed figure could be judged in the newest week."
-    worse = [one for one in judged if is_worse(one.metric, one.observed, one.limit) and one not in doubtful]
-    if worse:
-        yield f"Worse than agreed, by no more than chance may explain: {'; '.join(one.text for one in worse)}."
-    plainly, perhaps = _worse_in(month, agreed)
+    perhaps = [one.text for one in judged if one not in doubtful and _is_worse(one)]
+    if perhaps:
+        yield f"Worse than agreed, by no more than chance may explain: {'; '.join(perhaps)}."
+    if own:
+        yield f"Held against the model's own first weeks: {'; '.join(own)}."
+    plainly, others = _worse_in(month, agreed)
     if plainly:
         yield f"Over the whole month worse than agreed, by more than the sample's chance: {', '.join(plainly)}."
-    if perhaps:
-        yield f"Over the whole month worse than agreed: {', '.join(perhaps)}."
+    if others:
+        yield f"Over the whole month worse than agreed: {', '.join(others)}."
     late = [one.metric.words for one in judged if one.weeks != (newest.week,)]
     if late:
         yield f"Not known yet when the newest week was reviewed, and judged by the weeks before: {', '.join(late)}."
     if unjudged:
         yield f"Not judged: {'; '.join(unjudged)}."
+
+
+def _is_worse(one: Finding) -> bool:
+    return one.limit is not None and is_worse(one.metric, one.observed, one.limit)
 
 
 def _worse_in(month: Mapping[Metric, AnyRate], agreed: Mapping[str, float]) -> tuple[list[str], list[str]]:

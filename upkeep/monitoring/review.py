@@ -1,4 +1,4 @@
-"""How good was the model this week, and has an agreed figure got worse beyond what chance explains?"""
+"""How good was the model this week, and has a figure got worse beyond what chance explains?"""
 
 from __future__ import annotations
 
@@ -62,6 +62,7 @@ class Metric(StrEnum):
 class Finding:
     """One judgement: what was observed over which weeks, the agreed limit, and where the incident stands if any.
 
+    Where no limit is agreed, `limit` is None and the model's own first weeks are what it is held against.
     It is `new` if it is an alert and was none when it was last judged: of a week whose labels come late, that is the
     next week's review. It is `held` while it is one only with a week in which traffic had just become another: nobody
     knows then whether it is more than that, so it asks for no retrain, and is new until it does.
@@ -70,7 +71,7 @@ class Finding:
     status: Status
     metric: Metric
     observed: Rate
-    limit: float
+    limit: float | None
     weeks: tuple[str, ...]
     text: str
     standing: Standing | None = None
@@ -85,7 +86,9 @@ class Finding:
     @property
     def is_doubtful(self) -> bool:
         """Is its whole interval worse than the limit though it is no alarm, which takes a larger loss or more weeks?"""
-        return self.status is Status.OK and is_plainly_worse(self.metric, self.observed, self.limit)
+        if self.limit is None or self.status is not Status.OK:
+            return False
+        return is_plainly_worse(self.metric, self.observed, self.limit)
 
 
 class Promoted(NamedTuple):
@@ -130,7 +133,7 @@ class Review:
 
     @property
     def alerts(self) -> list[Finding]:
-        """The agreed figures that have got worse."""
+        """The figures that have got worse."""
         return [finding for finding in self.findings if finding.status is Status.ALERT]
 
     @property
@@ -182,6 +185,7 @@ def review(
 ) -> Review:
     """Judge a week's agreed figures against their limits and against the model's own first weeks.
 
+    Accuracy is held against those also where no limit is agreed: it is of every answer, and nobody else would tell.
     `earlier` are the reviews of previous weeks, oldest first, `recounted` some of those weeks as they are known now.
     Figures are compared within the unbroken run of weeks with the same model, because a new model's record starts
     afresh; what is agreed goes on whatever model answers. `inputs` is what the week's requests looked like, or `unseen`
@@ -207,7 +211,7 @@ def review(
     judge = partial(_judge, record=record, own=len(run), client=client, unclear=unclear)
     findings = tuple(
         judge(metric, limit, new=metric not in going_on, before=_agreed_before(earlier, metric))
-        for metric, limit in _agreed(client.thresholds)
+        for metric, limit in _judged(client.thresholds)
     )
     alarmed = any(one.status is Status.ALERT and not one.held for one in findings)
     return Review(
@@ -274,8 +278,9 @@ def _going_on(earlier: Sequence[Review]) -> set[Metric]:
     return {metric for metric, status in last.items() if status is Status.ALERT}
 
 
-def _agreed(thresholds: Thresholds) -> list[tuple[Metric, float]]:
-    return [(metric, limit) for metric in Metric if (limit := getattr(thresholds, metric.value)) is not None]
+def _judged(thresholds: Thresholds) -> list[tuple[Metric, float | None]]:
+    agreed = [(metric, thresholds.agreed[metric]) for metric in Metric if metric in thresholds.agreed]
+    return [*agreed, *((one, None) for one in (Metric.ACCURACY,) if one not in thresholds.agreed)]
 
 
 def _agreed_before(earlier: Sequence[Review], metric: Metric) -> dict[str, float | None]:
@@ -287,7 +292,7 @@ def _agreed_before(earlier: Sequence[Review], metric: Metric) -> dict[str, float
 
 def _judge(
     metric: Metric,
-    limit: float,
+    limit: float | None,
     *,
     record: Sequence[tuple[str, Figures]],
     own: int,
@@ -298,8 +303,8 @@ def _judge(
 ) -> Finding:
     """Judge the newest week of the record, of which the newest `own` weeks are the model's in service."""
     weeks = [alarms.Week(key, getattr(figures, metric.value), figures.model_version) for key, figures in record]
-    lately, newest = weeks[-min(own, POOLED_WEEKS) :], record[-1][1]
-    over, together = tuple(one.key for one in lately), sum((one.rate for one in lately), Rate(0, 0))
+    mine, newest = weeks[-own:], record[-1][1]
+    over, together = _pooled(mine)
     if together.n < client.minimum_labels:
         counted = "requests" if metric is Metric.ESCALATION else f"labelled requests ({newest.basis.value})"
         have = f"have {together.n}, need {client.minimum_labels} {counted}"
@@ -310,7 +315,7 @@ def _judge(
         limits=alarms.limits(client.alarms.false_alarms_a_year),
         assumed_spread=client.alarms.weekly_spread_pp / 100,
         worse=metric.worse,
-        before=before,
+        before=before if limit is not None else dict.fromkeys(before),  # what is agreed no more asks for nothing
     )
     standing = watch(weeks)[-1]
     if standing.state in ALARMED:
@@ -321,15 +326,33 @@ def _judge(
     if not newest.requests:
         nothing = f"{metric.words}: no request in {weeks[-1].key}"
         return Finding(Status.NOT_ENOUGH_DATA, metric, weeks[-1].rate, limit, (weeks[-1].key,), nothing, standing)
-    known = bool(weeks[-1].rate.n)
-    observed, over = (weeks[-1].rate, over[-1:]) if known else (together, over)
+    return _no_alarm(metric, limit, mine, standing)
+
+
+def _pooled(mine: Sequence[alarms.Week]) -> tuple[tuple[str, ...], Rate]:
+    """The model's newest weeks, and what they come to together."""
+    lately = mine[-POOLED_WEEKS:]
+    return tuple(one.key for one in lately), sum((one.rate for one in lately), Rate(0, 0))
+
+
+def _no_alarm(metric: Metric, limit: float | None, mine: Sequence[alarms.Week], standing: Standing) -> Finding:
+    """What the newest of the model's weeks came to, or, where that is not known yet, the newest together."""
+    over, together = _pooled(mine)
+    known, compared = bool(mine[-1].rate.n), sum(bool(one.rate.n) for one in mine)
+    observed, over = (mine[-1].rate, over[-1:]) if known else (together, over)
     when = "" if known else f" in {from_to(over)}, not known yet in {over[-1]}"
-    back = f"; the trouble since {standing.since} is over" if standing.state is State.CLOSED else ""
-    text = f"{metric.words} {observed}{when}, agreed {_at_least(metric)} {limit:.1%}{back}"
+    text = f"{metric.words} {observed}{when}, {_terms(metric, limit)}"
+    if limit is None and compared < alarms.JUDGED_FROM:
+        text += f", and too few weeks of the model to compare with: have {compared}, need {alarms.JUDGED_FROM}"
+        return Finding(Status.NOT_ENOUGH_DATA, metric, observed, limit, over, text, standing)
+    text += ", no worse than in the model's first weeks beyond chance" if limit is None else ""
+    text += f"; the trouble since {standing.since} is over" if standing.state is State.CLOSED else ""
     return Finding(Status.OK, metric, observed, limit, over, text, standing)
 
 
-def _alert(metric: Metric, limit: float, weeks: Sequence[alarms.Week], standing: Standing, *, new: bool) -> Finding:
+def _alert(
+    metric: Metric, limit: float | None, weeks: Sequence[alarms.Week], standing: Standing, *, new: bool
+) -> Finding:
     """The alarm in one line: what, when, compared with what, by which rule; while it goes on, the newest week."""
     over = tuple(one.key for one in weeks if standing.since is not None and one.key >= standing.since)
     agreed = standing.against is Against.AGREED
@@ -345,9 +368,11 @@ def _alert(metric: Metric, limit: float, weeks: Sequence[alarms.Week], standing:
         observed = weeks[-1].rate
         seen = f"{observed} in {over[-1]}" if observed.n else f"not known yet in {over[-1]}"
         text = f"{metric.words} {seen}, {beyond} {wanted} since {over[0]} ({standing.rule})"
-    text += "" if agreed else f"; agreed {_at_least(metric)} {limit:.1%}"
+    text += "" if agreed else f"; {_terms(metric, limit)}"
     return Finding(Status.ALERT, metric, observed, limit, over, text, standing, new)
 
 
-def _at_least(metric: Metric) -> str:
-    return "at most" if metric.worse is Direction.HIGHER_IS_WORSE else "at least"
+def _terms(metric: Metric, limit: float | None) -> str:
+    if limit is None:
+        return "no limit agreed"
+    return f"agreed at {'most' if metric.worse is Direction.HIGHER_IS_WORSE else 'least'} {limit:.1%}"

@@ -1,6 +1,6 @@
 """What are people told of an incident: that it opened, that it goes on otherwise than before, and that it is over?
 
-An incident is one cause: the troubles that one review finds, and what is found while an agreed figure is worse
+An incident is one cause: the troubles that one review finds, and what is found while a figure is worse
 (`upkeep.stages.troubles`). A review makes one message of an incident at most. incidents-told/ in the client's store has
 one empty note for each trouble, event and channel that a message has reached.
 """

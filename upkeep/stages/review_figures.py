@@ -1,4 +1,4 @@
-"""What did a week come to beside its agreed figures, in lines that a person can read?"""
+"""What did a week come to beside its judged figures, in lines that a person can read?"""
 
 from __future__ import annotations
 

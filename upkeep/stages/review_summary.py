@@ -63,7 +63,7 @@ def _found(desk: Desk, noted: ReviewNotes) -> Iterator[str]:
 
 
 def _changed(desk: Desk, found: Review) -> dict[str | None, list[str]]:
-    """What has changed and what of it goes on, each once, by the agreed figure whose alarm is of the same incident."""
+    """What has changed and what of it goes on, each once, by the figure whose alarm is of the same incident."""
     there = open_troubles(desk, found.as_of)
     known = {one.subject: one for one in there if one.change}
     alarms = {one.incident: one.subject for one in reversed(there) if one.alarm}
@@ -91,7 +91,7 @@ def _rules(desk: Desk, noted: ReviewNotes) -> Iterator[str]:
 
 
 def _odd(noted: ReviewNotes) -> Iterator[str]:
-    """What is the matter beside the agreed figures."""
+    """What is the matter beside the judged figures."""
     found = noted.review
     if found.edges:
         yield f"- edge cases: {found.edges}"

@@ -1,8 +1,8 @@
 """What has gone wrong and is not over?
 
-A trouble is an agreed figure that got worse, or a change of another kind, from the week that opened it until there is
+A trouble is a figure that got worse, or a change of another kind, from the week that opened it until there is
 evidence that it is over. It is recorded as `incidents/<week>-<subject>` in the client's store before anybody is told.
-Troubles that are likely to have one cause are one incident: what a review finds while an agreed figure is worse belongs
+Troubles that are likely to have one cause are one incident: what a review finds while a figure is worse belongs
 with it, and so does all that one review finds. People are told of incidents (`upkeep.stages.incidents`).
 """
 
@@ -18,11 +18,12 @@ from upkeep.desk import Desk
 from upkeep.log.entries import Prediction
 from upkeep.log.tally import opinions
 from upkeep.log.truth import Truth, truth_of
+from upkeep.monitoring.alarms import State
 from upkeep.monitoring.changes import Seen
 from upkeep.monitoring.edge_cases import Reason
 from upkeep.monitoring.lasting_changes import Week, why_over
 from upkeep.monitoring.probation import SUBJECT
-from upkeep.monitoring.review import Review, Status, as_known
+from upkeep.monitoring.review import Finding, Review, Status, as_known
 from upkeep.monitoring.trouble import Change, Kind
 from upkeep.periods import week, weeks_before
 from upkeep.redaction import shown
@@ -47,7 +48,7 @@ GONE_BACK = "Version {version} has been put back into service; nothing is to be 
 class Trouble:
     """One trouble from its first week to its end.
 
-    `subject` is the agreed figure or what has changed, and then `change` is what was found. `joined` is the key of the
+    `subject` is the figure or what has changed, and then `change` is what was found. `joined` is the key of the
     trouble that began the incident it belongs to; None where it began one itself. `stored_as` is the name that its
     record has in the store: one of before keeps its own, and lists in `told` what was delivered of it then. A retrain
     that the first week of a traffic incident held back is recommended since `asked`, as the alarm `still` was there.
@@ -143,7 +144,7 @@ def _incident(going_on: Sequence[Trouble], begun: Sequence[Trouble], as_of: date
 
 
 def _troubles(found: Review, stuck: NoWayBack | None) -> list[Trouble]:
-    """Each trouble that a review has found, as it would be recorded; the agreed figures first."""
+    """Each trouble that a review has found, as it would be recorded; the figures first."""
     version, at = found.figures.model_version, found.as_of
     alarms = [
         Trouble(one.metric.value, one.weeks[0], version, at, one.text, RETRAIN_LATER if one.held else RETRAIN)
@@ -193,9 +194,15 @@ def _end(trouble: Trouble, found: Review, weeks: Sequence[Week], desk: Desk) -> 
         doubt = found.probation
         return None if doubt and doubt.worse else f"No longer so: {doubt}" if doubt else "Its probation is over"
     mine = next((one for one in found.findings if one.metric == trouble.subject), None)
-    if mine is None:
+    if mine is None or _held_against_nothing(mine):
         return "It is no longer an agreed figure"
     return mine.text if mine.status is Status.OK else None
+
+
+def _held_against_nothing(mine: Finding) -> bool:
+    """Is no limit agreed any more of a model that has too few weeks of its own?"""
+    quiet = mine.standing is not None and mine.standing.state is State.QUIET
+    return mine.limit is None and mine.status is Status.NOT_ENOUGH_DATA and quiet
 
 
 def _load(desk: Desk, key: str, at: datetime | None) -> Trouble:

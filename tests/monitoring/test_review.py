@@ -209,13 +209,13 @@ def test_a_raised_limit_is_not_applied_to_the_weeks_before_it_was_agreed():
 
 
 def test_weeks_of_the_same_model_are_pooled_and_those_of_another_are_not():
-    # 81 of 100 is 2.5 standard deviations below: once is chance, four times is not
-    weeks = [week(81, 19)] * 3
-    assert judged(week(81, 19)).findings[0].status is Status.OK
-    together = judged(week(81, 19), *weeks[:2])
+    # 80 of 100 is 2.8 standard deviations below: once is chance, four times is not
+    weeks = [week(80, 20)] * 3
+    assert judged(week(80, 20)).findings[0].status is Status.OK
+    together = judged(week(80, 20), *weeks[:2])
     assert together.findings[0].status is Status.ALERT
-    assert together.findings[0].observed == Rate(243, 300)
-    assert judged(week(81, 19, version="2"), *weeks).findings[0].status is Status.OK
+    assert together.findings[0].observed == Rate(240, 300)
+    assert judged(week(80, 20, version="2"), *weeks).findings[0].status is Status.OK
 
 
 def test_too_few_labels_are_said_to_be_too_few():
@@ -277,8 +277,8 @@ def test_an_alarm_is_told_with_all_the_weeks_since_it_began():
 
 
 def test_weeks_below_what_is_agreed_count_whatever_model_answers():
-    # each of them 2.5 standard deviations below, once for each model, and no chance three times in a row
-    found = judged(week(81, 19, version="3"), week(81, 19), week(81, 19, version="2")).findings[0]
+    # each of them 2.8 standard deviations below, once for each model, and no chance three times in a row
+    found = judged(week(80, 20, version="3"), week(80, 20), week(80, 20, version="2")).findings[0]
     assert (found.status, found.new) == (Status.ALERT, True)
     assert found.weeks == ("2026-W01", "2026-W02", "2026-W09")
     assert (

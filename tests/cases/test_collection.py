@@ -138,7 +138,7 @@ def test_what_is_nearly_the_same_with_the_same_answer_is_folded_and_counted():
     )
     found = collected(log, known=known)
     assert [case.id for case in found.cases] == ["p-3"]
-    assert found.folds == (Fold("l1", 2, 0, NOW, drawn=True),)  # the first was audited
+    assert found.folds == (Fold("l1", 2, 0, NOW, drawn=True, confirmed=Source.AUDIT),)  # the first was audited
 
 
 def test_a_case_keeps_that_chance_drew_it_whoever_else_spoke_of_it():

@@ -162,7 +162,7 @@ def test_who_contradicts_an_answer_that_waits_itself_contradicts_the_review_and_
     assert (found.conflict, found.against) == ("ada said 'a' in review of p-0", "p-0")
     asked = replace(waits, source=Source.AUDIT)
     (found,) = collected(log, known=[READ, asked], decided=REVIEW).cases
-    assert (found.conflict, found.against) == (None, None)
+    assert (found.conflict, found.against) == ("audit said 'b' of p-8", None)  # the review has ended
 
 
 def test_of_the_reviewed_text_itself_it_is_not_kept_apart_which_review_is_contradicted():

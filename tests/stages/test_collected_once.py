@@ -210,6 +210,23 @@ def test_a_customer_who_contradicts_a_review_of_an_earlier_month_is_told_and_ask
         rebuild(desk, "2026-05")
 
 
+def test_a_customer_who_contradicts_an_audit_that_was_folded_is_told_and_asked_about_and_counts_until_then(desk):
+    late = Prediction("3", MONDAY + 8 * DAY, text(2), "order_status", 0.9, "1", True)
+    write_predictions(desk.store, [late], name="later")
+    records.save_rows(desk.store, GOLDEN, [])
+    said(desk, 0, "refund_request", MONDAY - DAY)
+    collect_cases(desk, "2026-W18", MONDAY)
+    audit = Outcome("2", MONDAY + DAY, OutcomeSource.AUDIT, "refund_request")
+    write_outcomes(desk.store, [audit], name="audit")
+    assert collected(desk, "2026-W19", MONDAY + WEEK) == ([], 1)
+    said(desk, 3, "delivery_delay", MONDAY + 9 * DAY)
+    assert collect_cases(desk, "2026-W20", MONDAY + 2 * WEEK).conflicts == 1
+    offer_cases(desk, "2026-W20", MONDAY + 2 * WEEK)
+    assert asked(desk)["p-3"].why == ("answered wrong", "audit said 'refund_request' of p-0")
+    assert taught(desk, "2026-05", MONDAY + 2 * WEEK) == ([("p-3", "delivery_delay")], {})
+    assert rebuild(desk, "2026-05") == desk.store.read("snapshots/2026-05.jsonl")
+
+
 DELIVERY = "how long does the delivery of my tent take"
 THEME = {"old": "delivery_delay", "new": "refund_request", "since": "2026-05-02", "theme": [DELIVERY]}
 ANEW = MONDAY - DAY

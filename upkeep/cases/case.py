@@ -45,6 +45,8 @@ class Source(StrEnum):
 
 ASKED = frozenset({Source.AUDIT, Source.UNSURE, Source.REVIEWER, Source.SEED})
 """Who gave these answers had been asked for them; the others complained or got a request handed over."""
+Confirmed = Annotated[Source | None, Field(exclude_if=lambda value: value is None)]
+"""Who said the same, having been asked, of a request that was folded into a case; of most nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class Case:
     it for an audit, whatever the model had answered; where `audited`, the first one of all, so that no model was taught
     it, and its answer was an agreed label: one of which there are others. `against` is the id of the
     reviewed case of nearly its text that it contradicted when it was collected. `asked_at` is when a request that
-    is proposed for a new category came.
+    is proposed for a new category came. `confirmed` is who, having been asked, said the same of a later request.
     """
 
     id: str
@@ -89,6 +91,7 @@ class Case:
     audited: Marked = False
     against: Named = None
     asked_at: Asked = None
+    confirmed: Confirmed = None
 
     @property
     def by_chance(self) -> bool:

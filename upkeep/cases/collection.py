@@ -7,14 +7,13 @@ said what. Personal data is taken out before anything is kept.
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import NamedTuple
 
-from upkeep.cases.case import ASKED, Case, Marked, Source, group_of, normalise, succession
+from upkeep.cases.case import ASKED, Case, Confirmed, Marked, Source, group_of, normalise, succession
 from upkeep.cases.doubts import Doubt, doubts_of
 from upkeep.cases.label_history import as_reviewed
 from upkeep.cases.near_duplicates import Pair, similar_pairs
@@ -35,7 +34,7 @@ LATE = timedelta(days=31)
 class Fold:
     """Requests that said the same as a case, known from a moment, and how many of them were answered wrong.
 
-    `drawn` where chance chose one of them for an audit.
+    `drawn` where chance chose one of them for an audit, `confirmed` who said so last of those that had been asked.
     """
 
     case: str
@@ -43,6 +42,7 @@ class Fold:
     errors: int
     known_from: datetime
     drawn: Marked = False
+    confirmed: Confirmed = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,20 +105,18 @@ class _Told(NamedTuple):
 
 
 class _Known(NamedTuple):
-    """The newest answer to a text: the case that gave it, the first one that it is like, and whether it is new.
+    """The case that gave the newest answer to a text, and whether it is new.
 
     Where it `waits`, as a review contradicts it, somebody who is asked and says the same decides that.
     """
 
-    case: str
-    root: str
-    answer: str
+    case: Case
     new: bool = False
     waits: bool = False
 
     def takes_in(self, one: _Told) -> bool:
         """Does a request say nothing but what is known?"""
-        return self.answer == one.answer and not (self.waits and one.source in ASKED)
+        return self.case.answer == one.answer and not (self.waits and one.source in ASKED)
 
 
 class _Earlier(NamedTuple):
@@ -164,9 +162,10 @@ def collect(
     `taken` is what others took; those that have not kept it took all that was said before `since`. Errors come with
     the right answer a person gave; answers confirmed as right are kept too, they hold the old ground and carry the
     present mix. The newest answer counts, and other ones are told as the case's conflict; so is what reviewers have
-    `decided` about a text that is nearly the same, unless one of the `rules` has ended that since. A text that is
-    nearly that of a case with the same newest answer is folded into that, but for one that waits for people, where they
-    say the same; with another answer it is a case of its own, on the same side.
+    `decided` about a text that is nearly the same, and what others last said of it who had been asked, unless one of
+    the `rules` has ended that since. A text that is nearly that of a case with the same newest answer is folded into
+    that, but for one that waits for people, where they say the same; with another answer it is a case of its own, on
+    the same side.
     """
     there = sorted(known, key=succession)
     read, *others = as_reviewed(there, decided or {})
@@ -184,35 +183,29 @@ def collect(
     told, took = _told(window, earlier, client)
     redacted = redact_cases((one.prediction.input for one in told), client.redaction)
     texts = [normalise(text) for text in redacted.texts]
-    newest = {
-        normalise(case.text): _Known(
-            case.id, case.like or case.id, case.answer, waits=reviews.contradicted_by(case) is not None
-        )
-        for case in as_read
-    }
+    newest = {normalise(case.text): _Known(case, waits=reviews.contradicted_by(case) is not None) for case in as_read}
     like = earlier_like(texts, list(newest), progress=progress)
     cases: list[Case] = []
-    folded: Counter[str] = Counter()
-    wrong: Counter[str] = Counter()
-    drawn: set[str] = set()
+    folds: dict[str, Fold] = {}
     for row, (one, text) in enumerate(zip(told, redacted.texts, strict=True)):
         before = newest.get(texts[row]) or (newest.get(like[row]) if row in like else None)
         if before and before.takes_in(one):
-            folded[before.case] += 1
-            wrong[before.case] += not one.right
-            drawn |= {before.case} if one.drawn else set()
+            name = before.case.id
+            folds[name] = _with(folds.get(name, Fold(name, 0, 0, at)), one)
+            if one.source in ASKED:
+                reviews.confirm(replace(before.case, confirmed=one.source))
             newest.setdefault(texts[row], before)
             continue
         case = _case(one, text, before, client=client, at=at, languages=languages)
         held = reviews.contradicted_by(case) or reviews.contradicted_by(case, like=like.get(row))
-        case = _against(case, held) if held else case
+        otherwise = held or (before and _asked_before(reviews, case, before))
+        case = _against(case, otherwise) if otherwise else case
         reviews.take(case)
         waits = held is not None and case.source not in ASKED
-        newest[texts[row]] = _Known(case.id, case.like or case.id, case.answer, new=True, waits=waits)
+        newest[texts[row]] = _Known(case, new=True, waits=waits)
         cases.append(case)
-    folds = tuple(Fold(case, n, wrong[case], at, case in drawn) for case, n in folded.items())
     answers = sum(one.personal for one in told)
-    return Collected(tuple(cases), folds, took, redacted.found, answers, redacted.changed)
+    return Collected(tuple(cases), tuple(folds.values()), took, redacted.found, answers, redacted.changed)
 
 
 def first_day(keys: Iterable[str]) -> datetime | None:
@@ -296,6 +289,17 @@ def earlier_like(texts: Sequence[str], known: Sequence[str], *, progress: Progre
     return {row: both[pair.other] for row, pair in best.items()}
 
 
+def _with(fold: Fold, one: _Told) -> Fold:
+    """The fold with one request more."""
+    return replace(
+        fold,
+        requests=fold.requests + 1,
+        errors=fold.errors + (not one.right),
+        drawn=fold.drawn or one.drawn,
+        confirmed=one.source if one.source in ASKED else fold.confirmed,
+    )
+
+
 def _case(
     one: _Told, text: str, before: _Known | None, *, client: Client, at: datetime, languages: Collection[str]
 ) -> Case:
@@ -313,7 +317,7 @@ def _case(
         was_error=not one.right,
         known_from=at,
         given=prediction.output,
-        like=before.root if before else None,
+        like=before.case.like or before.case.id if before else None,
         group=None if group in (None, "") else group_of(str(group)),
         conflict=_conflict(one, before),
         doubts=(*doubts_of(text, languages=languages), *typed),
@@ -328,15 +332,23 @@ def _conflict(one: _Told, before: _Known | None) -> str | None:
     named = {said.source.value: said.answer for said in one.said if said.answer is not None}
     if len(set(named.values())) > 1:
         return "; ".join(f"{source} said {answer!r}" for source, answer in named.items())
-    otherwise = before and before.new and before.answer != one.answer
-    return f"{before.case} is nearly the same and {before.answer!r}" if before and otherwise else None
+    otherwise = before and before.new and before.case.answer != one.answer
+    return f"{before.case.id} is nearly the same and {before.case.answer!r}" if before and otherwise else None
 
 
-def _against(case: Case, held: Case) -> Case:
-    """The case with a reviewer's word that is otherwise, of its text or nearly so."""
-    review = f"{held.reviewer} said {held.answer!r} in review of {held.id}"
-    near = held.id if normalise(held.text) != normalise(case.text) else None
-    return replace(case, conflict="; ".join(one for one in (case.conflict, review) if one), against=near)
+def _asked_before(reviews: ReviewedAnswers, case: Case, before: _Known) -> Case | None:
+    """The case of which people who had been asked said otherwise; not where the case tells of that one already."""
+    asked = reviews.asked_otherwise(case, like=before.case)
+    return None if before.new and asked and asked.id == before.case.id else asked
+
+
+def _against(case: Case, other: Case) -> Case:
+    """The case with what a reviewer, or others who were asked, said otherwise of its text or nearly that."""
+    who = f"{other.reviewer or other.confirmed or other.source} said {other.answer!r}"
+    word = f"{who} in review of {other.id}" if other.reviewer else f"{who} of {other.id}"
+    near = other.reviewer and normalise(other.text) != normalise(case.text)
+    conflict = "; ".join(one for one in (case.conflict, word) if one)
+    return replace(case, conflict=conflict, against=other.id if near else None)
 
 
 def _id(prediction: Prediction) -> str:

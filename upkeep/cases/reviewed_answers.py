@@ -1,7 +1,8 @@
 """Which answers that reviewers gave still hold, whatever a customer says since?
 
 Such an answer holds until a reviewer decides otherwise, people who were asked say otherwise, or a relabel rule ends it.
-So long a customer's other answer to its text waits, and one to nearly its text that was told to contradict it.
+So long a customer's other answer to its text waits, and one to nearly its text that was told to contradict it. For
+what others said who were asked nothing waits; it is told that it is contradicted.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from upkeep.cases.case import ASKED, Case, normalise
+from upkeep.cases.case import ASKED, Case, normalise, succession
 from upkeep.config import Relabel
 
 
@@ -27,6 +28,7 @@ class ReviewedAnswers:
         self._held: dict[str, Case] = {}
         self._reviewed: dict[str, str] = {}
         self._against: dict[str, str] = {}
+        self._asked: dict[str, Case] = {}
 
     def take(self, case: Case) -> bool:
         """Take in the next case; may it follow what was right for its text before?"""
@@ -38,11 +40,17 @@ class ReviewedAnswers:
             if case.source not in ASKED and not self._ended(held, case):
                 return False
             del self._held[text]
+        if _decided(case) or case.confirmed:
+            self.confirm(case)
         if _decided(case):
             self._against.pop(text, None)
         elif case.against:
             self._against[text] = case.against
         return True
+
+    def confirm(self, case: Case) -> None:
+        """Take in that people who were asked say what a case does."""
+        self._asked[normalise(case.text)] = case
 
     def wait(self, case: Case) -> bool:
         """Does a review of nearly its text, which it was told to contradict, still hold once all cases are taken in?"""
@@ -56,6 +64,16 @@ class ReviewedAnswers:
         text = normalise(case.text) if like is None else like
         held = self._held.get(text)
         return self._contradicted(case, held or self._near(self._against.get(text)))
+
+    def asked_otherwise(self, case: Case, *, like: Case) -> Case | None:
+        """The case with what people who were asked last said of the text of one like it, where it says otherwise since.
+
+        Where people were asked again, the newer word of theirs contradicts nobody.
+        """
+        asked = self._asked.get(normalise(like.text))
+        if asked is None or case.source in ASKED or succession(case) < succession(asked):
+            return None
+        return self._contradicted(case, asked)
 
     def _near(self, name: str | None) -> Case | None:
         """What holds for the text of a reviewed case, by its id."""

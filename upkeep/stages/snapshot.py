@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from upkeep import records
-from upkeep.cases.case import Case, normalise, valid_at
+from upkeep.cases.case import Case, Source, normalise, valid_at
 from upkeep.cases.collection import Fold
 from upkeep.cases.review_batch import Question, ReviewDecision
 from upkeep.cases.snapshot import Facts, Lesson, Snapshot, SnapshotTerms, choose, difference
@@ -283,13 +283,20 @@ def _cases(desk: Desk, keys: Sequence[str], moment: datetime) -> list[Case]:
     folds = [fold for key in keys if key.startswith("folded/") for fold in records.load_rows(desk.store, key, Fold)]
     more: Counter[str] = Counter()
     drawn: set[str] = set()
+    confirmed: dict[str, Source] = {}
     for fold in folds:
         if fold.known_from <= moment:
             more[fold.case] += fold.requests
             drawn |= {fold.case} if fold.drawn else set()
+            confirmed |= {fold.case: fold.confirmed} if fold.confirmed else {}
     known = (case for case in stored if case.known_from is None or case.known_from <= moment)
     return [
-        replace(case, requests=case.requests + more[case.id], drawn=case.drawn or case.id in drawn)
+        replace(
+            case,
+            requests=case.requests + more[case.id],
+            drawn=case.drawn or case.id in drawn,
+            confirmed=confirmed.get(case.id),
+        )
         if case.id in more
         else case
         for case in known

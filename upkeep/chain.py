@@ -18,7 +18,7 @@ from upkeep.stages.approval import apply_decision
 from upkeep.stages.asking import Batch, offer_cases, to_look_over
 from upkeep.stages.auditing import draw_audit
 from upkeep.stages.briefing import Brief, write_brief
-from upkeep.stages.collection import collect_cases
+from upkeep.stages.collection import Collection, collect_cases
 from upkeep.stages.comparison import compare_models
 from upkeep.stages.contract import book_retrain, due, is_included, open_order, order_if_extra
 from upkeep.stages.decisions import Decision
@@ -39,16 +39,17 @@ from upkeep.tiers import Work
 
 
 class Watched(NamedTuple):
-    """What a week's review found and what came of it, the returns it took in, its batch, and the change order."""
+    """What a week's review found and what came of it, the returns it took in, the cases, their batch, the order."""
 
     noted: ReviewNotes
     returned: list[Returned]
+    collected: Collection
     batch: Batch
     order: ChangeOrder | None
 
 
 def tell_nobody(line: str) -> None:
-    """Tell nobody what a returned file brought, and what people are asked to look over."""
+    """Tell nobody what came back and was collected, and what people are asked to look over."""
 
 
 def run_due(client: str, as_of: datetime, *, seed: int = 0, progress: Progress = silent) -> None:
@@ -77,9 +78,9 @@ def watch(desk: Desk, as_of: datetime) -> Watched:
     noted = review(desk, as_of)
     found = noted.review
     chart_review(desk, found)
-    collect_cases(desk, found.week, as_of)
+    collected = collect_cases(desk, found.week, as_of)
     batch = offer_cases(desk, found.week, as_of)
-    return Watched(noted, returned, batch, order_if_extra(desk, found))
+    return Watched(noted, returned, collected, batch, order_if_extra(desk, found))
 
 
 def review(desk: Desk, as_of: datetime) -> ReviewNotes:
@@ -116,7 +117,8 @@ def retrain(
 
     Where the client wants every case reviewed first, it waits for that and uses nothing up. One of the same period that
     was booked and never got to its decision goes on, as it was booked. `hear` is told what came back from reviewers,
-    and what they are asked to look over. Raises TrainingError at once where another process trains for the client.
+    what was collected, and what they are asked to look over. Raises TrainingError at once where another process trains
+    for the client.
     """
     included = is_included(desk, as_of, reason)
     if isinstance(included, ChangeOrder):
@@ -124,7 +126,7 @@ def retrain(
     with sole_training(desk.client.client, included.period):
         for one in take_returns(desk, as_of):
             hear(str(one))
-        collect_cases(desk, included.period, included.as_of, progress=progress)
+        hear(f"{included.period}: {collect_cases(desk, included.period, included.as_of, progress=progress)}")
         for line in to_look_over(desk, offer_cases(desk, included.period, included.as_of), as_of):
             hear(line)
         waiting = wait_for_review(desk, included.period, included.as_of, reason)
@@ -161,6 +163,7 @@ def variant(
     begun = begin_use_case(desk, label, seeds, as_of, reason=reason, by=by)
     if isinstance(begun, ChangeOrder):
         return begun
+    hear(f"{begun.period}: {begun}")
     for line in to_look_over(desk, offer_cases(desk, begun.period, as_of), as_of):
         hear(line)
     waiting = wait_for_cases(desk, begun, as_of) if wait else None

@@ -227,7 +227,7 @@ def ctrl_c(text: str) -> str:
     raise KeyboardInterrupt(text)
 
 
-def test_a_review_and_a_retrain_tell_what_people_are_asked_to_look_over_and_where_it_lies(desk, capsys):
+def test_a_review_and_a_retrain_tell_what_they_collected_and_what_people_are_asked_to_look_over_and_where(desk, capsys):
     page = configs() / "clients" / "northwind.yaml"
     page.write_text(yaml.safe_dump(yaml.safe_load(page.read_text()) | {"tier": 3, "unreviewed": "wait"}))
     serve(desk, 0, wrong=0, audited=False)
@@ -235,13 +235,15 @@ def test_a_review_and_a_retrain_tell_what_people_are_asked_to_look_over_and_wher
     write_outcomes(desk.store, [said], name="customers")
     assert main(["review", "northwind", "--as-of", "2026-02-09"]) == 0
     asked = f"  1 case to look over: {address(desk.store, 'to-review/2026-W06.xlsx')}"
-    assert asked in capsys.readouterr().out.splitlines()
+    counts = "  1 new case, 1 of them an error, redacted: e-mail 1, number 1"
+    assert capsys.readouterr().out.splitlines()[-2:] == [counts, asked]
 
     tent = Prediction("tent", FIRST, "May I send a wet tent back?", "order_status", 0.9, "1", True)
     write_predictions(desk.store, [tent], name="tents")
     write_outcomes(desk.store, [replace(said, prediction_id="tent")], name="tents")
     assert main(["retrain", "northwind", "--as-of", "2026-03-02"]) == 0
     assert capsys.readouterr().out.splitlines() == [
+        "northwind 2026-03: 1 new case, 1 of them an error",
         f"northwind 1 case to look over: {address(desk.store, 'to-review/2026-03.xlsx')}",
         "northwind: 2026-03 waits until 2 cases are reviewed",
     ]

@@ -92,7 +92,8 @@ def answer_batch(desk: Desk, period: str) -> None:
 
 
 def test_a_new_category_is_proposed_reviewed_taught_beside_the_old_labels_and_goes_into_service(desk):
-    waiting = variant(desk, LABEL, SEEDS, MAY, reason="rentals have begun", by="ada")
+    heard: list[str] = []
+    waiting = variant(desk, LABEL, SEEDS, MAY, reason="rentals have begun", by="ada", hear=heard.append)
     assert isinstance(waiting, Waiting)
     assert desk.use_cases() == [UseCase("2026-Q2", desk.local(MAY), LABEL, "rentals have begun", "ada")]
     (begun,) = rounds(desk, desk.use_cases()[0])
@@ -109,6 +110,7 @@ def test_a_new_category_is_proposed_reviewed_taught_beside_the_old_labels_and_go
     assert all(SERVED <= one.at < SERVED + timedelta(hours=2) for one in questions)  # when the requests came
     (line,) = to_look_over(desk, offer_cases(desk, KEY, MAY), MAY)
     assert line.startswith(f"{begun.proposed} cases to look over: ")
+    assert heard == [f"{KEY}: {begun}", line]
 
     # until they have answered, doing it again changes nothing, and a week's review does not take it up
     before = list(desk.store.keys(""))

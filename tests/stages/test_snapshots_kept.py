@@ -122,7 +122,7 @@ def test_what_was_taught_stays_so_and_is_never_locked_when_the_recipe_holds_out_
         rebuild(desk, period)
 
 
-def test_labels_that_differ_have_another_version_though_the_moment_is_the_same_and_equal_ones_the_same(desk):
+def test_labels_that_differ_have_another_version_though_the_moment_is_the_same_and_equal_ones_the_same(desk, capsys):
     more, fewer = ("warranty_claim", "order_status", "gift_card"), ("warranty_claim", "order_status")
     taken = [("2026-05", fewer), ("2026-05-a", more), ("2026-05-b", fewer), ("2026-05-c", more)]
     versions = [take_snapshot(desk, period, MAY, head=labels).label_set for period, labels in taken]
@@ -130,6 +130,9 @@ def test_labels_that_differ_have_another_version_though_the_moment_is_the_same_a
     assert take_snapshot(desk, "2026-06", MAY + timedelta(days=31), head=more).label_set == 2
     between = take_snapshot(desk, "2026-04-b", APRIL + timedelta(days=9), head=more)
     assert between.label_set == 3  # what came later was another change
+    assert main(["data", "northwind"]) == 0
+    listed = [line.partition(" cases, ")[2] for line in capsys.readouterr().out.splitlines()]
+    assert listed[:2] == ["2 labels (version 1), 2026-04-01", "3 labels (version 3), 2026-04-10"]
 
 
 def test_a_belated_one_and_its_items_are_as_they_would_have_been_before_a_later_run(desk, tmp_path):

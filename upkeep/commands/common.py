@@ -103,7 +103,7 @@ def announce_changes(desk: Desk) -> None:
 
 
 def heard(client: str, line: str) -> None:
-    """Say what a returned file brought, or what people are asked to look over."""
+    """Say what came back or was collected, or what people are asked to look over."""
     print(f"{client} {line}")
 
 

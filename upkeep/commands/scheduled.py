@@ -48,12 +48,13 @@ def _review(options: argparse.Namespace) -> None:
 
     desk, at = open_desk(options.client), as_of(options)
     _say_if_written(desk, Work.REVIEW, at)
-    noted, returned, batch, order = watch(desk, at)
+    noted, returned, collected, batch, order = watch(desk, at)
     for one in returned:
         heard(options.client, str(one))
     print(f"{options.client} {noted.review.week}: {count_of(noted.review.figures.requests, 'request')}")
     for line in summary(desk, noted):
         print(f"  {line.replace('- ', '', 1).replace('**', '')}")
+    print(f"  {collected}")
     for line in to_look_over(desk, batch, at):
         print(f"  {line}")
     if order:

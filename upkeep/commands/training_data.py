@@ -132,7 +132,9 @@ def _snapshot(desk: Desk, options: argparse.Namespace) -> None:
 
 
 def _size(made: SnapshotRecord) -> str:
-    labels = f", {count_of(len(made.labels), 'label')}" if made.labels else ""  # a model that writes has none
+    labels = (
+        f", {count_of(len(made.labels), 'label')} (version {made.label_set})" if made.labels else ""
+    )  # a model that writes has none
     return f"{count_of(made.lessons, 'case')}{labels}"
 
 

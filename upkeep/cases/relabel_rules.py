@@ -140,6 +140,10 @@ class Found:
         """Had it been accepted by a moment?"""
         return bool(self.accepted) and self.decided is not None and self.decided <= moment
 
+    def refused(self, moment: datetime) -> bool:
+        """Had it been refused by a moment?"""
+        return self.accepted is False and self.decided is not None and self.decided <= moment
+
     def decide(self, *, accepted: bool, by: str, at: datetime) -> Found:
         """The same, accepted or refused by somebody."""
         return replace(self, accepted=accepted, by=by, decided=at)

@@ -15,13 +15,12 @@ from upkeep.monitoring.themes import Theme
 from upkeep.monitoring.trouble import Kind
 from upkeep.periods import Cadence, Window, period, periods_in, week
 from upkeep.redaction import inert
-from upkeep.stages.candidates import labels_in_use
+from upkeep.stages.candidates import labels_in_use, labels_to_be
 from upkeep.stages.decisions import Decision
 from upkeep.stages.month_activity import missed_work, open_categories
 from upkeep.stages.prerequisites import log_begins
 from upkeep.stages.reporting import ended_in, share
 from upkeep.stages.troubles import Trouble
-from upkeep.stages.variant import every_label
 
 NAMED_WEEKS = 3
 
@@ -84,7 +83,7 @@ def _candidates(desk: Desk, as_of: datetime, going_on: Sequence[Trouble], seen: 
     free = allowance.count - sum(one.period == key for one in booked)
     new = [one.change.new for one in going_on if one.change and one.change.kind is Kind.NEW_CATEGORY]
     used = labels_in_use(desk, seen.weekly, as_of)
-    known = every_label(desk, seen.weekly[-1].figures.model_version if seen.weekly else None)
+    known = labels_to_be(desk, seen.weekly[-1].figures.model_version if seen.weekly else None, as_of)
     named = [f"{label!r}" for label in dict.fromkeys([*new, *used]) if label not in known]
     growing = [f"what is about {one.name!r}" for one in seen.themes if one.trend == "growing"]
     if free > 0:

@@ -29,11 +29,21 @@ def candidates_for(desk: Desk, as_of: datetime) -> list[Candidate]:
         reviewed[-1].changes if reviewed else (),
         used=labels_in_use(desk, reviewed, as_of),
         weeks=len(reviewed),
-        labels=every_label(desk, version) - {desk.client.out_of_scope_label},
+        labels=labels_to_be(desk, version, as_of) - {desk.client.out_of_scope_label},
         out_of_scope=desk.client.out_of_scope_label,
         cases=desk.cases(),
         redaction=desk.client.redaction,
     )
+
+
+def labels_to_be(desk: Desk, version: str | None, as_of: datetime) -> set[str]:
+    """Every label there is, and what a relabel rule leads to that nobody has refused by a moment.
+
+    A retrain teaches that by the rule, from the old label's cases.
+    """
+    moment = desk.local(as_of)
+    found = [one.rule for one in desk.found_rules() if one.proposed <= moment and not one.refused(moment)]
+    return every_label(desk, version) | {rule.new for rule in (*desk.client.relabel, *found)}
 
 
 def labels_in_use(desk: Desk, reviewed: Sequence[Review], as_of: datetime) -> dict[str, int]:

@@ -22,7 +22,9 @@ from upkeep.stages.decisions import Decision
 def compare(client: str, period: str, as_of: datetime, *, reason: str, label: str | None = None) -> Decision:
     """Score both models on the same items and judge; with a `label` whether it knows that new category as well."""
     decision = compare_models(open_desk(client), period, as_of, reason=reason, label=label, progress=on_run_page())
-    get_run_logger().info("%s %s: %s: %s", client, period, decision.verdict.value, "; ".join(decision.reasons))
+    get_run_logger().info(
+        "%s %s: %s: %s", client, period, decision.verdict.value, "; ".join((*decision.reasons, *decision.notes))
+    )
     create_markdown_artifact(
         key=f"decision-{client}",
         markdown=inert(_summary(client, decision)),
@@ -46,4 +48,4 @@ def _summary(client: str, decision: Decision) -> str:
     rows += ["", f"{BETWEEN}:", "", f"- {decision.after_cut}"] if decision.after_cut else []
     themes = [f"- {one}" for one in decision.themes]
     rows += ["", "What kept going wrong, on the recent items about it:", "", *themes] if themes else []
-    return "\n".join([title, "", *(f"- {reason}" for reason in decision.reasons), "", *rows])
+    return "\n".join([title, "", *(f"- {line}" for line in (*decision.reasons, *decision.notes)), "", *rows])

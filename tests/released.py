@@ -14,6 +14,7 @@ from tests.small_client import configure
 from upkeep import records
 from upkeep.base_model import resolve_base
 from upkeep.cases.case import Item
+from upkeep.cases.split import Locked
 from upkeep.desk import GOLDEN, Desk, open_desk
 from upkeep.entitlement import UseCase
 from upkeep.evaluation.comparison import Verdict
@@ -71,14 +72,18 @@ def copied(template: Path, folder: Path, monkeypatch) -> Desk:
 
 def three_versions(desk: Desk) -> None:
     """Version 1 in service, 2 and 3 registered and published."""
-    records.save_rows(
-        desk.store, GOLDEN, [Item(f"g{n}", f"Where is my order number {n}?", LABELS[n % 3]) for n in range(40)]
-    )
+    agree(desk, [Item(f"g{n}", f"Where is my order number {n}?", LABELS[n % 3]) for n in range(40)])
     for seed in range(3):
         version = register(desk, seed)
         publish(desk, version)
         if version == "1":
             launch(desk, version, at=BEGUN)
+
+
+def agree(desk: Desk, golden: list[Item]) -> None:
+    """Agree on a golden set that is locked already."""
+    records.save_rows(desk.store, GOLDEN, golden)
+    records.save_rows(desk.store, "evaluation/locked/launch.jsonl", [Locked(one.id, one.text, BEGUN) for one in golden])
 
 
 def register(desk: Desk, seed: int, threshold: float = 0.3) -> str:

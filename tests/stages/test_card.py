@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.chatty import chat_base  # noqa: F401 -- a fixture
-from tests.released import DECIDED, register, released_desk, released_template  # noqa: F401 -- fixtures
+from tests.released import DECIDED, agree, register, released_desk, released_template  # noqa: F401 -- fixtures
 from tests.writing_client import begun, desk_of_a_writer  # noqa: F401 -- fixtures
 from upkeep import records
 from upkeep.base_model import resolve_base
 from upkeep.cases.case import Item
-from upkeep.desk import GOLDEN
 from upkeep.stages.approval import approve
 from upkeep.stages.card import write_card
 from upkeep.stages.challengers import Challenger
@@ -51,7 +50,7 @@ def test_a_first_model_is_scored_on_the_agreed_items_and_says_how(desk):
         Item("o0", "What is the meaning of life?", "oos"),
         Item("late", "Where is my order?", "refund_status", valid_from=DECIDED),
     ]
-    records.save_rows(desk.store, GOLDEN, golden)
+    agree(desk, golden)
     answers = load_model(desk, "2").answer([item.text for item in golden[:-1]])
     alone = [one.automatic for one in answers]
     right = [

@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, timedelta
 
-from tests.released import BEGUN, DECIDED, LABELS, released_desk, released_template  # noqa: F401 -- fixtures
+from tests.released import BEGUN, DECIDED, LABELS, agree, released_desk, released_template  # noqa: F401 -- fixtures
 from upkeep import records
 from upkeep.cases.case import Case, Item, Source, group_of, normalise
 from upkeep.cases.relabel_rules import Themed
 from upkeep.cases.split import Locked
 from upkeep.config import Relabel
-from upkeep.desk import GOLDEN
 from upkeep.evaluation.comparison import Verdict
 from upkeep.evaluation.verdict import ItemResult, VerdictTerms, verdict
-from upkeep.stages.evaluation import RECENT, Lessons, evaluation_sets, first_asked_since, save_outcomes
+from upkeep.stages.evaluation import RECENT, Lessons, evaluation_sets, first_asked_since, frozen_items, save_outcomes
 
 SOON = DECIDED + timedelta(days=29)
+PERIOD = "2026-04"
 TAUGHT = Lessons(BEGUN, frozenset(LABELS), ())
 ORDER, REFUND, REPAIR = LABELS
 
@@ -32,7 +32,7 @@ def case(name: str, text: str, answer: str, *, known=BEGUN) -> Case:
 
 
 def changed(desk, taught: Lessons | None = TAUGHT) -> set[str]:
-    found = evaluation_sets(desk, SOON, served=(), taught=taught)
+    found = evaluation_sets(desk, SOON, frozen_items(desk, PERIOD), served=(), taught=taught)
     return {item.id for item in found.get("changed", [])}
 
 
@@ -42,7 +42,7 @@ def test_an_agreed_item_with_a_new_answer_is_and_its_neighbours_are_not(desk):
     golden[0] = replace(golden[0], valid_to=turn)
     renewed = Item("renewed", golden[0].text, REPAIR, valid_from=turn)
     late = Item("late", "Where is my tent?", ORDER, valid_from=turn)  # agreed since, with no other answer before
-    records.save_rows(desk.store, GOLDEN, [*golden, renewed, late])
+    agree(desk, [*golden, renewed, late])
     assert changed(desk) == {"renewed"}
     assert changed(desk, TAUGHT._replace(moment=turn + timedelta(days=1))) == set()
 
@@ -58,7 +58,7 @@ def test_a_held_out_case_is_that_a_rule_has_given_another_answer_since(desk):
         case("new", "A pole broke at night", REPAIR, known=DECIDED),
     )
     assert changed(desk) == {"ruled@2026-03-15"}
-    found = evaluation_sets(desk, SOON, served=(), taught=TAUGHT)
+    found = evaluation_sets(desk, SOON, frozen_items(desk, PERIOD), served=(), taught=TAUGHT)
     assert [item.answer for item in found["changed"]] == [REPAIR]
     assert {item.id for item in found["recent"]} == {"ruled@2026-03-15", "stays", "new"}
 
@@ -71,7 +71,7 @@ def test_only_what_chance_drew_is_recent_and_what_the_model_was_wrong_about_is_t
         complained,
         replace(case("both", "A pole broke at night", REPAIR), source=Source.CUSTOMER, was_error=True, drawn=True),
     )
-    found = evaluation_sets(desk, SOON, served=())
+    found = evaluation_sets(desk, SOON, frozen_items(desk, PERIOD), served=())
     assert {name: {item.id for item in items} for name, items in found.items() if name != "golden"} == {
         "recent": {"drawn", "both"},
         "reported": {"wrong"},
@@ -83,7 +83,7 @@ def test_of_a_conversation_one_recent_item_counts(desk):
     turns = [case(f"turn-{n}", text, ORDER) for n, text in enumerate(("Where is it?", "And the stove?", "My tent?"))]
     ids = ("c-7", group_of("c-7"))  # the first is from before an id was kept as a digest
     held_out(desk, *(replace(one, group=id) for one, id in zip(turns, ids, strict=False)), turns[2])
-    found = evaluation_sets(desk, SOON, served=())
+    found = evaluation_sets(desk, SOON, frozen_items(desk, PERIOD), served=())
     assert [item.id for item in found["recent"]] == ["turn-0", "turn-2"]
 
 
@@ -93,7 +93,7 @@ def test_of_a_conversation_one_reported_and_one_changed_item_counts_and_the_one_
     told, other = [replace(one, group="c-7") for one in turns[:3]], [replace(one, group="c-8") for one in turns[3:]]
     stays = replace(case("stays", "Where is my lamp?", ORDER), group="c-8", drawn=True)
     held_out(desk, *told[:2], replace(told[2], drawn=True), stays, *other)
-    found = evaluation_sets(desk, SOON, served=(), taught=TAUGHT)
+    found = evaluation_sets(desk, SOON, frozen_items(desk, PERIOD), served=(), taught=TAUGHT)
     assert {item.id for item in found["recent"]} == {"turn-2", "stays"}
     assert [item.id for item in found["reported"]] == ["turn-0", "turn-3"]
     assert [item.id for item in found["changed"]] == ["turn-2", "turn-3"]
@@ -181,7 +181,7 @@ def test_what_became_known_more_than_three_months_ago_is_in_no_set_of_recent_one
         case("old", "Where have you left my stove?", ORDER, known=SOON - RECENT - timedelta(days=1)), was_error=True
     )
     held_out(desk, old, case("new", "My money has not come back", REFUND, known=SOON - RECENT))
-    found = evaluation_sets(desk, SOON, served=())
+    found = evaluation_sets(desk, SOON, frozen_items(desk, PERIOD), served=())
     assert {name: [item.id for item in items] for name, items in found.items() if name != "golden"} == {
         "recent": ["new"]
     }
@@ -189,7 +189,7 @@ def test_what_became_known_more_than_three_months_ago_is_in_no_set_of_recent_one
 
 def test_a_held_out_request_that_was_agreed_since_is_a_golden_item_only(desk):
     held_out(desk, case("held", f" {desk.golden()[0].text.upper()}", ORDER))
-    assert set(evaluation_sets(desk, SOON, served=())) == {"golden"}
+    assert set(evaluation_sets(desk, SOON, frozen_items(desk, PERIOD), served=())) == {"golden"}
 
 
 LONG_AGO = SOON - RECENT - timedelta(days=30)
@@ -209,18 +209,19 @@ def test_what_a_model_in_service_had_put_right_is_the_regression_set_once_it_is_
         for one in (fixed, missed, recent)
     ]
     save_outcomes(desk, "2025-12", [*put_right, ItemResult("recent", normalise(never.text), True, True, id="never")])
-    found = evaluation_sets(desk, SOON, served=("2025-12",))
+    found = evaluation_sets(desk, SOON, frozen_items(desk, PERIOD), served=("2025-12",))
     assert [item.id for item in found["regression"]] == ["fixed"]
     assert [item.id for item in found["errors"]] == ["recent"]
-    assert "regression" not in evaluation_sets(desk, SOON, served=())
+    assert "regression" not in evaluation_sets(desk, SOON, frozen_items(desk, PERIOD), served=())
 
 
 def test_what_a_later_run_locked_is_an_item_of_an_earlier_moment_by_which_it_was_known(desk):
     cases = case("known", "Where have you left my stove?", ORDER), case("new", "A pole broke", REPAIR, known=SOON)
     held_out(desk, *cases)
     records.save_rows(desk.store, "evaluation/locked/2026-03.jsonl", [Locked(one.id, one.text, SOON) for one in cases])
-    items = {moment: evaluation_sets(desk, moment, served=())["recent"] for moment in (SOON, SOON - timedelta(days=1))}
-    assert [[one.id for one in found] for found in items.values()] == [["known", "new"], ["known"]]
+    frozen, moments = frozen_items(desk, PERIOD), (SOON, SOON - timedelta(days=1))
+    items = [evaluation_sets(desk, moment, frozen, served=())["recent"] for moment in moments]
+    assert [[one.id for one in found] for found in items] == [["known", "new"], ["known"]]
 
 
 def test_what_was_locked_after_the_champion_was_taught_is_known_by_the_answer_of_then(desk):
@@ -234,7 +235,7 @@ def test_what_came_back_as_wrong_is_among_what_changed_too(desk):
     known = SOON - timedelta(days=1)
     complained = replace(wrong("told", "Can I rent a kayak for a week?", "rental", known=known), source=Source.CUSTOMER)
     held_out(desk, complained)
-    found = evaluation_sets(desk, SOON, served=(), taught=TAUGHT)
+    found = evaluation_sets(desk, SOON, frozen_items(desk, PERIOD), served=(), taught=TAUGHT)
     assert [item.id for item in found["reported"]] == [item.id for item in found["changed"]] == ["told"]
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from matplotlib.image import imread
 
-from tests.released import BEGUN, DECIDED, LABELS, released_desk, released_template  # noqa: F401 -- fixtures
+from tests.released import BEGUN, DECIDED, LABELS, agree, released_desk, released_template  # noqa: F401 -- fixtures
 from upkeep import records
 from upkeep.cases.case import Case, Source
 from upkeep.cases.split import Locked
-from upkeep.desk import GOLDEN, LAUNCH, Desk
+from upkeep.desk import LAUNCH, Desk
 from upkeep.stages.challengers import Challenger
 from upkeep.stages.comparison import compare_models, judge_again
 from upkeep.stages.evaluation import load_outcomes
@@ -33,7 +33,7 @@ def desk_asking_by_channel(desk) -> Desk:
     golden = desk.golden()
     for number, channel in enumerate(CHANNELS):
         golden[number] = replace(golden[number], by={"channel": channel, "floor": "2"})
-    records.save_rows(desk.store, GOLDEN, golden)
+    agree(desk, golden)
     cases = [
         Case(
             f"p{n}", f"My tent of {1990 + n} has a broken pole", LABELS[2], Source.AUDIT, DECIDED, known_from=DECIDED,

@@ -115,8 +115,8 @@ def show_outcome(desk: Desk, made: Decision | ChangeOrder | Waiting) -> None:
     client = desk.client.client
     if isinstance(made, Decision):
         print(f"{client} {made.period}: {made.verdict.value}{' and in service' if made.applied else ''}")
-        for reason in made.reasons:
-            print(f"  {reason}")
+        for line in (*made.reasons, *made.notes):
+            print(f"  {line}")
         for line in waiting_for_approval(desk, made.as_of):
             print(f"  {line}")
         return

@@ -67,7 +67,7 @@ def _decisions(options: argparse.Namespace) -> None:
     for made in decisions(desk):
         state = standing(desk, made, at)
         print(f"{made.period}: {made.verdict}, version {made.challenger} against {made.champion}; {state}")
-        print(*(f"  {reason}" for reason in made.reasons), sep="\n")
+        print(*(f"  {line}" for line in (*made.reasons, *made.notes)), sep="\n")
         if options.again and made.terms is None:
             print("  judged again: cannot be, it was made before terms were kept")
         elif options.again:

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from upkeep.base_model import peft_name
-from upkeep.cases.case import normalise, valid_at
+from upkeep.cases.case import valid_at
 from upkeep.counts import count_of
 from upkeep.desk import Desk
 from upkeep.evaluation.scores import Scores, evaluate_model
@@ -17,9 +17,10 @@ from upkeep.models.manifest import read_manifest
 from upkeep.progress import Progress, silent
 from upkeep.stages.challengers import Challenger, challengers
 from upkeep.stages.decisions import Decision
+from upkeep.stages.evaluation import frozen_items
 from upkeep.stages.finetuning import load_model
 from upkeep.stages.release import fetch_trained
-from upkeep.stages.snapshot import snapshots, taught_texts
+from upkeep.stages.snapshot import snapshots
 
 
 def write_card(desk: Desk, version: str, decision: Decision | None = None, *, progress: Progress = silent) -> None:
@@ -61,7 +62,6 @@ def write_card(desk: Desk, version: str, decision: Decision | None = None, *, pr
 
 def _on_golden(desk: Desk, made: Challenger, progress: Progress) -> Scores:
     """How a first model does on the agreed items that are right when it is made, of which it was taught none."""
-    taught = taught_texts(desk, made.period)
-    items = [item for item in valid_at(desk.golden(), made.as_of) if normalise(item.text) not in taught]
+    items = valid_at(frozen_items(desk, made.period).golden, made.as_of)
     model = load_model(desk, made.version)
     return evaluate_model(model, items, name="golden", client=desk.client, progress=progress)

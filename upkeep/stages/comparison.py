@@ -27,9 +27,11 @@ from upkeep.stages.challengers import Challenger
 from upkeep.stages.comparison_runs import Scored, log_comparison
 from upkeep.stages.decisions import Decision, OnTheme, as_carried_out, decisions
 from upkeep.stages.evaluation import (
+    Frozen,
     Lessons,
     evaluation_sets,
     first_asked_since,
+    frozen_items,
     load_outcomes,
     save_outcomes,
     variant_sets,
@@ -63,11 +65,13 @@ def compare_models(
         raise DecisionError(f"client {desk.client.client}: version {champion} would be compared with itself")
     old, new = load_model(desk, champion), load_model(desk, made.version)
     models = {champion: old, made.version: new}
-    sets = _sets(desk, moment, old, champion=champion, label=label)
+    frozen = frozen_items(desk, period)
+    sets = _sets(desk, moment, frozen, old, champion=champion, label=label)
     sets, left_out = _not_taught(desk, sets, champion=champion, challenger=made)
     if "golden" not in sets:
         where = f"client {desk.client.client} on {moment:%Y-%m-%d}"
-        raise NotEnoughDataError(what="a comparison (golden items valid then)", have=0, need=1, where=where)
+        what = f"a comparison (golden items valid then and locked before its training, {frozen.waiting} are not)"
+        raise NotEnoughDataError(what=what, have=0, need=1, where=where)
     judge = judge_of(desk.client.writing)
     scores = {version: _score_all(desk, model, sets, judge, progress) for version, model in models.items()}
     before, now = scores[champion], scores[made.version]
@@ -91,6 +95,7 @@ def compare_models(
         evidence=save_outcomes(desk, period, outcomes),
         code=code_version(),
         left_out=left_out,
+        waiting=frozen.waiting,
         figures=_differences(desk, sets, champion=before, challenger=now),
         duels=_duels(champion=before, challenger=now),
         after_cut=_after_cut(desk, moment, outcomes, champion=champion, margin=terms.margin),
@@ -99,16 +104,19 @@ def compare_models(
     return records.create(desk.store, key, decision)
 
 
-def _sets(desk: Desk, moment: datetime, model: Model, *, champion: str, label: str | None) -> dict[str, list[Item]]:
+def _sets(
+    desk: Desk, moment: datetime, frozen: Frozen, model: Model, *, champion: str, label: str | None
+) -> dict[str, list[Item]]:
     """On what a champion, whose `model` it is, and its challenger are compared."""
     # what the champion itself was chosen for getting right it has right by luck too: any other model would lose there
     served = [one.period for one in decisions(desk) if one.applied and one.challenger != champion]
     labels = frozenset(model.manifest.labels)
     if label is not None:
-        return variant_sets(desk, moment, served=served, label=label, known={*labels, desk.client.out_of_scope_label})
+        known = {*labels, desk.client.out_of_scope_label}
+        return variant_sets(desk, moment, frozen, served=served, label=label, known=known)
     taught = taught_by(desk, champion)
     lessons = Lessons(taught.terms.moment, labels, taught.terms.rules) if taught else None
-    return evaluation_sets(desk, moment, served=served, taught=lessons)
+    return evaluation_sets(desk, moment, frozen, served=served, taught=lessons)
 
 
 def _terms(client: Client, *, label: str | None, same_weights: bool, reload_exact: bool) -> VerdictTerms:

@@ -59,6 +59,7 @@ def log_comparison(desk: Desk, decision: Decision, scored: Scored) -> None:
                 "challenger": decision.challenger,
                 "verdict": decision.verdict.value,
                 "left_out": decision.left_out,
+                "waiting": decision.waiting,
             }
         )
         for version, role in roles.items():
@@ -116,7 +117,7 @@ def _log_flips(run: Run, scored: Scored) -> None:
 
 def _told(decision: Decision, costs: Mapping[str, Cost]) -> str:
     lines = [f"# {decision.verdict.value}: v{decision.challenger} against v{decision.champion}", ""]
-    lines += [f"- {reason}" for reason in decision.reasons]
+    lines += [f"- {line}" for line in (*decision.reasons, *decision.notes)]
     lines += ["", *(f"- {one}" for one in (*decision.compared, *decision.duels, *decision.figures))]
     if decision.after_cut:
         lines += ["", f"{BETWEEN} (decides nothing):", "", f"- {decision.after_cut}"]

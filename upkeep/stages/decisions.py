@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from upkeep import records
+from upkeep.counts import count_of
 from upkeep.desk import Desk
 from upkeep.errors import DecisionError
 from upkeep.evaluation.after_cut import AfterCut
@@ -42,9 +43,10 @@ class Decision:
 
     `label` is the new category that the challenger was to learn, where that was all it was to. `evidence` is the
     SHA-256 of the outcomes, which with the `terms` give the verdict again; `code` the release of Upkeep that judged.
-    `left_out` items were not compared on, as the champion was taught them before they were agreed. `after_cut` is for
-    people, as the `themes`, `figures` and `duels` are: the verdict does not ask. Whether the decision
-    was applied, and by whom, is told by the release log.
+    `left_out` items were not compared on, as the champion was taught them before they were agreed, nor were the
+    `waiting` golden lines that were agreed after the challenger's snapshot was taken. `after_cut` is for people, as the
+    `themes`, `figures` and `duels` are: the verdict does not ask. Whether the decision was applied, and by whom, is
+    told by the release log.
     """
 
     period: str
@@ -67,6 +69,16 @@ class Decision:
     figures: tuple[Difference, ...] = ()
     duels: tuple[Duel, ...] = ()
     after_cut: AfterCut | None = None
+    waiting: int = 0
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was agreed and not compared on, in words."""
+        told = (
+            (self.left_out, "item", "taught to the champion before being agreed"),
+            (self.waiting, "golden line", "agreed after this challenger's snapshot, locked by the next retrain"),
+        )
+        return tuple(f"{count_of(n, what)} not compared on: {why}" for n, what, why in told if n)
 
 
 def decisions(desk: Desk, *, at: datetime | None = None) -> list[Decision]:

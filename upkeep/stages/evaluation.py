@@ -4,8 +4,8 @@ The agreed golden set; `recent`, what was held out of those cases of the last mo
 others of those months, which came back as the model was wrong about them or unsure; `changed`, those of all three that
 have another right answer than the champion was taught; `errors`, those of the last months that the model then got
 wrong; `regression`, what a model in service before the champion had put right. Where a new category is taught, `new`
-has all items of it, and the others the labels known before. All are locked. Of a conversation `recent`, `reported`,
-`changed` and `new` have one item each.
+has all items of it, and the others the labels known before. All were locked when the challenger's snapshot was taken.
+Of a conversation `recent`, `reported`, `changed` and `new` have one item each.
 """
 
 from __future__ import annotations
@@ -21,9 +21,8 @@ from upkeep.cases.reviewed_answers import begins
 from upkeep.config import Relabel
 from upkeep.desk import Desk
 from upkeep.evaluation.verdict import ItemResult
-from upkeep.stages.locking import locked_items
 from upkeep.stages.rules_in_force import rules_in_force
-from upkeep.stages.snapshot import decided_by, known_cases, right_at
+from upkeep.stages.snapshot import decided_by, known_cases, locked_for, right_at
 
 RECENT = timedelta(days=92)
 """How far back the recent holdout reaches."""
@@ -40,16 +39,32 @@ class Lessons(NamedTuple):
     rules: tuple[Relabel, ...]
 
 
+class Frozen(NamedTuple):
+    """What a challenger can be evaluated on: the `golden` items and the other texts that were locked when its snapshot
+    was taken, so that it was taught none of them, nor a near-duplicate. `waiting` golden lines were not.
+    """
+
+    golden: list[Item]
+    held_out: frozenset[str]
+    waiting: int
+
+
+def frozen_items(desk: Desk, period: str) -> Frozen:
+    """What the challenger of a period can be evaluated on."""
+    agreed, locked = desk.golden(), locked_for(desk, period)
+    golden = [item for item in agreed if normalise(item.text) in locked]
+    return Frozen(golden, locked - {normalise(item.text) for item in golden}, len(agreed) - len(golden))
+
+
 def evaluation_sets(
-    desk: Desk, moment: datetime, *, served: Iterable[str], taught: Lessons | None = None
+    desk: Desk, moment: datetime, frozen: Frozen, *, served: Iterable[str], taught: Lessons | None = None
 ) -> dict[str, list[Item]]:
     """The items of each set with the answers that are right at a moment; a set without any is left out.
 
     `served` are the periods before it whose challenger went into service, `taught` what the champion was, where that is
     known.
     """
-    golden = desk.golden()
-    held = _held_out(desk, moment, golden)
+    held = _held_out(desk, moment, frozen)
     oldest = moment.astimezone(UTC) - RECENT
     late = [case for case in held if case.known_from is not None and case.known_from >= oldest]
     recent = _one_of_each([case for case in late if case.by_chance])
@@ -57,12 +72,12 @@ def evaluation_sets(
     errors = [case for case in late if case.was_error]
     fixed = _fixed(desk, served) - {normalise(case.text) for case in errors}
     stay = [case for case in held if normalise(case.text) in fixed]
-    agreed, brought = valid_at(golden, moment), [*recent, *reported]
+    agreed, brought = valid_at(frozen.golden, moment), [*recent, *reported]
     sets = {
         "golden": agreed,
         "recent": _items(recent),
         "reported": _items(reported),
-        "changed": _changed(desk, moment, agreed, brought, taught) if taught else [],
+        "changed": _changed(desk, moment, frozen, brought, taught) if taught else [],
         "errors": _items(errors),
         "regression": _items(stay),
     }
@@ -70,11 +85,11 @@ def evaluation_sets(
 
 
 def variant_sets(
-    desk: Desk, moment: datetime, *, served: Iterable[str], label: str, known: Collection[str]
+    desk: Desk, moment: datetime, frozen: Frozen, *, served: Iterable[str], label: str, known: Collection[str]
 ) -> dict[str, list[Item]]:
     """The same for a challenger that learned a new `label`; `known` are those of the champion, and out of scope."""
-    sets = evaluation_sets(desk, moment, served=served)
-    held = _held_out(desk, moment, desk.golden())
+    sets = evaluation_sets(desk, moment, frozen, served=served)
+    held = _held_out(desk, moment, frozen)
     agreed = [item for item in sets.get("golden", []) if item.answer == label]
     before = {*known} - {label}
     old = {name: [item for item in items if item.answer in before] for name, items in sets.items()}
@@ -102,9 +117,7 @@ def load_outcomes(desk: Desk, period: str) -> tuple[list[ItemResult], str]:
     return records.load_rows(desk.store, _outcomes(period), ItemResult), digest
 
 
-def _changed(
-    desk: Desk, moment: datetime, agreed: Iterable[Item], brought: Iterable[Case], taught: Lessons
-) -> list[Item]:
+def _changed(desk: Desk, moment: datetime, frozen: Frozen, brought: Iterable[Case], taught: Lessons) -> list[Item]:
     """The items of which the champion was taught another answer, or whose label it does not have.
 
     Of what production brought it is one of a conversation, whichever of them changed.
@@ -113,11 +126,10 @@ def _changed(
     is wrong about nearly all of these. What was first asked since has changed where a rule says so that it was not
     taught by: no other answer of then is known, and a later correction shows no more than that one was mistaken.
     """
-    golden = desk.golden()
-    since = _held_out(desk, moment, golden, rules=_taught_by(desk, moment, taught))
+    since = _held_out(desk, moment, frozen, rules=_taught_by(desk, moment, taught))
     before = {normalise(case.text): case.answer for case in since}
-    before |= {normalise(item.text): item.answer for item in valid_at(golden, taught.moment)}
-    held = _held_out(desk, taught.moment, golden, rules=taught.rules)
+    before |= {normalise(item.text): item.answer for item in valid_at(frozen.golden, taught.moment)}
+    held = _held_out(desk, taught.moment, frozen, rules=taught.rules)
     before |= {normalise(case.text): case.answer for case in held}
     known = {*taught.labels, desk.client.out_of_scope_label}
 
@@ -125,6 +137,7 @@ def _changed(
         was = before.get(normalise(one.text), one.answer)
         return was != one.answer or bool(taught.labels and one.answer not in known)
 
+    agreed = valid_at(frozen.golden, moment)
     return [*filter(differs, agreed), *_items(_one_of_each([*filter(differs, brought)]))]
 
 
@@ -140,16 +153,13 @@ def _said_by(rule: Relabel) -> tuple[object, ...]:
     return rule.old, rule.new, rule.since, rule.text, rule.theme
 
 
-def _held_out(
-    desk: Desk, moment: datetime, golden: Iterable[Item], *, rules: Sequence[Relabel] | None = None
-) -> list[Case]:
+def _held_out(desk: Desk, moment: datetime, frozen: Frozen, *, rules: Sequence[Relabel] | None = None) -> list[Case]:
     """The locked cases that are not agreed, with the answer right at a moment, by the rules in force or those given.
 
     Those known by then, whichever run locked them: of one for a past moment a later one may have locked all.
     """
-    locked = {normalise(item.text) for item in locked_items(desk)} - {normalise(item.text) for item in golden}
     right = right_at(desk, known_cases(desk, moment), moment, rules=rules)
-    return [case for case in right if normalise(case.text) in locked]
+    return [case for case in right if normalise(case.text) in frozen.held_out]
 
 
 def _fixed(desk: Desk, served: Iterable[str]) -> set[str]:

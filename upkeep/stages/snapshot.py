@@ -196,6 +196,15 @@ def _taught_in(desk: Desk, period: str) -> list[Lesson]:
     return records.load_rows(desk.store, _rows(period), Lesson) if desk.store.exists(_rows(period)) else []
 
 
+def locked_for(desk: Desk, period: str) -> frozenset[str]:
+    """The normalised texts that were locked when the snapshot of a period was taken; where it is not on record, all
+    that ever were.
+    """
+    made = records.load_if_there(desk.store, _record(period), SnapshotRecord)
+    keys = None if made is None else [key for key in made.sources if key.startswith(LOCKED)]
+    return frozenset(normalise(one.text) for one in locked_items(desk, keys))
+
+
 def _ever_taught(desk: Desk) -> set[str]:
     return {text for one in snapshots(desk) for text in taught_texts(desk, one.period)}
 

@@ -48,7 +48,10 @@ class NewLabels(StrEnum):
 
 
 class Unreviewed(StrEnum):
-    """What a retrain does with cases that reviewers were asked about and have not answered."""
+    """What a retrain does with cases that there is a reason to ask reviewers about and that none has answered.
+
+    Where it is not to use them, it skips those, too, that were beyond `asked_at_most`; it waits for none of these.
+    """
 
     USE_OUTCOMES = "use_outcomes"
     SKIP = "skip"
@@ -244,7 +247,9 @@ class Client(Strict):
         default=Rules.PROPOSE, description="a relabel rule that outcomes prove: propose it to people, or apply it"
     )
     unreviewed: Unreviewed = Field(
-        default=Unreviewed.USE_OUTCOMES, description="cases nobody has reviewed by the retrain: use, skip, or wait"
+        default=Unreviewed.USE_OUTCOMES,
+        description="cases with a reason to be reviewed that nobody has by the retrain: use, skip, or wait for those "
+        "that were asked about and skip the others",
     )
     asked_at_most: int = Field(
         default=200, ge=0, description="cases that people are asked to look over at a time, the most telling first"

@@ -36,6 +36,7 @@ TERMS = SnapshotTerms(
     recipe=RECIPE,
     reviews_hold=True,
     append_waits=True,
+    unasked_wait=True,
 )
 
 
@@ -117,6 +118,21 @@ def test_what_nobody_has_read_is_used_skipped_or_left_out_for_its_doubts():
     assert skipped.left_out == {"not yet reviewed": 1, "unread and doubtful: too short": 1}
     read = [ReviewDecision(one.id, Choice.ACCEPT, "a", "ada", JULY, "") for one in (asked, doubtful)]
     assert len(chosen(cases, asked=about, decided=read, unreviewed=Unreviewed.SKIP).train) == 3
+
+
+def test_what_there_was_a_reason_to_ask_about_is_not_taught_unread_though_nobody_was_asked():
+    plain, asked, wrong, mistake, audited, read = trainable(range(60))[:6]
+    told = [replace(one, source=Source.CUSTOMER, was_error=True) for one in (asked, wrong, read)]
+    cases = [plain, *told, replace(mistake, suspect=0.1), replace(audited, source=Source.AUDIT, was_error=True)]
+    how = {"asked": [asked.id], "decided": [said_by_ada(read.id, "a")]}
+    for unreviewed in (Unreviewed.SKIP, Unreviewed.WAIT):
+        found = chosen(cases, **how, unreviewed=unreviewed)
+        assert {one.id for one in found.train} == {plain.id, audited.id, read.id}  # an auditor was asked
+        assert found.left_out == {"not yet reviewed": 1, "never asked about": 2}
+        of_before = chosen(cases, **how, unreviewed=unreviewed, unasked_wait=False)
+        assert {one.id for one in of_before.train} == {one.id for one in cases} - {asked.id}
+        assert of_before.left_out == {"not yet reviewed": 1}
+    assert len(chosen(cases, **how).train) == len(cases)
 
 
 def test_an_answer_that_came_after_another_one_was_accepted_waits_to_be_reviewed():

@@ -17,7 +17,7 @@ from tests.small_client import configure
 from tests.texts import case, text
 from upkeep import records
 from upkeep.adapters.store import FolderStore
-from upkeep.cases.case import Source
+from upkeep.cases.case import Case, Source
 from upkeep.cases.collection import Fold
 from upkeep.cases.doubts import Doubt
 from upkeep.cases.relabel_rules import Found
@@ -29,11 +29,11 @@ from upkeep.errors import PersonError, SheetError
 from upkeep.log.entries import Prediction
 from upkeep.log.files import write_predictions
 from upkeep.recipes import Task
-from upkeep.stages.asking import Batch, asked, offer_cases
+from upkeep.stages.asking import Batch, asked, offer_cases, to_look_over
 from upkeep.stages.auditing import draw_audit, return_audit, sheet_key
 from upkeep.stages.returning import return_file, take_returns
 from upkeep.stages.rules import decide_rule
-from upkeep.stages.snapshot import decided_by, take_snapshot
+from upkeep.stages.snapshot import decided_by, rebuild, take_snapshot
 from upkeep.stages.waiting import no_longer_waiting, wait_for_review
 
 MONDAY = datetime(2026, 5, 4, 6, tzinfo=UTC)
@@ -87,8 +87,34 @@ def test_people_are_asked_about_complaints_and_doubts_but_not_about_what_an_audi
 def test_of_too_many_the_doubtful_and_then_the_most_frequent_are_asked_about(desk):
     client = desk.client.model_copy(update={"asked_at_most": 2})
     few = replace(desk, agreement=desk.agreement.model_copy(update={"client": client}))
-    assert offer_cases(few, PERIOD, MONDAY).questions == 2
+    batch = offer_cases(few, PERIOD, MONDAY)
+    assert (batch.questions, batch.beyond) == (2, 1)
     assert list(asked(few)) == ["6", "2"]
+    assert to_look_over(few, batch, MONDAY)[0].startswith("2 cases to look over (1 more beyond asked_at_most): ")
+
+
+@pytest.mark.parametrize("unreviewed", [Unreviewed.SKIP, Unreviewed.WAIT])
+def test_what_was_too_many_to_ask_about_is_neither_taught_nor_waited_for_and_older_snapshots_rebuild(desk, unreviewed):
+    client = desk.client.model_copy(update={"asked_at_most": 2, "unreviewed": unreviewed})
+    few = replace(desk, agreement=desk.agreement.model_copy(update={"client": client}))
+    more = [complaint(number) for number in range(30, 36)]
+    cases = [*records.load_rows(desk.store, f"cases/{PERIOD}.jsonl", Case), *more]
+    records.save_rows(desk.store, f"cases/{PERIOD}.jsonl", cases)
+    assert offer_cases(few, PERIOD, MONDAY).beyond == 7
+    return_file(few, filled(few, n2=("accept", ""), n6=("accept", "")), name="mine.csv", by="ada", at=TUESDAY)
+    assert wait_for_review(few, "2026-05", TUESDAY, "scheduled") is None
+    taken, beyond = take_snapshot(few, "2026-05", TUESDAY), {"1", *(one.id for one in more)}
+    assert not beyond & {one.case.id for one in taken.lessons}
+    assert taken.left_out["never asked about"] == 7
+    assert rebuild(few, "2026-05") == desk.store.read("snapshots/2026-05.jsonl")
+    client = client.model_copy(update={"unreviewed": Unreviewed.USE_OUTCOMES})
+    used = replace(desk, agreement=desk.agreement.model_copy(update={"client": client}))
+    assert beyond & {one.case.id for one in take_snapshot(used, "2026-06", TUESDAY).lessons}
+    # all that was asked is answered, so that one of before had the same lessons, and another term to tell them by
+    desk.store.write("snapshots/2026-05.jsonl", rows := desk.store.read("snapshots/2026-06.jsonl"))
+    record = desk.store.read("snapshots/2026-05.json")
+    desk.store.write("snapshots/2026-05.json", record.replace(b',\n  "unasked_wait": true', b""))
+    assert rebuild(few, "2026-05") == rows
 
 
 def test_what_comes_back_counts_in_the_next_snapshot_and_bad_rows_say_why(desk):

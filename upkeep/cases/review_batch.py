@@ -15,7 +15,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from upkeep.cases import label_studio
-from upkeep.cases.case import Source
+from upkeep.cases.case import ASKED, Case, Source
 from upkeep.cases.mangled_text import comparable
 from upkeep.cases.spreadsheet import (
     Column,
@@ -35,6 +35,7 @@ DECISION, ANSWER, COMMENT, REVIEWER = "decision", "answer", "comment", "reviewer
 IN_SHEET = (ID, WHEN, REQUEST, OFFERED, WHY, GIVEN)
 LONGEST = 16_000
 """Characters of a cell: a spreadsheet keeps 32,767 UTF-16 units, and half as many of the widest characters."""
+WRONG = "answered wrong"
 DELIMITERS = ",;\t"
 HEAD = 20
 """The rows in which the names of the columns are looked for: people put notes above them."""
@@ -122,6 +123,16 @@ class ReturnedBatch:
     decided: tuple[ReviewDecision, ...]
     blank: int
     rejected: tuple[Rejected, ...]
+
+
+def why_asked(case: Case) -> tuple[str, ...]:
+    """Why somebody should look at a case; nothing where nobody needs to."""
+    why = [WRONG] if case.was_error and case.source not in ASKED else []
+    why += [case.conflict] if case.conflict else []
+    why += [doubt.value for doubt in case.doubts]
+    if case.suspect is not None:
+        why.append(f"a likely mistake: requests like it mostly have another answer ({case.suspect:.0%} for this one)")
+    return tuple(why)
 
 
 def write_xlsx(questions: Sequence[Question], *, labels: Sequence[str], tab: str = "review") -> bytes:

@@ -19,7 +19,7 @@ from upkeep.cases.case import Case, normalise, valid_at
 from upkeep.cases.label_history import RULED, History, as_appended, as_reviewed, decision_on, label_history
 from upkeep.cases.mix import compose, counted
 from upkeep.cases.relabel_rules import Themed
-from upkeep.cases.review_batch import ReviewDecision
+from upkeep.cases.review_batch import ReviewDecision, why_asked
 from upkeep.cases.split import Locked, Proof, Side, open_to_learn, prove, sides
 from upkeep.config import NewLabels, Relabel, Unreviewed
 from upkeep.progress import Progress, silent
@@ -45,7 +45,8 @@ class SnapshotTerms:
 
     `head` are the labels of a head that grows by a row, with the new one: no others are taught. `reviews_hold` says
     that no customer ends a reviewer's answer, `append_waits` that what contradicts one waits also where a recipe only
-    appends; snapshots of before that was so do not have it.
+    appends, `unasked_wait` that `unreviewed` is also about what nobody was asked about, though there was a reason to;
+    snapshots of before that was so do not have it.
     """
 
     moment: datetime
@@ -60,6 +61,7 @@ class SnapshotTerms:
     head: tuple[str, ...] = ()
     reviews_hold: bool = False
     append_waits: bool = False
+    unasked_wait: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ def choose(facts: Facts, terms: SnapshotTerms, *, progress: Progress = silent) -
     A label that the client did not start with is taught once it has `minimum_examples` cases to train on, if the client
     wants new labels learned. Raises LeakError where an evaluation item is in it after all.
     """
-    read = [case for case in facts.cases if not _waits(case, facts, terms)]
+    read, unread = _by_people(facts, terms)
     history = label_history(
         read, rules=terms.rules, decided=facts.decided, moment=terms.moment, zone=ZoneInfo(terms.zone),
         reviews_hold=terms.reviews_hold,
@@ -129,7 +131,8 @@ def choose(facts: Facts, terms: SnapshotTerms, *, progress: Progress = silent) -
     calibration = [case for case in free if on[case.id] is Side.CALIBRATION]
     left_out = Counter(f"unread and doubtful: {case.doubts[0]}" for case in history.unread)
     left_out["against a reviewed answer"] = len(history.contested)
-    left_out["not yet reviewed"] = len(facts.cases) - len(read)
+    left_out["not yet reviewed"] = sum(case.id in facts.asked for case in unread)
+    left_out["never asked about"] = sum(case.id not in facts.asked for case in unread)
     left_out["held out for evaluation"] = len(right) - len(open_side)
     left_out["nearly an evaluation item"] = len(open_side) - len(free)
     left_out["not in the mix"] = len(free) - len(calibration) - len(mixed)
@@ -179,11 +182,21 @@ def difference(
     return [f"{n:,} {what}" for n, what in told if n] or ["nothing"]
 
 
+def _by_people(facts: Facts, terms: SnapshotTerms) -> tuple[list[Case], list[Case]]:
+    """The cases that can be taught, and those that are left out until a reviewer has looked at them."""
+    read: list[Case] = []
+    unread: list[Case] = []
+    for case in facts.cases:
+        (unread if _waits(case, facts, terms) else read).append(case)
+    return read, unread
+
+
 def _waits(case: Case, facts: Facts, terms: SnapshotTerms) -> bool:
-    """Is it left out until the reviewers who were asked have answered? A doubtful one always is, by its history."""
+    """Is it left out until a reviewer has looked at it? A doubtful one always is, by its history."""
     if terms.unreviewed is Unreviewed.USE_OUTCOMES or case.doubts:
         return False
-    return case.id in facts.asked and decision_on(case, facts.decided) is None
+    asked = case.id in facts.asked or (terms.unasked_wait and bool(why_asked(case)))
+    return asked and decision_on(case, facts.decided) is None
 
 
 def _right(read: Sequence[Case], history: History, facts: Facts, terms: SnapshotTerms) -> list[Case]:

@@ -13,10 +13,19 @@ from datetime import datetime, timedelta
 from upkeep import records
 from upkeep.adapters import review_queue
 from upkeep.adapters.registry import tracking_uri
-from upkeep.cases.case import ASKED, Case
+from upkeep.cases.case import Case
 from upkeep.cases.collection import Fold
 from upkeep.cases.label_history import decision_on
-from upkeep.cases.review_batch import Format, Question, label_studio_config, write_csv, write_label_studio, write_xlsx
+from upkeep.cases.review_batch import (
+    WRONG,
+    Format,
+    Question,
+    label_studio_config,
+    why_asked,
+    write_csv,
+    write_label_studio,
+    write_xlsx,
+)
 from upkeep.config import Unreviewed
 from upkeep.counts import count_of
 from upkeep.desk import Desk
@@ -30,14 +39,14 @@ SENT = "to-review/"
 ANSWERABLE = timedelta(days=92)
 """So long answers to a batch are looked for in MLflow. By then a retrain, where the tier has any, has had to decide
 what people left open; to ask about all that was ever left open would take a review longer with every week."""
-WRONG = "answered wrong"
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     """What people are asked to look over: how many cases, the files by format, and the page where MLflow has them.
 
-    `problem` says why MLflow does not, where it should.
+    `problem` says why MLflow does not, where it should. `beyond` are the cases that there was a reason to ask about
+    too, more than the client's people are asked about at a time: no later batch has them.
     """
 
     period: str
@@ -46,6 +55,7 @@ class Batch:
     files: dict[Format, str]
     page: str | None = None
     problem: str | None = None
+    beyond: int = 0
 
 
 def offer_cases(desk: Desk, period: str, as_of: datetime) -> Batch:
@@ -59,7 +69,7 @@ def offer_cases(desk: Desk, period: str, as_of: datetime) -> Batch:
         return done
     cases = records.load_rows(desk.store, f"cases/{period}.jsonl", Case)
     again = {fold.case: fold.requests for fold in records.load_rows(desk.store, f"folded/{period}.jsonl", Fold)}
-    told = [(case, why) for case in cases if (why := _why(case))]
+    told = [(case, why) for case in cases if (why := why_asked(case))]
     told.sort(key=lambda one: (one[1] == (WRONG,), -again.get(one[0].id, 0)))
     questions = [_question(desk, case, why) for case, why in told[: desk.client.asked_at_most]]
     records.save_rows(desk.store, f"batches/{period}.jsonl", questions)
@@ -75,7 +85,7 @@ def offer_cases(desk: Desk, period: str, as_of: datetime) -> Batch:
         for kind, data in made.items():
             desk.store.write(files[kind], data)
         desk.store.write(f"{SENT}label-studio.xml", label_studio_config(labels).encode())
-    batch = Batch(period, desk.local(as_of), len(questions), files)
+    batch = Batch(period, desk.local(as_of), len(questions), files, beyond=len(told) - len(questions))
     try:
         batch = replace(batch, page=_queue(desk, period, questions))
     except StoreError as exc:  # the files are there
@@ -123,17 +133,8 @@ def to_look_over(desk: Desk, batch: Batch, as_of: datetime) -> list[str]:
     if not left:
         return []
     place = batch.page or address(desk.store, batch.files[Format.XLSX])
-    return [*([batch.problem] if batch.problem else []), f"{count_of(left, 'case')} to look over: {place}"]
-
-
-def _why(case: Case) -> tuple[str, ...]:
-    """Why somebody should look at a case; nothing where nobody needs to."""
-    why = [WRONG] if case.was_error and case.source not in ASKED else []
-    why += [case.conflict] if case.conflict else []
-    why += [doubt.value for doubt in case.doubts]
-    if case.suspect is not None:
-        why.append(f"a likely mistake: requests like it mostly have another answer ({case.suspect:.0%} for this one)")
-    return tuple(why)
+    beyond = f" ({batch.beyond:,} more beyond asked_at_most)" if batch.beyond else ""
+    return [*([batch.problem] if batch.problem else []), f"{count_of(left, 'case')} to look over{beyond}: {place}"]
 
 
 def _question(desk: Desk, case: Case, why: tuple[str, ...]) -> Question:

@@ -265,6 +265,7 @@ def _terms(desk: Desk, facts: Facts, moment: datetime, head: tuple[str, ...]) ->
         head=head,
         reviews_hold=True,
         append_waits=True,
+        unasked_wait=True,
     )
 
 

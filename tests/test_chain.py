@@ -29,7 +29,7 @@ from upkeep.stages.decisions import Decision, decision, decisions
 from upkeep.stages.finetuning import load_model
 from upkeep.stages.monitoring import review_week, reviews
 from upkeep.stages.release import current_release, roll_back
-from upkeep.stages.snapshot import stamp
+from upkeep.stages.snapshot import snapshot, stamp
 from upkeep.stages.waiting import Waiting, no_longer_waiting
 
 APRIL = datetime(2026, 4, 1, 6, tzinfo=UTC)
@@ -71,7 +71,10 @@ def test_a_month_of_retrains_is_compared_logged_promoted_and_taken_back(tmp_path
     assert set(by_stage["champion score"].data.metrics) == set(by_stage["challenger score"].data.metrics)
     assert "golden/accuracy" in by_stage["challenger score"].data.metrics
     assert by_stage["comparison"].data.metrics["difference/golden/accuracy"] == made.compared[0].difference
-    assert by_stage["training"].inputs.dataset_inputs[0].dataset.name == "northwind/cases"
+    (used,) = by_stage["training"].inputs.dataset_inputs
+    taught = snapshot(desk, "2026-04").digest
+    assert (used.dataset.name, used.dataset.digest) == ("northwind/cases", taught[:36])  # MLflow keeps no more
+    assert taught != snapshot(desk, "2026-03").digest
 
     # doing it again does nothing again
     assert retrain(open_desk("northwind"), APRIL, reason="the new policy") == made

@@ -15,11 +15,12 @@ from tests.audited import agreed
 from tests.small_client import configure
 from upkeep import records
 from upkeep.base_model import resolve_base
-from upkeep.cases.case import Item, valid_at
+from upkeep.cases.case import Case, Item, valid_at
 from upkeep.commands.readiness import golden_notes
 from upkeep.conversations import Role, Turn, as_text
-from upkeep.desk import LAUNCH, Desk, open_desk
+from upkeep.desk import LAUNCH, LAUNCH_CASES, Desk, open_desk
 from upkeep.errors import AlreadyExistsError, BaseModelError, NotEnoughDataError, StoreError
+from upkeep.redaction import PersonalData
 from upkeep.stages.locking import locked_items
 from upkeep.stages.onboarding import REDACTED, Redaction, not_trained_on, onboard
 from upkeep.stages.release import in_service, release_log
@@ -97,6 +98,18 @@ def test_personal_data_in_answers_is_counted_and_told(tmp_path, monkeypatch):
         "personal data taken out of 0 cases and 0 golden items; out of 40 answers (phone 40): "
         "redaction.keep names what answers are to say"
     )
+
+
+def test_personal_data_is_taken_out_of_cases_and_golden_items_before_they_are_stored(tmp_path, monkeypatch):
+    writer = agreed(tmp_path, monkeypatch, task="generation", training="lora-chat")
+    said = "Write to ada@example.org about my tent"
+    with pytest.raises(BaseModelError, match="no chat template"):
+        begin(writer, [replace(CASES[0], text=said), *CASES[1:]], [replace(GOLDEN[0], text=f"{said} pole")])
+    assert records.load_rows(writer.store, LAUNCH_CASES, Case)[0].text == "Write to [e-mail] about my tent"
+    assert b'"Write to [e-mail] about my tent pole"' in writer.store.read("evaluation/golden.jsonl")
+    assert not [key for key in writer.store.keys("") if b"ada@" in writer.store.read(key)]
+    hidden = records.load(writer.store, REDACTED, Redaction)
+    assert (hidden.cases, hidden.golden, hidden.counts[PersonalData.E_MAIL]) == (1, 1, 1)
 
 
 def test_a_golden_item_agreed_later_may_be_a_conversation_and_is_read_without_personal_data(tmp_path, monkeypatch):

@@ -25,7 +25,7 @@ from upkeep.cases.split import Side
 from upkeep.config import Relabel, load_client
 from upkeep.desk import GOLDEN, LAUNCH_CASES, Desk, open_desk
 from upkeep.entitlement import UseCase
-from upkeep.errors import SnapshotError
+from upkeep.errors import LeakError, SnapshotError
 from upkeep.release import Action, Entry
 from upkeep.stages.evaluation import evaluation_sets, frozen_items
 from upkeep.stages.locking import locked_items
@@ -223,6 +223,13 @@ def test_what_it_was_chosen_by_is_on_record(desk):
     held = {one.text for one in locked_items(desk)} - {text(3)}
     assert held
     assert not held & {one.case.text for one in taken.lessons if one.use is not Side.HOLDOUT}
+
+
+def test_one_with_an_evaluation_item_in_it_is_refused_and_leaves_no_record(desk, monkeypatch):
+    monkeypatch.setattr("upkeep.cases.snapshot.open_to_learn", lambda cases, *_, **__: [*cases])
+    with pytest.raises(LeakError, match=r"case 3 is 1\.00 alike to evaluation item g1, .* nothing was trained"):
+        take_snapshot(desk, "2026-05", MAY)
+    assert list(desk.store.keys("snapshots/2026-05")) == []
 
 
 def test_new_is_what_the_model_in_service_was_not_taught_whatever_was_held_since(desk):

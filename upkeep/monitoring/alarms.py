@@ -3,8 +3,8 @@
 Each week gets a score against the agreed floor and one against the model's reference weeks: the normal quantile of its
 count under a binomial whose rate is itself normal from week to week, because real weeks vary more than a binomial.
 Four rules read the scores: one week far out, three of the last four weeks out, the last four together far out, and a
-CUSUM that sums small losses over many weeks. Their limits share one budget of false alarms. What opens is one incident; it continues until the newest
-weeks together show that the loss is over.
+CUSUM that sums small losses over many weeks. Their limits share one budget of false alarms. What opens is one incident;
+it continues until the newest weeks together show that the loss is over.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ class Rule(StrEnum):
 
 
 SHARES = {Rule.ACUTE: 0.62, Rule.SUSTAINED: 0.02, Rule.TOGETHER: 0.26, Rule.DRIFT: 0.1}
-"""How the budget of false alarms is divided among the rules: what sees most of a loss of 8 points within four weeks, and
-of one of 16 in the first, among 24,000 stable clients and 20,000 with the loss."""
+"""How the budget of false alarms is divided among the rules: so that most is seen of a loss of 8 points within four
+weeks and of one of 16 in the first, of 20,000 clients of 300 labels a week each, and 24,000 stable ones keep to it."""
 KNOWN = 0.84
 """Part of the budget the limits may use up as if the expectation were known; the errors of a learned one take the rest
 (measured: benchmarks/alarms.py)."""
@@ -124,8 +124,9 @@ class Standing:
 def limits(false_alarms_a_year: float) -> Limits:
     """Limits whose rules together keep to a budget of false alarms a year, divided by `SHARES`.
 
-    The single week and the sum of four by the normal tail; three of four by 3 a^3, the chance that the newest and two of
-    the three before it are out; the CUSUM by Siegmund's approximation of its run length (Sequential Analysis, 1985, eq. 2.56).
+    The single week and the sum of four by the normal tail; three of four by 3 a^3, the chance that the newest and two
+    of the three before it are out; the CUSUM by Siegmund's approximation of its run length (Sequential Analysis, 1985,
+    eq. 2.56).
     """
     from scipy.optimize import brentq
     from scipy.stats import norm

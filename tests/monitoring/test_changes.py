@@ -135,6 +135,23 @@ def test_a_burst_is_a_traffic_incident_that_says_not_to_retrain():
     assert "do not retrain" in changes[0].action
 
 
+def on_days(*requests: int) -> Figures:
+    """A week with so many requests on its days, Monday first."""
+    days = {date(2026, 2, 2) + timedelta(days=at): n for at, n in enumerate(requests)}
+    return replace(week(0), requests=sum(requests), days=days)
+
+
+def test_one_day_s_burst_in_a_week_that_is_not_out_of_the_ordinary_is_a_traffic_incident():
+    rng = np.random.default_rng(4)
+    usual = [on_days(*(int(n) for n in rng.poisson([40, 40, 40, 40, 40, 8, 0]))) for _ in range(12)]
+    (change,) = changes_in(*usual, on_days(40, 40, 140, 40, 40, 8, 0))  # a week of 1.4 times the usual
+    assert (change.kind, change.weeks, change.n) == (Kind.TRAFFIC, 1, 140)
+    assert change.text == "140 requests on Wednesday 2026-02-04, 3.2 times the usual 43 of that weekday"
+    assert found(*usual, on_days(40, 40, 110, 40, 40, 8, 0)) == []  # less than three times as many
+    assert found(*usual, on_days(40, 40, 40, 40, 40, 8, 9)) == []  # on a day that never had any
+    assert found(*usual[:3], on_days(40, 40, 140, 40, 40, 8, 0)) == []  # three weeks tell nothing
+
+
 def test_traffic_that_halves_for_good_is_seen_though_no_single_week_is_far_out():
     rng = np.random.default_rng(3)
     usual = [week(seed, requests=int(500 * np.exp(rng.normal(0, 0.15)))) for seed in range(26)]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from math import exp
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from upkeep.monitoring.figures import Figures
 from upkeep.monitoring.input_shift import Inputs, signs_of_shift
@@ -16,9 +16,17 @@ from upkeep.statistics.overdispersion import chance_beyond
 from upkeep.statistics.rates import Rate
 from upkeep.statistics.significance import more_often, times_as_often
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 NEWEST = (1, 4)
 """Answers and traffic are looked at in so many newest weeks together: one shows a sudden change, four a lasting one."""
+TRAFFIC_LOOKS = len(NEWEST) + 1
+"""So many ways traffic is looked at, a single day too."""
 BURST = 1.5
+DAY_BURST = 3.0
+"""A single day is told from three times the usual of its weekday on: days are more restless than weeks."""
 LEAST_EXPECTED = 5
 LEAST_SPOILED = 0.01
 KINDS = 2
@@ -57,7 +65,7 @@ def traffic(now: Figures, earlier: Sequence[Figures]) -> Iterator[Change]:
     """Far more or far fewer requests than the weeks before lead one to expect, for their own spread.
 
     Weeks with missing days are no measure. On logarithms: traffic grows and shrinks by a factor, and a busy week is
-    farther from the mean than a slack one.
+    farther from the mean than a slack one. A burst may be over before it makes an unusual week.
     """
     import numpy as np
     from scipy.stats import t
@@ -67,18 +75,47 @@ def traffic(now: Figures, earlier: Sequence[Figures]) -> Iterator[Change]:
     for span in NEWEST if now in whole else ():
         before, seen = counts[:-span], float(counts[-span:].mean())
         if len(before) < LEAST_EARLIER:
-            return
+            break
         usual = float(before.mean())
         spread = max(float(before.std(ddof=1)), np.exp(-usual / 2)) * (1 / span + 1 / len(before)) ** 0.5
         grown = abs(seen - usual)
         chance = 2 * t.sf(grown / spread, len(before) - 1)
-        if grown >= np.log(BURST) and chance < WEEKLY_BUDGET / len(NEWEST):
+        if grown >= np.log(BURST) and chance < WEEKLY_BUDGET / TRAFFIC_LOOKS:
             when = "" if span == 1 else f" a week in the last {span}"
             text = (
                 f"{np.exp(seen):,.0f} requests{when}, {np.exp(seen - usual):.1f} times the usual {np.exp(usual):,.0f}"
             )
             yield replace(change_of(Kind.TRAFFIC, text, now.requests), weeks=span)
             return
+    yield from _busy_day(now.days, [one.days for one in earlier if one.days])
+
+
+def _busy_day(now: Mapping[date, int], earlier: Sequence[Mapping[date, int]]) -> Iterator[Change]:
+    """The week's day that is farthest above what is usual on its weekday, beyond the spread of all weekdays' days."""
+    import numpy as np
+    from scipy.stats import t
+
+    before = np.array([_by_weekday(one) for one in earlier], dtype=float).reshape(-1, len(WEEKDAYS))
+    days = [day for day in now if now[day] and (before[:, day.weekday()] > 0).sum() >= LEAST_EARLIER]
+    if not days:
+        return
+    logs = [np.log(one[one > 0]) for one in before[:, [day.weekday() for day in days]].T]
+    free = sum(map(len, logs)) - len(logs)
+    spread = (sum(float(((one - one.mean()) ** 2).sum()) for one in logs) / free) ** 0.5
+
+    def chance(day: date, known: NDArray[np.float64]) -> float:
+        usual = float(known.mean())
+        scatter = max(spread, np.exp(-usual / 2)) * (1 + 1 / len(known)) ** 0.5
+        return float(t.sf((np.log(now[day]) - usual) / scatter, free))
+
+    least, day, known = min((chance(*one), *one) for one in zip(days, logs, strict=True))
+    times = now[day] / np.exp(known.mean())
+    if times >= DAY_BURST and least < WEEKLY_BUDGET / TRAFFIC_LOOKS / len(WEEKDAYS):
+        text = (
+            f"{now[day]:,} requests on {WEEKDAYS[day.weekday()]} {day}, "
+            f"{times:.1f} times the usual {np.exp(known.mean()):,.0f} of that weekday"
+        )
+        yield change_of(Kind.TRAFFIC, text, now[day])
 
 
 def data_trouble(now: Figures, earlier: Sequence[Figures]) -> Iterator[Change]:

@@ -457,3 +457,14 @@ def test_a_review_that_was_written_with_fields_that_are_no_more_is_read_without_
     raw["figures"]["orphan_outcomes"] = 3
     store.write("reviews/2026-W09.json", json.dumps(raw).encode())
     assert records.load(store, "reviews/2026-W09.json", Review) == found
+
+
+def test_an_estimate_without_labels_neither_hides_that_there_are_none_nor_ends_an_alarm():
+    unlabelled = figures(window([prediction(number) for number in range(100)], []), CLIENT)
+    quiet = judged(unlabelled, *[week(95, 5)] * 4, *[unlabelled] * 3)  # labels of the four newest weeks count together
+    assert quiet.estimate is not None
+    assert quiet.estimate.value > 0.9
+    assert (quiet.findings[0].status, quiet.findings[0].observed) == (Status.NOT_ENOUGH_DATA, Rate(0, 0))
+    alarmed = judged(unlabelled, *[week(95, 5)] * 4, week(60, 40))
+    assert alarmed.estimate is not None
+    assert (alarmed.findings[0].status, alarmed.closed) == (Status.ALERT, ())

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 NEWEST = (1, 4)
 """Answers and traffic are looked at in so many newest weeks together: one shows a sudden change, four a lasting one."""
-TRAFFIC_LOOKS = len(NEWEST) + 1
-"""So many ways traffic is looked at, a single day too."""
+TRAFFIC_SHARES = {1: 0.5, 4: 0.25}
+"""How the budget of traffic is divided among the newest weeks; a single day has the rest."""
 BURST = 1.5
 DAY_BURST = 3.0
 """A single day is told from three times the usual of its weekday on: days are more restless than weeks."""
@@ -72,7 +72,7 @@ def traffic(now: Figures, earlier: Sequence[Figures]) -> Iterator[Change]:
 
     whole = [one for one in (*earlier, now) if one.requests and not any(missing_days(one, earlier))]
     counts = np.log([one.requests for one in whole])
-    for span in NEWEST if now in whole else ():
+    for span, share in TRAFFIC_SHARES.items() if now in whole else ():
         before, seen = counts[:-span], float(counts[-span:].mean())
         if len(before) < LEAST_EARLIER:
             break
@@ -80,7 +80,7 @@ def traffic(now: Figures, earlier: Sequence[Figures]) -> Iterator[Change]:
         spread = max(float(before.std(ddof=1)), np.exp(-usual / 2)) * (1 / span + 1 / len(before)) ** 0.5
         grown = abs(seen - usual)
         chance = 2 * t.sf(grown / spread, len(before) - 1)
-        if grown >= np.log(BURST) and chance < WEEKLY_BUDGET / TRAFFIC_LOOKS:
+        if grown >= np.log(BURST) and chance < WEEKLY_BUDGET * share:
             when = "" if span == 1 else f" a week in the last {span}"
             text = (
                 f"{np.exp(seen):,.0f} requests{when}, {np.exp(seen - usual):.1f} times the usual {np.exp(usual):,.0f}"
@@ -110,7 +110,8 @@ def _busy_day(now: Mapping[date, int], earlier: Sequence[Mapping[date, int]]) ->
 
     least, day, known = min((chance(*one), *one) for one in zip(days, logs, strict=True))
     times = now[day] / np.exp(known.mean())
-    if times >= DAY_BURST and least < WEEKLY_BUDGET / TRAFFIC_LOOKS / len(WEEKDAYS):
+    budget = WEEKLY_BUDGET * (1 - sum(TRAFFIC_SHARES.values()))
+    if times >= DAY_BURST and least < budget / len(WEEKDAYS):
         text = (
             f"{now[day]:,} requests on {WEEKDAYS[day.weekday()]} {day}, "
             f"{times:.1f} times the usual {np.exp(known.mean()):,.0f} of that weekday"

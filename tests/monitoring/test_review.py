@@ -12,6 +12,7 @@ from upkeep.adapters.store import open_store
 from upkeep.config import Thresholds, load_client
 from upkeep.entitlement import ChangeOrder, Claim, entitled
 from upkeep.log.entries import LogWindow, Outcome, OutcomeSource, Prediction, Quarantined
+from upkeep.monitoring.alarms import State
 from upkeep.monitoring.figures import Basis, figures
 from upkeep.monitoring.review import Metric, Review, Status, review
 from upkeep.monitoring.trouble import Kind
@@ -467,4 +468,4 @@ def test_an_estimate_without_labels_neither_hides_that_there_are_none_nor_ends_a
     assert (quiet.findings[0].status, quiet.findings[0].observed) == (Status.NOT_ENOUGH_DATA, Rate(0, 0))
     alarmed = judged(unlabelled, *[week(95, 5)] * 4, week(60, 40))
     assert alarmed.estimate is not None
-    assert (alarmed.findings[0].status, alarmed.closed) == (Status.ALERT, ())
+    assert (alarmed.findings[0].status, alarmed.findings[0].standing.state) == (Status.ALERT, State.CONTINUING)

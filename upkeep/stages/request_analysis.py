@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from upkeep import records
 from upkeep.cases.case import Case
@@ -25,9 +25,6 @@ from upkeep.redaction import redact_answer
 from upkeep.stages.release import release_log
 from upkeep.stages.request_encoder import RequestEncoder, request_encoder
 from upkeep.stages.snapshot import lessons_of
-
-if TYPE_CHECKING:
-    pass
 
 LOOKED_AT = 300
 """So many requests of a week are embedded: a new topic with 15 % of the traffic is seen on them."""

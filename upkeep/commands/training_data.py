@@ -132,9 +132,8 @@ def _snapshot(desk: Desk, options: argparse.Namespace) -> None:
 
 
 def _size(made: SnapshotRecord) -> str:
-    labels = (
-        f", {count_of(len(made.labels), 'label')} (version {made.label_set})" if made.labels else ""
-    )  # a model that writes has none
+    # a model that writes has no labels
+    labels = f", {count_of(len(made.labels), 'label')} (version {made.label_set})" if made.labels else ""
     return f"{count_of(made.lessons, 'case')}{labels}"
 
 

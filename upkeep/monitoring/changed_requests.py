@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 NEWEST = (1, 4)
 """Answers and traffic are looked at in so many newest weeks together: one shows a sudden change, four a lasting one."""
 TRAFFIC_SHARES = {1: 0.5, 4: 0.25}
-"""How the budget of traffic is divided among the newest weeks; a single day has the rest."""
+"""How the budget of traffic is divided among the newest one and four weeks; a single day has the rest."""
 BURST = 1.5
 DAY_BURST = 3.0
 """A single day is told from three times the usual of its weekday on: days are more restless than weeks."""

@@ -27,13 +27,14 @@ def compare(client: str, period: str, as_of: datetime, *, reason: str, label: st
     )
     create_markdown_artifact(
         key=f"decision-{client}",
-        markdown=inert(_summary(client, decision)),
+        markdown=inert(summary(client, decision)),
         description=f"{client} {period}: {decision.verdict.value} v{decision.challenger} against v{decision.champion}",
     )
     return decision
 
 
-def _summary(client: str, decision: Decision) -> str:
+def summary(client: str, decision: Decision) -> str:
+    """What was compared and decided, on a page."""
     title = f"# {client} {decision.period}: {decision.verdict.value}"
     rows = [
         "| items | n | champion | challenger | difference | 95 % interval |",

@@ -26,7 +26,7 @@ from upkeep.timeline import Timeline, TimelineRow, arrange
 
 START = date(2026, 1, 1)
 FEEDBACK = Feedback(complaints=0.5, audit=100)
-READ_LATER = {"tier", "thresholds", "promotion", "minimum_labels"}
+READ_LATER = {"tier", "thresholds", "promotion", "minimum_labels", "review_by"}
 """What is agreed of the time after onboarding: the first model is the same whatever it says."""
 ONBOARDED: dict[str, tuple[Path, Thresholds]] = {}
 """Homes in which a client was onboarded, by what was asked for; they go with the process."""

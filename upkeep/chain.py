@@ -10,7 +10,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from upkeep.desk import Desk, open_desk
+from upkeep.cases.case import Case, Item
+from upkeep.cases.model_variant import Part
+from upkeep.desk import LAUNCH, Desk, open_desk
 from upkeep.entitlement import ChangeOrder
 from upkeep.periods import Cadence, last_full
 from upkeep.progress import Progress, silent
@@ -23,6 +25,7 @@ from upkeep.stages.comparison import compare_models
 from upkeep.stages.contract import book_retrain, due, is_included, open_order, order_if_extra
 from upkeep.stages.decisions import Decision
 from upkeep.stages.finetuning import train_challenger
+from upkeep.stages.model_variant import begin_model_variant, compare_with_client, start_variant
 from upkeep.stages.monitoring import NoWayBack, follow_themes, go_back_if_worse, review_week
 from upkeep.stages.prerequisites import require_log
 from upkeep.stages.release import apply_log
@@ -173,3 +176,35 @@ def variant(
         train_challenger(desk, begun.period, as_of, seed=seed, label=label, progress=progress)
         decision = compare_models(desk, begun.period, as_of, reason=reason, label=label, progress=progress)
     return apply_decision(desk, decision)
+
+
+def model_variant(
+    client: Desk,
+    variant: Desk,
+    part: Part,
+    as_of: datetime,
+    *,
+    cases: Sequence[Case] = (),
+    golden: Sequence[Item] = (),
+    reason: str,
+    by: str = "",
+    approve: bool = False,
+    seed: int = 0,
+    progress: Progress = silent,
+    hear: Callable[[str], None] = tell_nobody,
+) -> Decision | ChangeOrder:
+    """Book a model of its own for a part of a client's requests, train it, and compare it with the client's.
+
+    The same again goes on where it is; with `approve` it goes into service whatever the verdict is. What the tier does
+    not include becomes a change order. Raises TrainingError where another process trains the variant.
+    """
+    with sole_training(variant.client.client, LAUNCH):
+        begun = begin_model_variant(
+            client, variant, part, cases=cases, golden=golden, as_of=as_of, reason=reason, by=by
+        )
+        if isinstance(begun, ChangeOrder):
+            return begun
+        hear(str(begun))
+        train_challenger(variant, LAUNCH, begun.as_of, seed=seed, progress=progress)
+        decision = compare_with_client(client, variant, begun, progress=progress)
+    return start_variant(variant, decision, as_of=as_of, approve=approve, by=by, reason=reason)

@@ -163,9 +163,13 @@ class Desk:
         return {claim.period: claim for claim in found}
 
     def use_cases(self) -> list[UseCase]:
-        """The new categories already booked, oldest first."""
+        """The new categories and models of their own already booked, oldest first."""
         found = [load(self.store, key, UseCase) for key in self.store.keys("use-cases/claims/")]
         return sorted(found, key=lambda one: one.as_of.timestamp())
+
+    def new_categories(self) -> list[UseCase]:
+        """Those of them that the client's own model is to learn."""
+        return [one for one in self.use_cases() if not one.model]
 
     def bookings(self) -> list[Booking]:
         """What people have done for the client under the contract, oldest first."""

@@ -50,18 +50,23 @@ class ChangeOrder:
 
 @dataclass(frozen=True, slots=True)
 class UseCase:
-    """A new category that is part of the contract: the period it was used in, what it is called, who wanted it."""
+    """A new category that is part of the contract, or a `model` of its own: the period it was used in, what it is
+    called, who wanted it."""
 
     period: str
     as_of: datetime
     label: str
     reason: str
     by: str
+    model: bool = False
 
     @property
     def key(self) -> str:
         """What everything about it is kept under: 2026-Q2-variant-gift-card."""
         return _key(self.period, self.label)
+
+    def __str__(self) -> str:
+        return f"{self.label}{' (a model of its own)' if self.model else ''} on {self.as_of:%Y-%m-%d}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,23 +132,31 @@ def entitled(
 
 
 def use_case(
-    tier: Tier, *, label: str, as_of: datetime, zone: ZoneInfo, booked: Sequence[UseCase], reason: str, by: str
+    tier: Tier,
+    *,
+    label: str,
+    as_of: datetime,
+    zone: ZoneInfo,
+    booked: Sequence[UseCase],
+    reason: str,
+    by: str,
+    model: bool = False,
 ) -> UseCase | ChangeOrder:
-    """Is a new category at `as_of` included? `booked` are the use cases there are already.
+    """Is a new category, or a `model` of its own, at `as_of` included? `booked` are the use cases there are already.
 
-    Asking again for the same category is the same use case, whenever that is: people review its cases in between.
+    Asking again for the same one is the same use case, whenever that is: people review its cases in between.
     """
-    before = next((one for one in booked if one.label == label), None)
+    before = next((one for one in booked if (one.label, one.model) == (label, model)), None)
     if before:
         return before
-    allowance, work = tier.new_use_case, f"the new category {label!r}"
+    allowance, work = tier.new_use_case, f"the {'model variant' if model else 'new category'} {label!r}"
     if allowance is None:
         key = _key(period(as_of, Cadence.MONTHLY, zone).key, label)
         return ChangeOrder(key, as_of, reason, f"tier {tier.name!r} includes no new use case", None, work)
     key = period(as_of, allowance.per, zone).key
     used = [f"{one.label!r} on {one.as_of:%Y-%m-%d}" for one in booked if one.period == key]
     if len(used) < allowance.count:
-        return UseCase(key, as_of, label, reason, by)
+        return UseCase(key, as_of, label, reason, by, model)
     why = _used_up(tier, allowance, "new use case", key, used)
     return ChangeOrder(_key(key, label), as_of, reason, why, next_start(as_of, allowance.per, zone), work)
 

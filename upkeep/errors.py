@@ -89,7 +89,7 @@ class ServerError(UpkeepError):
 
 
 class VariantError(UpkeepError):
-    """A new category was asked for that cannot be taught as it was asked for."""
+    """A new category, or a model of its own, was asked for that cannot be taught as it was asked for."""
 
 
 class PersonError(UpkeepError):

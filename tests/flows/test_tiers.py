@@ -28,6 +28,7 @@ from flows.approval import approval
 from flows.book import book
 from flows.brief import brief
 from flows.dispatch import dispatch
+from flows.model_variant import Example, model_variant
 from flows.retrain import retrain
 from flows.rollback import rollback
 from flows.rules import rules
@@ -37,6 +38,7 @@ from flows.tier3 import tier3
 from flows.variant import variant
 from tasks.fanout import acts_at, start_runs
 from tests.audited import serve
+from tests.partners import MAY, NEW, VARIANT, audited_shop, shop_home  # noqa: F401 -- fixtures
 from tests.receivers import webhook
 from tests.released import DECIDED, SECRET, decide, gift_card_begun, released_desk, released_template  # noqa: F401 -- fixtures
 from tests.small_client import FEEDBACK, configure, live, timeline
@@ -48,6 +50,7 @@ from upkeep.demo.tickets import Writer
 from upkeep.desk import open_desk
 from upkeep.entitlement import Booking, ChangeOrder
 from upkeep.errors import ConfigError, MomentError, NotEnoughDataError, RuleError, ServerError
+from upkeep.evaluation.comparison import Verdict
 from upkeep.home import configs
 from upkeep.periods import Cadence
 from upkeep.replay import play
@@ -55,7 +58,9 @@ from upkeep.stages.approval import Answer, Approval
 from upkeep.stages.challengers import Challenger
 from upkeep.stages.contract import change_orders
 from upkeep.stages.decisions import Decision, decisions
+from upkeep.stages.finetuning import load_model
 from upkeep.stages.monitoring import reviews
+from upkeep.stages.release import in_service, release_log
 from upkeep.stages.sole_training import sole_training
 from upkeep.store import link
 from upkeep.tiers import Service, Work
@@ -208,6 +213,23 @@ def test_what_people_do_is_booked_and_beyond_the_contract_a_change_order(tmp_pat
     assert "integration-update northwind 2026-03-10" in run_names()
     wanted = "northwind: the integration update that the contract does not include"
     assert Artifact.get("change-order-northwind").description == wanted
+
+
+def test_a_part_of_a_client_s_requests_gets_a_model_that_answers_it_otherwise(shop):
+    made = model_variant("northwind", VARIANT, "channel", "partner", as_of=MAY, reason="partners return", by="ada")
+    variant = open_desk(VARIANT)
+    assert made.verdict is Verdict.PROMOTE, made.reasons
+    assert (made.champion, made.applied, made.applied_by) == ("northwind:1", True, "the verdict")
+    (golden,) = made.compared
+    assert golden.champion.value < 0.2
+    assert golden.challenger.value > 0.8
+    assert set(load_model(variant, in_service(variant)).labels) == {*variant.client.labels}
+    assert f"model variant {VARIANT} of northwind 2026-05-04" in run_names()
+    assert Artifact.get(f"decision-{VARIANT}").description == f"{VARIANT}: promote v1 against northwind:1"
+    more = [Example(text="one more", answer=NEW)]  # it is in service: nothing begins anew
+    again = model_variant("northwind", VARIANT, "channel", "partner", examples=more, as_of=MAY, approve=True)
+    assert again == made
+    assert [one.by for one in release_log(variant)] == ["the verdict"]
 
 
 def test_a_new_category_under_tier_1_is_refused_with_a_change_order(tmp_path, monkeypatch):

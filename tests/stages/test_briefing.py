@@ -116,7 +116,7 @@ def test_what_was_used_of_the_contract_stands_beside_what_it_includes(desk):
     made = write_brief(desk, APRIL)
     assert [(one.what, one.times, one.used, one.left) for one in made.included] == [
         ("retrains", 3, ("2026-03: reject",), 2),
-        ("new categories", 1, (), 1),
+        ("new categories or model variants", 1, (), 1),
         ("integration updates", 1, ("webhook v0 on 2026-03-10",), 0),
         ("strategy sessions", 1, (), 1),
     ]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 
-from upkeep.commands.common import Commands, as_of, for_client, moment, open_desk, seed
+from upkeep.cases.model_variant import Part
+from upkeep.commands.common import Commands, as_of, for_client, heard, moment, open_desk, seed, why
 from upkeep.commands.first_files import first_cases, golden_set, label_notes
 from upkeep.commands.separate_stores import check_apart, neighbours
 from upkeep.counts import count_of
@@ -17,7 +19,7 @@ from upkeep.tiers import load_tiers
 
 
 def add_client_commands(commands: Commands) -> None:
-    """`check` and `onboard`."""
+    """`check`, `onboard` and `model-variant`."""
     check = commands.add_parser("check", help="validate every config")
     check.set_defaults(run=_check)
 
@@ -30,6 +32,27 @@ def add_client_commands(commands: Commands) -> None:
     )
     moment(onboard)
     seed(onboard)
+
+    about = "give a part of the client's requests a model of its own, if it is better there than the client's"
+    variant = for_client(commands, "model-variant", _model_variant, about)
+    variant.add_argument("--variant", required=True, metavar="CLIENT", help="the client, with its config, that it is")
+    variant.add_argument(
+        "--part", required=True, type=_part, metavar="KEY=VALUE", help="its requests' metadata: a key of review_by"
+    )
+    variant.add_argument("--cases", type=Path, help="examples besides the client's: JSONL as for onboard")
+    variant.add_argument("--golden", type=Path, help="evaluation items besides the client's: JSONL as for onboard")
+    variant.add_argument("--by", default="", help="who wants it")
+    why(variant)
+    variant.add_argument("--approve", action="store_true", help="put it into service whatever the verdict is")
+    moment(variant)
+    seed(variant)
+
+
+def _part(text: str) -> Part:
+    key, equals, value = text.partition("=")
+    if not (key and equals and value):
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected KEY=VALUE such as channel=mail")
+    return Part(key, value)
 
 
 def _check(options: argparse.Namespace) -> None:  # noqa: ARG001 -- every command takes its options
@@ -90,3 +113,33 @@ def _onboard(options: argparse.Namespace) -> None:
     print(f"  {load(desk.store, REDACTED, Redaction)}")
     alone = f"{made.expected_automatic:.0%} of those kept to fit the threshold would be answered without a person"
     print(f"  {alone if made.expected_automatic else made.alone}")
+
+
+def _model_variant(options: argparse.Namespace) -> None:
+    from upkeep.chain import model_variant
+    from upkeep.entitlement import ChangeOrder
+
+    client, variant = open_desk(options.client), open_desk(options.variant)
+    check_apart(configs(), variant, neighbours(configs(), options.variant))
+    made = model_variant(
+        client,
+        variant,
+        options.part,
+        as_of(options),
+        cases=first_cases(options.cases) if options.cases else (),
+        golden=golden_set(options.golden, variant.client) if options.golden else (),
+        reason=options.reason,
+        by=options.by,
+        approve=options.approve,
+        seed=options.seed,
+        progress=OnTerminal(),
+        hear=partial(heard, options.variant),
+    )
+    if isinstance(made, ChangeOrder):
+        print(f"{options.client}: {made}")
+        return
+    print(f"{options.variant}: {made.verdict.value}{' and in service' if made.applied else ', not in service'}")
+    for line in (*made.reasons, *made.notes):
+        print(f"  {line}")
+    if not made.applied:
+        print("  more examples or evaluation items begin it anew; --approve --by NAME --reason WHY takes it as it is")

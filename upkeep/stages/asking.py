@@ -114,7 +114,7 @@ def answers_to_choose(desk: Desk) -> list[str]:
         return []
     taught = {label for one in snapshots(desk)[-1:] for label in one.labels}
     ruled = {rule.new for rule in (*desk.client.relabel, *(one.rule for one in desk.found_rules()))}
-    known = {*desk.client.labels, *taught, *ruled, *(one.label for one in desk.use_cases())}
+    known = {*desk.client.labels, *taught, *ruled, *(one.label for one in desk.new_categories())}
     return [*sorted(known - {desk.client.out_of_scope_label}), desk.client.out_of_scope_label]
 
 

@@ -148,10 +148,10 @@ def _included(desk: Desk, quarter: Window, decided: Sequence[Decision]) -> Itera
         retrains |= {one.period: one.verdict.value for one in decided if one.label is None}
         used = tuple(f"{key}: {became}" for key, became in sorted(retrains.items()))
         yield _retrains(desk, quarter, desk.tier.retrain, used)
-    categories = [one for one in desk.use_cases() if quarter.start <= one.as_of < quarter.end]
-    if desk.tier.new_use_case and not desk.client.free_text:
-        used = tuple(f"{one.label} on {one.as_of:%Y-%m-%d}" for one in categories)
-        yield Included("new categories", _times(desk.tier.new_use_case), used)
+    if desk.tier.new_use_case:
+        used = tuple(str(one) for one in desk.use_cases() if quarter.start <= one.as_of < quarter.end)
+        what = "model variants" if desk.client.free_text else "new categories or model variants"
+        yield Included(what, _times(desk.tier.new_use_case), used)
     for asked in Service:
         allowance = desk.tier.allowance(asked)
         if allowance:

@@ -8,7 +8,7 @@ not, each reason for it in change-orders/2026-11/.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 
@@ -102,14 +102,17 @@ def order_if_extra(desk: Desk, found: Review) -> ChangeOrder | None:
     return open_order(desk, answer, found.as_of) if isinstance(answer, ChangeOrder) else None
 
 
-def use_case_of(desk: Desk, label: str, as_of: datetime, *, reason: str, by: str) -> UseCase | ChangeOrder:
-    """What the contract says to a new category, without booking it."""
-    moment, booked = desk.local(as_of), desk.use_cases()
-    return use_case(desk.tier, label=label, as_of=moment, zone=desk.zone, booked=booked, reason=reason, by=by)
+def use_case_of(
+    desk: Desk, label: str, as_of: datetime, *, reason: str, by: str, model: bool = False
+) -> UseCase | ChangeOrder:
+    """What the contract says to a new category or a `model` of its own, without booking it."""
+    return _use_case(desk, desk.use_cases(), label, as_of, reason=reason, by=by, model=model)
 
 
-def book_use_case(desk: Desk, label: str, as_of: datetime, *, reason: str, by: str) -> UseCase | ChangeOrder:
-    """Book a new category on the contract, or open a change order for it where it is not included.
+def book_use_case(
+    desk: Desk, label: str, as_of: datetime, *, reason: str, by: str, model: bool = False
+) -> UseCase | ChangeOrder:
+    """Book a new category, or a `model` of its own, or open a change order for it where it is not included.
 
     Raises NoChampionError where there is no model to teach it, BaseModelError where its base model is not here, and
     StoreError where the golden set cannot be read; that uses nothing up. Raises StoreError too where the place of the
@@ -118,7 +121,7 @@ def book_use_case(desk: Desk, label: str, as_of: datetime, *, reason: str, by: s
     moment, place = desk.local(as_of), ""
     for _ in range(TRIES):
         booked = desk.use_cases()
-        answer = use_case(desk.tier, label=label, as_of=moment, zone=desk.zone, booked=booked, reason=reason, by=by)
+        answer = _use_case(desk, booked, label, as_of, reason=reason, by=by, model=model)
         if isinstance(answer, ChangeOrder):
             return open_order(desk, answer, moment)
         if answer in booked:
@@ -174,6 +177,15 @@ def open_order(desk: Desk, answer: ChangeOrder, as_of: datetime) -> ChangeOrder:
     name = hashlib.sha256(reason.encode()).hexdigest()[:12]
     records.create(desk.store, f"change-orders/{order.period}/{name}.json", Asked(moment, reason))
     return _all_reasons(desk, order)
+
+
+def _use_case(
+    desk: Desk, booked: Sequence[UseCase], label: str, as_of: datetime, *, reason: str, by: str, model: bool
+) -> UseCase | ChangeOrder:
+    moment = desk.local(as_of)
+    return use_case(
+        desk.tier, label=label, as_of=moment, zone=desk.zone, booked=booked, reason=reason, by=by, model=model
+    )
 
 
 def _entitled(desk: Desk, as_of: datetime, reason: str, claims: Mapping[str, Claim]) -> Claim | ChangeOrder:

@@ -46,7 +46,7 @@ def open_categories(desk: Desk, month: Window, at: datetime) -> tuple[str, ...]:
     """The new categories that were booked by a month's end and had no decision by a moment, and what they wait for."""
     decided = {one.period for one in decisions(desk) if one.as_of <= at}
     lines = []
-    for one in desk.use_cases():
+    for one in desk.new_categories():
         begun = [part for part in rounds(desk, one) if part.as_of < month.end]
         if one.as_of >= month.end or (begun and begun[-1].period in decided):
             continue

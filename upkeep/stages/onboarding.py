@@ -65,6 +65,37 @@ def onboard(
     Where a run failed or was stopped, the next one begins with what it is given. Raises AlreadyExistsError where the
     first model is there and was onboarded with something else.
     """
+    plain, items, hidden = _without_personal_data(desk, cases, golden)
+    if any(one.period == LAUNCH for one in challengers(desk)):
+        _expect_same(desk, LAUNCH_CASES, records.load_rows(desk.store, LAUNCH_CASES, Case), plain)
+        _expect_same(desk, GOLDEN, desk.golden(), items)
+    else:
+        _store(desk, plain, items, hidden)
+    first = train_challenger(desk, LAUNCH, as_of, seed=seed, progress=progress)
+    if release_log(desk):
+        apply_log(desk)
+    elif desk.registry.version("champion") is None:  # where there is one, the client is older than the log
+        write_card(desk, first.version, progress=progress)
+        launch(desk, first.version, at=as_of)
+    return first
+
+
+def store_first(desk: Desk, cases: Sequence[Case], golden: Sequence[Item]) -> None:
+    """Store what a first model is taught and compared on, without personal data, whatever was stored before."""
+    _store(desk, *_without_personal_data(desk, cases, golden))
+
+
+def _store(desk: Desk, cases: Sequence[Case], golden: Sequence[Item], hidden: Redaction) -> None:
+    records.save_rows(desk.store, LAUNCH_CASES, cases)
+    records.save_rows(desk.store, GOLDEN, golden)
+    records.save(desk.store, REDACTED, hidden)
+    forget(desk, LAUNCH)
+
+
+def _without_personal_data(
+    desk: Desk, cases: Sequence[Case], golden: Sequence[Item]
+) -> tuple[list[Case], list[Item], Redaction]:
+    """The same as they may be kept, and what was taken out. Raises NotEnoughDataError without a golden item."""
     if not golden:
         raise NotEnoughDataError(what="a golden set", have=0, need=1, where=f"client {desk.client.client}")
     learned = redact_cases((case.text for case in cases), desk.client.redaction)
@@ -77,22 +108,7 @@ def onboard(
     items = [
         replace(item, text=text, answer=answer) for item, text, answer in zip(golden, agreed.texts, wanted, strict=True)
     ]
-    if any(one.period == LAUNCH for one in challengers(desk)):
-        _expect_same(desk, LAUNCH_CASES, records.load_rows(desk.store, LAUNCH_CASES, Case), plain)
-        _expect_same(desk, GOLDEN, desk.golden(), items)
-    else:
-        records.save_rows(desk.store, LAUNCH_CASES, plain)
-        records.save_rows(desk.store, GOLDEN, items)
-        hidden = Redaction(learned.changed, agreed.changed, learned.counts, answers.changed, answers.counts)
-        records.save(desk.store, REDACTED, hidden)
-        forget(desk, LAUNCH)
-    first = train_challenger(desk, LAUNCH, as_of, seed=seed, progress=progress)
-    if release_log(desk):
-        apply_log(desk)
-    elif desk.registry.version("champion") is None:  # where there is one, the client is older than the log
-        write_card(desk, first.version, progress=progress)
-        launch(desk, first.version, at=as_of)
-    return first
+    return plain, items, Redaction(learned.changed, agreed.changed, learned.counts, answers.changed, answers.counts)
 
 
 def not_trained_on(desk: Desk, made: Challenger, given: int) -> str:

@@ -81,14 +81,14 @@ def require_bases(desk: Desk) -> None:
         own_base(desk.registry, desk.client.base_model, version, _manifest(desk, version))
 
 
-def launch(desk: Desk, version: str, *, at: datetime) -> Entry:
+def launch(desk: Desk, version: str, *, at: datetime, by: str = "onboarding", reason: str = "the first model") -> Entry:
     """Put a client's first model into service; where one is already nothing happens."""
     apply_log(desk)
     entries = release_log(desk)
     if entries:
         return entries[0]
     publish(desk, version)
-    return _enter(desk, Action.LAUNCH, version, None, 1, at=at, by="onboarding", reason="the first model")
+    return _enter(desk, Action.LAUNCH, version, None, 1, at=at, by=by, reason=reason)
 
 
 def put_into_service(

@@ -273,7 +273,7 @@ def _agreed_since(desk: Desk, moment: datetime) -> list[str]:
     """The new categories that the client asked for and a model in service has learned: they are labels like others."""
     served = {one.decision for one in release_log(desk) if one.at <= moment}
     taught = {label for one in snapshots(desk) if one.terms.head and one.period in served for label in one.labels}
-    return [one.label for one in desk.use_cases() if one.label in taught]
+    return [one.label for one in desk.new_categories() if one.label in taught]
 
 
 def _facts(desk: Desk, keys: Iterable[str], moment: datetime) -> Facts:

@@ -136,7 +136,7 @@ def begin_use_case(
     if before and not given.cases and not _overtaken(desk, before[-1], moment):
         return before[-1]
     if not before:
-        _require_new(desk, label, given, cases, booked=answer in desk.use_cases())
+        _require_new(desk, label, given, cases, booked=answer in desk.new_categories())
     booked = book_use_case(desk, label, as_of, reason=reason, by=by)
     if isinstance(booked, ChangeOrder):
         return booked
@@ -165,7 +165,7 @@ def open_use_cases(desk: Desk, as_of: datetime) -> list[OpenUseCase]:
     Where promotion is automatic, also those whose model another one has overtaken.
     """
     moment = desk.local(as_of)
-    known = [(one, [part for part in rounds(desk, one) if part.as_of <= moment]) for one in desk.use_cases()]
+    known = [(one, [part for part in rounds(desk, one) if part.as_of <= moment]) for one in desk.new_categories()]
     newest = [(one, begun) for one, parts in known for begun in parts[-1:]]
     still = [pair for pair in newest if not _decided(desk, pair[1]) or _to_apply(desk, pair[1], as_of)]
     return [OpenUseCase(one, begun, _waits(desk, one, begun, as_of)) for one, begun in still]
@@ -266,7 +266,7 @@ def _taught(desk: Desk, version: str | None) -> set[str]:
 
 def every_label(desk: Desk, version: str | None) -> set[str]:
     """Every label there is: agreed, learned, or booked as a new category; and the one for what none fits."""
-    booked = [one.label for one in desk.use_cases()]
+    booked = [one.label for one in desk.new_categories()]
     return {*desk.client.answers, *_taught(desk, version), *booked}
 
 

@@ -1,0 +1,119 @@
+"""A model of its own for a part of the requests, on real weights: booked, taught, compared and put into service."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import yaml
+
+from tests.partners import MAY, NEW, PART, REFUNDS, VARIANT, audited_shop, shop_home  # noqa: F401 -- fixtures
+from upkeep.__main__ import main
+from upkeep.cases.case import Case, Source, normalise
+from upkeep.cases.model_variant import HELD_OUT, NOT_AGREED, OF_OTHERS, Part
+from upkeep.chain import model_variant
+from upkeep.desk import LAUNCH, Desk, open_desk
+from upkeep.entitlement import ChangeOrder, UseCase
+from upkeep.errors import DecisionError, NotEnoughDataError, PersonError, VariantError
+from upkeep.home import configs
+from upkeep.periods import Cadence, period
+from upkeep.records import load, save
+from upkeep.stages.asking import answers_to_choose
+from upkeep.stages.contract import change_orders
+from upkeep.stages.decisions import Decision
+from upkeep.stages.locking import locked_items
+from upkeep.stages.model_variant import DECIDED
+from upkeep.stages.month_activity import open_categories
+from upkeep.stages.release import release_log
+from upkeep.stages.snapshot import take_snapshot, taught_texts
+
+
+def ask_for(shop: Desk, **more):
+    return model_variant(shop, open_desk(VARIANT), PART, MAY, reason="partners return", by="ada", **more)
+
+
+def agreed_items(count: int) -> None:
+    """How many items a verdict on the variant needs."""
+    path = configs() / "clients" / f"{VARIANT}.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"minimum_items": count}))
+
+
+def test_one_that_does_not_win_waits_and_begins_anew_with_more_examples_or_goes_into_service_on_a_word(shop, capsys):
+    agreed_items(10_000)
+    asked = ["model-variant", "northwind", "--variant", VARIANT, "--as-of", f"{MAY:%Y-%m-%dT%H:%MZ}"]
+    assert main([*asked, "--part", "channel=partner", "--reason", "partners return", "--by", "ada"]) == 0
+    told = capsys.readouterr().out
+    assert f"{VARIANT}: hold, not in service" in told
+    assert "  not enough items: have " in told
+    assert all(why in told for why in (OF_OTHERS, HELD_OUT, NOT_AGREED))
+    variant, made = open_desk(VARIANT), load(open_desk(VARIANT).store, DECIDED, Decision)
+    assert ask_for(shop) == made  # nothing is trained again
+    assert release_log(variant) == []
+
+    # it is the quarter's use case, and no category of the client's own model
+    assert shop.use_cases() == [UseCase("2026-Q2", shop.local(MAY), VARIANT, "partners return", "ada", model=True)]
+    assert str(shop.use_cases()[0]) == f"{VARIANT} (a model of its own) on 2026-05-04"
+    assert VARIANT not in answers_to_choose(shop)
+    assert open_categories(shop, period(MAY, Cadence.MONTHLY, shop.zone), shop.local(MAY)) == ()
+
+    # what the client's next retrain holds out was not taught, and is locked here too
+    take_snapshot(shop, "2026-05", MAY)
+    locked = {normalise(one.text) for one in locked_items(shop)}
+    assert len(locked & {normalise(text) for text in REFUNDS}) > 10
+    assert not locked & taught_texts(variant, LAUNCH)
+    assert locked & {normalise(text) for text in REFUNDS} <= {normalise(one.text) for one in locked_items(variant)}
+
+    # what is given begins it anew; what it was compared on before is still not taught
+    first, compared_on = variant.store.read("challengers/launch.json"), variant.golden()
+    again = ask_for(shop, cases=[Case("e-1", "The partners' tents go back to you", NEW, Source.LAUNCH)])
+    assert variant.store.read("challengers/launch.json") != first
+    assert not {normalise(one.text) for one in compared_on} & taught_texts(variant, LAUNCH)
+    assert "the partners' tents go back to you" in taught_texts(variant, LAUNCH)
+    assert (len(shop.use_cases()), again.applied) == (1, False)
+
+    with pytest.raises(PersonError):
+        model_variant(shop, variant, PART, MAY, reason="they ask for it", approve=True)
+    save(variant.store, DECIDED, replace(again, terms=again.terms and replace(again.terms, reload_exact=False)))
+    with pytest.raises(DecisionError, match="train it again"):
+        ask_for(shop, approve=True)
+    save(variant.store, DECIDED, again)
+    assert main([*asked, "--part", "channel=partner", "--approve", "--reason", "they ask for it", "--by", "ada"]) == 0
+    assert f"{VARIANT}: hold and in service" in capsys.readouterr().out
+    (launched,) = release_log(variant)
+    assert (launched.version, launched.by, launched.reason) == (again.challenger, "ada", "they ask for it")
+    assert (
+        "Against version northwind:1 on the same items"
+        in variant.store.read(f"releases/models/{again.challenger}/README.md").decode()
+    )
+
+
+def test_what_cannot_be_one_uses_nothing_up(shop, tmp_path):
+    variant = open_desk(VARIANT)
+    for part, other, wrong in (
+        (Part("shop", "a"), variant, r"found the key 'shop', expected one of review_by \['channel'\]"),
+        (PART, shop, "found the client itself"),
+    ):
+        with pytest.raises(VariantError, match=wrong):
+            model_variant(shop, other, part, MAY, reason="partners return")
+    with pytest.raises(NotEnoughDataError, match=r"of northwind with channel=phone: not enough data for training"):
+        model_variant(shop, variant, Part("channel", "phone"), MAY, reason="partners return")
+    examples = [Case("e-1", "My broken tent comes back to you", NEW, Source.LAUNCH)]
+    with pytest.raises(NotEnoughDataError, match="not enough data for a comparison"):
+        model_variant(shop, variant, Part("channel", "phone"), MAY, cases=examples, reason="partners return")
+    assert (shop.use_cases(), change_orders(shop), list(variant.store.keys(""))) == ([], [], [])
+
+
+def test_one_that_the_tier_does_not_include_is_a_change_order_and_trains_nothing(shop):
+    raw = yaml.safe_load((configs() / "clients" / "northwind.yaml").read_text()) | {"tier": 2}
+    (configs() / "clients" / "northwind.yaml").write_text(yaml.safe_dump(raw))
+    order = ask_for(open_desk("northwind"))
+    assert isinstance(order, ChangeOrder)
+    told = f"(the model variant {VARIANT!r}): tier 'monitoring and quarterly retrain' includes no new use case"
+    assert told in str(order)
+    assert list(open_desk(VARIANT).store.keys("")) == []
+
+
+def test_a_part_is_a_key_and_a_value(capsys):
+    with pytest.raises(SystemExit):
+        main(["model-variant", "northwind", "--variant", VARIANT, "--part", "partner"])
+    assert "found 'partner', expected KEY=VALUE such as channel=mail" in capsys.readouterr().err

@@ -93,6 +93,30 @@ def test_of_too_many_the_doubtful_and_then_the_most_frequent_are_asked_about(des
     assert to_look_over(few, batch, MONDAY)[0].startswith("2 cases to look over (1 more beyond asked_at_most): ")
 
 
+def test_what_was_too_many_to_ask_about_is_asked_about_by_a_later_week_that_has_room_for_it(desk):
+    client = desk.client.model_copy(update={"asked_at_most": 3})
+    few = replace(desk, agreement=desk.agreement.model_copy(update={"client": client}))
+    collected = {
+        PERIOD: [complaint(number) for number in (2, 30, 31, 32, 33, 34, 35)],
+        "2026-05": [],  # a retrain's, which may be waited for
+        "2026-W19": [complaint(40), complaint(41)],
+        "2026-W20": [],
+        "2026-W31": [],
+    }
+    for period, cases in collected.items():
+        records.save_rows(desk.store, f"cases/{period}.jsonl", cases)
+        records.save_rows(desk.store, f"folded/{period}.jsonl", [])
+    offered = {
+        period: offer_cases(few, period, MONDAY + timedelta(days=days))
+        for period, days in ((PERIOD, 0), ("2026-05", 1), ("2026-W19", 7))
+    }
+    assert [(one.questions, one.beyond) for one in offered.values()] == [(3, 4), (0, 0), (3, 0)]
+    assert list(asked(few)) == ["2", "30", "31", "40", "41", "32"]
+    assert offer_cases(few, "2026-W31", MONDAY + timedelta(days=93)).questions == 0
+    assert offer_cases(few, "2026-W20", MONDAY + timedelta(days=92)).questions == 3
+    assert list(asked(few))[6:] == ["33", "34", "35"]
+
+
 @pytest.mark.parametrize("unreviewed", [Unreviewed.SKIP, Unreviewed.WAIT])
 def test_what_was_too_many_to_ask_about_is_neither_taught_nor_waited_for_and_older_snapshots_rebuild(desk, unreviewed):
     client = desk.client.model_copy(update={"asked_at_most": 2, "unreviewed": unreviewed})

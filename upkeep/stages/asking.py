@@ -6,6 +6,7 @@ Studio, with its labelling page). Where an MLflow server runs, the questions are
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -36,6 +37,7 @@ from upkeep.store import address
 TAB = 31
 """Characters that a spreadsheet program takes in the name of a tab."""
 SENT = "to-review/"
+WEEKLY = re.compile(r"\d{4}-W\d{2}")
 ANSWERABLE = timedelta(days=92)
 """So long answers to a batch are looked for in MLflow. By then a retrain, where the tier has any, has had to decide
 what people left open; to ask about all that was ever left open would take a review longer with every week."""
@@ -46,7 +48,7 @@ class Batch:
     """What people are asked to look over: how many cases, the files by format, and the page where MLflow has them.
 
     `problem` says why MLflow does not, where it should. `beyond` are the cases that there was a reason to ask about
-    too, more than the client's people are asked about at a time: no later batch has them.
+    too, more than the client's people are asked about at a time: a later batch that has room for them has them.
     """
 
     period: str
@@ -62,16 +64,15 @@ def offer_cases(desk: Desk, period: str, as_of: datetime) -> Batch:
     """Write the batch of a collection: whatever is doubtful, and answers that nobody had been asked for.
 
     Of more than the client's people are asked about at a time, the doubtful come first, and then what was asked most.
+    Where a week's batch has room, what those of earlier weeks had none for follows.
     """
     key = f"batches/{period}.json"
     done = records.load_if_there(desk.store, key, Batch)
     if done:
         return done
-    cases = records.load_rows(desk.store, f"cases/{period}.jsonl", Case)
-    again = {fold.case: fold.requests for fold in records.load_rows(desk.store, f"folded/{period}.jsonl", Fold)}
-    told = [(case, why) for case in cases if (why := why_asked(case))]
-    told.sort(key=lambda one: (one[1] == (WRONG,), -again.get(one[0].id, 0)))
-    questions = [_question(desk, case, why) for case, why in told[: desk.client.asked_at_most]]
+    told, most = _reasons(desk, period), desk.client.asked_at_most
+    left = _left_over(desk, as_of) if len(told) < most and WEEKLY.fullmatch(period) else []
+    questions = [_question(desk, case, why) for case, why in [*told, *left][:most]]
     records.save_rows(desk.store, f"batches/{period}.jsonl", questions)
     files: dict[Format, str] = {}
     if questions:
@@ -85,13 +86,33 @@ def offer_cases(desk: Desk, period: str, as_of: datetime) -> Batch:
         for kind, data in made.items():
             desk.store.write(files[kind], data)
         desk.store.write(f"{SENT}label-studio.xml", label_studio_config(labels).encode())
-    batch = Batch(period, desk.local(as_of), len(questions), files, beyond=len(told) - len(questions))
+    batch = Batch(period, desk.local(as_of), len(questions), files, beyond=max(len(told) - most, 0))
     try:
         batch = replace(batch, page=_queue(desk, period, questions))
     except StoreError as exc:  # the files are there
         batch = replace(batch, problem=str(exc))
     records.save(desk.store, key, batch)
     return batch
+
+
+def _reasons(desk: Desk, period: str) -> list[tuple[Case, tuple[str, ...]]]:
+    """The cases of a collection that there is a reason to ask about, with it; the most telling first."""
+    cases = records.load_rows(desk.store, f"cases/{period}.jsonl", Case)
+    again = {fold.case: fold.requests for fold in records.load_rows(desk.store, f"folded/{period}.jsonl", Fold)}
+    told = [(case, why) for case in cases if (why := why_asked(case))]
+    return sorted(told, key=lambda one: (one[1] == (WRONG,), -again.get(one[0].id, 0)))
+
+
+def _left_over(desk: Desk, as_of: datetime) -> list[tuple[Case, tuple[str, ...]]]:
+    """The same of earlier weeks' batches that nobody was asked about, the newest week's first."""
+    moment = desk.local(as_of)
+    weekly = [one for one in batches(desk) if one.beyond and WEEKLY.fullmatch(one.period)]
+    lately = [one for one in weekly if moment - ANSWERABLE <= one.as_of <= moment]
+    if not lately:
+        return []
+    done = asked(desk)
+    newest = sorted(lately, key=lambda one: one.as_of, reverse=True)
+    return [one for batch in newest for one in _reasons(desk, batch.period) if one[0].id not in done]
 
 
 def batches(desk: Desk) -> list[Batch]:

@@ -66,6 +66,14 @@ def test_a_workbook_shows_each_case_as_text_and_offers_decisions_and_labels():
     assert [row[0].value for row in book["choices"]["H1:H5"]] == list(LABELS)
 
 
+def test_a_tab_in_a_request_goes_out_as_a_space_as_programs_lose_it():
+    asked = [question(1, "tent\tbroken")]
+    for table in (xlsx_table(write_xlsx(asked, labels=LABELS)), csv_table(write_csv(asked))):
+        assert table[1][REQUEST] == "tent broken"
+        table[1][DECISION] = "accept"
+        assert len(judged(xlsx_bytes(table), asked).decided) == 1
+
+
 def test_a_suggestion_of_ours_is_told_as_one_that_nobody_gave():
     sheet = csv_table(write_csv([replace(question(1), why=("proposed for a new category",), said_by="back-scoring")]))
     wanted = "the answer is a suggestion, as the request is like the category's examples: nobody gave it"

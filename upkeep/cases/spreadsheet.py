@@ -45,8 +45,8 @@ MOST_CELLS = 500_000
 """The cells of a workbook that are read, empty ones between others too: ten columns of 50,000 rows."""
 MOST_BYTES = 64 << 20
 """What a workbook may hold unpacked; it is a ZIP archive, of which a few kilobytes may hold gigabytes."""
-NOT_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-"""What no spreadsheet can hold: most control characters and half pairs."""
+NOT_TEXT = re.compile("[\x00-\x09\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+"""What no spreadsheet can hold: most control characters and half pairs; nor a tab, which an ODS file loses."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,9 +76,10 @@ def public() -> list[Case]:
 
 
 class Played(NamedTuple):
-    """A history under one way: its months as replay tells them, and its answers."""
+    """A history under one way: its months and what was alarmed as replay tells them, and its answers."""
 
     months: Sequence[Mapping[str, Any]]
+    alarmed: Sequence[Mapping[str, Any]]
     answers: Sequence[Mapping[str, Any]]
 
 
@@ -88,8 +89,9 @@ def play(timeline: Path, way: Way, *, tier: int, folder: Path, seed: int = 0) ->
     command = [sys.executable, "-m", "upkeep", "replay", str(timeline), "--tier", str(tier), "--rules", way.rules]
     command += ["--training", way.training, "--seed", str(seed), "--json", str(months), "--answers", str(answers)]
     subprocess.run(command, check=True, stdout=sys.stderr)
+    told = json.loads(months.read_text(encoding="utf-8"))
     lines = answers.read_text(encoding="utf-8").splitlines()
-    return Played(json.loads(months.read_text(encoding="utf-8"))["months"], [json.loads(line) for line in lines])
+    return Played(told["months"], told["alarmed"], [json.loads(line) for line in lines])
 
 
 def by_month(story: Story, answers: Sequence[Mapping[str, Any]]) -> dict[str, Rate]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -19,7 +20,8 @@ from upkeep.errors import BaseModelError, DecisionError, NoChampionError, NoLogE
 from upkeep.evaluation.comparison import Verdict
 from upkeep.monitoring.figures import Basis
 from upkeep.monitoring.review import Status
-from upkeep.replay import JudgedAgain, by_month, go_live, judged_again, play
+from upkeep.monitoring.trouble import Kind, change_of
+from upkeep.replay import JudgedAgain, alarmed, by_month, go_live, judged_again, play
 from upkeep.stages.approval import approve
 from upkeep.stages.asking import asked
 from upkeep.stages.auditing import draw_audit
@@ -30,6 +32,7 @@ from upkeep.stages.finetuning import load_model
 from upkeep.stages.monitoring import review_week, reviews
 from upkeep.stages.release import current_release, roll_back
 from upkeep.stages.snapshot import snapshot, stamp
+from upkeep.stages.troubles import Trouble
 from upkeep.stages.waiting import Waiting, no_longer_waiting
 
 APRIL = datetime(2026, 4, 1, 6, tzinfo=UTC)
@@ -190,6 +193,30 @@ def test_an_alarm_is_one_reason_beside_what_people_asked(tmp_path, monkeypatch):
     order = retrain(desk, FIRST + timedelta(weeks=7), reason="the client asked")
     assert order.reason == f"{alarmed.reason}; the client asked"
     assert change_orders(desk) == [order]
+
+
+def test_a_replay_says_which_week_told_of_an_alarm_and_which_one_that_it_was_over(tmp_path, monkeypatch):
+    desk = agreed(tmp_path, monkeypatch)
+    for number, wrong in enumerate((40, 40, 4, 4)):  # 2026-W06 to W09
+        serve(desk, number, wrong=wrong)
+        watch(desk, FIRST + timedelta(weeks=number + 1))
+    (found,) = alarmed(desk)
+    said = "accuracy 33.3% (95% CI 22.7%..45.9%, n=60) in 2026-W06 is below the agreed 90.0%"
+    assert str(found.pop("text")).startswith(said)  # 20 of 60
+    assert str(found.pop("end")).startswith("accuracy 93.3%")  # 56 of 60
+    about = {"incident": "2026-W06-accuracy", "subject": "accuracy", "kind": None, "old": None, "new": None}
+    assert found == {"week": "2026-W06", "since": "2026-W06", "over": "2026-W09"} | about
+
+
+def test_a_replay_says_which_labels_a_change_was_about_and_since_when(tmp_path, monkeypatch):
+    desk = agreed(tmp_path, monkeypatch)
+    change = change_of(Kind.POLICY, "6 of 7 should be b", 7, old="a", new="b")
+    subject, monday = "label or policy change a to b", FIRST + timedelta(weeks=4)  # the review of 2026-W09
+    noted = Trouble(subject, "2026-W09", "1", monday, change.text, change.action, replace(change, weeks=4))
+    records.save(desk.store, "incidents/2026-W09-any.json", noted)
+    (found,) = alarmed(desk)
+    assert (found["kind"], found["old"], found["new"]) == ("label or policy change", "a", "b")
+    assert (found["since"], found["week"], found["over"], found["end"]) == ("2026-W06", "2026-W09", None, None)
 
 
 def test_a_second_retrain_in_a_quarter_becomes_a_change_order_that_says_when_the_next_is_included(

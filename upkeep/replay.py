@@ -28,6 +28,7 @@ from upkeep.stages.finetuning import load_model
 from upkeep.stages.monitoring import reviews
 from upkeep.stages.onboarding import onboard
 from upkeep.stages.release import in_service
+from upkeep.stages.troubles import troubles
 from upkeep.statistics.rates import Rate
 from upkeep.timeline import OUT_OF_SCOPE, Timeline, TimelineRow
 
@@ -177,6 +178,28 @@ def by_month(desk: Desk, played: Sequence[Played]) -> list[dict[str, Any]]:
         _summary(month, rows)
         | {"alerts": alerts[month], "changes": changed[month], "rules": ruled[month], "decisions": decided[month]}
         for month, rows in sorted(months.items())
+    ]
+
+
+def alarmed(desk: Desk) -> list[dict[str, Any]]:
+    """What was alarmed, oldest first: the reviewed week that told it, and the one that told that it was over, if any.
+
+    `kind` is None of a figure that got worse, which is the `subject` then. What has one cause is of one `incident`.
+    """
+    return [
+        {
+            "week": last_full(one.opened, Cadence.WEEKLY, desk.zone).key,
+            "incident": one.incident,
+            "subject": one.subject,
+            "kind": one.change.kind.value if one.change else None,
+            "old": one.change.old if one.change else None,
+            "new": one.change.new if one.change else None,
+            "since": one.since,
+            "text": one.text,
+            "over": last_full(one.closed, Cadence.WEEKLY, desk.zone).key if one.closed else None,
+            "end": one.end,
+        }
+        for one in sorted(troubles(desk), key=lambda one: (one.opened, not one.alarm, one.key))
     ]
 
 

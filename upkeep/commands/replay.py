@@ -50,7 +50,10 @@ def add_replay_command(commands: Commands) -> None:
     )
     replay.add_argument("--training", default=None, metavar="RECIPE", help="a recipe of configs/training")
     replay.add_argument(
-        "--json", type=Path, required=True, help="where to write the months, and what came of judging again"
+        "--json",
+        type=Path,
+        required=True,
+        help="where to write the months, what was alarmed and until when, and what came of judging again",
     )
     replay.add_argument("--answers", type=Path, help="where to write every answer, as JSON Lines")
     replay.add_argument("--seed", type=int, default=0)
@@ -86,10 +89,9 @@ def _replay(options: argparse.Namespace) -> None:
         os.environ |= {"UPKEEP_HOME": str(chosen / "home"), "UPKEEP_CONFIGS": str(chosen / "configs")}
         os.environ.pop("MLFLOW_TRACKING_URI", None)
         shutil.copytree(source, chosen / "configs", ignore=shutil.ignore_patterns("clients"))
-        months, again = _play(options, timeline, chosen / "configs", like=like)
-    options.json.write_text(
-        json.dumps({"months": months, "judged_again": again._asdict()}, indent=1) + "\n", encoding="utf-8"
-    )
+        months, alarms, again = _play(options, timeline, chosen / "configs", like=like)
+    told = {"months": months, "alarmed": alarms, "judged_again": again._asdict()}
+    options.json.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     for month in months:
         print(
             f"{month['month']}  accuracy {month['accuracy']:.3f}  auto-resolved {month['auto_resolved']:.3f}  "
@@ -101,10 +103,10 @@ def _replay(options: argparse.Namespace) -> None:
 
 def _play(
     options: argparse.Namespace, timeline: Timeline, folder: Path, *, like: Client
-) -> tuple[list[dict[str, Any]], JudgedAgain]:
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], JudgedAgain]:
     from upkeep.chain import run_due
     from upkeep.desk import open_desk
-    from upkeep.replay import Feedback, answers_given, by_month, client_for, go_live, judged_again, play
+    from upkeep.replay import Feedback, alarmed, answers_given, by_month, client_for, go_live, judged_again, play
 
     client = client_for(timeline, name="replayed", tier=options.tier, like=like).model_copy(
         update={
@@ -126,7 +128,7 @@ def _play(
     if options.answers:
         lines = (json.dumps(one, ensure_ascii=False) + "\n" for one in answers_given(played))
         options.answers.write_text("".join(lines), encoding="utf-8")
-    return by_month(desk, played), judged_again(desk)
+    return by_month(desk, played), alarmed(desk), judged_again(desk)
 
 
 def _write_client(folder: Path, client: Client) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import timedelta
@@ -13,7 +14,9 @@ from prefect.blocks.system import Secret
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import TaskRunFilter, TaskRunFilterName
 from prefect.client.schemas.objects import TaskRun
+from prefect.client.schemas.sorting import LogSort
 from prefect.logging import disable_run_logger
+from prefect.logging.handlers import APILogHandler
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.testing.utilities import prefect_test_harness
 
@@ -104,6 +107,30 @@ def test_a_channel_that_is_down_fails_no_review_and_gets_the_alert_when_it_is_ba
         with webhook(port) as (_, got):
             review("northwind", FIRST + timedelta(weeks=1))
     assert len(got) == len(box.mails) == 1
+
+
+def logged() -> str:
+    """The newest lines that Prefect keeps of what runs logged, and how they ended."""
+    APILogHandler().flush()
+    with get_client(sync_client=True) as api:
+        lines = [one.message for one in api.read_logs(limit=200, sort=LogSort.TIMESTAMP_DESC)]
+    return "\n".join([*lines, *(str(run.state.message) for run in alert_runs() if run.state)])
+
+
+def test_no_log_of_a_run_has_a_channels_address_whether_it_is_reached_or_not(client, monkeypatch, capfd, caplog):
+    monkeypatch.setattr(alerting.alert, "retry_delay_seconds", 0)
+    address = f"mailto://ops:pa55word@127.0.0.1:{free_port(0)}?from=upkeep@example.com&to=ops@example.com"
+    monkeypatch.setenv("UPKEEP_CHANNEL_OPS_MAIL", address)
+    serve(client, 0, wrong=40)
+    with webhook() as (hook, got), caplog.at_level(logging.DEBUG):
+        Secret(value=hook).save("ops-hook", overwrite=True)
+        review("northwind", FIRST + timedelta(weeks=1))
+    assert len(got) == 1
+    kept, shown = logged(), capfd.readouterr()
+    said = "\n".join([kept, shown.out, shown.err, caplog.text])
+    assert "northwind told ops-hook: Northwind Outdoors: accuracy alarm opened" in kept
+    assert "channel ops-mail: 'Northwind Outdoors: accuracy alarm opened' was not delivered" in kept
+    assert [secret for secret in ("pa55word", "ops@example.com", "token=", "/alerts") if secret in said] == []
 
 
 def test_of_two_runs_at_once_one_tells_an_alarm(client, monkeypatch):

@@ -17,11 +17,11 @@ from upkeep.desk import Desk, desk_of
 from upkeep.errors import DeliveryError
 from upkeep.home import configs
 from upkeep.monitoring.review import Review
-from upkeep.monitoring.trouble import Change, Kind
+from upkeep.monitoring.trouble import Change, Kind, change_of
 from upkeep.redaction import redact
 from upkeep.stages.incidents import Event, News, channels, compose, mark_told, news, telling_of, untold
 from upkeep.stages.monitoring import review_week
-from upkeep.stages.troubles import Trouble, note_troubles, subject_of, troubles
+from upkeep.stages.troubles import RETRAIN, Trouble, note_troubles, subject_of, troubles
 from upkeep.tiers import load_tiers
 
 
@@ -73,6 +73,19 @@ def test_no_words_of_other_people_are_markup_in_an_alert(desk):
     alert = compose(desk, News(one.key, FIRST, began=(one,), asking=(), over=(), going_on=()), FIRST)
     assert "- “< b>[x] (//a.example)” was answered order_status" in alert.text
     assert not re.search(r"<\w|\]\(", alert.title + alert.text)
+
+
+def test_each_kind_of_change_has_an_action_of_its_own_and_a_traffic_incident_alone_asks_for_no_retrain(desk):
+    changes = {kind: change_of(kind, "what was seen", 60, new="repairs") for kind in Kind}
+    assert len({one.action for one in changes.values()}) == len(Kind)
+    told = {}
+    for kind, one in changes.items():
+        began = (Trouble(subject_of(one), "2026-W06", "1", FIRST, one.text, one.action, one),)
+        told[kind] = compose(desk, News(began[0].key, FIRST, began, asking=(), over=(), going_on=()), FIRST).text
+        assert one.action in told[kind]
+    asks = {kind for kind, text in told.items() if RETRAIN in text or "A retrain would be a change order" in text}
+    assert asks == {Kind.POLICY, Kind.NEW_CATEGORY, Kind.OUT_OF_SCOPE, Kind.CALIBRATION}
+    assert "do not retrain on this week alone" in told[Kind.TRAFFIC]
 
 
 def test_what_was_delivered_is_not_delivered_again(desk):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -21,6 +23,7 @@ from upkeep.conversations import WANTED, messages
 from upkeep.errors import ConfigError
 from upkeep.log.entries import LogMapping, LogWindow, Outcome, OutcomeSource, Prediction, Quarantined
 from upkeep.log.files import outcomes_on, write_predictions
+from upkeep.log.lines import file_lines
 from upkeep.store import Store
 
 
@@ -291,6 +294,35 @@ def test_a_file_that_cannot_be_read_is_quarantined_whole(store, name, data, reas
     assert len(found.predictions) == 1
     assert [(row.file, row.line, row.subject) for row in found.quarantined] == [(f"{FIRST_DAY}/{name}", 0, "file")]
     assert found.quarantined[0].reason.startswith(reason)
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "jsonl.gz"])
+def test_of_a_large_file_a_few_lines_are_in_memory_at_a_time(tmp_path, ending):
+    file, plain = tmp_path / f"a.{ending}", jsonl(*[PREDICTION] * 20_000)  # 5 MB
+    file.write_bytes(gzip.compress(plain) if ending.endswith("gz") else plain)
+    tracemalloc.start()
+    found = [line.number for line in file_lines(file.name, partial(file.open, "rb"), {})]
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found == list(range(1, 20_001))
+    assert most < len(plain) / 3
+
+
+def test_of_a_large_file_that_cannot_be_read_the_beginning_is_kept(store):
+    store.write(f"{FIRST_DAY}/a.csv", "ü,".encode() * 100_000)
+    (row,) = read(store).quarantined
+    assert row.raw == "ü," * 250  # 500 characters
+
+
+def test_a_parquet_file_of_which_only_the_end_is_damaged_is_quarantined_whole():
+    table, buffer = pa.table({"id": [str(number) for number in range(70_000)]}), io.BytesIO()
+    pq.write_table(table, buffer, row_group_size=35_000)
+    end = pq.ParquetFile(buffer).metadata.row_group(1).column(0)
+    data = bytearray(buffer.getvalue())
+    data[end.data_page_offset : end.data_page_offset + 8] = b"\xff" * 8
+    (line,) = file_lines("a.parquet", partial(io.BytesIO, bytes(data)), {"id": "id"})
+    assert line.number == 0
+    assert str(line.fault).startswith("file: not readable as Parquet: ")
 
 
 ZENDESK = LogMapping(

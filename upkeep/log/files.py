@@ -6,6 +6,8 @@ import re
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Sequence
 from datetime import date, datetime
+from functools import partial
+from io import BytesIO
 from typing import NamedTuple
 
 from upkeep.errors import StoreError
@@ -126,7 +128,7 @@ def _scan(store: Store, kind: Kind[Row], days: Iterable[date], mapping: LogMappi
                 continue
             names = mapping_in(key, mapping)
             paths = kind.paths(names)
-            for line in file_lines(key, store.read(key), paths):
+            for line in file_lines(key, partial(BytesIO, store.read(key)), paths):
                 yield judge_line(line, day, kind, paths, names.values)
 
 

@@ -14,10 +14,10 @@ import re
 import reprlib
 import sys
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from io import BytesIO
+from io import BufferedReader
 from operator import attrgetter
 from typing import Any, BinaryIO, Generic, NamedTuple, NoReturn, TypeVar
 
@@ -39,7 +39,8 @@ from upkeep.store import shown_key
 
 RAW_LIMIT = 500
 """Characters of a quarantined row that are kept."""
-
+RAW_BYTES = 4 * RAW_LIMIT
+"""Bytes that have as many, whatever they are."""
 
 OWN = re.compile(r"/audit-\d{4}-W\d{2}-[0-9a-f]{12}\.jsonl$")
 """How a file of the log ends that Upkeep itself wrote, from a returned audit sheet (`own_file`)."""
@@ -51,6 +52,8 @@ class RejectedError(UpkeepError):
 
 Row = TypeVar("Row", Prediction, Outcome)
 _Values = Mapping[str, Mapping[str, object]]
+Opened = Callable[[], BinaryIO]
+"""Opens a file, at its beginning each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,51 +136,81 @@ def judge_line(line: Line, day: date, kind: Kind[Row], paths: Mapping[str, str],
         return Found(line, at, None, str(exc))
 
 
-def file_lines(key: str, data: bytes, paths: Mapping[str, str]) -> Iterator[Line]:
-    """The lines of a file that are not blank, or one with the number 0 that says why the file cannot be read."""
+def file_lines(key: str, opened: Opened, paths: Mapping[str, str]) -> Iterator[Line]:
+    """The lines of a file that are not blank, or one with the number 0 that says why the file cannot be read.
+
+    A part of it is in memory at a time: it is read to its end first, for there it may show that it is damaged.
+    """
+    fault = _fault(key, opened, paths)
+    if fault is not None:
+        with opened() as file:
+            yield Line(shown_key(key), 0, file.read(RAW_BYTES), fault=fault)
+    elif key.endswith(".parquet"):
+        yield from parquet_lines(key, opened, paths)
+    else:
+        yield from (Line(key, number, text) for number, text in text_lines(_unzipped(key, opened)))
+
+
+def _fault(key: str, opened: Opened, paths: Mapping[str, str]) -> str | None:
+    """Why nothing can be read of a file, if so."""
     if not is_readable(key):
-        yield Line(shown_key(key), 0, data, fault="file: name is not UTF-8, expected one that is")
-        return
+        return "file: name is not UTF-8, expected one that is"
     try:
         if key.endswith(".parquet"):
-            yield from list(parquet_lines(key, BytesIO(data), paths))
-            return
-        text = _text_of(key, data)
+            _exhaust(_tables(opened, paths))
+        elif key.endswith(".jsonl.gz"):
+            _exhaust(_unzipped(key, opened))
+        elif not key.endswith(".jsonl"):
+            raise RejectedError("file: unknown type, expected .jsonl, .jsonl.gz or .parquet")
     except RejectedError as exc:
-        yield Line(key, 0, data, fault=str(exc))
-        return
-    for number, line in enumerate(text.removeprefix(codecs.BOM_UTF8).split(b"\n"), start=1):
-        if line and not line.isspace():
-            yield Line(key, number, line)
+        return str(exc)
+    return None
 
 
-def _text_of(key: str, data: bytes) -> bytes:
-    if key.endswith(".jsonl"):
-        return data
-    if not key.endswith(".jsonl.gz"):
-        raise RejectedError("file: unknown type, expected .jsonl, .jsonl.gz or .parquet")
-    try:
-        return gzip.decompress(data)
-    except (OSError, EOFError, zlib.error) as exc:
-        raise RejectedError(f"file: not readable as gzip: {exc}") from exc
+def _exhaust(parts: Iterable[object]) -> None:
+    for _ in parts:
+        pass
 
 
-def parquet_lines(key: str, source: str | BinaryIO, paths: Mapping[str, str]) -> Iterator[Line]:
+def text_lines(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Number and bytes of each line of a file that is not blank."""
+    for number, line in enumerate(lines, start=1):
+        text = line.removesuffix(b"\n")
+        text = text.removeprefix(codecs.BOM_UTF8) if number == 1 else text
+        if text and not text.isspace():
+            yield number, text
+
+
+def _unzipped(key: str, opened: Opened) -> Iterator[bytes]:
+    with opened() as file:
+        if not key.endswith(".gz"):
+            yield from file
+            return
+        try:
+            yield from BufferedReader(gzip.GzipFile(fileobj=file))
+        except (OSError, EOFError, zlib.error) as exc:
+            raise RejectedError(f"file: not readable as gzip: {exc}") from exc
+
+
+def parquet_lines(key: str, opened: Opened, paths: Mapping[str, str]) -> Iterator[Line]:
     """The rows of a Parquet file with the columns that the paths begin with, a batch in memory at a time."""
-    for number, row in enumerate(_parquet_rows(source, paths), start=1):
+    rows = (row for table in _tables(opened, paths) for row in _objects(table))
+    for number, row in enumerate(rows, start=1):
         yield Line(key, number, {}, fault=row) if isinstance(row, str) else Line(key, number, row)
 
 
-def _parquet_rows(source: str | BinaryIO, paths: Mapping[str, str]) -> Iterator[dict[str, object] | str]:
+def _tables(opened: Opened, paths: Mapping[str, str]) -> Iterator[Any]:
+    """The file's Arrow tables, a batch each. Raises RejectedError where it is damaged."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     tops = {*paths.values(), *(path.partition(".")[0] for path in paths.values())}
     try:
-        file, read = pq.ParquetFile(source), 0
-        for batch in file.iter_batches(columns=[name for name in file.schema_arrow.names if name in tops]):
-            yield from _objects(_cut(pa.Table.from_batches([batch])))
-            read += batch.num_rows
+        with opened() as source:
+            file, read = pq.ParquetFile(source), 0
+            for batch in file.iter_batches(columns=[name for name in file.schema_arrow.names if name in tops]):
+                yield _cut(pa.Table.from_batches([batch]))
+                read += batch.num_rows
     except (pa.ArrowException, OSError, ValueError, OverflowError, LookupError) as exc:
         raise RejectedError(f"file: not readable as Parquet: {exc}") from exc
     if read != file.metadata.num_rows:  # a damaged column ends early, and no error says so
@@ -363,5 +396,5 @@ _SHORT.maxstring = _SHORT.maxother = 60
 
 def _raw(content: bytes | Mapping[str, object]) -> str:
     if isinstance(content, bytes):
-        return content[: 4 * RAW_LIMIT].decode(errors="replace")[:RAW_LIMIT]
+        return content[:RAW_BYTES].decode(errors="replace")[:RAW_LIMIT]
     return json.dumps(content, default=str, ensure_ascii=False)[:RAW_LIMIT]

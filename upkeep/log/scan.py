@@ -6,7 +6,6 @@ alone decides what a row means and why it is quarantined. A small day goes there
 
 from __future__ import annotations
 
-import codecs
 import gzip
 import logging
 import shutil
@@ -17,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, Generic, NamedTuple
 
 from upkeep.log.entries import LogMapping, Quarantined, draw_order, facet
 from upkeep.log.lines import (
@@ -30,6 +29,7 @@ from upkeep.log.lines import (
     judge_line,
     mapping_in,
     parquet_lines,
+    text_lines,
 )
 from upkeep.log.sql_filter import ALL, READ_AT, columns, facets, from_json, from_parquet, micros, parquet_rows, quoted
 
@@ -59,6 +59,9 @@ class Source(NamedTuple):
 
     key: str
     path: Path
+
+    def open(self) -> BinaryIO:
+        return self.path.open("rb")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +138,7 @@ def _scan_small(
     for number, source in enumerate(sources):
         names = mapping_in(source.key, mapping)
         paths = kind.paths(names)
-        for line in file_lines(source.key, source.path.read_bytes(), paths):
+        for line in file_lines(source.key, source.open, paths):
             found = judge_line(line, day, kind, paths, names.values)
             if found.row is None:
                 bad.append(BadRow(line.quarantined(found.reason), number, found.at))
@@ -154,7 +157,7 @@ def _kept(row: Row, kind: Kind[Row], mapping: LogMapping) -> dict[str, object]:
 def pick_lines(source: Source, numbers: Container[int], paths: dict[str, str], scratch: Path) -> Iterator[Line]:
     """The lines of a file that have one of the numbers, without holding the others."""
     if source.key.endswith(".parquet"):
-        rows = parquet_lines(source.key, str(source.path), paths)
+        rows = parquet_lines(source.key, source.open, paths)
         yield from (line for line in rows if line.number in numbers)
         return
     lines = _text_lines(_unzipped(source, scratch))
@@ -239,7 +242,7 @@ class _Scan(Generic[Row]):
             plain = False
         if not plain:
             self._forget(number)
-            self._judge(number, file_lines(source.key, source.path.read_bytes(), self._paths))
+            self._judge(number, file_lines(source.key, source.open, self._paths))
 
     def _tell(self, key: str, exc: Exception) -> None:
         """Raise what is wrong with our SQL, and log once for a file what may be that or a column of an odd name.
@@ -375,13 +378,8 @@ def _unzipped(source: Source, scratch: Path) -> Path:
 
 
 def _text_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Number and bytes of every line that is not blank."""
     with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            text = line.removesuffix(b"\n")
-            text = text.removeprefix(codecs.BOM_UTF8) if number == 1 else text
-            if text and not text.isspace():
-                yield number, text
+        yield from text_lines(file)
 
 
 def _text(line: bytes) -> str | None:

@@ -14,9 +14,9 @@ from tests.small_client import FEEDBACK, configure, live, timeline
 from upkeep import records
 from upkeep.cases.review_batch import Choice, ReviewDecision
 from upkeep.chain import report, retrain, run_due, watch
-from upkeep.desk import GOLDEN, Desk, open_desk
-from upkeep.entitlement import ChangeOrder, Claim, UseCase
-from upkeep.errors import BaseModelError, DecisionError, NoChampionError, NoLogError, StoreError
+from upkeep.desk import Desk, open_desk
+from upkeep.entitlement import ChangeOrder, Claim
+from upkeep.errors import BaseModelError, DecisionError, NoChampionError, NoLogError
 from upkeep.evaluation.comparison import Verdict
 from upkeep.monitoring.figures import Basis
 from upkeep.monitoring.review import Status
@@ -26,7 +26,7 @@ from upkeep.stages.approval import approve
 from upkeep.stages.asking import asked
 from upkeep.stages.auditing import draw_audit
 from upkeep.stages.collection import collect_cases
-from upkeep.stages.contract import book_retrain, book_use_case, change_orders, goes_on, order_if_extra
+from upkeep.stages.contract import book_retrain, change_orders, goes_on, order_if_extra
 from upkeep.stages.decisions import Decision, decision, decisions
 from upkeep.stages.finetuning import load_model
 from upkeep.stages.monitoring import review_week, reviews
@@ -240,20 +240,6 @@ def test_a_second_retrain_in_a_quarter_becomes_a_change_order_that_says_when_the
     assert isinstance(order, ChangeOrder)
     assert order.next_included is not None
     assert order.next_included.date().isoformat() == "2026-07-01"
-
-
-def test_a_booking_whose_place_holds_another_one_ends_and_says_where(tmp_path, monkeypatch):
-    configure(tmp_path / "configs", monkeypatch, tier=3)
-    desk = open_desk("northwind")
-    desk.store.write("challengers/launch.json", b"{}")
-    desk.store.write(GOLDEN, b"")
-    records.save(desk.store, "claims/2026-04.json", Claim("2026-01", desk.local(MONDAY), "copied by hand"))
-    with pytest.raises(StoreError, match=r"claims/2026-04\.json: found another one's booking in each of 20 tries"):
-        book_retrain(desk, APRIL, "scheduled")
-    repairs = UseCase("2026-Q1", desk.local(MONDAY), "repairs", "copied by hand", "ada")
-    records.save(desk.store, "use-cases/claims/2026-Q2-1.json", repairs)
-    with pytest.raises(StoreError, match=r"use-cases/claims/2026-Q2-1\.json: found another one's booking"):
-        book_use_case(desk, "rental", APRIL, reason="new", by="ada")
 
 
 def log_requests(desk: Desk, day: str = "2026-01-27", n: int = 80) -> None:

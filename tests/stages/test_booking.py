@@ -7,11 +7,12 @@ from datetime import timedelta
 import pytest
 
 from tests.released import DECIDED, released_desk, released_template  # noqa: F401 -- fixtures
+from upkeep import records
 from upkeep.desk import GOLDEN, desk_of
-from upkeep.entitlement import ChangeOrder
+from upkeep.entitlement import ChangeOrder, Claim, UseCase
 from upkeep.errors import PersonError, StoreError
 from upkeep.home import configs
-from upkeep.periods import Cadence
+from upkeep.periods import Cadence, period
 from upkeep.stages.contract import book_retrain, book_service, book_use_case, change_orders
 from upkeep.tiers import Allowance, Service, load_tiers
 
@@ -81,3 +82,16 @@ def test_what_people_did_is_booked_each_in_a_place_of_its_own_and_each_that_is_e
     assert change_orders(desk) == done[2:]
     again = book_service(desk, Service.INTEGRATION_UPDATE, DECIDED, reason="webhook 0", by="bob")
     assert again == done[0]
+
+
+def test_a_booking_whose_place_holds_another_one_ends_and_says_where(desk):
+    desk = desk_of(desk.agreement.model_copy(update={"tier": load_tiers(configs()).tiers[3]}))
+    april = DECIDED + timedelta(days=31)
+    month, quarter = (period(april, cadence, desk.zone).key for cadence in (Cadence.MONTHLY, Cadence.QUARTERLY))
+    records.save(desk.store, f"claims/{month}.json", Claim("2025-01", desk.local(DECIDED), "copied by hand"))
+    with pytest.raises(StoreError, match=rf"claims/{month}\.json: found another one's booking in each of 20 tries"):
+        book_retrain(desk, april, "scheduled")
+    repairs = UseCase("2025-Q1", desk.local(DECIDED), "repairs", "copied by hand", "ada")
+    records.save(desk.store, f"use-cases/claims/{quarter}-1.json", repairs)
+    with pytest.raises(StoreError, match=rf"use-cases/claims/{quarter}-1\.json: found another one's booking"):
+        book_use_case(desk, "rental", april, reason="new", by="ada")

@@ -11,10 +11,10 @@ from tests.partners import MAY, NEW, PART, REFUNDS, VARIANT, audited_shop, shop_
 from upkeep.__main__ import main
 from upkeep.cases.case import Case, Source, normalise
 from upkeep.cases.model_variant import HELD_OUT, NOT_AGREED, OF_OTHERS, Part
-from upkeep.chain import model_variant
+from upkeep.chain import model_variant, retrain
 from upkeep.desk import LAUNCH, Desk, open_desk
 from upkeep.entitlement import ChangeOrder, UseCase
-from upkeep.errors import DecisionError, NotEnoughDataError, PersonError, VariantError
+from upkeep.errors import DecisionError, NoChampionError, NotEnoughDataError, PersonError, VariantError
 from upkeep.home import configs
 from upkeep.periods import Cadence, period
 from upkeep.records import load, save
@@ -49,6 +49,9 @@ def test_one_that_does_not_win_waits_and_begins_anew_with_more_examples_or_goes_
     variant, made = open_desk(VARIANT), load(open_desk(VARIANT).store, DECIDED, Decision)
     assert ask_for(shop) == made  # nothing is trained again
     assert release_log(variant) == []
+    with pytest.raises(NoChampionError, match=f"client {VARIANT}: no champion"):
+        retrain(variant, MAY, reason="scheduled")  # it would be compared with nothing
+    assert variant.claims() == {}
 
     # it is the quarter's use case, and no category of the client's own model
     assert shop.use_cases() == [UseCase("2026-Q2", shop.local(MAY), VARIANT, "partners return", "ada", model=True)]

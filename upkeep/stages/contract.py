@@ -19,7 +19,7 @@ from upkeep.errors import AlreadyExistsError, StoreError, require_name
 from upkeep.monitoring.review import Review
 from upkeep.periods import starts_on
 from upkeep.stages.prerequisites import require_anything, require_model
-from upkeep.stages.release import newer_in_service, require_bases, require_no_newer
+from upkeep.stages.release import in_service, newer_in_service, require_bases, require_no_newer
 from upkeep.stages.snapshot import forget_choice
 from upkeep.store import address
 from upkeep.tiers import Service, Work
@@ -43,7 +43,7 @@ def is_included(desk: Desk, as_of: datetime, reason: str) -> Claim | ChangeOrder
     """
     answer = _entitled(desk, as_of, reason, desk.claims())
     if isinstance(answer, Claim):
-        require_model(desk)
+        _require_service(desk)
         if not desk.store.exists(f"decisions/{answer.period}.json"):
             require_no_newer(desk, answer.as_of)
             require_bases(desk)
@@ -126,7 +126,7 @@ def book_use_case(
             return open_order(desk, answer, moment)
         if answer in booked:
             return answer
-        require_model(desk)
+        _require_service(desk)
         require_bases(desk)
         desk.golden()
         number = 1 + sum(one.period == answer.period for one in booked)
@@ -177,6 +177,12 @@ def open_order(desk: Desk, answer: ChangeOrder, as_of: datetime) -> ChangeOrder:
     name = hashlib.sha256(reason.encode()).hexdigest()[:12]
     records.create(desk.store, f"change-orders/{order.period}/{name}.json", Asked(moment, reason))
     return _all_reasons(desk, order)
+
+
+def _require_service(desk: Desk) -> None:
+    """Raise NoChampionError where no model was ever trained, or the first one never came into service."""
+    require_model(desk)
+    in_service(desk)
 
 
 def _use_case(

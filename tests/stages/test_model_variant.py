@@ -82,6 +82,10 @@ def test_one_that_does_not_win_waits_and_begins_anew_with_more_examples_or_goes_
     save(variant.store, DECIDED, again)
     assert main([*asked, "--part", "channel=partner", "--approve", "--reason", "they ask for it", "--by", "ada"]) == 0
     assert f"{VARIANT}: hold and in service" in capsys.readouterr().out
+    assert main(["decisions", VARIANT, "--again"]) == 0
+    listed = capsys.readouterr().out
+    assert listed.startswith(f"launch: hold, version {again.challenger} against northwind:1; went into service\n")
+    assert "  judged again: identical\n" in listed
     (launched,) = release_log(variant)
     assert (launched.version, launched.by, launched.reason) == (again.challenger, "ada", "they ask for it")
     assert (

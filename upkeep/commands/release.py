@@ -60,12 +60,15 @@ def _decisions(options: argparse.Namespace) -> None:
     from upkeep.stages.approval import standing
     from upkeep.stages.comparison import judge_again
     from upkeep.stages.decisions import decisions
+    from upkeep.stages.model_variant import first_decision
     from upkeep.stages.release import release_log
 
     desk, at = open_desk(options.client), as_of(options)
+    listed = [(one, standing(desk, one, at).value) for one in decisions(desk)]
+    if first := first_decision(desk):
+        listed.insert(0, (first, "went into service" if first.applied else "not in service"))
     otherwise = 0
-    for made in decisions(desk):
-        state = standing(desk, made, at)
+    for made, state in listed:
         print(f"{made.period}: {made.verdict}, version {made.challenger} against {made.champion}; {state}")
         print(*(f"  {line}" for line in (*made.reasons, *made.notes)), sep="\n")
         if options.again and made.terms is None:

@@ -165,6 +165,16 @@ def start_variant(
         _start(variant, decision, as_of=as_of, by=by, reason=reason)
     elif decision.verdict is Verdict.PROMOTE and variant.client.promotion is Promotion.AUTOMATIC:
         _start(variant, decision, as_of=as_of, by="the verdict", reason=decision.reasons[0])
+    return _as_started(variant, decision)
+
+
+def first_decision(desk: Desk) -> Decision | None:
+    """How a client's first model did beside the one of the client that it is a variant of; None where it is none."""
+    made = records.load_if_there(desk.store, DECIDED, Decision)
+    return _as_started(desk, made) if made else None
+
+
+def _as_started(variant: Desk, decision: Decision) -> Decision:
     log = release_log(variant)
     return replace(decision, applied=True, applied_by=log[0].by) if log else decision
 

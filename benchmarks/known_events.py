@@ -89,7 +89,10 @@ def beside(events: Sequence[Event], alarmed: Sequence[Mapping[str, Any]]) -> lis
 
 def weeks_to_find(new: Mapping[str, date], alarmed: Sequence[Mapping[str, Any]]) -> list[int]:
     """How many weeks after its first request a new label was told to be a new category, of those that were."""
-    told = {one["new"]: week(one["week"], ZONE).end.date() for one in alarmed if one["kind"] == Kind.NEW_CATEGORY}
+    told: dict[str, date] = {}
+    for one in alarmed:
+        if one["kind"] == Kind.NEW_CATEGORY:
+            told.setdefault(one["new"], week(one["week"], ZONE).end.date())
     return sorted(-(-(told[label] - day).days // 7) for label, day in new.items() if label in told)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 
 from prefect import flow, get_run_logger
@@ -10,11 +11,11 @@ from pydantic import BaseModel
 from flows.moment import moment
 from flows.naming import by_day
 from tasks.finetuning import finetune
-from tasks.model_variant import begin, compare_both, start
-from upkeep.cases.case import Case, Item, Source
+from tasks.model_variant import begin, check, compare_both, start
 from upkeep.cases.model_variant import Part
 from upkeep.desk import LAUNCH
 from upkeep.entitlement import NO_REASON, ChangeOrder, given_reason
+from upkeep.slug import hash_suffix
 from upkeep.stages.decisions import Decision
 from upkeep.stages.sole_training import sole_training
 
@@ -57,12 +58,22 @@ def model_variant(
         approve: put it into service whatever the verdict is; the record says so.
     """
     at, reason = moment(as_of), given_reason(reason)
-    cases = [Case(f"example-{n}", one.text, one.answer, Source.LAUNCH) for n, one in enumerate(examples or [], 1)]
-    items = [Item(f"golden-{n}", one.text, one.answer) for n, one in enumerate(golden or [], 1)]
-    with sole_training(variant, LAUNCH, waits=get_run_logger().info):
-        begun = begin(client, variant, Part(key, value), at, cases=cases, golden=items, reason=reason, by=by)
+    check(client, variant, Part(key, value))
+    waits = get_run_logger().info
+    with sole_training(variant, LAUNCH, waits=waits):
+        with sole_training(client, variant, waits=waits):  # what it is compared on is locked there
+            begun = begin(
+                client, variant, Part(key, value), at, cases=_written(examples), golden=_written(golden),
+                reason=reason, by=by, approve=approve,
+            )  # fmt: skip
         if isinstance(begun, ChangeOrder):
             return begun
         finetune(variant, LAUNCH, begun.as_of)
         decision = compare_both(client, variant, begun)
-    return start(variant, decision, at, approve=approve, by=by, reason=reason)
+        return start(variant, decision, at, approve=approve, by=by, reason=reason)
+
+
+def _written(examples: list[Example] | None) -> bytes:
+    """The examples as a file has them, so that they are read as one is; each has an id of its own text."""
+    lines = [{"id": f"example-{hash_suffix(one.text)}", **one.model_dump()} for one in examples or []]
+    return "\n".join(json.dumps(line) for line in lines).encode()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from prefect import get_run_logger, task
@@ -12,14 +11,30 @@ from tasks.comparison import summary
 from tasks.contract import tell_order
 from tasks.progress import on_run_page
 from tasks.retrying import only
-from upkeep.cases.case import Case, Item
 from upkeep.cases.model_variant import Part
+from upkeep.commands.first_files import cases_in, golden_in, label_notes
+from upkeep.commands.separate_stores import check_apart, neighbours
 from upkeep.desk import open_desk
 from upkeep.entitlement import ChangeOrder
 from upkeep.errors import StoreError
+from upkeep.home import configs
 from upkeep.redaction import inert
 from upkeep.stages.decisions import Decision
-from upkeep.stages.model_variant import ModelVariant, begin_model_variant, compare_with_client, start_variant
+from upkeep.stages.model_variant import (
+    ModelVariant,
+    begin_model_variant,
+    compare_with_client,
+    require_variant,
+    start_variant,
+)
+
+
+@task(task_run_name="can {variant} be a variant of {client}?")
+def check(client: str, variant: str, part: Part) -> None:
+    """Raise where it cannot be one, or its store lies in another's."""
+    desk = open_desk(variant)
+    check_apart(configs(), desk, neighbours(configs(), variant))
+    require_variant(open_desk(client), desk, part)
 
 
 @task(
@@ -31,14 +46,19 @@ def begin(
     part: Part,
     at: datetime,
     *,
-    cases: Sequence[Case],
-    golden: Sequence[Item],
+    cases: bytes,
+    golden: bytes,
     reason: str,
     by: str,
+    approve: bool,
 ) -> ModelVariant | ChangeOrder:
-    """Book the variant or open a change order, and store what it begins with."""
+    """Book the variant or open a change order, and store what it begins with; `cases` and `golden` are JSON Lines."""
+    desk = open_desk(variant)
+    taught, agreed = cases_in("examples", cases), golden_in("golden", golden, desk.client)
+    for note in label_notes(desk.client, taught, agreed):
+        get_run_logger().warning("%s: look at %s", variant, note)
     begun = begin_model_variant(
-        open_desk(client), open_desk(variant), part, cases=cases, golden=golden, as_of=at, reason=reason, by=by
+        open_desk(client), desk, part, cases=taught, golden=agreed, as_of=at, reason=reason, by=by, approve=approve
     )
     if isinstance(begun, ChangeOrder):
         tell_order(client, begun)

@@ -25,7 +25,7 @@ from upkeep.stages.comparison import compare_models
 from upkeep.stages.contract import book_retrain, due, is_included, open_order, order_if_extra
 from upkeep.stages.decisions import Decision
 from upkeep.stages.finetuning import train_challenger
-from upkeep.stages.model_variant import begin_model_variant, compare_with_client, start_variant
+from upkeep.stages.model_variant import begin_model_variant, compare_with_client, require_variant, start_variant
 from upkeep.stages.monitoring import NoWayBack, follow_themes, go_back_if_worse, review_week
 from upkeep.stages.prerequisites import require_log
 from upkeep.stages.release import apply_log
@@ -198,13 +198,16 @@ def model_variant(
     The same again goes on where it is; with `approve` it goes into service whatever the verdict is. What the tier does
     not include becomes a change order. Raises TrainingError where another process trains the variant.
     """
-    with sole_training(variant.client.client, LAUNCH):
-        begun = begin_model_variant(
-            client, variant, part, cases=cases, golden=golden, as_of=as_of, reason=reason, by=by
-        )
+    require_variant(client, variant, part)
+    name = variant.client.client
+    with sole_training(name, LAUNCH):
+        with sole_training(client.client.client, name):  # what it is compared on is locked there
+            begun = begin_model_variant(
+                client, variant, part, cases=cases, golden=golden, as_of=as_of, reason=reason, by=by, approve=approve
+            )
         if isinstance(begun, ChangeOrder):
             return begun
         hear(str(begun))
         train_challenger(variant, LAUNCH, begun.as_of, seed=seed, progress=progress)
         decision = compare_with_client(client, variant, begun, progress=progress)
-    return start_variant(variant, decision, as_of=as_of, approve=approve, by=by, reason=reason)
+        return start_variant(variant, decision, as_of=as_of, approve=approve, by=by, reason=reason)

@@ -49,7 +49,7 @@ from upkeep.config import Relabel
 from upkeep.demo.tickets import Writer
 from upkeep.desk import open_desk
 from upkeep.entitlement import Booking, ChangeOrder
-from upkeep.errors import ConfigError, MomentError, NotEnoughDataError, RuleError, ServerError
+from upkeep.errors import ConfigError, MomentError, NotEnoughDataError, RuleError, ServerError, VariantError
 from upkeep.evaluation.comparison import Verdict
 from upkeep.home import configs
 from upkeep.periods import Cadence
@@ -226,9 +226,11 @@ def test_a_part_of_a_client_s_requests_gets_a_model_that_answers_it_otherwise(sh
     assert set(load_model(variant, in_service(variant)).labels) == {*variant.client.labels}
     assert f"model variant {VARIANT} of northwind 2026-05-04" in run_names()
     assert Artifact.get(f"decision-{VARIANT}").description == f"{VARIANT}: promote v1 against northwind:1"
-    more = [Example(text="one more", answer=NEW)]  # it is in service: nothing begins anew
-    again = model_variant("northwind", VARIANT, "channel", "partner", examples=more, as_of=MAY, approve=True)
-    assert again == made
+    assert model_variant("northwind", VARIANT, "channel", "partner", as_of=MAY) == made
+    with pytest.raises(ConfigError, match="examples line 1: text is missing or empty"):
+        model_variant("northwind", VARIANT, "channel", "partner", examples=[Example(text=" ", answer=NEW)], as_of=MAY)
+    with pytest.raises(VariantError, match="expected none: it is in service"):
+        model_variant("northwind", VARIANT, "channel", "partner", golden=[Example(text="?", answer=NEW)], as_of=MAY)
     assert [one.by for one in release_log(variant)] == ["the verdict"]
 
 

@@ -9,10 +9,10 @@ import yaml
 
 from tests.partners import MAY, NEW, PART, REFUNDS, VARIANT, audited_shop, shop_home  # noqa: F401 -- fixtures
 from upkeep.__main__ import main
-from upkeep.cases.case import Case, Source, normalise
-from upkeep.cases.model_variant import HELD_OUT, NOT_AGREED, OF_OTHERS, Part
+from upkeep.cases.case import Case, Item, Source, normalise
+from upkeep.cases.model_variant import HELD_OUT, NOT_AGREED, Part
 from upkeep.chain import model_variant, retrain
-from upkeep.desk import LAUNCH, Desk, open_desk
+from upkeep.desk import LAUNCH, Desk, desk_of, open_desk
 from upkeep.entitlement import ChangeOrder, UseCase
 from upkeep.errors import DecisionError, NoChampionError, NotEnoughDataError, PersonError, VariantError
 from upkeep.home import configs
@@ -45,7 +45,7 @@ def test_one_that_does_not_win_waits_and_begins_anew_with_more_examples_or_goes_
     told = capsys.readouterr().out
     assert f"{VARIANT}: hold, not in service" in told
     assert "  not enough items: have " in told
-    assert all(why in told for why in (OF_OTHERS, HELD_OUT, NOT_AGREED))
+    assert all(why in told for why in (HELD_OUT, NOT_AGREED))
     variant, made = open_desk(VARIANT), load(open_desk(VARIANT).store, DECIDED, Decision)
     assert ask_for(shop) == made  # nothing is trained again
     assert release_log(variant) == []
@@ -59,27 +59,21 @@ def test_one_that_does_not_win_waits_and_begins_anew_with_more_examples_or_goes_
     assert VARIANT not in answers_to_choose(shop)
     assert open_categories(shop, period(MAY, Cadence.MONTHLY, shop.zone), shop.local(MAY)) == ()
 
-    # what the client's next retrain holds out was not taught, and is locked here too
-    take_snapshot(shop, "2026-05", MAY)
-    locked = {normalise(one.text) for one in locked_items(shop)}
-    assert len(locked & {normalise(text) for text in REFUNDS}) > 10
-    assert not locked & taught_texts(variant, LAUNCH)
-    assert locked & {normalise(text) for text in REFUNDS} <= {normalise(one.text) for one in locked_items(variant)}
+    check_locked(shop, variant)
 
-    # what is given begins it anew; what it was compared on before is still not taught
-    first, compared_on = variant.store.read("challengers/launch.json"), variant.golden()
-    again = ask_for(shop, cases=[Case("e-1", "The partners' tents go back to you", NEW, Source.LAUNCH)])
+    # what is given besides begins it anew, with what was given before
+    first, kept = variant.store.read("challengers/launch.json"), "The partners' tents go back to you"
+    more = [Case("e-1", kept, NEW, Source.LAUNCH)]
+    ask_for(shop, cases=more)
     assert variant.store.read("challengers/launch.json") != first
-    assert not {normalise(one.text) for one in compared_on} & taught_texts(variant, LAUNCH)
-    assert "the partners' tents go back to you" in taught_texts(variant, LAUNCH)
+    again = ask_for(shop, golden=[Item("e-1", "Our stove goes back to you", NEW)])
+    assert normalise(kept) in taught_texts(variant, LAUNCH)
+    assert [one.text for one in variant.golden()][-1] == "Our stove goes back to you"
+    assert "our stove goes back to you" in {normalise(one.text) for one in locked_items(shop)}
+    assert ask_for(shop, cases=more) == again  # which says nothing new
     assert (len(shop.use_cases()), again.applied) == (1, False)
 
-    with pytest.raises(PersonError):
-        model_variant(shop, variant, PART, MAY, reason="they ask for it", approve=True)
-    save(variant.store, DECIDED, replace(again, terms=again.terms and replace(again.terms, reload_exact=False)))
-    with pytest.raises(DecisionError, match="train it again"):
-        ask_for(shop, approve=True)
-    save(variant.store, DECIDED, again)
+    check_refusals(shop, variant, again)
     assert main([*asked, "--part", "channel=partner", "--approve", "--reason", "they ask for it", "--by", "ada"]) == 0
     assert f"{VARIANT}: hold and in service" in capsys.readouterr().out
     assert main(["decisions", VARIANT, "--again"]) == 0
@@ -93,6 +87,34 @@ def test_one_that_does_not_win_waits_and_begins_anew_with_more_examples_or_goes_
         in variant.store.read(f"releases/models/{again.challenger}/README.md").decode()
     )
 
+    with pytest.raises(VariantError, match="found 1 example more, expected none: it is in service"):
+        ask_for(shop, cases=[Case("e-2", "And one more tent", NEW, Source.LAUNCH)])
+    with pytest.raises(VariantError, match=r"it is a variant of northwind with channel=partner, expected that and not"):
+        model_variant(shop, variant, Part("channel", "web"), MAY, reason="web too")
+
+
+def check_locked(shop: Desk, variant: Desk) -> None:
+    """What either is compared on the other is never taught, whatever becomes of the client's recipe."""
+    compared_on = {normalise(one.text) for one in variant.golden()}
+    assert len(compared_on & {normalise(text) for text in REFUNDS}) > 10
+    assert compared_on <= {normalise(one.text) for one in locked_items(shop)}
+    looser = shop.recipe.model_copy(update={"holdout_share": 1e-6, "audited_holdout_share": 1e-6})
+    take_snapshot(desk_of(shop.agreement.model_copy(update={"recipe": looser})), "2026-05", MAY)
+    assert not compared_on & taught_texts(shop, "2026-05")
+    assert not compared_on & taught_texts(variant, LAUNCH)
+
+
+def check_refusals(shop: Desk, variant: Desk, held: Decision) -> None:
+    """Who approves has a name, takes what was compared, and no model that reads back otherwise."""
+    with pytest.raises(PersonError):
+        model_variant(shop, variant, PART, MAY, reason="they ask for it", approve=True)
+    with pytest.raises(VariantError, match="found 1 example more, expected none beside an approval"):
+        ask_for(shop, cases=[Case("e-2", "And one more tent", NEW, Source.LAUNCH)], approve=True)
+    save(variant.store, DECIDED, replace(held, terms=held.terms and replace(held.terms, reload_exact=False)))
+    with pytest.raises(DecisionError, match="train it again"):
+        ask_for(shop, approve=True)
+    save(variant.store, DECIDED, held)
+
 
 def test_what_cannot_be_one_uses_nothing_up(shop, tmp_path):
     variant = open_desk(VARIANT)
@@ -102,7 +124,10 @@ def test_what_cannot_be_one_uses_nothing_up(shop, tmp_path):
     ):
         with pytest.raises(VariantError, match=wrong):
             model_variant(shop, other, part, MAY, reason="partners return")
-    with pytest.raises(NotEnoughDataError, match=r"of northwind with channel=phone: not enough data for training"):
+    with pytest.raises(
+        NotEnoughDataError,
+        match=r"training \(cases not held out; there are, by channel: partner \d+, web \d+\): have 0",
+    ):
         model_variant(shop, variant, Part("channel", "phone"), MAY, reason="partners return")
     examples = [Case("e-1", "My broken tent comes back to you", NEW, Source.LAUNCH)]
     with pytest.raises(NotEnoughDataError, match="not enough data for a comparison"):

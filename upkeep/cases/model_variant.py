@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from upkeep.cases.case import Case, Item, Source, normalise
+from upkeep.slug import hash_suffix
 
-OF_OTHERS = "of other requests"
 HELD_OUT = "held out for evaluation"
 NOT_AGREED = "with an answer that is not agreed for the variant"
 SAID_ALREADY = "with a text that the given examples have"
+
+
+OF_NO_REQUEST = (Source.LAUNCH, Source.SEED)
 
 
 class Part(NamedTuple):
@@ -47,6 +50,22 @@ class Beginning:
     left_out: dict[str, int] = field(default_factory=dict)
 
 
+Given = TypeVar("Given", Case, Item)
+
+
+def joined(before: Iterable[Given], given: Iterable[Given]) -> tuple[Given, ...]:
+    """What was given before and now: of two that say the same the newer one, each with an id of its own."""
+    by_text = {normalise(one.text): one for one in (*before, *given)}
+    ids = Counter(one.id for one in by_text.values())
+    again = ((one, f"{one.id}-{hash_suffix(text)}" if ids[one.id] > 1 else one.id) for text, one in by_text.items())
+    return tuple(replace(one, id=id) for one, id in again)  # type: ignore[misc]  # mypy loses the type in `replace`
+
+
+def of_part(cases: Iterable[Case], part: Part) -> list[Case]:
+    """The cases that a variant may be taught: of the part's requests, and those of no request at all."""
+    return [case for case in cases if part.has(case) or (case.source in OF_NO_REQUEST and not case.by)]
+
+
 def beginning(
     cases: Iterable[Case],
     golden: Iterable[Item],
@@ -60,23 +79,25 @@ def beginning(
 ) -> Beginning:
     """What a variant for a `part` of a client's requests is taught and compared on.
 
-    `cases` and `golden` are the client's that are right now, one of a text; `held_out` the normalised texts that no
-    model is to learn; `labels` those that the variant may answer, None where it writes. What is given stands where both
-    have a text. Of what is held out the variant is compared on what chance drew: the rest came back as a model was
-    wrong or unsure.
+    `cases` are those `of_part` that are right now, one of a text, and `golden` the client's items that are right now;
+    `held_out` are the normalised texts that no model is to learn, `labels` those that the variant may answer, None
+    where it writes. What is given stands where both have a text. Of what is held out the variant is compared on what
+    chance drew, one of each conversation: the rest came back as a model was wrong or unsure.
     """
     said = {normalise(one.text) for one in given} | {normalise(one.text) for one in given_golden}
     left_out: Counter[str] = Counter()
     taken: list[Case] = []
-    drawn: list[Item] = []
+    drawn: dict[str, Case] = {}
     for case in cases:
         text = normalise(case.text)
-        why = _why_not(case, text, part=part, said=said, labels=labels)
-        if why is None and text in held_out:
-            drawn += [_item(case)] if part.has(case) and case.by_chance else []
-            why = HELD_OUT
-        if why:
-            left_out[why] += 1
+        if labels is not None and case.answer not in labels:
+            left_out[NOT_AGREED] += 1
+        elif text in said:
+            left_out[SAID_ALREADY] += 1
+        elif text in held_out:
+            left_out[HELD_OUT] += 1
+            if part.has(case) and case.by_chance:
+                drawn.setdefault(case.conversation or case.id, case)
         else:
             taken.append(case)
     agreed = [
@@ -84,7 +105,8 @@ def beginning(
         for one in golden
         if part.has(one) and normalise(one.text) not in said and (labels is None or one.answer in labels)
     ]
-    items = {normalise(one.text): replace(one, id=f"{client}-{one.id}") for one in (*drawn, *agreed)}
+    brought = [_item(case) for case in drawn.values()]
+    items = {normalise(one.text): replace(one, id=f"{client}-{one.id}") for one in (*brought, *agreed)}
     return Beginning(
         (*(_first(case, client) for case in taken), *given),
         (*items.values(), *given_golden),
@@ -94,18 +116,18 @@ def beginning(
     )
 
 
-def _why_not(case: Case, text: str, *, part: Part, said: Container[str], labels: Container[str] | None) -> str | None:
-    """Why a case is not for the variant, if so."""
-    if case.source is not Source.LAUNCH and not part.has(case):
-        return OF_OTHERS
-    if labels is not None and case.answer not in labels:
-        return NOT_AGREED
-    return SAID_ALREADY if text in said else None
-
-
 def _first(case: Case, client: str) -> Case:
     """The case as one that a model begins with; its id is none of the variant's own requests."""
-    return Case(f"{client}-{case.id}", case.text, case.answer, Source.LAUNCH, valid_from=case.valid_from, by=case.by)
+    return Case(
+        f"{client}-{case.id}",
+        case.text,
+        case.answer,
+        Source.LAUNCH,
+        valid_from=case.valid_from,
+        like=f"{client}-{case.like}" if case.like else None,
+        group=case.group,
+        by=case.by,
+    )
 
 
 def _item(case: Case) -> Item:

@@ -121,13 +121,17 @@ def _model_variant(options: argparse.Namespace) -> None:
 
     client, variant = open_desk(options.client), open_desk(options.variant)
     check_apart(configs(), variant, neighbours(configs(), options.variant))
+    cases = first_cases(options.cases) if options.cases else []
+    golden = golden_set(options.golden, variant.client) if options.golden else []
+    for note in label_notes(variant.client, cases, golden):
+        print(f"  look at {note}")
     made = model_variant(
         client,
         variant,
         options.part,
         as_of(options),
-        cases=first_cases(options.cases) if options.cases else (),
-        golden=golden_set(options.golden, variant.client) if options.golden else (),
+        cases=cases,
+        golden=golden,
         reason=options.reason,
         by=options.by,
         approve=options.approve,
@@ -142,4 +146,4 @@ def _model_variant(options: argparse.Namespace) -> None:
     for line in (*made.reasons, *made.notes):
         print(f"  {line}")
     if not made.applied:
-        print("  more examples or evaluation items begin it anew; --approve --by NAME --reason WHY takes it as it is")
+        print("  more --cases or --golden begin it anew; --approve --by NAME --reason WHY takes it as it is")

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from upkeep.cases.case import Case, Item, Source
-from upkeep.cases.given import Given, given_rows, golden_item
+from upkeep.cases.given import given_rows, golden_item
 from upkeep.config import Client
 from upkeep.counts import count_of
 from upkeep.errors import ConfigError
@@ -15,12 +15,22 @@ from upkeep.errors import ConfigError
 
 def first_cases(path: Path) -> list[Case]:
     """The cases that the first model learns. Raises ConfigError naming file and line."""
-    return [Case(row.id, row.text, row.answer, Source.LAUNCH) for row in _rows(path)]
+    return cases_in(str(path), _read(path))
 
 
 def golden_set(path: Path, client: Client) -> list[Item]:
     """The items agreed with the client; times without an offset are the client's. Raises ConfigError as above."""
-    return [golden_item(row, client.zone, keys=client.review_by) for row in _rows(path)]
+    return golden_in(str(path), _read(path), client)
+
+
+def cases_in(file: str, data: bytes) -> list[Case]:
+    """The same of what is in a file of that name."""
+    return [Case(row.id, row.text, row.answer, Source.LAUNCH) for row in given_rows(file, data)]
+
+
+def golden_in(file: str, data: bytes, client: Client) -> list[Item]:
+    """The same of what is in a file of that name."""
+    return [golden_item(row, client.zone, keys=client.review_by) for row in given_rows(file, data)]
 
 
 def label_notes(client: Client, cases: Iterable[Case], golden: Iterable[Item]) -> list[str]:
@@ -41,7 +51,7 @@ def label_notes(client: Client, cases: Iterable[Case], golden: Iterable[Item]) -
     ]
 
 
-def _rows(path: Path) -> list[Given]:
+def _read(path: Path) -> bytes:
     if not path.is_file():
         raise ConfigError(f"{path}: no such file, expected JSON Lines with id, text and answer")
-    return given_rows(str(path), path.read_bytes())
+    return path.read_bytes()

@@ -142,13 +142,20 @@ def file_lines(key: str, opened: Opened, paths: Mapping[str, str]) -> Iterator[L
     A part of it is in memory at a time: it is read to its end first, for there it may show that it is damaged.
     """
     fault = _fault(key, opened, paths)
+    if fault is None:
+        try:
+            yield from _good_lines(key, opened, paths)
+        except RejectedError as exc:  # it was cut off since
+            fault = str(exc)
     if fault is not None:
         with opened() as file:
             yield Line(shown_key(key), 0, file.read(RAW_BYTES), fault=fault)
-    elif key.endswith(".parquet"):
-        yield from parquet_lines(key, opened, paths)
-    else:
-        yield from (Line(key, number, text) for number, text in text_lines(_unzipped(key, opened)))
+
+
+def _good_lines(key: str, opened: Opened, paths: Mapping[str, str]) -> Iterator[Line]:
+    if key.endswith(".parquet"):
+        return parquet_lines(key, opened, paths)
+    return (Line(key, number, text) for number, text in text_lines(_unzipped(key, opened)))
 
 
 def _fault(key: str, opened: Opened, paths: Mapping[str, str]) -> str | None:

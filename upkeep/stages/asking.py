@@ -71,7 +71,7 @@ def offer_cases(desk: Desk, period: str, as_of: datetime) -> Batch:
     if done:
         return done
     told, most = _reasons(desk, period), desk.client.asked_at_most
-    left = _left_over(desk, as_of) if len(told) < most and WEEKLY.fullmatch(period) else []
+    left = _left_over(desk, period, as_of) if len(told) < most and WEEKLY.fullmatch(period) else []
     questions = [_question(desk, case, why) for case, why in [*told, *left][:most]]
     records.save_rows(desk.store, f"batches/{period}.jsonl", questions)
     files: dict[Format, str] = {}
@@ -103,14 +103,14 @@ def _reasons(desk: Desk, period: str) -> list[tuple[Case, tuple[str, ...]]]:
     return sorted(told, key=lambda one: (one[1] == (WRONG,), -again.get(one[0].id, 0)))
 
 
-def _left_over(desk: Desk, as_of: datetime) -> list[tuple[Case, tuple[str, ...]]]:
+def _left_over(desk: Desk, period: str, as_of: datetime) -> list[tuple[Case, tuple[str, ...]]]:
     """The same of earlier weeks' batches that nobody was asked about, the newest week's first."""
     moment = desk.local(as_of)
     weekly = [one for one in batches(desk) if one.beyond and WEEKLY.fullmatch(one.period)]
     lately = [one for one in weekly if moment - ANSWERABLE <= one.as_of <= moment]
     if not lately:
         return []
-    done = asked(desk)
+    done = asked(desk, but=period)  # whose rows a run that died may have written
     newest = sorted(lately, key=lambda one: one.as_of, reverse=True)
     return [one for batch in newest for one in _reasons(desk, batch.period) if one[0].id not in done]
 
@@ -120,9 +120,12 @@ def batches(desk: Desk) -> list[Batch]:
     return [records.load(desk.store, key, Batch) for key in desk.store.keys("batches/") if key.endswith(".json")]
 
 
-def asked(desk: Desk) -> dict[str, Question]:
-    """Every case that people were ever asked to look over, with the answer that they were asked about last."""
-    keys = [key for key in desk.store.keys("batches/") if key.endswith(".jsonl")]
+def asked(desk: Desk, *, but: str = "") -> dict[str, Question]:
+    """Every case that people were ever asked to look over, with the answer that they were asked about last.
+
+    What they were asked in the period `but` is left out.
+    """
+    keys = [key for key in desk.store.keys("batches/") if key.endswith(".jsonl") and key != f"batches/{but}.jsonl"]
     sent = {f"batches/{batch.period}.jsonl": batch.as_of for batch in batches(desk)}
     keys.sort(key=lambda key: (key not in sent, sent.get(key)))  # a batch of a run that died is the newest
     return {one.id: one for key in keys for one in records.load_rows(desk.store, key, Question)}

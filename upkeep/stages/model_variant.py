@@ -6,18 +6,21 @@ what it began with, in counts, and for how its first model did beside the client
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+import hashlib
+from collections import Counter
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from upkeep import records
 from upkeep.base_model import resolve_base
 from upkeep.cases.case import Case, Item, normalise, valid_at
-from upkeep.cases.model_variant import Beginning, Part, beginning
+from upkeep.cases.model_variant import Beginning, Part, beginning, joined, of_part
 from upkeep.cases.split import Locked, Side, sides
 from upkeep.config import Promotion
 from upkeep.counts import count_of
-from upkeep.desk import LAUNCH, Desk
+from upkeep.desk import LAUNCH, LAUNCH_CASES, Desk
 from upkeep.entitlement import ChangeOrder
 from upkeep.errors import DecisionError, NotEnoughDataError, VariantError, require_name
 from upkeep.evaluation.comparison import Verdict
@@ -29,14 +32,17 @@ from upkeep.stages.decisions import Decision
 from upkeep.stages.evaluation import frozen_items
 from upkeep.stages.finetuning import load_model
 from upkeep.stages.locking import LOCKED, locked_items, open_hashes
-from upkeep.stages.onboarding import store_first
+from upkeep.stages.onboarding import store_first, without_personal_data
 from upkeep.stages.prerequisites import require_model
 from upkeep.stages.release import apply_log, in_service, launch, release_log
-from upkeep.stages.snapshot import known_cases, known_texts, right_at
+from upkeep.stages.rules_in_force import rules_in_force
+from upkeep.stages.snapshot import decided_by, known_cases, known_texts, right_at
 from upkeep.stages.weighing import Contest, decided, log_weighed, weigh
 
 BEGUN, DECIDED = "model-variant/begun.json", "model-variant/decision.json"
 TRAINED = f"challengers/{LAUNCH}.json"
+SHOWN = 5
+"""Values of a key that an error names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,32 +84,43 @@ def begin_model_variant(
     as_of: datetime,
     reason: str,
     by: str,
+    approve: bool = False,
 ) -> ModelVariant | ChangeOrder:
     """Book the variant on the client's contract, or open a change order for it; store what it begins with.
 
-    One that was begun goes on where it is; what is given then begins it anew, until it is in service. Raises
-    VariantError where the variant cannot be one of the client, or is in service as something else, and
+    One that was begun goes on where it is. It begins anew with what is given besides, and on a later day after it did
+    not win, until it is in service or somebody is to `approve` it. What it is compared on is locked at the client too.
+    Raises VariantError where it cannot be a variant of the client, or nothing can be given any more, and
     NotEnoughDataError where nothing is known of the part; that uses nothing up.
     """
     name, moment = variant.client.client, client.local(as_of)
     begun = records.load_if_there(variant.store, BEGUN, ModelVariant)
-    _require_variant(client, variant, part, begun)
-    if begun and (release_log(variant) or not (cases or golden)):
+    require_variant(client, variant, part)
+    before = _given_before(variant, begun)
+    plain, items, hidden = without_personal_data(variant, cases, golden)
+    given, agreed = joined(before.cases, plain), joined(before.golden, items)
+    more = _said(given, agreed) - _said(*before)
+    if begun and (approve or release_log(variant)):
+        if more:
+            raise VariantError(f"client {name}: found {count_of(len(more), 'example')} more, {_too_late(variant)}")
+        return begun
+    if begun and not more and not _again(variant, begun, part, moment):
         return begun
     answer = use_case_of(client, name, as_of, reason=reason, by=by, model=True)
     if isinstance(answer, ChangeOrder):
         return open_order(client, answer, as_of)
     require_model(client)
     shut = _held_out(client, moment) | {normalise(one.text): one for one in locked_items(variant)}
-    made = _beginning(client, variant, part, cases=cases, golden=golden, held_out=shut, moment=moment)
+    made = _beginning(client, variant, part, cases=given, golden=agreed, held_out=shut, moment=moment)
     resolve_base(variant.client.base_model)
     booked = book_use_case(client, name, as_of, reason=reason, by=by, model=True)
     if isinstance(booked, ChangeOrder):
         return booked
+    records.save_rows(variant.store, f"{LOCKED}of-{client.client.client}.jsonl", shut.values())
     for key in (TRAINED, DECIDED, BEGUN):
         variant.store.delete(key)
-    records.save_rows(variant.store, f"{LOCKED}{client.client.client}.jsonl", shut.values())
-    store_first(variant, made.cases, made.golden)
+    _lock_at(client, name, made.golden, moment)
+    store_first(variant, made.cases, made.golden, hidden)
     counts = ModelVariant(
         client=client.client.client,
         key=part.key,
@@ -119,6 +136,47 @@ def begin_model_variant(
     )
     records.save(variant.store, BEGUN, counts)
     return counts
+
+
+class GivenBefore(NamedTuple):
+    """The examples and evaluation items that people gave a variant, without personal data."""
+
+    cases: tuple[Case, ...] = ()
+    golden: tuple[Item, ...] = ()
+
+
+def _given_before(variant: Desk, begun: ModelVariant | None) -> GivenBefore:
+    """They stand behind the client's; what somebody wrote into the golden set since then is among them."""
+    if begun is None:
+        return GivenBefore()
+    cases = records.load_rows(variant.store, LAUNCH_CASES, Case)
+    return GivenBefore(tuple(cases[begun.taken :]), tuple(variant.golden()[begun.agreed :]))
+
+
+def _said(cases: Iterable[Case], golden: Iterable[Item]) -> set[tuple[str, str]]:
+    return {(one.text, one.answer) for one in cases} | {(one.text, one.answer) for one in golden}
+
+
+def _again(variant: Desk, begun: ModelVariant, part: Part, moment: datetime) -> bool:
+    """Is one that nothing is given to begun anew: for another part, or with what is known by a later day?"""
+    later = variant.store.exists(DECIDED) and moment.date() > begun.as_of.date()
+    return later or part != (begun.key, begun.value)
+
+
+def _too_late(variant: Desk) -> str:
+    if release_log(variant):
+        return "expected none: it is in service, where audits, reviewers and outcomes teach it"
+    return "expected none beside an approval: they would begin it anew"
+
+
+def _lock_at(client: Desk, variant: str, golden: Sequence[Item], moment: datetime) -> None:
+    """Lock at the client what a variant of it is compared on, as the client's model is asked that too; once."""
+    there = {normalise(one.text) for one in locked_items(client)}
+    new = [Locked(one.id, one.text, moment) for one in golden if normalise(one.text) not in there]
+    if new:
+        data = records.dump_rows(new)
+        key = f"{LOCKED}of-{variant}-{hashlib.sha256(data).hexdigest()[:12]}.jsonl"
+        client.store.create(key, data)
 
 
 def compare_with_client(client: Desk, variant: Desk, begun: ModelVariant, *, progress: Progress = silent) -> Decision:
@@ -175,8 +233,9 @@ def first_decision(desk: Desk) -> Decision | None:
 
 
 def _as_started(variant: Desk, decision: Decision) -> Decision:
-    log = release_log(variant)
-    return replace(decision, applied=True, applied_by=log[0].by) if log else decision
+    log = release_log(variant)[:1]
+    mine = [one for one in log if one.version == decision.challenger]
+    return replace(decision, applied=True, applied_by=mine[0].by) if mine else decision
 
 
 def _start(variant: Desk, decision: Decision, *, as_of: datetime, by: str, reason: str) -> None:
@@ -184,8 +243,9 @@ def _start(variant: Desk, decision: Decision, *, as_of: datetime, by: str, reaso
     launch(variant, decision.challenger, at=as_of, by=by, reason=reason)
 
 
-def _require_variant(client: Desk, variant: Desk, part: Part, begun: ModelVariant | None) -> None:
+def require_variant(client: Desk, variant: Desk, part: Part) -> None:
     """Raise VariantError unless it can be a variant for that part of the client's requests, or is one."""
+    begun = records.load_if_there(variant.store, BEGUN, ModelVariant)
     mine, its = client.client, variant.client
     where = f"client {its.client}"
     if mine.client == its.client:
@@ -197,11 +257,10 @@ def _require_variant(client: Desk, variant: Desk, part: Part, begun: ModelVarian
             f"client {mine.client}: found the key {part.key!r}, expected one of review_by {list(mine.review_by)}: "
             "cases know what requests had under no other"
         )
-    was = begun and (begun.client, begun.key, begun.value)
-    if was and was != (mine.client, *part):
-        told = f"{begun.client} with {begun.key}={begun.value}" if begun else ""
-        raise VariantError(f"{where}: begun as a variant of {told}, expected that and not {mine.client} with {part}")
-    if not was and (variant.store.exists(TRAINED) or release_log(variant)):
+    if begun and (begun.client != mine.client or (release_log(variant) and part != (begun.key, begun.value))):
+        told = f"a variant of {begun.client} with {begun.key}={begun.value}"
+        raise VariantError(f"{where}: it is {told}, expected that and not {mine.client} with {part}")
+    if not begun and (variant.store.exists(TRAINED) or release_log(variant)):
         raise VariantError(f"{where}: onboarded already, expected one that has no model yet")
 
 
@@ -209,8 +268,9 @@ def _held_out(client: Desk, moment: datetime) -> dict[str, Locked]:
     """What no model is to learn, by its normalised text: what is locked, and what the next retrain will lock."""
     cases = known_cases(client, moment)
     on = sides(cases, {case.id: case for case in cases}, client.recipe, open_hashes(client))
-    held = [Locked(case.id, case.text, moment) for case in cases if on[case.id] is Side.HOLDOUT]
-    return {normalise(one.text): one for one in (*held, *locked_items(client))}
+    held = [Locked(one.id, one.text, moment) for one in cases if on[one.id] is Side.HOLDOUT]
+    agreed = [Locked(one.id, one.text, moment) for one in client.golden()]
+    return {normalise(one.text): one for one in (*held, *agreed, *locked_items(client))}
 
 
 def _beginning(
@@ -223,8 +283,11 @@ def _beginning(
     held_out: Container[str],
     moment: datetime,
 ) -> Beginning:
+    known = known_cases(client, moment)
+    rules = rules_in_force(client, known, decided_by(client, moment), moment)
     made = beginning(
-        right_at(client, known_cases(client, moment), moment),
+        # what others said of the same text is no answer of the part's
+        right_at(client, of_part(known, part), moment, rules=rules),
         valid_at(client.golden(), moment),
         client=client.client.client,
         part=part,
@@ -235,7 +298,11 @@ def _beginning(
     )
     where = f"client {variant.client.client}, of {client.client.client} with {part}"
     if not (cases or any(part.has(one) for one in made.cases)):
-        raise NotEnoughDataError(what="training (cases that are not held out)", have=0, need=1, where=where)
+        values = Counter(one.by[part.key] for one in known if part.key in one.by)
+        none = "none, as cases have the keys that review_by had when they were collected"
+        there = ", ".join(f"{value} {n:,}" for value, n in values.most_common(SHOWN)) or none
+        what = f"training (cases not held out; there are, by {part.key}: {there})"
+        raise NotEnoughDataError(what=what, have=0, need=1, where=where)
     if not made.golden:
         raise NotEnoughDataError(what="a comparison (golden items, or audited ones)", have=0, need=1, where=where)
     return made

@@ -65,12 +65,14 @@ def onboard(
     Where a run failed or was stopped, the next one begins with what it is given. Raises AlreadyExistsError where the
     first model is there and was onboarded with something else.
     """
-    plain, items, hidden = _without_personal_data(desk, cases, golden)
+    if not golden:
+        raise NotEnoughDataError(what="a golden set", have=0, need=1, where=f"client {desk.client.client}")
+    plain, items, hidden = without_personal_data(desk, cases, golden)
     if any(one.period == LAUNCH for one in challengers(desk)):
         _expect_same(desk, LAUNCH_CASES, records.load_rows(desk.store, LAUNCH_CASES, Case), plain)
         _expect_same(desk, GOLDEN, desk.golden(), items)
     else:
-        _store(desk, plain, items, hidden)
+        store_first(desk, plain, items, hidden)
     first = train_challenger(desk, LAUNCH, as_of, seed=seed, progress=progress)
     if release_log(desk):
         apply_log(desk)
@@ -80,24 +82,18 @@ def onboard(
     return first
 
 
-def store_first(desk: Desk, cases: Sequence[Case], golden: Sequence[Item]) -> None:
-    """Store what a first model is taught and compared on, without personal data, whatever was stored before."""
-    _store(desk, *_without_personal_data(desk, cases, golden))
-
-
-def _store(desk: Desk, cases: Sequence[Case], golden: Sequence[Item], hidden: Redaction) -> None:
+def store_first(desk: Desk, cases: Sequence[Case], golden: Sequence[Item], hidden: Redaction) -> None:
+    """Store what a first model is taught and compared on, and what personal data was in it, whatever was there."""
     records.save_rows(desk.store, LAUNCH_CASES, cases)
     records.save_rows(desk.store, GOLDEN, golden)
     records.save(desk.store, REDACTED, hidden)
     forget(desk, LAUNCH)
 
 
-def _without_personal_data(
+def without_personal_data(
     desk: Desk, cases: Sequence[Case], golden: Sequence[Item]
 ) -> tuple[list[Case], list[Item], Redaction]:
-    """The same as they may be kept, and what was taken out. Raises NotEnoughDataError without a golden item."""
-    if not golden:
-        raise NotEnoughDataError(what="a golden set", have=0, need=1, where=f"client {desk.client.client}")
+    """The same as they may be kept, and what was taken out."""
     learned = redact_cases((case.text for case in cases), desk.client.redaction)
     agreed = redact_cases((item.text for item in golden), desk.client.redaction)
     answers = _answers(desk, [*(case.answer for case in cases), *(item.answer for item in golden)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -17,6 +18,7 @@ from upkeep.entitlement import Claim
 from upkeep.errors import NotFoundError, StoreError
 from upkeep.evaluation.comparison import Verdict, compare
 from upkeep.evaluation.verdict import ItemResult
+from upkeep.monitoring.figures import Slice
 from upkeep.records import dump, dump_rows, load, load_if_there, load_rows, save, save_rows
 from upkeep.stages.decisions import Decision
 from upkeep.statistics.rates import Rate
@@ -114,6 +116,14 @@ def test_an_outcome_from_before_there_were_slices_is_in_none(store, row):
     store.write("outcomes/2026-01.jsonl", row + b"\n")
     (found,) = load_rows(store, "outcomes/2026-01.jsonl", ItemResult)
     assert (found.champion, found.challenger, found.by) == (True, False, {})
+
+
+def test_a_slice_from_before_it_had_more_than_rates_knows_nothing_of_the_rest(store):
+    rates = {name: {"hits": 1, "n": 2} for name in ("accuracy", "auto_resolution", "precision", "escalation")}
+    store.write("slice.json", json.dumps({"requests": 2, **rates}).encode())
+    found = load(store, "slice.json", Slice)
+    assert found == Slice(2, *[Rate(1, 2)] * 4)
+    assert (found.macro_f1, found.calibration_error, found.latency_p50_ms, found.latency_p95_ms) == (None,) * 4
 
 
 def test_no_rows_are_a_file_too(store):

@@ -40,6 +40,8 @@ from upkeep.log.lines import own_file
 from upkeep.log.windows import tally_windows
 from upkeep.periods import Window
 
+MONDAYS = Window(MONDAY, MONDAY + timedelta(days=1), "Monday")
+
 pytestmark = pytest.mark.usefixtures("way_of_reading")
 
 
@@ -159,6 +161,34 @@ def test_requests_are_told_apart_by_metadata(store):
     found = counted(store, mapping=BY_CHANNEL)
     apart = {cell.facets: count.requests for cell, count in found.cells.items()}
     assert apart == {("email", None): 2, ("7", None): 2, ("true", None): 2, (None, None): 2}
+
+
+def test_latencies_are_told_apart_by_model_and_metadata_and_add_up_over_days(store):
+    asked = [
+        ("v1", "email", 10.0),
+        ("v1", "email", 10.5),
+        ("v1", "chat", 40.0),
+        ("v2", "email", 10.0),
+        ("v2", "x", None),
+    ]
+    for day in range(2):
+        at = MONDAY + timedelta(days=day)
+        rows = [
+            prediction(f"{day}-{n}", at, model_version=version, metadata={"channel": channel}, latency_ms=ms)
+            for n, (version, channel, ms) in enumerate(asked)
+        ]
+        write_predictions(store, rows, name="api")
+    # 8 * log2 of 10, 10.5 and 40: 26.6, 27.1 and 42.6
+    one_day = {("v1", "email"): {26: 1, 27: 1}, ("v1", "chat"): {42: 1}, ("v2", "email"): {26: 1}}
+    first, both = counted(store, MONDAYS, mapping=BY_CHANNEL), counted(store, mapping=BY_CHANNEL)
+    for found, days in ((first, 1), (both, 2)):
+        assert {(one.model_version, one.facets[0]): steps for one, steps in found.latency.items()} == {
+            whose: {step: n * days for step, n in steps.items()} for whose, steps in one_day.items()
+        }
+    assert both == row_by_row(store, mapping=BY_CHANNEL)
+    for key in list(store.keys("daily/")):
+        store.delete(key)
+    assert counted(store, mapping=BY_CHANNEL) == both
 
 
 def test_sums_of_confidences_are_the_same_to_the_last_digit(store):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.monitoring.test_review import CLIENT, START, outcome, prediction, window
+from upkeep.config import Task
 from upkeep.log.entries import OutcomeSource, Prediction
 from upkeep.log.tally import (
     SCALE,
@@ -67,30 +68,83 @@ def test_a_bare_wrong_names_no_answer_and_is_not_in_the_confusion():
     assert found.confusion == ()
 
 
+BY_CHANNEL = CLIENT.model_copy(update={"review_by": ("channel",)})
+
+
 def test_figures_are_broken_down_by_the_metadata_that_the_config_names():
-    client = CLIENT.model_copy(update={"review_by": ("channel",)})
     rows = [replace(prediction(n), metadata={"channel": "email" if n < 3 else "chat"}) for n in range(5)]
     rows.append(replace(prediction(5, automatic=False), metadata={}))
     told = [outcome(0), outcome(1, "b"), outcome(3)]
-    found = figures(window(rows, told), client).slices["channel"]
+    found = figures(window(rows, told), BY_CHANNEL).slices["channel"]
     assert list(found) == ["email", "chat", "(none)"]
-    assert found["email"] == Slice(3, Rate(1, 2), Rate(1, 2), Rate(1, 2), Rate(0, 3))
-    assert found["(none)"] == Slice(1, Rate(0, 0), Rate(0, 0), Rate(0, 0), Rate(1, 1))
+    # F1 of a: 2 * 1 / (2 + 1), of b: 0; one of two right where both were 80 % sure
+    assert found["email"] == Slice(
+        3, Rate(1, 2), Rate(1, 2), Rate(1, 2), Rate(0, 3), pytest.approx(1 / 3), pytest.approx(0.3)
+    )
+    assert found["(none)"] == Slice(1, Rate(0, 0), Rate(0, 0), Rate(0, 0), Rate(1, 1), None, None, None, None)
+
+
+def test_a_slice_has_its_own_macro_f1_and_calibration_error():
+    mail = [sure(0, 0.95), sure(1, 0.95), sure(2, 0.65, "b"), sure(3, 0.65, "b")]
+    rows = [replace(row, metadata={"channel": "mail"}) for row in mail]
+    rows += [replace(sure(n, 0.55), metadata={"channel": "chat"}) for n in (4, 5)]
+    told = [outcome(0), outcome(1), outcome(2, "b"), outcome(3), outcome(4), outcome(5)]
+    found = figures(window(rows, told), BY_CHANNEL)
+    # mail: F1 of a 2 * 2 / (2 + 3) = 0.8, of b 2 * 1 / (2 + 1) = 2 / 3; |2 - 1.9| and |1 - 1.3| of four requests
+    one = found.slices["channel"]["mail"]
+    assert (one.macro_f1, one.calibration_error) == (pytest.approx(11 / 15), pytest.approx(0.1))
+    # chat: both right, 55 % sure
+    other = found.slices["channel"]["chat"]
+    assert (other.macro_f1, other.calibration_error) == (1, pytest.approx(0.45))
+    # the whole: F1 of a 2 * 4 / (4 + 5), of b as before; 0.1, 0.3 and 0.9 of six requests
+    assert macro_f1(found.confusion) == pytest.approx((8 / 9 + 2 / 3) / 2)
+    assert calibration_error(found.calibration) == pytest.approx(1.3 / 6)
+
+
+def test_a_slice_of_free_text_has_no_macro_f1():
+    client = BY_CHANNEL.model_copy(update={"task": Task.GENERATION, "labels": ()})
+    rows = [replace(sure(n, 0.9, f"Answer {n}"), metadata={"channel": "mail"}) for n in range(4)]
+    told = [outcome(n, f"Answer {n}" if n else "Another one", correct=n > 0) for n in range(4)]
+    one = figures(window(rows, told), client).slices["channel"]["mail"]
+    # three of four right, 90 % sure
+    assert (one.accuracy, one.macro_f1, one.calibration_error) == (Rate(3, 4), None, pytest.approx(0.15))
+
+
+def test_latency_of_a_slice_is_that_of_its_requests_to_the_model_in_service():
+    took = {"mail": [10.0] * 9 + [1_000.0], "chat": [100.0] * 10}
+    rows = [(name, ms) for name, many in took.items() for ms in many]
+    answered = [replace(sure(n, 0.5, latency=ms), metadata={"channel": name}) for n, (name, ms) in enumerate(rows)]
+    before = [replace(row, id=f"before {row.id}", model_version="0", latency_ms=5_000.0) for row in answered[:12]]
+    before = [replace(row, at=row.at - timedelta(days=1)) for row in before]
+    silent = replace(sure(20, 0.5), metadata={"channel": "app"})
+    counted = tally(window([*before, *answered, silent], []), ("channel",))
+    found = figures_of(counted, BY_CHANNEL)
+    times = {name: (one.latency_p50_ms, one.latency_p95_ms) for name, one in found.slices["channel"].items()}
+    # a step has its middle at 2 ** (26.5 / 8) = 9.94, 2 ** (53.5 / 8) = 103 and 2 ** (79.5 / 8) = 981
+    assert times == {"mail": (9.9, 980.0), "chat": (100.0, 100.0), "app": (None, None)}
+    assert found.latency_p95_ms == pytest.approx(5_000, rel=0.05)  # all requests of the week, whoever answered
+    every = figures_of(counted, BY_CHANNEL, every_model=True).slices["channel"]["mail"]
+    assert every.latency_p50_ms == 980.0  # 9 of 20 took 10 ms, ten 5,000
 
 
 def test_rare_values_are_taken_together():
     client = CLIENT.model_copy(update={"review_by": ("shop",)})
-    rows = [replace(prediction(n), metadata={"shop": n if n < 30 else 0}) for n in range(40)]
+    shops = [n if n < 30 else 0 for n in range(40)]
+    rows = [
+        replace(prediction(n), metadata={"shop": shop}, latency_ms=100.0 if shop else 10.0)
+        for n, shop in enumerate(shops)
+    ]
     found = figures(window(rows, []), client).slices["shop"]
     assert len(found) == 21
     assert (found["0"].requests, found["(others)"].requests) == (11, 10)
+    assert (found["0"].latency_p50_ms, found["(others)"].latency_p50_ms) == (9.9, 100.0)
 
 
 def test_latency_is_known_within_five_percent():
     counted = tally(window([sure(n, 0.5, latency=float(n)) for n in range(1, 101)], []))
-    assert latency_at(counted, 0.5) == pytest.approx(50, rel=0.05)
-    assert latency_at(counted, 0.95) == pytest.approx(95, rel=0.05)
-    assert latency_at(tally(window([sure(0, 0.5)], [])), 0.5) is None
+    assert latency_at(counted.latency.values(), 0.5) == pytest.approx(50, rel=0.05)
+    assert latency_at(counted.latency.values(), 0.95) == pytest.approx(95, rel=0.05)
+    assert latency_at(tally(window([sure(0, 0.5)], [])).latency.values(), 0.5) is None
     for milliseconds in (0.01, 1, 37, 4_000):
         assert latency_of(latency_bin(milliseconds)) == pytest.approx(milliseconds, rel=0.05)
 

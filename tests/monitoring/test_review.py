@@ -117,7 +117,9 @@ def test_a_slice_that_is_not_nearly_all_labelled_is_counted_on_its_audit():
     told = [outcome(number, source=OutcomeSource.CUSTOMER) for number in range(10, 200)]
     found = figures(window(rows, [*told, outcome(0, "b", OutcomeSource.CUSTOMER), outcome(1)]), client)
     assert (found.basis, found.accuracy) == (Basis.ALL, Rate(191, 192))
-    assert found.slices["channel"]["app"].accuracy == Rate(1, 1)  # not 1 of 2, of which one came by its complaint
+    app = found.slices["channel"]["app"]
+    assert app.accuracy == Rate(1, 1)  # not 1 of 2, of which one came by its complaint
+    assert (app.macro_f1, round(app.calibration_error, 6)) == (1, 0.2)  # right and 80 % sure; of both it would be 1 / 3
 
 
 def test_escalations_alone_give_no_figure():

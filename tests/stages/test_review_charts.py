@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from tests.audited import FIRST, agreed, reviewed, serve
-from upkeep.log.entries import Outcome, OutcomeSource
-from upkeep.log.files import write_outcomes
+from upkeep.log.entries import Outcome, OutcomeSource, Prediction
+from upkeep.log.files import write_outcomes, write_predictions
 from upkeep.stages.monitoring import reviews
 from upkeep.stages.review_charts import chart_review
 
@@ -73,6 +75,50 @@ def test_how_long_labels_take_is_a_line_of_its_own(desk):
     (run,) = desk.registry.client.search_runs([desk.registry.experiment("reviews")])
     shown = run.data.metrics
     assert (shown["label_delay_p50_days"], shown["label_delay_p90_days"]) == (1, 4)
+
+
+def test_a_week_s_slices_are_a_table_in_its_run(tmp_path, monkeypatch):
+    desk = agreed(tmp_path, monkeypatch, review_by=["channel"])
+    rows = [
+        Prediction(
+            str(n), FIRST + timedelta(minutes=n), f"request {n}", "order_status", 0.9, "1", n != 3, latency,
+            {"channel": channel},
+        )
+        for n, (channel, latency) in enumerate([("mail", 120.0)] * 4 + [("chat", None)] * 2)
+    ]  # fmt: skip
+    said = ["order_status", "order_status", "refund_status", "order_status"]
+    told = [
+        Outcome(row.id, row.at + timedelta(hours=1), OutcomeSource.AUDIT, answer)
+        for row, answer in zip(rows, said, strict=False)
+    ]
+    write_predictions(desk.store, rows, name="test")
+    write_outcomes(desk.store, told, name="test")
+    reviewed(desk, 0)
+    (found,) = reviews(desk)
+    chart_review(desk, found)
+    client = desk.registry.client
+    (run,) = client.search_runs([desk.registry.experiment("reviews")])
+    table = json.loads(Path(client.download_artifacts(run.info.run_id, "slices.json")).read_text())
+    mail, chat = (dict(zip(table["columns"], row, strict=True)) for row in table["data"])
+    # F1 of order_status 2 * 3 / (4 + 3), of refund_status 0; |3 - 3.6| of 4; 120 ms is counted as 123
+    assert mail == {
+        "key": "channel", "value": "mail", "requests": 4, "accuracy": 0.75, "accuracy_n": 4,
+        "auto_resolution": 0.5, "auto_resolution_n": 4, "precision": pytest.approx(2 / 3), "precision_n": 3,
+        "escalation": 0.25, "escalation_n": 4, "macro_f1": pytest.approx(3 / 7),
+        "calibration_error": pytest.approx(0.15), "latency_p50_ms": 120.0, "latency_p95_ms": 120.0,
+    }  # fmt: skip
+    unknown = {"accuracy", "auto_resolution", "precision", "macro_f1", "calibration_error"}
+    assert {name for name, value in chat.items() if value is None} == unknown | {"latency_p50_ms", "latency_p95_ms"}
+    assert (chat["requests"], chat["accuracy_n"], chat["escalation"]) == (2, 0, 0)
+
+
+def test_a_week_without_a_request_has_no_table_of_slices(tmp_path, monkeypatch):
+    desk = agreed(tmp_path, monkeypatch, review_by=["channel"])
+    serve(desk, -1, wrong=0)
+    reviewed(desk, 0)
+    chart_review(desk, reviews(desk)[0])
+    (run,) = desk.registry.client.search_runs([desk.registry.experiment("reviews")])
+    assert [one.path for one in desk.registry.client.list_artifacts(run.info.run_id)] == ["findings.md"]
 
 
 def test_what_nobody_knows_is_no_metric(desk):

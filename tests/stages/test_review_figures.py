@@ -9,9 +9,11 @@ from tests.audited import FIRST, agreed, serve
 from upkeep import chain
 from upkeep.log.entries import Outcome, OutcomeSource, Prediction
 from upkeep.log.files import write_outcomes, write_predictions
+from upkeep.monitoring.figures import Slice
 from upkeep.stages.monitoring import review_week
 from upkeep.stages.review_figures import measured
 from upkeep.stages.review_summary import summary
+from upkeep.statistics.rates import Rate
 
 
 def request(number: int, output: str, channel: str, *, automatic: bool = True) -> Prediction:
@@ -32,6 +34,7 @@ def test_a_week_is_told_by_its_labels_quality_speed_worst_labels_and_channels(tm
     write_predictions(desk.store, rows, name="test")
     write_outcomes(desk.store, said, name="test")
     lines = list(measured(review_week(desk, datetime(2026, 2, 9, 9, tzinfo=UTC)).figures))
+    speed = "half answered within about 120 ms, 95 % within about 120 ms"
     assert lines == [
         "labelled: 10 of 20 requests; half came within 2 days, nine in ten within 3 days",
         # order_status: 2 x 8 / (10 + 8), refund_status: 0; 8 of 10 right at 90 % sure
@@ -39,8 +42,11 @@ def test_a_week_is_told_by_its_labels_quality_speed_worst_labels_and_channels(tm
         "latency: half within about 120 ms, 95 % within about 120 ms",  # 120 is counted as 123, the middle of its step
         "most errors: 'order_status', 8 of 10 such answers right, 8 of 8 such requests found",
         "most errors: 'refund_status', 0 of 0 such answers right, 0 of 2 such requests found",
-        "channel chat: 14 requests, 3 of 4 right, 2 of 4 right without a person",
-        "channel mail: 6 requests, 5 of 6 right, 5 of 6 right without a person",
+        # order_status: 2 x 3 / (4 + 3) and 2 x 5 / (6 + 5), refund_status: 0; |3 - 3.6| of 4 and |5 - 5.4| of 6
+        "channel chat: 14 requests, 3 of 4 right, 2 of 4 right without a person, macro-F1 0.43, "
+        f"calibration error 15.0 points, {speed}",
+        "channel mail: 6 requests, 5 of 6 right, 5 of 6 right without a person, macro-F1 0.45, "
+        f"calibration error 6.7 points, {speed}",
     ]
 
 
@@ -66,6 +72,9 @@ def test_of_a_week_without_labels_only_that_is_said(tmp_path, monkeypatch):
     serve(desk, 0, wrong=0, audited=False)
     found = review_week(desk, FIRST + timedelta(weeks=1)).figures
     assert list(measured(found)) == ["labelled: 0 of 60 requests"]
+    # a slice written before it had more than rates says nothing about the rest
+    old = replace(found, slices={"channel": {"mail": Slice(60, *[Rate(0, 0)] * 3, Rate(0, 60))}})
+    assert list(measured(old)) == ["labelled: 0 of 60 requests", "channel mail: 60 requests"]
     assert list(measured(replace(found, labelled=type(found.labelled)(0, 0)))) == []
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from upkeep.log.entries import LogWindow, Outcome, OutcomeSource, Prediction, Quarantined, facet
+
+Outer = TypeVar("Outer")
+Inner = TypeVar("Inner")
 
 SCALE = 10**12
 """Confidences are added up as whole numbers of this part: such sums do not depend on the order."""
@@ -42,6 +45,13 @@ class Cell(NamedTuple):
     facets: tuple[str | None, ...] = ()
 
 
+class Timed(NamedTuple):
+    """What a request has to share with others for their latencies to be counted together."""
+
+    model_version: str
+    facets: tuple[str | None, ...]
+
+
 class Count(NamedTuple):
     """How many requests, and what their confidences add up to, times SCALE."""
 
@@ -53,12 +63,12 @@ class Count(NamedTuple):
 class Tally:
     """A window in counts.
 
-    `latency` counts requests by `latency_bin`, `delay` labelled requests by the whole days until something was said,
-    `times` requests by `quarter` and by the version that answered; `given` as of a `LogWindow`.
+    `latency` counts requests by what they share and by `latency_bin`, `delay` labelled requests by the whole days until
+    something was said, `times` requests by `quarter` and by the version that answered; `given` as of a `LogWindow`.
     """
 
     cells: dict[Cell, Count]
-    latency: dict[int, int]
+    latency: dict[Timed, dict[int, int]]
     delay: dict[int, int]
     times: dict[int, dict[str, int]]
     quarantined: list[Quarantined]
@@ -91,9 +101,13 @@ def tally(window: LogWindow, by: Sequence[str] = (), *, free_text: bool = False)
         cells=add_up(
             (_cell(row, said.get(row.id, []), by, free_text), confidence(row.confidence)) for row in window.predictions
         ),
-        latency=dict(Counter(latency_bin(row.latency_ms) for row in window.predictions if row.latency_ms is not None)),
+        latency=counts_by(
+            (Timed(row.model_version, _facets(row, by)), latency_bin(row.latency_ms), 1)
+            for row in window.predictions
+            if row.latency_ms is not None
+        ),
         delay=dict(Counter(_delay(row, said[row.id]) for row in window.predictions if row.id in said)),
-        times=by_time((quarter(row.at), row.model_version, 1) for row in window.predictions),
+        times=counts_by((quarter(row.at), row.model_version, 1) for row in window.predictions),
         quarantined=window.quarantined,
         given=window.given,
     )
@@ -108,12 +122,12 @@ def add_up(rows: Iterable[tuple[Cell, Count]]) -> dict[Cell, Count]:
     return found
 
 
-def by_time(rows: Iterable[tuple[int, str, int]]) -> dict[int, dict[str, int]]:
-    """Requests by quarter and version, from such counts."""
-    found: dict[int, dict[str, int]] = {}
-    for at, version, requests in rows:
-        versions = found.setdefault(at, {})
-        versions[version] = versions.get(version, 0) + requests
+def counts_by(rows: Iterable[tuple[Outer, Inner, int]]) -> dict[Outer, dict[Inner, int]]:
+    """Requests by one thing and within it by another, from such counts."""
+    found: dict[Outer, dict[Inner, int]] = {}
+    for one, other, requests in rows:
+        within = found.setdefault(one, {})
+        within[other] = within.get(other, 0) + requests
     return found
 
 
@@ -147,13 +161,16 @@ def latency_of(step: int) -> float:
     return float(2 ** ((step + 0.5) / LATENCY_STEPS))
 
 
-def latency_at(counted: Tally, share: float) -> float | None:
+def latency_at(latencies: Iterable[Mapping[int, int]], share: float) -> float | None:
     """The milliseconds within which this share of the requests was answered, in the two digits that a step allows.
 
     None where no latency is known.
     """
-    wanted, so_far = share * sum(counted.latency.values()), 0
-    for step, requests in sorted(counted.latency.items()):
+    steps: Counter[int] = Counter()
+    for one in latencies:
+        steps.update(one)
+    wanted, so_far = share * steps.total(), 0
+    for step, requests in sorted(steps.items()):
         so_far += requests
         if so_far >= wanted:
             return float(f"{latency_of(step):.2g}")
@@ -161,11 +178,12 @@ def latency_at(counted: Tally, share: float) -> float | None:
 
 
 def _cell(row: Prediction, said: Iterable[Outcome], by: Sequence[str], free_text: bool) -> Cell:
-    facets = tuple(facet(row.metadata, key) for key in by)
-    output = None if free_text else row.output
-    return Cell(
-        row.model_version, output, row.automatic, confidence_bin(row.confidence), opinions(said, free_text), facets
-    )
+    output, told = None if free_text else row.output, opinions(said, free_text)
+    return Cell(row.model_version, output, row.automatic, confidence_bin(row.confidence), told, _facets(row, by))
+
+
+def _facets(row: Prediction, by: Sequence[str]) -> tuple[str | None, ...]:
+    return tuple(facet(row.metadata, key) for key in by)
 
 
 def opinions(said: Iterable[Outcome], free_text: bool) -> tuple[Opinion, ...]:

@@ -26,7 +26,18 @@ from upkeep.log.entries import (
 from upkeep.log.lines import OUTCOMES, PREDICTIONS, Kind, Row
 from upkeep.log.scan import BATCH, EVERY, Source, database, pick_lines
 from upkeep.log.sql_filter import READ_AT, columns, facets, is_sampled, micros, parquet_rows
-from upkeep.log.tally import CONFIDENCE_BINS, LATENCY_STEPS, QUARTER, SCALE, Cell, Count, Opinion, Tally, by_time
+from upkeep.log.tally import (
+    CONFIDENCE_BINS,
+    LATENCY_STEPS,
+    QUARTER,
+    SCALE,
+    Cell,
+    Count,
+    Opinion,
+    Tally,
+    Timed,
+    counts_by,
+)
 from upkeep.periods import Window
 from upkeep.store import Store
 
@@ -141,19 +152,21 @@ class _Log(NamedTuple):
         self._count(free_text)
         return Tally(
             cells=_cells(self.made, free_text),
-            latency=_counts(self.made, "SELECT step, n FROM counted WHERE by_step AND step IS NOT NULL"),
+            latency=_latency(self.made),
             delay=_counts(self.made, "SELECT delay, count(*) FROM heard GROUP BY 1"),
-            times=by_time(self.made.execute("SELECT quarter, model_version, n FROM counted WHERE by_time").fetchall()),
+            times=counts_by(_rows(self.made, "SELECT quarter, model_version, n FROM counted WHERE by_time")),
             quarantined=[one.row for one in sorted(bad, key=lambda one: one[:3])] + bad_outcomes,
             given=_number(self.made, f"SELECT count(*) FROM outcomes WHERE moment >= {first} AND moment < {end_at}"),
         )
 
     def _count(self, free_text: bool) -> None:
         """Lay out `counted`, `told` and `heard`."""
+        by = facets(PREDICTIONS, self.mapping.by)
         names = {
             "output": "NULL::VARCHAR" if free_text else "output",
             "named": "NULL::VARCHAR" if free_text else "o.answer",
-            "facets": ", ".join(facets(PREDICTIONS, self.mapping.by)),
+            "facets": ", ".join(by),
+            "by": "".join(f", {name}" for name in by),
         }
         for query in (COUNTED, TOLD, HEARD):
             self.made.execute(query.format(**names))
@@ -189,13 +202,14 @@ SURE = f"floor(confidence * {SCALE} + 0.5)::BIGINT"
 COUNTED = f"""
     CREATE OR REPLACE TABLE counted AS
     SELECT grouping(step) = 0 AS by_step, grouping(quarter) = 0 AS by_time, step, quarter,
-        model_version, answer, automatic, bin, facets, count(*) AS n, sum(sure) AS sure
+        model_version, answer, automatic, bin, [{{facets}}]::VARCHAR[] AS facets, count(*) AS n, sum(sure) AS sure
     FROM (
-        SELECT {STEP} AS step, {TIME} AS quarter, model_version, {{output}} AS answer, automatic, {BIN} AS bin,
-            [{{facets}}]::VARCHAR[] AS facets, {SURE} AS sure
+        SELECT {STEP} AS step, {TIME} AS quarter, model_version, {{output}} AS answer, automatic, {BIN} AS bin{{by}},
+            {SURE} AS sure
         FROM predictions)
-    GROUP BY GROUPING SETS ((step), (quarter, model_version), (model_version, answer, automatic, bin, facets))"""
-"""All requests, read once and counted in three ways; most were said nothing about."""
+    GROUP BY GROUPING SETS (
+        (model_version, step{{by}}), (quarter, model_version), (model_version, answer, automatic, bin{{by}}))"""
+"""All requests, read once and counted in three ways; most were said nothing about. To group by lists takes longer."""
 TOLD = f"""
     CREATE OR REPLACE TABLE told AS
     SELECT p.day, p.file, p.line, p.moment AS asked, model_version, {{output}} AS answer, automatic, {BIN} AS bin,
@@ -284,6 +298,11 @@ def _rows(made: DuckDBPyConnection, query: str) -> Iterator[tuple[Any, ...]]:
     found = made.execute(query)
     while batch := found.fetchmany(BATCH):
         yield from batch
+
+
+def _latency(made: DuckDBPyConnection) -> dict[Timed, dict[int, int]]:
+    rows = _rows(made, "SELECT model_version, facets, step, n FROM counted WHERE by_step AND step IS NOT NULL")
+    return counts_by((Timed(version, tuple(facets)), step, n) for version, facets, step, n in rows)
 
 
 def _counts(made: DuckDBPyConnection, query: str) -> dict[int, int]:

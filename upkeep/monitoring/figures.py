@@ -11,8 +11,17 @@ from enum import StrEnum
 from upkeep.config import Client
 from upkeep.counts import count_of
 from upkeep.log.entries import LogWindow, OutcomeSource
-from upkeep.log.tally import SCALE, Tally, latency_at, tally, time_of
-from upkeep.metrics.quality import Calibrated, Confusion, Group, by_label, calibration, confusion
+from upkeep.log.tally import SCALE, Cell, Tally, Timed, latency_at, tally, time_of
+from upkeep.metrics.quality import (
+    Calibrated,
+    Confusion,
+    Group,
+    by_label,
+    calibration,
+    calibration_error,
+    confusion,
+    macro_f1,
+)
 from upkeep.redaction import redact_answer, shown
 from upkeep.statistics.rates import Rate, WeightedRate
 
@@ -36,13 +45,20 @@ class Basis(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """The requests that share a value of a metadata key; quality is counted as in the whole."""
+    """The requests that share a value of a metadata key; quality is counted as in the whole, latency on all of them.
+
+    What nobody knows is None; records written before macro-F1 and the rest were counted have None too.
+    """
 
     requests: int
     accuracy: Rate
     auto_resolution: Rate
     precision: Rate
     escalation: Rate
+    macro_f1: float | None = None
+    calibration_error: float | None = None
+    latency_p50_ms: float | None = None
+    latency_p95_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +173,7 @@ def figures_of(counted: Tally, client: Client, *, every_model: bool = False) -> 
     groups = _groups(counted, client)
     newest = counted.newest
     current = [group for group in groups if every_model or group.cell.model_version == newest]
+    timed = {one: steps for one, steps in counted.latency.items() if every_model or one.model_version == newest}
     requests = _requests(current)
     enough = ENOUGH_AUDITED * client.minimum_labels
     basis, sample = _sample(current, enough)
@@ -177,8 +194,8 @@ def figures_of(counted: Tally, client: Client, *, every_model: bool = False) -> 
         label_mix=_mix((group.cell.output or "", group) for group in groups),
         unknown_labels=_mix((group.answer, group) for group in current if group.answer and group.answer not in known),
         quarantined=dict(subjects.most_common()),
-        latency_p50_ms=latency_at(counted, 0.5),
-        latency_p95_ms=latency_at(counted, 0.95),
+        latency_p50_ms=latency_at(counted.latency.values(), 0.5),
+        latency_p95_ms=latency_at(counted.latency.values(), 0.95),
         label_delay=dict(sorted(counted.delay.items())),
         calibration=calibration(sample),
         confusion=confusion(sample),
@@ -192,7 +209,7 @@ def figures_of(counted: Tally, client: Client, *, every_model: bool = False) -> 
         },
         days=_by_day(counted, client.zone),
         versions=_mix((group.cell.model_version, group) for group in groups),
-        slices={key: _slices(at, current, basis, enough) for at, key in enumerate(client.review_by)},
+        slices={key: _slices(at, current, timed, basis, enough) for at, key in enumerate(client.review_by)},
         utc_days=_by_day(counted, UTC),
         bad_outcomes=dict(Counter(row.subject for row in counted.quarantined if row.outcome).most_common()),
         given=counted.given,
@@ -255,7 +272,7 @@ def _named_right(groups: Iterable[Group]) -> Rate:
 def _weighted_slices(at: int, parts: Sequence[Sequence[Group]], shown: Mapping[str, Slice]) -> dict[str, WeightedSlice]:
     found = {}
     for name in shown:
-        its = [[group for group in part if _shown(_value(at, group), shown) == name] for part in parts]
+        its = [[group for group in part if _shown(_value(at, group.cell), shown) == name] for part in parts]
         found[name] = WeightedSlice(_weighted(its, _is_right), _weighted(its, _is_resolved))
     return found
 
@@ -294,26 +311,30 @@ def _coverage(groups: Iterable[Group]) -> Rate:
     return _rate((group, bool(group.cell.said)) for group in groups)
 
 
-def _slices(at: int, current: Sequence[Group], basis: Basis, enough: float) -> dict[str, Slice]:
+def _slices(
+    at: int, current: Sequence[Group], timed: Mapping[Timed, Mapping[int, int]], basis: Basis, enough: float
+) -> dict[str, Slice]:
     """The figures by the values of one metadata key, the most frequent first."""
-    values = _mix((_value(at, group), group) for group in current)
-    shown = list(values)[:SLICES]
-    names = {value: _shown(value, shown) for value in values}
-    return {
-        name: _slice([group for group in current if names[_value(at, group)] == name], basis, enough)
-        for name in dict.fromkeys(names.values())
-    }
+    values = _mix((_value(at, group.cell), group) for group in current)
+    shown = {*list(values)[:SLICES]}
+    groups: dict[str, list[Group]] = {_shown(value, shown): [] for value in values}
+    for group in current:
+        groups[_shown(_value(at, group.cell), shown)].append(group)
+    latencies: dict[str, list[Mapping[int, int]]] = {name: [] for name in groups}
+    for one, steps in timed.items():
+        latencies[_shown(_value(at, one), shown)].append(steps)
+    return {name: _slice(its, latencies[name], basis, enough) for name, its in groups.items()}
 
 
 def _shown(value: str, shown: Container[str]) -> str:
     return value if value in shown else OTHERS
 
 
-def _value(at: int, group: Group) -> str:
-    return group.cell.facets[at] or NO_VALUE
+def _value(at: int, one: Cell | Timed) -> str:
+    return one.facets[at] or NO_VALUE
 
 
-def _slice(current: Sequence[Group], basis: Basis, enough: float) -> Slice:
+def _slice(current: Sequence[Group], latencies: Sequence[Mapping[int, int]], basis: Basis, enough: float) -> Slice:
     # of a few requests all may be labelled because all were complained about: the whole must be labelled too
     _, sample = _sample(current, enough, all_may_count=basis is Basis.ALL)
     return Slice(
@@ -322,6 +343,10 @@ def _slice(current: Sequence[Group], basis: Basis, enough: float) -> Slice:
         auto_resolution=_rate((group, group.cell.automatic and group.right) for group in sample),
         precision=_rate((group, group.right) for group in sample if group.cell.automatic),
         escalation=_rate((group, not group.cell.automatic) for group in current),
+        macro_f1=macro_f1(confusion(sample)),
+        calibration_error=calibration_error(calibration(sample)),
+        latency_p50_ms=latency_at(latencies, 0.5),
+        latency_p95_ms=latency_at(latencies, 0.95),
     )
 
 

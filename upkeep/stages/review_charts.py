@@ -3,16 +3,19 @@
 One run per week in the experiment `<client>/reviews`. Each carries the HISTORY weeks up to its own as they were known
 then, labels that came in late included: the charts of any run are the client's history at that review. A metric's step
 is the number of the client's week, 1 for the first that was reviewed, and its time is the end of the week. No name has
-a prefix: MLflow would show what has one before the figures themselves.
+a prefix: MLflow would show what has one before the figures themselves. The week's slices are a table, no metrics: of a
+key with many values these would hide the others.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from upkeep.adapters.registry import Point
 from upkeep.desk import Desk
 from upkeep.metrics.quality import calibration_error, macro_f1
 from upkeep.monitoring.edge_cases import Reason
-from upkeep.monitoring.figures import Figures
+from upkeep.monitoring.figures import Figures, Slice
 from upkeep.monitoring.review import Metric, Review, Status, as_known
 from upkeep.periods import week
 from upkeep.redaction import inert
@@ -25,6 +28,7 @@ HISTORY = 26
 BY_CHANCE = (Reason.UNSURE, Reason.WORDS, Reason.FAR)
 """The kinds of edge case that are known of every request looked at."""
 RATES = (*(metric.value for metric in Metric), "labelled")
+OF_SLICES = ("macro_f1", "calibration_error", "latency_p50_ms", "latency_p95_ms")
 
 
 def chart_review(desk: Desk, found: Review) -> None:
@@ -44,6 +48,22 @@ def chart_review(desk: Desk, found: Review) -> None:
         run.history(points)
         lines = [f"**{one.word}**: {one.text}" for one in found.findings]
         run.text("findings.md", "".join(f"- {inert(line)}\n" for line in (*lines, *measured(found.figures))))
+        if any(found.figures.slices.values()):
+            run.table("slices.json", _by_value(found.figures.slices))
+
+
+def _by_value(slices: Mapping[str, Mapping[str, Slice]]) -> dict[str, list[object]]:
+    """The figures of each slice, under the names that they have as metrics; nothing where nobody knows."""
+    rows = [_row(key, value, one) for key, values in slices.items() for value, one in values.items()]
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def _row(key: str, value: str, one: Slice) -> dict[str, object]:
+    row: dict[str, object] = {"key": key, "value": value, "requests": one.requests}
+    for metric in Metric:
+        rate = getattr(one, metric)
+        row |= {metric.value: rate.value, f"{metric}_n": rate.n}
+    return row | {name: getattr(one, name) for name in OF_SLICES}
 
 
 def _metrics(found: Review, seen: Figures) -> dict[str, float]:

@@ -19,14 +19,11 @@ def measured(figures: Figures) -> Iterator[str]:
         half, most = figures.delay_at(0.5), figures.delay_at(0.9)
         when = "" if half is None or most is None else f"; {_came(half, most)}"
         yield f"labelled: {figures.labelled.hits:,} of {figures.labelled.n:,} requests{when}"
-    f1, error = macro_f1(figures.confusion), calibration_error(figures.calibration)
-    quality = [f"macro-F1 {f1:.2f}"] if f1 is not None else []
-    quality += [f"calibration error {100 * error:.1f} points"] if error is not None else []
+    quality = _quality(macro_f1(figures.confusion), calibration_error(figures.calibration))
     if quality:
         yield f"quality over all labels: {', '.join(quality)}"
-    if figures.latency_p50_ms is not None and figures.latency_p95_ms is not None:
-        half_ms, most_ms = (f"{float(f'{ms:.2g}'):,.12g}" for ms in (figures.latency_p50_ms, figures.latency_p95_ms))
-        yield f"latency: half within about {half_ms} ms, 95 % within about {most_ms} ms"
+    for speed in _speed("half", figures):
+        yield f"latency: {speed}"
     worst = worst_labels(figures.confusion, SHOWN_LABELS)
     yield from (f"most errors: {name!r}, {_label(one)}" for name, one in worst.items())
     for key, values in figures.slices.items():
@@ -44,13 +41,27 @@ def _days(days: int) -> str:
     return "a day" if not days else f"{days + 1} days"
 
 
+def _quality(f1: float | None, error: float | None) -> list[str]:
+    told = [f"macro-F1 {f1:.2f}"] if f1 is not None else []
+    return told + ([f"calibration error {100 * error:.1f} points"] if error is not None else [])
+
+
+def _speed(half: str, one: Figures | Slice) -> list[str]:
+    if one.latency_p50_ms is None or one.latency_p95_ms is None:
+        return []
+    half_ms, most_ms = (f"{float(f'{ms:.2g}'):,.12g}" for ms in (one.latency_p50_ms, one.latency_p95_ms))
+    return [f"{half} within about {half_ms} ms, 95 % within about {most_ms} ms"]
+
+
 def _label(one: LabelQuality) -> str:
     return f"{_of(one.precision)} such answers right, {_of(one.recall)} such requests found"
 
 
 def _slice(one: Slice) -> str:
     told = [(one.accuracy, "right"), (one.auto_resolution, "right without a person")]
-    return ", ".join([count_of(one.requests, "request"), *(f"{_of(rate)} {what}" for rate, what in told if rate.n)])
+    rates = (f"{_of(rate)} {what}" for rate, what in told if rate.n)
+    quality, speed = _quality(one.macro_f1, one.calibration_error), _speed("half answered", one)
+    return ", ".join([count_of(one.requests, "request"), *rates, *quality, *speed])
 
 
 def _of(rate: Rate) -> str:

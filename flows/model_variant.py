@@ -15,7 +15,6 @@ from tasks.model_variant import begin, check, compare_both, start
 from upkeep.cases.model_variant import Part
 from upkeep.desk import LAUNCH
 from upkeep.entitlement import NO_REASON, ChangeOrder, given_reason
-from upkeep.slug import hash_suffix
 from upkeep.stages.decisions import Decision
 from upkeep.stages.sole_training import sole_training
 
@@ -74,6 +73,6 @@ def model_variant(
 
 
 def _written(examples: list[Example] | None) -> bytes:
-    """The examples as a file has them, so that they are read as one is; each has an id of its own text."""
-    lines = [{"id": f"example-{hash_suffix(one.text)}", **one.model_dump()} for one in examples or []]
+    """The examples as a file has them, so that they are read as one is."""
+    lines = [{"id": f"example-{n}", **one.model_dump()} for n, one in enumerate(examples or [], start=1)]
     return "\n".join(json.dumps(line) for line in lines).encode()

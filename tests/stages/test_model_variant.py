@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -12,18 +13,21 @@ from upkeep.__main__ import main
 from upkeep.cases.case import Case, Item, Source, normalise
 from upkeep.cases.model_variant import HELD_OUT, NOT_AGREED, Part
 from upkeep.chain import model_variant, retrain
-from upkeep.desk import LAUNCH, Desk, desk_of, open_desk
+from upkeep.config import Unreviewed
+from upkeep.desk import GOLDEN, LAUNCH, LAUNCH_CASES, Desk, desk_of, open_desk
 from upkeep.entitlement import ChangeOrder, UseCase
 from upkeep.errors import DecisionError, NoChampionError, NotEnoughDataError, PersonError, VariantError
 from upkeep.home import configs
 from upkeep.periods import Cadence, period
-from upkeep.records import load, save
+from upkeep.records import load, load_rows, save, save_rows
+from upkeep.redaction import PersonalData
 from upkeep.stages.asking import answers_to_choose
 from upkeep.stages.contract import change_orders
 from upkeep.stages.decisions import Decision
 from upkeep.stages.locking import locked_items
-from upkeep.stages.model_variant import DECIDED
+from upkeep.stages.model_variant import BEGUN, DECIDED, begin_model_variant
 from upkeep.stages.month_activity import open_categories
+from upkeep.stages.onboarding import REDACTED, Redaction
 from upkeep.stages.release import release_log
 from upkeep.stages.snapshot import take_snapshot, taught_texts
 
@@ -114,6 +118,62 @@ def check_refusals(shop: Desk, variant: Desk, held: Decision) -> None:
     with pytest.raises(DecisionError, match="train it again"):
         ask_for(shop, approve=True)
     save(variant.store, DECIDED, held)
+
+
+def test_what_was_given_is_kept_whatever_comes_between(shop):
+    variant = open_desk(VARIANT)
+
+    def begin(*cases: str, golden: Sequence[str] = (), part: Part = PART, approve: bool = False):
+        begun = begin_model_variant(
+            shop, variant, part, as_of=MAY, reason="partners return", by="ada", approve=approve,
+            cases=[Case(f"e{n}", text, NEW, Source.LAUNCH) for n, text in enumerate(cases)],
+            golden=[Item(f"g{n}", text, NEW) for n, text in enumerate(golden)],
+        )  # fmt: skip
+        taught = {one.text for one in load_rows(variant.store, LAUNCH_CASES, Case)}
+        return begun, taught, [one.text for one in variant.golden()]
+
+    taught_already = next(case.text for case in shop.cases() if case.source is Source.LAUNCH)
+    first, taught, agreed = begin("Tent of ada@example.com", golden=["Our stove goes back", taught_already])
+    assert "Tent of [e-mail]" in taught
+    assert agreed[-2:] == ["Our stove goes back", taught_already]
+    assert begin("Tent of ada@example.com")[0] == first  # which is nothing new
+
+    # what a model of the client was taught already it goes on being taught: nothing is compared on it
+    locked = {normalise(one.text) for one in locked_items(shop)}
+    assert "our stove goes back" in locked
+    assert normalise(taught_already) not in locked
+
+    variant.store.delete(BEGUN)  # by a run that was killed
+    _, taught, agreed = begin("A second tent")
+    assert {"Tent of [e-mail]", "A second tent"} <= taught
+    assert agreed[-2:] == ["Our stove goes back", taught_already]
+    rows = variant.store.read(GOLDEN).splitlines(keepends=True)
+    variant.store.write(GOLDEN, b"".join(rows[2:]))  # by hand
+    _, taught, agreed = begin(golden=["A second tent"])
+    assert agreed[-3:] == ["Our stove goes back", taught_already, "A second tent"]
+    hidden = load(variant.store, REDACTED, Redaction)
+    assert (hidden.cases, hidden.counts) == (1, {PersonalData.E_MAIL: 1})
+
+    # a part that was mistyped is put right, but not together with an approval
+    with pytest.raises(VariantError, match="expected an approval of that and not of channel=web"):
+        begin(part=Part("channel", "web"), approve=True)
+    other, taught, _ = begin(part=Part("channel", "web"))
+    assert (other.key, other.value) == ("channel", "web")
+    assert {"Tent of [e-mail]", "A second tent"} <= taught
+    assert len(shop.use_cases()) == 1
+
+
+def test_cases_that_wait_for_people_at_the_client_are_not_taught_elsewhere(shop):
+    waits = shop.client.model_copy(update={"unreviewed": Unreviewed.WAIT})
+    waits = desk_of(shop.agreement.model_copy(update={"client": waits}))
+    said = {"source": Source.CUSTOMER, "was_error": True, "by": {"channel": "partner"}, "known_from": MAY}
+    save_rows(shop.store, "cases/2026-W18.jsonl", [Case("p-x", "Hammock too", NEW, valid_from=MAY, **said)])
+    save_rows(shop.store, "folded/2026-W18.jsonl", [])
+    for desk, there in ((waits, False), (shop, True)):
+        variant = open_desk(VARIANT)
+        variant.store.delete(BEGUN)
+        begin_model_variant(desk, variant, PART, as_of=MAY, reason="", by="ada", cases=(), golden=())
+        assert ("Hammock too" in {one.text for one in load_rows(variant.store, LAUNCH_CASES, Case)}) is there
 
 
 def test_what_cannot_be_one_uses_nothing_up(shop, tmp_path):

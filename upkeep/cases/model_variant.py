@@ -53,12 +53,25 @@ class Beginning:
 Given = TypeVar("Given", Case, Item)
 
 
-def joined(before: Iterable[Given], given: Iterable[Given]) -> tuple[Given, ...]:
-    """What was given before and now: of two that say the same the newer one, each with an id of its own."""
+def joined(before: Iterable[Given], given: Iterable[Given], *, client: str) -> tuple[Given, ...]:
+    """What was given before and now: of two that say the same the newer one, each with an id of its own.
+
+    None has an id that a row of the client's has.
+    """
     by_text = {normalise(one.text): one for one in (*before, *given)}
     ids = Counter(one.id for one in by_text.values())
-    again = ((one, f"{one.id}-{hash_suffix(text)}" if ids[one.id] > 1 else one.id) for text, one in by_text.items())
-    return tuple(replace(one, id=id) for one, id in again)  # type: ignore[misc]  # mypy loses the type in `replace`
+    apart = ((one, f"-{hash_suffix(text)}" if ids[one.id] > 1 else "") for text, one in by_text.items())
+    own = ((one, f"{'given-' if of_client(one, client) else ''}{one.id}{suffix}") for one, suffix in apart)
+    return tuple(replace(one, id=id) for one, id in own)  # type: ignore[misc]  # mypy loses the type in `replace`
+
+
+def of_client(one: Case | Item, client: str) -> bool:
+    """Is a variant's first case or evaluation item the client's, and was not given?"""
+    return one.id.startswith(_prefix(client))
+
+
+def _prefix(client: str) -> str:
+    return f"{client}/"
 
 
 def of_part(cases: Iterable[Case], part: Part) -> list[Case]:
@@ -106,7 +119,7 @@ def beginning(
         if part.has(one) and normalise(one.text) not in said and (labels is None or one.answer in labels)
     ]
     brought = [_item(case) for case in drawn.values()]
-    items = {normalise(one.text): replace(one, id=f"{client}-{one.id}") for one in (*brought, *agreed)}
+    items = {normalise(one.text): replace(one, id=f"{_prefix(client)}{one.id}") for one in (*brought, *agreed)}
     return Beginning(
         (*(_first(case, client) for case in taken), *given),
         (*items.values(), *given_golden),
@@ -119,12 +132,12 @@ def beginning(
 def _first(case: Case, client: str) -> Case:
     """The case as one that a model begins with; its id is none of the variant's own requests."""
     return Case(
-        f"{client}-{case.id}",
+        f"{_prefix(client)}{case.id}",
         case.text,
         case.answer,
         Source.LAUNCH,
         valid_from=case.valid_from,
-        like=f"{client}-{case.like}" if case.like else None,
+        like=f"{_prefix(client)}{case.like}" if case.like else None,
         group=case.group,
         by=case.by,
     )

@@ -16,11 +16,14 @@ from typing import NamedTuple
 from upkeep import records
 from upkeep.base_model import resolve_base
 from upkeep.cases.case import Case, Item, normalise, valid_at
-from upkeep.cases.model_variant import Beginning, Part, beginning, joined, of_part
+from upkeep.cases.label_history import decision_on
+from upkeep.cases.model_variant import Beginning, Part, beginning, joined, of_client, of_part
+from upkeep.cases.near_duplicates import similar_pairs
+from upkeep.cases.review_batch import why_asked
 from upkeep.cases.split import Locked, Side, sides
-from upkeep.config import Promotion
+from upkeep.config import Promotion, Unreviewed
 from upkeep.counts import count_of
-from upkeep.desk import LAUNCH, LAUNCH_CASES, Desk
+from upkeep.desk import GOLDEN, LAUNCH, LAUNCH_CASES, Desk
 from upkeep.entitlement import ChangeOrder
 from upkeep.errors import DecisionError, NotEnoughDataError, VariantError, require_name
 from upkeep.evaluation.comparison import Verdict
@@ -32,11 +35,11 @@ from upkeep.stages.decisions import Decision
 from upkeep.stages.evaluation import frozen_items
 from upkeep.stages.finetuning import load_model
 from upkeep.stages.locking import LOCKED, locked_items, open_hashes
-from upkeep.stages.onboarding import store_first, without_personal_data
+from upkeep.stages.onboarding import REDACTED, Redaction, store_first, without_personal_data
 from upkeep.stages.prerequisites import require_model
 from upkeep.stages.release import apply_log, in_service, launch, release_log
 from upkeep.stages.rules_in_force import rules_in_force
-from upkeep.stages.snapshot import decided_by, known_cases, known_texts, right_at
+from upkeep.stages.snapshot import decided_by, ever_taught, known_cases, right_at
 from upkeep.stages.weighing import Contest, decided, log_weighed, weigh
 
 BEGUN, DECIDED = "model-variant/begun.json", "model-variant/decision.json"
@@ -64,6 +67,11 @@ class ModelVariant:
     golden: int
     agreed: int
     left_out: dict[str, int]
+
+    @property
+    def told(self) -> str:
+        """Of whom it is a variant."""
+        return f"it is a variant of {self.client} with {self.key}={self.value}"
 
     def __str__(self) -> str:
         left_out = ", ".join(f"{n:,} {why}" for why, n in self.left_out.items())
@@ -96,11 +104,14 @@ def begin_model_variant(
     name, moment = variant.client.client, client.local(as_of)
     begun = records.load_if_there(variant.store, BEGUN, ModelVariant)
     require_variant(client, variant, part)
-    before = _given_before(variant, begun)
+    before = _given_before(variant, client.client.client)
     plain, items, hidden = without_personal_data(variant, cases, golden)
-    given, agreed = joined(before.cases, plain), joined(before.golden, items)
+    given = joined(before.cases, plain, client=client.client.client)
+    agreed = joined(before.golden, items, client=client.client.client)
     more = _said(given, agreed) - _said(*before)
     if begun and (approve or release_log(variant)):
+        if part != (begun.key, begun.value):
+            raise VariantError(f"client {name}: {begun.told}, expected an approval of that and not of {part}")
         if more:
             raise VariantError(f"client {name}: found {count_of(len(more), 'example')} more, {_too_late(variant)}")
         return begun
@@ -117,10 +128,11 @@ def begin_model_variant(
     if isinstance(booked, ChangeOrder):
         return booked
     records.save_rows(variant.store, f"{LOCKED}of-{client.client.client}.jsonl", shut.values())
-    for key in (TRAINED, DECIDED, BEGUN):
+    for key in (DECIDED, TRAINED, BEGUN):  # wherever that ends, the next run goes on, or begins with what is stored
         variant.store.delete(key)
     _lock_at(client, name, made.golden, moment)
-    store_first(variant, made.cases, made.golden, hidden)
+    earlier = records.load_if_there(variant.store, REDACTED, Redaction)
+    store_first(variant, made.cases, made.golden, earlier + hidden if earlier else hidden)
     counts = ModelVariant(
         client=client.client.client,
         key=part.key,
@@ -145,16 +157,20 @@ class GivenBefore(NamedTuple):
     golden: tuple[Item, ...] = ()
 
 
-def _given_before(variant: Desk, begun: ModelVariant | None) -> GivenBefore:
-    """They stand behind the client's; what somebody wrote into the golden set since then is among them."""
-    if begun is None:
-        return GivenBefore()
-    cases = records.load_rows(variant.store, LAUNCH_CASES, Case)
-    return GivenBefore(tuple(cases[begun.taken :]), tuple(variant.golden()[begun.agreed :]))
+def _given_before(variant: Desk, client: str) -> GivenBefore:
+    """What is stored and not the client's; what somebody wrote into the golden set since then is among it."""
+    cases = records.load_rows(variant.store, LAUNCH_CASES, Case) if variant.store.exists(LAUNCH_CASES) else []
+    golden = variant.golden() if variant.store.exists(GOLDEN) else []
+    return GivenBefore(
+        tuple(one for one in cases if not of_client(one, client)),
+        tuple(one for one in golden if not of_client(one, client)),
+    )
 
 
-def _said(cases: Iterable[Case], golden: Iterable[Item]) -> set[tuple[str, str]]:
-    return {(one.text, one.answer) for one in cases} | {(one.text, one.answer) for one in golden}
+def _said(cases: Iterable[Case], golden: Iterable[Item]) -> set[tuple[object, ...]]:
+    """What they say, whatever their ids."""
+    agreed = {(one.text, one.answer, one.valid_from, one.valid_to, *sorted(one.by.items())) for one in golden}
+    return {(one.text, one.answer) for one in cases} | {("golden", *one) for one in agreed}
 
 
 def _again(variant: Desk, begun: ModelVariant, part: Part, moment: datetime) -> bool:
@@ -170,11 +186,16 @@ def _too_late(variant: Desk) -> str:
 
 
 def _lock_at(client: Desk, variant: str, golden: Sequence[Item], moment: datetime) -> None:
-    """Lock at the client what a variant of it is compared on, as the client's model is asked that too; once."""
+    """Lock at the client what a variant of it is compared on, as the client's model is asked that too; once.
+
+    Not what a model of the client was ever taught, nor a near-duplicate of that: it is not compared on either.
+    """
     there = {normalise(one.text) for one in locked_items(client)}
     new = [Locked(one.id, one.text, moment) for one in golden if normalise(one.text) not in there]
-    if new:
-        data = records.dump_rows(new)
+    taught = {pair.row for pair in similar_pairs([one.text for one in new], sorted(ever_taught(client)))}
+    fair = [one for row, one in enumerate(new) if row not in taught]
+    if fair:
+        data = records.dump_rows(fair)
         key = f"{LOCKED}of-{variant}-{hashlib.sha256(data).hexdigest()[:12]}.jsonl"
         client.store.create(key, data)
 
@@ -182,16 +203,16 @@ def _lock_at(client: Desk, variant: str, golden: Sequence[Item], moment: datetim
 def compare_with_client(client: Desk, variant: Desk, begun: ModelVariant, *, progress: Progress = silent) -> Decision:
     """Is a model of its own better for the part than the client's model in service, by the same rules as at a retrain?
 
-    On the variant's golden set, but for what the client's model was taught. Raises NotEnoughDataError where that
-    leaves nothing.
+    On the variant's golden set, but for what a model of the client was ever taught, or nearly that. Raises
+    NotEnoughDataError where that leaves nothing.
     """
     done = records.load_if_there(variant.store, DECIDED, Decision)
     if done:
         return done
     made, version = records.load(variant.store, TRAINED, Challenger), in_service(client)
-    frozen, known = frozen_items(variant, LAUNCH), known_texts(client, version)
+    frozen, fair = frozen_items(variant, LAUNCH), {normalise(one.text) for one in locked_items(client)}
     right = valid_at(frozen.golden, begun.as_of)
-    items = [one for one in right if normalise(one.text) not in known]
+    items = [one for one in right if normalise(one.text) in fair]
     if not items:
         what = f"a comparison (evaluation items that {begun.client}'s model was not taught)"
         raise NotEnoughDataError(what=what, have=0, need=1, where=f"client {variant.client.client}")
@@ -258,8 +279,7 @@ def require_variant(client: Desk, variant: Desk, part: Part) -> None:
             "cases know what requests had under no other"
         )
     if begun and (begun.client != mine.client or (release_log(variant) and part != (begun.key, begun.value))):
-        told = f"a variant of {begun.client} with {begun.key}={begun.value}"
-        raise VariantError(f"{where}: it is {told}, expected that and not {mine.client} with {part}")
+        raise VariantError(f"{where}: {begun.told}, expected that and not {mine.client} with {part}")
     if not begun and (variant.store.exists(TRAINED) or release_log(variant)):
         raise VariantError(f"{where}: onboarded already, expected one that has no model yet")
 
@@ -283,8 +303,10 @@ def _beginning(
     held_out: Container[str],
     moment: datetime,
 ) -> Beginning:
-    known = known_cases(client, moment)
-    rules = rules_in_force(client, known, decided_by(client, moment), moment)
+    known, decided = known_cases(client, moment), decided_by(client, moment)
+    rules = rules_in_force(client, known, decided, moment)
+    if client.client.unreviewed is not Unreviewed.USE_OUTCOMES:  # what waits for people there is taught nowhere
+        known = [one for one in known if not why_asked(one) or decision_on(one, decided)]
     made = beginning(
         # what others said of the same text is no answer of the part's
         right_at(client, of_part(known, part), moment, rules=rules),

@@ -5,6 +5,7 @@ In the client's store: cases/launch.jsonl and evaluation/golden.jsonl, and how m
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -41,6 +42,12 @@ class Redaction:
     counts: dict[PersonalData, int]
     answers: int = 0
     in_answers: dict[PersonalData, int] = field(default_factory=dict)
+
+    def __add__(self, other: Redaction) -> Redaction:
+        counts = Counter(self.counts) + Counter(other.counts)
+        in_answers = Counter(self.in_answers) + Counter(other.in_answers)
+        cases, golden, answers = self.cases + other.cases, self.golden + other.golden, self.answers + other.answers
+        return Redaction(cases, golden, dict(counts), answers, dict(in_answers))
 
     def __str__(self) -> str:
         told = f"personal data taken out of {count_of(self.cases, 'case')} and {count_of(self.golden, 'golden item')}"

@@ -68,7 +68,7 @@ def take_snapshot(
     if done:
         return _read(desk, done)
     moment = desk.local(as_of)
-    lock_away(desk, period, moment, known_cases(desk, moment), taught=_ever_taught(desk), progress=progress)
+    lock_away(desk, period, moment, known_cases(desk, moment), taught=ever_taught(desk), progress=progress)
     keys = [key for prefix in SOURCES for key in desk.store.keys(prefix) if key.endswith(".jsonl")]
     facts = _facts(desk, keys, moment)
     terms = _terms(desk, facts, moment, head)
@@ -205,7 +205,8 @@ def locked_for(desk: Desk, period: str) -> frozenset[str]:
     return frozenset(normalise(one.text) for one in locked_items(desk, keys))
 
 
-def _ever_taught(desk: Desk) -> set[str]:
+def ever_taught(desk: Desk) -> set[str]:
+    """The normalised texts of all snapshots."""
     return {text for one in snapshots(desk) for text in taught_texts(desk, one.period)}
 
 

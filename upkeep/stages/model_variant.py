@@ -102,37 +102,25 @@ def begin_model_variant(
     NotEnoughDataError where nothing is known of the part; that uses nothing up.
     """
     name, moment = variant.client.client, client.local(as_of)
-    begun = records.load_if_there(variant.store, BEGUN, ModelVariant)
     require_variant(client, variant, part)
-    before = _given_before(variant, client.client.client)
-    plain, items, hidden = without_personal_data(variant, cases, golden)
-    given = joined(before.cases, plain, client=client.client.client)
-    agreed = joined(before.golden, items, client=client.client.client)
-    more = _said(given, agreed) - _said(*before)
-    if begun and (approve or release_log(variant)):
-        if part != (begun.key, begun.value):
-            raise VariantError(f"client {name}: {begun.told}, expected an approval of that and not of {part}")
-        if more:
-            raise VariantError(f"client {name}: found {count_of(len(more), 'example')} more, {_too_late(variant)}")
-        return begun
-    if begun and not more and not _again(variant, begun, part, moment):
+    begun, given = records.load_if_there(variant.store, BEGUN, ModelVariant), _given(client, variant, cases, golden)
+    if begun and _goes_on(variant, begun, part, moment, more=given.more, approve=approve):
         return begun
     answer = use_case_of(client, name, as_of, reason=reason, by=by, model=True)
     if isinstance(answer, ChangeOrder):
         return open_order(client, answer, as_of)
     require_model(client)
     shut = _held_out(client, moment) | {normalise(one.text): one for one in locked_items(variant)}
-    made = _beginning(client, variant, part, cases=given, golden=agreed, held_out=shut, moment=moment)
+    made = _beginning(client, variant, part, given=given, held_out=shut, moment=moment)
     resolve_base(variant.client.base_model)
     booked = book_use_case(client, name, as_of, reason=reason, by=by, model=True)
     if isinstance(booked, ChangeOrder):
         return booked
     records.save_rows(variant.store, f"{LOCKED}of-{client.client.client}.jsonl", shut.values())
+    _lock_at(client, name, made.golden, moment)
     for key in (DECIDED, TRAINED, BEGUN):  # wherever that ends, the next run goes on, or begins with what is stored
         variant.store.delete(key)
-    _lock_at(client, name, made.golden, moment)
-    earlier = records.load_if_there(variant.store, REDACTED, Redaction)
-    store_first(variant, made.cases, made.golden, earlier + hidden if earlier else hidden)
+    store_first(variant, made.cases, made.golden, given.hidden)
     counts = ModelVariant(
         client=client.client.client,
         key=part.key,
@@ -150,39 +138,60 @@ def begin_model_variant(
     return counts
 
 
-class GivenBefore(NamedTuple):
-    """The examples and evaluation items that people gave a variant, without personal data."""
+class Given(NamedTuple):
+    """The examples and evaluation items that people gave a variant, now and before, without personal data.
 
-    cases: tuple[Case, ...] = ()
-    golden: tuple[Item, ...] = ()
+    `hidden` is what personal data was in them, `more` how many say what was not given before.
+    """
+
+    cases: tuple[Case, ...]
+    golden: tuple[Item, ...]
+    hidden: Redaction
+    more: int
 
 
-def _given_before(variant: Desk, client: str) -> GivenBefore:
-    """What is stored and not the client's; what somebody wrote into the golden set since then is among it."""
-    cases = records.load_rows(variant.store, LAUNCH_CASES, Case) if variant.store.exists(LAUNCH_CASES) else []
-    golden = variant.golden() if variant.store.exists(GOLDEN) else []
-    return GivenBefore(
-        tuple(one for one in cases if not of_client(one, client)),
-        tuple(one for one in golden if not of_client(one, client)),
+def _given(client: Desk, variant: Desk, cases: Sequence[Case], golden: Sequence[Item]) -> Given:
+    """What is stored and not the client's, with what is given now.
+
+    What somebody wrote into the golden set meanwhile is among it.
+    """
+    name, store = client.client.client, variant.store
+    plain, items, hidden = without_personal_data(variant, cases, golden)
+    stored = records.load_rows(store, LAUNCH_CASES, Case) if store.exists(LAUNCH_CASES) else []
+    agreed = variant.golden() if store.exists(GOLDEN) else []
+    taught = [one for one in stored if not of_client(one, name)]
+    compared = [one for one in agreed if not of_client(one, name)]
+    earlier = records.load_if_there(store, REDACTED, Redaction)
+    return Given(
+        joined(taught, plain, client=name),
+        joined(compared, items, client=name),
+        earlier + hidden if earlier else hidden,
+        len(_said(plain, items) - _said(taught, compared)),
     )
+
+
+def _goes_on(variant: Desk, begun: ModelVariant, part: Part, moment: datetime, *, more: int, approve: bool) -> bool:
+    """Does one that was begun go on where it is? Raises VariantError where it has to, and something else is asked for.
+
+    It begins anew with `more` that is given, for another part, and with what is known by a day after its decision.
+    """
+    where, other = f"client {variant.client.client}", part != (begun.key, begun.value)
+    if not (approve or release_log(variant)):
+        later = variant.store.exists(DECIDED) and moment.date() > begun.as_of.date()
+        return not (more or other or later)
+    if other:
+        raise VariantError(f"{where}: {begun.told}, expected an approval of that and not of {part}")
+    if more:
+        late = "it is in service, where audits, reviewers and outcomes teach it"
+        wanted = late if release_log(variant) else "an approval is of what was compared, and more begins it anew"
+        raise VariantError(f"{where}: found {count_of(more, 'example')} more, expected none: {wanted}")
+    return True
 
 
 def _said(cases: Iterable[Case], golden: Iterable[Item]) -> set[tuple[object, ...]]:
     """What they say, whatever their ids."""
     agreed = {(one.text, one.answer, one.valid_from, one.valid_to, *sorted(one.by.items())) for one in golden}
     return {(one.text, one.answer) for one in cases} | {("golden", *one) for one in agreed}
-
-
-def _again(variant: Desk, begun: ModelVariant, part: Part, moment: datetime) -> bool:
-    """Is one that nothing is given to begun anew: for another part, or with what is known by a later day?"""
-    later = variant.store.exists(DECIDED) and moment.date() > begun.as_of.date()
-    return later or part != (begun.key, begun.value)
-
-
-def _too_late(variant: Desk) -> str:
-    if release_log(variant):
-        return "expected none: it is in service, where audits, reviewers and outcomes teach it"
-    return "expected none beside an approval: they would begin it anew"
 
 
 def _lock_at(client: Desk, variant: str, golden: Sequence[Item], moment: datetime) -> None:
@@ -298,8 +307,7 @@ def _beginning(
     variant: Desk,
     part: Part,
     *,
-    cases: Sequence[Case],
-    golden: Sequence[Item],
+    given: Given,
     held_out: Container[str],
     moment: datetime,
 ) -> Beginning:
@@ -315,11 +323,11 @@ def _beginning(
         part=part,
         held_out=held_out,
         labels=None if variant.client.free_text else variant.client.answers,
-        given=cases,
-        given_golden=golden,
+        given=given.cases,
+        given_golden=given.golden,
     )
     where = f"client {variant.client.client}, of {client.client.client} with {part}"
-    if not (cases or any(part.has(one) for one in made.cases)):
+    if not (given.cases or any(part.has(one) for one in made.cases)):
         values = Counter(one.by[part.key] for one in known if part.key in one.by)
         none = "none, as cases have the keys that review_by had when they were collected"
         there = ", ".join(f"{value} {n:,}" for value, n in values.most_common(SHOWN)) or none

@@ -42,7 +42,8 @@ def model_variant(
 ) -> Decision | ChangeOrder:
     """Train a model of its own for a part of a client's requests, and put it into service where it is better there.
 
-    What the tier does not include becomes a change order instead. Run again without examples it goes on where it is.
+    What the tier does not include becomes a change order instead. Run again it goes on where
+    it is, and begins anew with further examples or on a day after it did not win.
 
     Args:
         client: a client in configs/clients.

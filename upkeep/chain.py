@@ -195,8 +195,9 @@ def model_variant(
 ) -> Decision | ChangeOrder:
     """Book a model of its own for a part of a client's requests, train it, and compare it with the client's.
 
-    The same again goes on where it is; with `approve` it goes into service whatever the verdict is. What the tier does
-    not include becomes a change order. Raises TrainingError where another process trains the variant.
+    One that was begun goes on or begins anew as `begin_model_variant` says, which also says what is raised; with
+    `approve` it goes into service whatever the verdict is. What the tier does not include becomes a change order.
+    Raises TrainingError where another process trains for the client or the variant.
     """
     require_variant(client, variant, part)
     name = variant.client.client

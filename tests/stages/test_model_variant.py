@@ -176,7 +176,7 @@ def test_cases_that_wait_for_people_at_the_client_are_not_taught_elsewhere(shop)
         assert ("Hammock too" in {one.text for one in load_rows(variant.store, LAUNCH_CASES, Case)}) is there
 
 
-def test_what_cannot_be_one_uses_nothing_up(shop, tmp_path):
+def test_what_cannot_be_one_uses_nothing_up(shop):
     variant = open_desk(VARIANT)
     for part, other, wrong in (
         (Part("shop", "a"), variant, r"found the key 'shop', expected one of review_by \['channel'\]"),

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from threading import Lock
+from time import sleep
+
 import numpy as np
 import pytest
 
@@ -38,3 +43,23 @@ def test_texts_are_embedded_with_those_of_as_many_tokens_and_each_as_by_itself(e
     assert sum(padded) <= encoder.lengths(TEXTS).sum() // 10
     alone = np.concatenate([encoder.embed([text]).detach().numpy() for text in TEXTS])
     np.testing.assert_allclose(found, alone, atol=1e-5)
+
+
+def test_models_that_share_a_tokenizer_never_ask_it_at_once_as_it_keeps_how_it_pads_and_cuts(encoder):
+    alone, overlapping = Lock(), []
+
+    def watched(*asked, **how):
+        overlapping.append(not alone.acquire(blocking=False))
+        try:
+            sleep(0.002)
+            return encoder.tokenizer(*asked, **how)
+        finally:
+            if not overlapping[-1]:
+                alone.release()
+
+    shared = replace(encoder, tokenizer=watched)
+    short = replace(shared, max_tokens=8)
+    with ThreadPoolExecutor(6) as people:
+        asked = [people.submit(one, TEXTS[:8]) for one in 8 * [shared.lengths, shared.embed, short.embed]]
+        assert all(len(said.result()) == 8 for said in asked)
+    assert not any(overlapping)

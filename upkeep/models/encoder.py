@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 
 SCORING_BATCH = 128
+READING = Lock()
+"""A tokenizer that models share keeps as its own state how it pads and cuts: no two may ask it at once otherwise."""
 
 
 @dataclass(slots=True)
@@ -52,9 +55,11 @@ class Encoder:
         """
         import torch
 
-        batch = self.tokenizer(
-            list(texts), padding=True, truncation=True, max_length=self.max_tokens, return_tensors="pt"
-        ).to(self.device)
+        with READING:
+            batch = self.tokenizer(
+                list(texts), padding=True, truncation=True, max_length=self.max_tokens, return_tensors="pt"
+            )
+        batch = batch.to(self.device)
         with self.frozen.passing(texts, batch["attention_mask"]) if self.frozen else nullcontext():
             hidden = self.model(**batch).last_hidden_state
         mask = batch["attention_mask"].unsqueeze(-1).float()
@@ -67,7 +72,11 @@ class Encoder:
 
     def token_counts(self, texts: Sequence[str]) -> NDArray[np.int64]:
         """How many tokens each text has, whole as it is, shape (len(texts),)."""
-        found = [len(one) for some in chunks(texts) for one in self.tokenizer(some, verbose=False)["input_ids"]]
+        found: list[int] = []
+        for some in chunks(texts):
+            with READING:
+                read = self.tokenizer(some, verbose=False)["input_ids"]
+            found += [len(one) for one in read]
         return np.array(found, dtype=np.int64)
 
 

@@ -9,13 +9,14 @@ from upkeep.evaluation.verdict import ItemResult, VerdictTerms, verdict
 
 CUT = datetime(2026, 3, 31, 6, tzinfo=UTC)
 # of ten recent items 6 to 9 are late; both are right on the early ones, and the challenger on all late ones but one
-RECENT = [ItemResult("recent", f"text {n}", n < 7, n != 9, id=str(n)) for n in range(10)]
+RECENT = [ItemResult("recent", f"text {n}", n < 7, n != 9, id=str(n), after_cut=n > 5) for n in range(10)]
 OTHERS = [ItemResult(name, f"text {n}", True, False, id=f"g{n}") for name in ("golden", "errors") for n in range(10)]
-LATE = {f"text {n}" for n in (6, 7, 8, 9)}
+GOLDEN = [ItemResult("golden", f"agreed {n}", True, True, id=f"g{n}") for n in range(300)]
+TERMS = VerdictTerms(margin=0.03, minimum_items=300, same_weights=False, reload_exact=True)
 
 
 def test_only_recent_items_first_asked_after_the_cut_are_compared_on():
-    found = after_cut([*RECENT, *OTHERS], LATE, cut=CUT, margin=0.03)
+    found = after_cut([*RECENT, *OTHERS], cut=CUT, margin=0.03)
     assert (found.compared.champion.hits, found.compared.challenger.hits, found.compared.champion.n) == (1, 3, 4)
     assert (found.compared.fixed, found.compared.introduced, found.recent) == (2, 0, 10)
     told = str(found)
@@ -25,16 +26,17 @@ def test_only_recent_items_first_asked_after_the_cut_are_compared_on():
 
 
 def test_enough_of_them_are_not_called_few_and_without_an_agreed_loss_none_are():
-    assert after_cut(RECENT, LATE, cut=CUT, margin=0.6).fewest == 4
-    assert str(after_cut(RECENT, LATE, cut=CUT, margin=0.6)).endswith(", n=4 of 10")
-    assert str(after_cut(RECENT, LATE, cut=CUT, margin=0)).endswith(", n=4 of 10")
+    assert after_cut(RECENT, cut=CUT, margin=0.6).fewest == 4
+    assert str(after_cut(RECENT, cut=CUT, margin=0.6)).endswith(", n=4 of 10")
+    assert str(after_cut(RECENT, cut=CUT, margin=0)).endswith(", n=4 of 10")
 
 
 def test_it_is_said_where_there_are_none_or_the_cut_is_not_known():
-    none = after_cut([*RECENT, *OTHERS], {"text 77"}, cut=CUT, margin=0.03)
+    early = [one._replace(after_cut=False) for one in (*RECENT, *OTHERS)]
+    none = after_cut(early, cut=CUT, margin=0.03)
     assert none == AfterCut(CUT, 10, None, 99)
     assert str(none) == "recent items after the champion's training cut, 2026-03-31: none of 10"
-    unknown = after_cut(RECENT, LATE, cut=None, margin=0.03)
+    unknown = after_cut(early, cut=None, margin=0.03)
     assert unknown == AfterCut(None, 10, None, 99)
     assert "not on record" in str(unknown)
 
@@ -42,9 +44,26 @@ def test_it_is_said_where_there_are_none_or_the_cut_is_not_known():
 def test_the_verdict_rests_on_all_recent_items_so_that_what_was_lost_of_the_time_before_counts():
     # 100 of 300 are late: there the challenger is clearly better, on the others clearly worse
     early = [ItemResult("recent", f"text {n}", True, n >= 40, id=str(n)) for n in range(200)]
-    late = [ItemResult("recent", f"text {n}", n >= 220, True, id=str(n)) for n in range(200, 300)]
-    golden = [ItemResult("golden", f"agreed {n}", True, True, id=f"g{n}") for n in range(300)]
-    terms = VerdictTerms(margin=0.03, minimum_items=300, same_weights=False, reload_exact=True)
-    assert verdict([*golden, *late], terms).judgement.verdict == "promote"
-    assert verdict([*golden, *early, *late], terms).judgement.verdict != "promote"
-    assert after_cut([*early, *late], {one.text for one in late}, cut=CUT, margin=0.03).compared.difference == 0.2
+    late = [ItemResult("recent", f"text {n}", n >= 220, True, id=str(n), after_cut=True) for n in range(200, 300)]
+    assert verdict([*GOLDEN, *late], TERMS).judgement.verdict == "promote"
+    assert verdict([*GOLDEN, *early, *late], TERMS).judgement.verdict != "promote"
+    assert after_cut([*early, *late], cut=CUT, margin=0.03).compared.difference == 0.2
+
+
+def test_what_was_gained_before_the_cut_excuses_no_loss_after_it():
+    early = [ItemResult("recent", f"text {n}", n >= 60, True, id=str(n)) for n in range(200)]
+    late = [ItemResult("recent", f"text {n}", True, n >= 210, id=str(n), after_cut=True) for n in range(200, 300)]
+    found = verdict([*GOLDEN, *early, *late], TERMS).judgement
+    assert found.verdict == "hold"
+    assert found.reasons[0].startswith("perhaps worse on recent, after the champion's training cut: challenger 90.0%")
+    # as a record from before this was asked has it
+    unmarked = [one._replace(after_cut=False) for one in late]
+    assert verdict([*GOLDEN, *early, *unmarked], TERMS).judgement.verdict == "promote"
+
+
+def test_where_all_recent_items_are_from_after_the_cut_they_are_one_set_and_judged_once():
+    late = [ItemResult("recent", f"text {n}", True, n >= 10, id=str(n), after_cut=True) for n in range(300)]
+    unmarked = [one._replace(after_cut=False) for one in late]
+    found = verdict([*GOLDEN, *late], TERMS)
+    assert found == verdict([*GOLDEN, *unmarked], TERMS)
+    assert found.judgement.verdict == "reject"

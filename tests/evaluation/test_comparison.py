@@ -248,6 +248,29 @@ def test_a_sign_of_a_loss_on_what_did_not_change_holds_what_gains_where_it_did()
     assert judge(sets, unchanged=pairs(680, 20, 28, 32, "what did not change"), **FINE).verdict is Verdict.PROMOTE
 
 
+def test_a_sign_of_a_loss_after_the_champions_training_cut_holds_what_gained_before_it():
+    sets = [pairs(340, 40, 10, 10), pairs(340, 40, 10, 10, "recent")]
+    late = "recent, after the champion's training cut"
+    assert judge(sets, after_cut=pairs(120, 8, 10, 12, late), **FINE).verdict is Verdict.PROMOTE
+    found = judge(sets, after_cut=pairs(130, 1, 9, 10, late), **FINE)
+    assert found.verdict is Verdict.HOLD
+    assert len(found.reasons) == 1
+    assert found.reasons[0].startswith(f"perhaps worse on {late}: challenger 87.3%, champion 92.7%")
+
+
+def test_as_many_items_after_the_champions_cut_as_a_verdict_needs_have_to_rule_a_loss_out_alone():
+    sets = [pairs(340, 40, 10, 10), pairs(340, 40, 10, 10, "recent")]
+    agreed = {**FINE, "minimum_items": 300}
+    late = "recent, after the champion's training cut"
+    assert judge(sets, after_cut=pairs(255, 16, 16, 12, late), **agreed).verdict is Verdict.PROMOTE
+    found = judge(sets, after_cut=pairs(256, 16, 16, 12, late), **agreed)
+    assert found.verdict is Verdict.HOLD
+    assert found.reasons[0].startswith(f"a loss of 3.0 pp cannot be ruled out on {late}: challenger 90.7%")
+    found = judge(sets, after_cut=pairs(270, 12, 6, 12, late), **agreed)
+    assert found.verdict is Verdict.PROMOTE
+    assert found.reasons[-1].startswith(f"no worse than 3.0 pp on {late}: challenger 94.0%, champion 92.0%")
+
+
 def test_beside_what_changed_golden_and_recent_items_are_still_looked_at_together():
     halves = [pairs(370, 15, 5, 10), pairs(370, 15, 5, 10, "recent")]
     found = judge([*halves, pairs(3, 0, 0, 0, "changed")], **FINE)

@@ -16,6 +16,7 @@ from upkeep import records
 from upkeep.cases.case import Case, Source
 from upkeep.cases.split import Locked
 from upkeep.desk import LAUNCH, Desk
+from upkeep.evaluation.after_cut import BETWEEN
 from upkeep.stages.challengers import Challenger
 from upkeep.stages.comparison import compare_models, judge_again
 from upkeep.stages.evaluation import load_outcomes
@@ -126,7 +127,7 @@ def test_recent_items_from_after_the_champions_training_cut_are_told_apart(asked
     assert late.challenger.hits == sum(right)
     logged = Logged(asked, "2026-05")
     assert logged.metrics("comparison")["difference/recent_after_cut/accuracy"] == late.difference
-    assert f"(decides nothing):\n\n- {made.after_cut}\n" in logged.file("decision.md").decode()
+    assert f"{BETWEEN}:\n\n- {made.after_cut}\n" in logged.file("decision.md").decode()
     assert judge_again(asked, made) == []
 
 

@@ -3,19 +3,24 @@
 The cut is the moment up to which a model was taught what was known. On requests from after it a champion shows what
 becomes of a model in weeks that it never saw. A challenger's own cut is the comparison itself, so that no set has an
 item from after that, and of weeks from between the two cuts the challenger was taught others. The verdict does not
-rest on these items alone: fewer show less, and what the challenger lost of the time before would not be seen.
+rest on these items alone: fewer show less, and what the challenger lost of the time before would not be seen. But a
+sign of a loss on them holds the challenger, whatever it gained before, and where there are as many of them as were
+agreed for a verdict, they have to rule the agreed loss out by themselves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from upkeep.evaluation.comparison import RECENT, Paired, compare, fewest_items
 from upkeep.evaluation.verdict import ItemResult
 
-BETWEEN = "Asked after the champion's training cut, and before the challenger's, which is this comparison"
+BETWEEN = (
+    "Asked after the champion's training cut, and before the challenger's, which is this comparison "
+    "(a sign of a loss on these holds the challenger)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +47,10 @@ class AfterCut:
         return f"{line}; fewer than the {self.fewest:,} that could rule out the agreed loss" if few else line
 
 
-def after_cut(
-    outcomes: Sequence[ItemResult], asked_since: Collection[str], *, cut: datetime | None, margin: float
-) -> AfterCut:
-    """The comparison on them: `asked_since` are the normalised texts first asked after the cut, `margin` a share."""
+def after_cut(outcomes: Sequence[ItemResult], *, cut: datetime | None, margin: float) -> AfterCut:
+    """The comparison on them; `margin` is a share."""
     recent = [one for one in outcomes if one.items == RECENT]
-    late = [one for one in recent if cut is not None and one.text in asked_since]
+    late = [one for one in recent if one.after_cut]
     compared = None
     if cut is not None and late:
         compared = compare(

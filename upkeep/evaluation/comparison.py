@@ -140,6 +140,7 @@ def judge(
     lost: Sequence[str] = (),
     parts: Sequence[PartChange] = (),
     unchanged: Paired | None = None,
+    after_cut: Paired | None = None,
 ) -> Judgement:
     """Promote, hold or reject.
 
@@ -157,7 +158,9 @@ def judge(
     Berger, Technometrics 24, 1982).
 
     Where some items have another right answer than the champion was taught, there is to be no sign of a loss on the
-    `unchanged` ones either: what is gained on those that changed excuses none elsewhere.
+    `unchanged` ones either: what is gained on those that changed excuses none elsewhere. Nor on the recent ones from
+    `after_cut`, the champion's training cut, whatever is gained on earlier ones; and where they are `minimum_items`
+    alone, they have to rule the loss out alone.
 
     A recent set of fewer than `fewest_items` could never rule a loss out and would block for ever, so that it is then
     judged together with the agreed one. That hangs on its size alone, never on how it came out.
@@ -174,10 +177,11 @@ def judge(
         return Judgement(Verdict.REJECT, worse)
     better = _clearly("better", sets, sure)
     kept = _to_be_kept(sets, margin)
+    kept += (after_cut,) if after_cut and after_cut.champion.n >= minimum_items else ()
     missing = [f"not enough items: have {items}, need {minimum_items}"] if items < minimum_items else []
     missing += [_open_loss(paired, margin) for paired in kept if paired.lowest <= -margin]
     missing += [_doubtful(paired, len(looked_at)) for paired in looked_at if paired.interval.high < 0]
-    missing += [_doubtful(unchanged, 1)] if unchanged and unchanged.interval.high < 0 else []
+    missing += [_doubtful(one, 1) for one in (unchanged, after_cut) if one and one.interval.high < 0]
     missing += (
         [] if better else ["no clear gain: " + "; ".join(_open_gain(paired, len(looked_at)) for paired in looked_at)]
     )

@@ -5,13 +5,13 @@ The same items and terms give the same verdict whenever it is asked, so a decisi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from upkeep.evaluation.automatic_answers import Treated, automatic_losses
 from upkeep.evaluation.breakdown import PartChange, by_label, by_slice
-from upkeep.evaluation.comparison import CHANGED, Judgement, Paired, compare, judge, judge_variant
+from upkeep.evaluation.comparison import CHANGED, RECENT, Judgement, Paired, compare, judge, judge_variant
 from upkeep.statistics.rates import Rate
 
 EACH_ONCE = ("golden", "recent", "new")
@@ -27,8 +27,9 @@ GUARDED = ("regression",)
 class ItemResult(NamedTuple):
     """How both models did on one item of a set, and what they answered; what is right is `wanted`.
 
-    `by` has the values of the metadata keys that the client's figures are broken down by; the last two say whether a
-    model answered without a person, where that was noted.
+    `by` has the values of the metadata keys that the client's figures are broken down by; the two after it say whether
+    a model answered without a person, where that was noted, and `after_cut` that it is a recent item that was first
+    asked after the champion's training cut.
     """
 
     items: str
@@ -42,6 +43,7 @@ class ItemResult(NamedTuple):
     by: Mapping[str, str] = {}
     champion_automatic: bool | None = None
     challenger_automatic: bool | None = None
+    after_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,6 @@ def verdict(outcomes: Sequence[ItemResult], terms: VerdictTerms) -> Judged:
     """Compare both models set by set and judge. Raises DecisionError without an item."""
     compared = _set_by_set(outcomes)
     rests_on = deciding_items(outcomes)
-    renewed = {one.id or one.text for one in outcomes if one.items == CHANGED}
     named = [one for one in rests_on if one.wanted and not terms.free_text]
     labels = by_label([one.wanted for one in named], **_rights(named))
     slices = by_slice([one.by for one in rests_on], **_rights(rests_on))
@@ -91,7 +92,8 @@ def verdict(outcomes: Sequence[ItemResult], terms: VerdictTerms) -> Judged:
         guarded=[one for one in compared if one.items in GUARDED],
         lost=_lost_by_itself(outcomes, terms),
         parts=(*labels, *slices),
-        unchanged=_unchanged(rests_on, renewed) if renewed else None,
+        unchanged=_unchanged(outcomes, rests_on),
+        after_cut=_after_cut(outcomes),
         items=len(rests_on),
         margin=terms.margin,
         minimum_items=terms.minimum_items,
@@ -128,9 +130,18 @@ def _lost_by_itself(outcomes: Sequence[ItemResult], terms: VerdictTerms) -> Sequ
     )
 
 
-def _unchanged(outcomes: Sequence[ItemResult], renewed: Set[str]) -> Paired | None:
-    same = [one for one in outcomes if (one.id or one.text) not in renewed]
-    return compare("what did not change", **_rights(same)) if same else None
+def _unchanged(outcomes: Sequence[ItemResult], rests_on: Sequence[ItemResult]) -> Paired | None:
+    renewed = {one.id or one.text for one in outcomes if one.items == CHANGED}
+    same = [one for one in rests_on if (one.id or one.text) not in renewed]
+    return compare("what did not change", **_rights(same)) if renewed and same else None
+
+
+def _after_cut(outcomes: Sequence[ItemResult]) -> Paired | None:
+    """The recent items from after the cut; None where that is none, or all of them, which are a set as it is."""
+    recent = [one for one in outcomes if one.items == RECENT]
+    late = [one for one in recent if one.after_cut]
+    alone = 0 < len(late) < len(recent)
+    return compare(f"{RECENT}, after the champion's training cut", **_rights(late)) if alone else None
 
 
 def _rights(outcomes: Sequence[ItemResult]) -> dict[str, list[bool]]:

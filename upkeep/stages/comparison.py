@@ -13,9 +13,9 @@ from upkeep import records
 from upkeep.cases.case import Item, normalise
 from upkeep.desk import Desk
 from upkeep.errors import DecisionError, LeakError, NotEnoughDataError, NotFoundError
-from upkeep.evaluation.after_cut import AfterCut, after_cut
+from upkeep.evaluation.after_cut import after_cut
 from upkeep.evaluation.scores import Scores
-from upkeep.evaluation.verdict import ItemResult, verdict
+from upkeep.evaluation.verdict import verdict
 from upkeep.models.loading import Model
 from upkeep.monitoring.themes import LEAST, nearest
 from upkeep.progress import Progress, silent
@@ -67,14 +67,15 @@ def compare_models(
         where = f"client {desk.client.client} on {moment:%Y-%m-%d}"
         what = f"a comparison (golden items valid then and locked before its training, {frozen.waiting} are not)"
         raise NotEnoughDataError(what=what, have=0, need=1, where=where)
-    contest = Contest(champion, made, models, sets)
+    cut = _training_cut(desk, champion)
+    contest = Contest(champion, made, models, sets, first_asked_since(desk, cut, moment) if cut else set())
     weighed = weigh(desk, contest, label=label, progress=progress)
     decision = replace(
         decided(desk, contest, weighed, period, moment, reason=reason),
         themes=_on_themes(desk, moment, sets, champion=weighed.champion, challenger=weighed.challenger),
         left_out=left_out,
         waiting=frozen.waiting,
-        after_cut=_after_cut(desk, moment, weighed.outcomes, champion=champion, margin=weighed.terms.margin),
+        after_cut=after_cut(weighed.outcomes, cut=cut, margin=weighed.terms.margin),
     )
     log_weighed(desk, contest, weighed, decision, sizes={one: desk.registry.size(one) for one in models})
     return records.create(desk.store, key, decision)
@@ -163,11 +164,7 @@ def _on_themes(
     )
 
 
-def _after_cut(
-    desk: Desk, moment: datetime, outcomes: Sequence[ItemResult], *, champion: str, margin: float
-) -> AfterCut:
-    """How both do on recent requests from after the champion's training cut."""
-    taught = taught_by(desk, champion)
-    cut = desk.local(taught.terms.moment) if taught else None
-    since = first_asked_since(desk, cut, moment) if cut else set()
-    return after_cut(outcomes, since, cut=cut, margin=margin)
+def _training_cut(desk: Desk, version: str) -> datetime | None:
+    """Up to when a version was taught what was known; None where that is not on record."""
+    taught = taught_by(desk, version)
+    return desk.local(taught.terms.moment) if taught else None

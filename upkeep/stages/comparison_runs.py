@@ -120,7 +120,7 @@ def _told(decision: Decision, costs: Mapping[str, Cost]) -> str:
     lines += [f"- {line}" for line in (*decision.reasons, *decision.notes)]
     lines += ["", *(f"- {one}" for one in (*decision.compared, *decision.duels, *decision.figures))]
     if decision.after_cut:
-        lines += ["", f"{BETWEEN} (decides nothing):", "", f"- {decision.after_cut}"]
+        lines += ["", f"{BETWEEN}:", "", f"- {decision.after_cut}"]
     lines += ["", "What kept going wrong:", "", *(f"- {one}" for one in decision.themes)] if decision.themes else []
     lines += ["", "What they cost to run, on the machine that compared them (decides nothing):", ""]
     lines += [f"- {role}: {one}" for role, one in costs.items()]

@@ -44,8 +44,8 @@ class Decision:
     `label` is the new category that the challenger was to learn, where that was all it was to. `evidence` is the
     SHA-256 of the outcomes, which with the `terms` give the verdict again; `code` the release of Upkeep that judged.
     `left_out` items were not compared on, as the champion was taught them before they were agreed, nor were the
-    `waiting` golden lines that were agreed after the challenger's snapshot was taken. `after_cut` is for people, as the
-    `themes`, `figures` and `duels` are: the verdict does not ask. Whether the decision was applied, and by whom, is
+    `waiting` golden lines that were agreed after the challenger's snapshot was taken. `themes`, `figures` and
+    `duels` are for people: the verdict does not ask. Whether the decision was applied, and by whom, is
     told by the release log.
     """
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 
 from upkeep.cases.case import Item, normalise
 from upkeep.config import Client
 from upkeep.desk import Desk
+from upkeep.evaluation.comparison import RECENT
 from upkeep.evaluation.cost import ASKED, FEW, cost, time_answers
 from upkeep.evaluation.differences import Answered, Difference, differences
 from upkeep.evaluation.scores import Scores, evaluate_model, treated
@@ -25,12 +26,16 @@ from upkeep.stages.evaluation import save_outcomes
 
 @dataclass(frozen=True, slots=True)
 class Contest:
-    """Two models by the names that they have in the record, and the items of each set that both are asked."""
+    """Two models by the names that they have in the record, and the items of each set that both are asked.
+
+    `asked_since` are the normalised texts that were first asked after the champion's training cut.
+    """
 
     champion: str
     challenger: Challenger
     models: Mapping[str, Model]
     sets: Mapping[str, Sequence[Item]]
+    asked_since: Set[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,7 @@ def weigh(desk: Desk, contest: Contest, *, label: str | None = None, progress: P
     judge = judge_of(desk.client.writing)
     before = _score_all(desk, old, contest.sets, judge, progress)
     now = _score_all(desk, new, contest.sets, judge, progress)
-    outcomes = _outcomes(desk, contest.sets, champion=before, challenger=now)
+    outcomes = _outcomes(desk, contest, champion=before, challenger=now)
     same_weights = old.manifest.weights_digest == new.manifest.weights_digest
     terms = _terms(desk.client, label=label, same_weights=same_weights, reload_exact=made.reload_exact)
     return Weighed(before, now, outcomes, terms, verdict(outcomes, terms))
@@ -116,7 +121,7 @@ def _score_all(
 
 
 def _outcomes(
-    desk: Desk, sets: Mapping[str, Sequence[Item]], *, champion: Sequence[Scores], challenger: Sequence[Scores]
+    desk: Desk, contest: Contest, *, champion: Sequence[Scores], challenger: Sequence[Scores]
 ) -> list[ItemResult]:
     return [
         ItemResult(
@@ -131,8 +136,9 @@ def _outcomes(
             by={key: item.by[key] for key in desk.client.review_by if key in item.by},
             champion_automatic=before.automatic,
             challenger_automatic=now.automatic,
+            after_cut=name == RECENT and normalise(item.text) in contest.asked_since,
         )
-        for (name, items), old, new in zip(sets.items(), champion, challenger, strict=True)
+        for (name, items), old, new in zip(contest.sets.items(), champion, challenger, strict=True)
         for item, right_before, right_now, before, now in zip(
             items, old.right, new.right, old.answers, new.answers, strict=True
         )

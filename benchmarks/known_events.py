@@ -3,7 +3,8 @@
 The shared timelines, played as production under tier 1: their first model answers to the end. A table has what is known
 to have happened, from the timelines themselves, and what was alarmed, by the week of the review that told it first.
 Below it stand the weeks before the first event with the alarms in them, and how many of the new labels were found.
-Needs the shared data (UPKEEP_DATA, default ../shared/data).
+With `--story sumo_firefox_third` it is the forum's whole history of six years, which takes more than an hour. Needs the
+shared data (UPKEEP_DATA, default ../shared/data).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from benchmarks.forum import EVENTS, FORUM, Event, write_forum
 from benchmarks.table import head, row
 from benchmarks.unlearning import Way, play, stories
 from upkeep.monitoring.trouble import Kind
@@ -29,13 +31,6 @@ GROWTH = "clinc150_growth"
 ZONE = ZoneInfo("UTC")
 """A replay's."""
 WAY = Way("propose", "lora-encoder")
-
-
-class Event(NamedTuple):
-    """What is known to have happened from a day on."""
-
-    day: date
-    what: str
 
 
 class Line(NamedTuple):
@@ -96,10 +91,10 @@ def weeks_to_find(new: Mapping[str, date], alarmed: Sequence[Mapping[str, Any]])
     return sorted(-(-(told[label] - day).days // 7) for label, day in new.items() if label in told)
 
 
-def summary(timeline: Timeline, changed: date | None, alarmed: Sequence[Mapping[str, Any]]) -> list[str]:
+def summary(timeline: Timeline, events: Sequence[Event], alarmed: Sequence[Mapping[str, Any]]) -> list[str]:
     """The quiet weeks and the alarms in them, how many new labels were found, and what was out of scope."""
     new = first_asked(timeline)
-    quiet = quiet_weeks(timeline, happened(new, changed)[0].day)
+    quiet = quiet_weeks(timeline, events[0].day)
     early = sum(one["week"] in quiet for one in alarmed)
     lines = [f"weeks before the first event: {len(quiet)}, alarms in them: {early}"]
     found = weeks_to_find(new, alarmed)
@@ -128,18 +123,21 @@ def main() -> None:
     data = Path(os.environ.get("UPKEEP_DATA", "../shared/data"))
     changes: dict[str, date | None] = {name: story.changed for name, story in stories(data).items()} | {GROWTH: None}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--story", action="append", choices=list(changes), help="one of the histories; default: all")
+    names = [*changes, FORUM]
+    parser.add_argument("--story", action="append", choices=names, help=f"one of them; default: all but {FORUM}")
     chosen = parser.parse_args().story or list(changes)
     told: list[str] = []
     head("history", "week", "what", "about", "until")
     for name in chosen:
-        path = data / "timelines" / f"{name}.parquet"
         with tempfile.TemporaryDirectory() as scratch:
-            alarmed = play(path, WAY, tier=1, folder=Path(scratch)).alarmed
-        timeline = read_timeline(path)
-        for line in beside(happened(first_asked(timeline), changes[name]), alarmed):
+            folder = Path(scratch)
+            path = write_forum(data, folder) if name == FORUM else data / "timelines" / f"{name}.parquet"
+            timeline = read_timeline(path)
+            alarmed = play(path, WAY, tier=1, folder=folder).alarmed
+        events = EVENTS if name == FORUM else happened(first_asked(timeline), changes[name])
+        for line in beside(events, alarmed):
             row(name, *line)
-        told += [f"- {name}, {line}" for line in summary(timeline, changes[name], alarmed)]
+        told += [f"- {name}, {line}" for line in summary(timeline, events, alarmed)]
     print("", *told, sep="\n")
 
 

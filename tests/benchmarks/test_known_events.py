@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
-from benchmarks.known_events import Event, beside, first_asked, happened, quiet_weeks, summary, weeks_to_find
+from benchmarks.forum import Event
+from benchmarks.known_events import beside, first_asked, happened, quiet_weeks, summary, weeks_to_find
 from upkeep.timeline import Split, Timeline, TimelineRow
 
 CHANGED = date(2025, 1, 22)  # a Wednesday, 2025-W04
@@ -72,8 +73,8 @@ def test_a_new_label_is_found_where_it_is_told_to_be_a_new_category():
 def test_the_quiet_weeks_and_what_was_found_are_summed_up():
     quiet = "weeks before the first event: 3, alarms in them: 1"
     found = "new labels that were found: 2 of 3; weeks until half of these were: 2"
-    assert summary(TIMELINE, CHANGED, ALARMED) == [quiet, found]
+    assert summary(TIMELINE, happened(NEW, CHANGED), ALARMED) == [quiet, found]
     last = TimelineRow("x", "text", "oos", Split.STREAM, datetime(2025, 2, 5, tzinfo=UTC))
-    *_, grown = summary(TIMELINE._replace(stream=[*STREAM, last]), CHANGED, [])
+    *_, grown = summary(TIMELINE._replace(stream=[*STREAM, last]), happened(NEW, CHANGED), [])
     assert grown.startswith("out of scope: 20.0%")  # 1 of 5 in January
     assert " in 2025-01, 33.3%" in grown  # 1 of 3 in February

@@ -218,10 +218,11 @@ def verdict(
 ) -> Verdict:
     """The gate's."""
     sets = [paired("golden", golden), paired("recent", recent)]
+    late = [paired("recent, after the cut", after_cut)] if after_cut else []
     return judge(
         [*sets, paired(CHANGED, changed)] if changed else sets,
-        unchanged=paired("what did not change", unchanged) if unchanged else None,
-        after_cut=paired("recent, after the cut", after_cut) if after_cut else None,
+        ruled_out=[one for one in late if one.champion.n >= minimum_items],
+        apart=[*late, *([paired("what did not change", unchanged)] if unchanged else [])],
         items=sum(golden) + sum(recent),
         margin=MARGIN,
         minimum_items=minimum_items,

@@ -124,7 +124,7 @@ def test_the_same_text_with_the_same_answer_is_folded_and_with_another_it_is_kep
     assert found.known == 2
 
 
-DECLINED = "has my card payment been reverted?"
+DECLINED = "has our card payment been reverted?"
 
 
 def test_what_is_nearly_the_same_with_the_same_answer_is_folded_and_counted():
@@ -332,7 +332,7 @@ def test_whether_a_written_answer_was_right_is_what_was_said_last():
 
 @pytest.mark.parametrize("turned", [False, True])
 def test_of_several_earlier_texts_the_most_alike_is_meant_and_of_equals_the_first(turned):
-    like, most = "has my card payment been reverted?", "why has my card payment been reverted"
+    like, most = "has our card payment been reverted?", "why has our card payment been reverted"
     text = f"{most}?"
     known = [most, like] if turned else [like, most]
     assert earlier_like([text], [*known, most.upper()]) == {0: most}

@@ -149,7 +149,7 @@ def test_a_second_customer_contradicts_the_reviewer_too_and_the_first_one():
 def test_who_contradicts_an_answer_that_waits_itself_contradicts_the_review_and_waits_too():
     waits = Case(
         "p-8",
-        f"{DECLINED}?",
+        f"why {DECLINED}",
         "b",
         Source.CUSTOMER,
         MONDAY - 9 * DAY,
@@ -157,7 +157,7 @@ def test_who_contradicts_an_answer_that_waits_itself_contradicts_the_review_and_
         like="p-0",
         against="p-0",
     )
-    log = window([prediction("1", f"{DECLINED}??", "other")], said("1", CUSTOMER, "c"))
+    log = window([prediction("1", f"why {DECLINED}?", "other")], said("1", CUSTOMER, "c"))
     (found,) = collected(log, known=[READ, waits], decided=REVIEW).cases
     assert (found.conflict, found.against) == ("ada said 'a' in review of p-0", "p-0")
     asked = replace(waits, source=Source.AUDIT)

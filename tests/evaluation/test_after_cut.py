@@ -67,3 +67,26 @@ def test_where_all_recent_items_are_from_after_the_cut_they_are_one_set_and_judg
     found = verdict([*GOLDEN, *late], TERMS)
     assert found == verdict([*GOLDEN, *unmarked], TERMS)
     assert found.judgement.verdict == "reject"
+
+
+def test_as_many_items_after_the_cut_as_a_verdict_needs_have_to_rule_the_loss_out_alone():
+    early = [ItemResult("recent", f"text {n}", n >= 60, True, id=str(n)) for n in range(600)]
+    late = [  # 16 fixed, 16 broken
+        ItemResult("recent", f"text {n}", n >= 616, not 616 <= n < 632, id=str(n), after_cut=True)
+        for n in range(600, 900)
+    ]
+    assert verdict([*GOLDEN, *early, *late[:-1]], TERMS).judgement.verdict == "promote"
+    found = verdict([*GOLDEN, *early, *late], TERMS).judgement
+    assert found.verdict == "hold"
+    cut = "recent, after the champion's training cut"
+    assert found.reasons[0].startswith(f"a loss of 3.0 pp cannot be ruled out on {cut}: challenger 94.7%")
+
+
+def test_a_sign_of_a_loss_on_what_the_model_before_the_champion_got_wrong_holds():
+    better = [ItemResult("recent", f"text {n}", n >= 60, True, id=str(n)) for n in range(300)]
+    inherited = [ItemResult("inherited", f"error {n}", n < 20, n < 12, id=f"e{n}") for n in range(30)]
+    found = verdict([*GOLDEN, *better, *inherited], TERMS).judgement
+    assert found.verdict == "hold"
+    assert found.reasons[0].startswith("perhaps worse on inherited: challenger 40.0%, champion 66.7%")
+    even = [one._replace(challenger=10 <= int(one.id[1:]) < 30) for one in inherited]
+    assert verdict([*GOLDEN, *better, *even], TERMS).judgement.verdict == "promote"

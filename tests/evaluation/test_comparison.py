@@ -242,33 +242,29 @@ def test_a_sign_of_a_loss_on_what_did_not_change_holds_what_gains_where_it_did()
     sets = [pairs(340, 20, 14, 26), pairs(340, 20, 14, 26, "recent"), pairs(0, 30, 0, 10, "changed")]
     assert judge(sets, **FINE).verdict is Verdict.PROMOTE
     # without the 30: 10 fixed and 28 broken of 760
-    found = judge(sets, unchanged=pairs(680, 10, 28, 42, "what did not change"), **FINE)
+    found = judge(sets, apart=[pairs(680, 10, 28, 42, "what did not change")], **FINE)
     assert found.verdict is Verdict.HOLD
     assert found.reasons[0].startswith("perhaps worse on what did not change: challenger 90.8%, champion 93.2%")
-    assert judge(sets, unchanged=pairs(680, 20, 28, 32, "what did not change"), **FINE).verdict is Verdict.PROMOTE
+    assert judge(sets, apart=[pairs(680, 20, 28, 32, "what did not change")], **FINE).verdict is Verdict.PROMOTE
 
 
-def test_a_sign_of_a_loss_after_the_champions_training_cut_holds_what_gained_before_it():
+def test_what_is_gained_elsewhere_excuses_no_sign_of_a_loss_on_what_is_looked_at_apart():
     sets = [pairs(340, 40, 10, 10), pairs(340, 40, 10, 10, "recent")]
-    late = "recent, after the champion's training cut"
-    assert judge(sets, after_cut=pairs(120, 8, 10, 12, late), **FINE).verdict is Verdict.PROMOTE
-    found = judge(sets, after_cut=pairs(130, 1, 9, 10, late), **FINE)
+    assert judge(sets, apart=[pairs(120, 8, 10, 12, "late")], **FINE).verdict is Verdict.PROMOTE
+    found = judge(sets, apart=[pairs(130, 1, 9, 10, "late")], **FINE)
     assert found.verdict is Verdict.HOLD
     assert len(found.reasons) == 1
-    assert found.reasons[0].startswith(f"perhaps worse on {late}: challenger 87.3%, champion 92.7%")
+    assert found.reasons[0].startswith("perhaps worse on late: challenger 87.3%, champion 92.7%")
 
 
-def test_as_many_items_after_the_champions_cut_as_a_verdict_needs_have_to_rule_a_loss_out_alone():
+def test_the_loss_has_to_be_ruled_out_on_other_sets_too_where_that_is_asked():
     sets = [pairs(340, 40, 10, 10), pairs(340, 40, 10, 10, "recent")]
-    agreed = {**FINE, "minimum_items": 300}
-    late = "recent, after the champion's training cut"
-    assert judge(sets, after_cut=pairs(255, 16, 16, 12, late), **agreed).verdict is Verdict.PROMOTE
-    found = judge(sets, after_cut=pairs(256, 16, 16, 12, late), **agreed)
+    found = judge(sets, ruled_out=[pairs(256, 16, 16, 12, "late")], **FINE)
     assert found.verdict is Verdict.HOLD
-    assert found.reasons[0].startswith(f"a loss of 3.0 pp cannot be ruled out on {late}: challenger 90.7%")
-    found = judge(sets, after_cut=pairs(270, 12, 6, 12, late), **agreed)
+    assert found.reasons[0].startswith("a loss of 3.0 pp cannot be ruled out on late: challenger 90.7%")
+    found = judge(sets, ruled_out=[pairs(270, 12, 6, 12, "late")], **FINE)
     assert found.verdict is Verdict.PROMOTE
-    assert found.reasons[-1].startswith(f"no worse than 3.0 pp on {late}: challenger 94.0%, champion 92.0%")
+    assert found.reasons[-1].startswith("no worse than 3.0 pp on late: challenger 94.0%, champion 92.0%")
 
 
 def test_beside_what_changed_golden_and_recent_items_are_still_looked_at_together():

@@ -8,12 +8,21 @@ from datetime import date, timedelta
 from tests.released import BEGUN, DECIDED, LABELS, agree, released_desk, released_template  # noqa: F401 -- fixtures
 from upkeep import records
 from upkeep.cases.case import Case, Item, Source, group_of, normalise
+from upkeep.cases.collection import Fold
 from upkeep.cases.relabel_rules import Themed
 from upkeep.cases.split import Locked
 from upkeep.config import Relabel
 from upkeep.evaluation.comparison import Verdict
 from upkeep.evaluation.verdict import ItemResult, VerdictTerms, verdict
-from upkeep.stages.evaluation import RECENT, Lessons, evaluation_sets, first_asked_since, frozen_items, save_outcomes
+from upkeep.stages.evaluation import (
+    RECENT,
+    Lessons,
+    Service,
+    evaluation_sets,
+    first_asked_since,
+    frozen_items,
+    save_outcomes,
+)
 
 SOON = DECIDED + timedelta(days=29)
 PERIOD = "2026-04"
@@ -32,7 +41,7 @@ def case(name: str, text: str, answer: str, *, known=BEGUN) -> Case:
 
 
 def changed(desk, taught: Lessons | None = TAUGHT) -> set[str]:
-    found = evaluation_sets(desk, SOON, frozen_items(desk, PERIOD), served=(), taught=taught)
+    found = evaluation_sets(desk, SOON, frozen_items(desk, PERIOD), Service(), taught=taught)
     return {item.id for item in found.get("changed", [])}
 
 
@@ -58,7 +67,7 @@ def test_a_held_out_case_is_that_a_rule_has_given_another_answer_since(desk):
         case("new", "A pole broke at night", REPAIR, known=DECIDED),
     )
     assert changed(desk) == {"ruled@2026-03-15"}
-    found = evaluation_sets(desk, SOON, frozen_items(desk, PERIOD), served=(), taught=TAUGHT)
+    found = evaluation_sets(desk, SOON, frozen_items(desk, PERIOD), Service(), taught=TAUGHT)
     assert [item.answer for item in found["changed"]] == [REPAIR]
     assert {item.id for item in found["recent"]} == {"ruled@2026-03-15", "stays", "new"}
 
@@ -71,7 +80,7 @@ def test_only_what_chance_drew_is_recent_and_what_the_model_was_wrong_about_is_t
         complained,
         replace(case("both", "A pole broke at night", REPAIR), source=Source.CUSTOMER, was_error=True, drawn=True),
     )
-    found = evaluation_sets(desk, SOON, frozen_items(desk, PERIOD), served=())
+    found = evaluation_sets(desk, SOON, frozen_items(desk, PERIOD), Service())
     assert {name: {item.id for item in items} for name, items in found.items() if name != "golden"} == {
         "recent": {"drawn", "both"},
         "reported": {"wrong"},
@@ -83,7 +92,7 @@ def test_of_a_conversation_one_recent_item_counts(desk):
     turns = [case(f"turn-{n}", text, ORDER) for n, text in enumerate(("Where is it?", "And the stove?", "My tent?"))]
     ids = ("c-7", group_of("c-7"))  # the first is from before an id was kept as a digest
     held_out(desk, *(replace(one, group=id) for one, id in zip(turns, ids, strict=False)), turns[2])
-    found = evaluation_sets(desk, SOON, frozen_items(desk, PERIOD), served=())
+    found = evaluation_sets(desk, SOON, frozen_items(desk, PERIOD), Service())
     assert [item.id for item in found["recent"]] == ["turn-0", "turn-2"]
 
 
@@ -93,7 +102,7 @@ def test_of_a_conversation_one_reported_and_one_changed_item_counts_and_the_one_
     told, other = [replace(one, group="c-7") for one in turns[:3]], [replace(one, group="c-8") for one in turns[3:]]
     stays = replace(case("stays", "Where is my lamp?", ORDER), group="c-8", drawn=True)
     held_out(desk, *told[:2], replace(told[2], drawn=True), stays, *other)
-    found = evaluation_sets(desk, SOON, frozen_items(desk, PERIOD), served=(), taught=TAUGHT)
+    found = evaluation_sets(desk, SOON, frozen_items(desk, PERIOD), Service(), taught=TAUGHT)
     assert {item.id for item in found["recent"]} == {"turn-2", "stays"}
     assert [item.id for item in found["reported"]] == ["turn-0", "turn-3"]
     assert [item.id for item in found["changed"]] == ["turn-2", "turn-3"]
@@ -181,7 +190,7 @@ def test_what_became_known_more_than_three_months_ago_is_in_no_set_of_recent_one
         case("old", "Where have you left my stove?", ORDER, known=SOON - RECENT - timedelta(days=1)), was_error=True
     )
     held_out(desk, old, case("new", "My money has not come back", REFUND, known=SOON - RECENT))
-    found = evaluation_sets(desk, SOON, frozen_items(desk, PERIOD), served=())
+    found = evaluation_sets(desk, SOON, frozen_items(desk, PERIOD), Service())
     assert {name: [item.id for item in items] for name, items in found.items() if name != "golden"} == {
         "recent": ["new"]
     }
@@ -189,7 +198,7 @@ def test_what_became_known_more_than_three_months_ago_is_in_no_set_of_recent_one
 
 def test_a_held_out_request_that_was_agreed_since_is_a_golden_item_only(desk):
     held_out(desk, case("held", f" {desk.golden()[0].text.upper()}", ORDER))
-    assert set(evaluation_sets(desk, SOON, frozen_items(desk, PERIOD), served=())) == {"golden"}
+    assert set(evaluation_sets(desk, SOON, frozen_items(desk, PERIOD), Service())) == {"golden"}
 
 
 LONG_AGO = SOON - RECENT - timedelta(days=30)
@@ -209,10 +218,32 @@ def test_what_a_model_in_service_had_put_right_is_the_regression_set_once_it_is_
         for one in (fixed, missed, recent)
     ]
     save_outcomes(desk, "2025-12", [*put_right, ItemResult("recent", normalise(never.text), True, True, id="never")])
-    found = evaluation_sets(desk, SOON, frozen_items(desk, PERIOD), served=("2025-12",))
+    found = evaluation_sets(desk, SOON, frozen_items(desk, PERIOD), Service(before=("2025-12",)))
     assert [item.id for item in found["regression"]] == ["fixed"]
     assert [item.id for item in found["errors"]] == ["recent"]
-    assert "regression" not in evaluation_sets(desk, SOON, frozen_items(desk, PERIOD), served=())
+    assert "regression" not in evaluation_sets(desk, SOON, frozen_items(desk, PERIOD), Service())
+
+
+def test_what_the_model_before_the_champion_got_wrong_is_compared_on_whether_the_champion_put_it_right_or_not(desk):
+    errors = wrong("fixed", "Where have you left my stove?", ORDER), wrong("missed", "A pole broke", REPAIR)
+    held_out(desk, *errors, case("never", "My tent is late", ORDER, known=LONG_AGO))
+    told = [ItemResult("errors", normalise(one.text), False, one.id == "fixed", id=one.id) for one in errors]
+    save_outcomes(desk, "2025-12", [*told, ItemResult("recent", "my tent is late", True, True, id="never")])
+    found = evaluation_sets(desk, SOON, frozen_items(desk, PERIOD), Service(chosen=("2025-12",)))
+    assert [item.id for item in found["inherited"]] == ["fixed", "missed"]
+    assert "regression" not in found
+
+
+def test_a_known_case_that_is_answered_wrong_again_is_an_error_of_the_days_in_which_it_was(desk):
+    cases = case("again", "Where have you left my stove?", ORDER, known=LONG_AGO), case("right", "A pole broke", REPAIR)
+    held_out(desk, *cases)
+    late = SOON - timedelta(days=2)
+    folds = [Fold("again", 4, 1, late), Fold("again", 9, 0, SOON), Fold("right", 2, 0, late)]
+    records.save_rows(desk.store, "folded/2026-W15.jsonl", folds)
+    frozen = frozen_items(desk, PERIOD)
+    assert [item.id for item in evaluation_sets(desk, SOON, frozen, Service())["errors"]] == ["again"]
+    assert "errors" not in evaluation_sets(desk, late - timedelta(days=1), frozen, Service())
+    assert "errors" not in evaluation_sets(desk, late + RECENT + timedelta(days=1), frozen, Service())
 
 
 def test_what_a_later_run_locked_is_an_item_of_an_earlier_moment_by_which_it_was_known(desk):
@@ -220,7 +251,7 @@ def test_what_a_later_run_locked_is_an_item_of_an_earlier_moment_by_which_it_was
     held_out(desk, *cases)
     records.save_rows(desk.store, "evaluation/locked/2026-03.jsonl", [Locked(one.id, one.text, SOON) for one in cases])
     frozen, moments = frozen_items(desk, PERIOD), (SOON, SOON - timedelta(days=1))
-    items = [evaluation_sets(desk, moment, frozen, served=())["recent"] for moment in moments]
+    items = [evaluation_sets(desk, moment, frozen, Service())["recent"] for moment in moments]
     assert [[one.id for one in found] for found in items] == [["known", "new"], ["known"]]
 
 
@@ -235,7 +266,7 @@ def test_what_came_back_as_wrong_is_among_what_changed_too(desk):
     known = SOON - timedelta(days=1)
     complained = replace(wrong("told", "Can I rent a kayak for a week?", "rental", known=known), source=Source.CUSTOMER)
     held_out(desk, complained)
-    found = evaluation_sets(desk, SOON, frozen_items(desk, PERIOD), served=(), taught=TAUGHT)
+    found = evaluation_sets(desk, SOON, frozen_items(desk, PERIOD), Service(), taught=TAUGHT)
     assert [item.id for item in found["reported"]] == [item.id for item in found["changed"]] == ["told"]
 
 

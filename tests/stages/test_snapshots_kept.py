@@ -27,7 +27,7 @@ from upkeep.desk import GOLDEN, LAUNCH_CASES, Desk, open_desk
 from upkeep.entitlement import UseCase
 from upkeep.errors import LeakError, SnapshotError
 from upkeep.release import Action, Entry
-from upkeep.stages.evaluation import evaluation_sets, frozen_items
+from upkeep.stages.evaluation import Service, evaluation_sets, frozen_items
 from upkeep.stages.locking import locked_items
 from upkeep.stages.snapshot import differences, rebuild, snapshot, stamp, take_snapshot
 
@@ -144,7 +144,7 @@ def test_a_belated_one_and_its_items_are_as_they_would_have_been_before_a_later_
     records.save_rows(desk.store, "cases/2026-W20.jsonl", later)
     take_snapshot(desk, "2026-Q2-variant-gift-card", soon, head=labels)
     taken = [take_snapshot(one, "2026-05", MAY) for one in (desk, in_time)]
-    found = [evaluation_sets(one, MAY, frozen_items(one, "2026-05"), served=()) for one in (desk, in_time)]
+    found = [evaluation_sets(one, MAY, frozen_items(one, "2026-05"), Service()) for one in (desk, in_time)]
     assert found[0] == found[1]
     assert len(found[0]["recent"]) > 3
     assert taken[0].lessons == taken[1].lessons

@@ -9,7 +9,7 @@ from tests.released import DECIDED, LABELS, agree, released_desk, released_templ
 from tests.stages.test_changed import case, held_out
 from upkeep.cases.case import Item
 from upkeep.evaluation.verdict import EACH_ONCE
-from upkeep.stages.evaluation import frozen_items, variant_sets
+from upkeep.stages.evaluation import Service, frozen_items, variant_sets
 
 SOON = DECIDED + timedelta(days=29)
 PERIOD = "2026-04"
@@ -28,7 +28,7 @@ def test_what_is_of_the_new_category_or_of_another_unknown_label_lifts_no_set_of
         replace(case("new", "Can I rent a kayak for a week?", NEW, known=DECIDED), was_error=True),
         replace(case("wrong", "My money has not come back", REFUND, known=DECIDED), was_error=True),
     )
-    found = variant_sets(desk, SOON, frozen_items(desk, PERIOD), served=(), label=NEW, known={*LABELS, "oos"})
+    found = variant_sets(desk, SOON, frozen_items(desk, PERIOD), Service(), label=NEW, known={*LABELS, "oos"})
     assert {name: {item.id for item in items} for name, items in found.items()} == {
         "golden": {"g1"},
         "recent": {"old", "outside", "wrong"},
@@ -43,5 +43,5 @@ def test_of_a_conversation_one_item_of_the_new_category_counts(desk):
     texts = ("Can I rent a kayak for a week?", "And two of them?", "Is a stove for rent?")
     turns = [case(f"turn-{n}", text, NEW, known=DECIDED) for n, text in enumerate(texts)]
     held_out(desk, *(replace(one, group="c-7") for one in turns[:2]), turns[2])
-    found = variant_sets(desk, SOON, frozen_items(desk, PERIOD), served=(), label=NEW, known={*LABELS, "oos"})
+    found = variant_sets(desk, SOON, frozen_items(desk, PERIOD), Service(), label=NEW, known={*LABELS, "oos"})
     assert [item.id for item in found["new"]] == ["turn-0", "turn-2"]

@@ -139,8 +139,8 @@ def judge(
     guarded: Sequence[Paired] = (),
     lost: Sequence[str] = (),
     parts: Sequence[PartChange] = (),
-    unchanged: Paired | None = None,
-    after_cut: Paired | None = None,
+    ruled_out: Sequence[Paired] = (),
+    apart: Sequence[Paired] = (),
 ) -> Judgement:
     """Promote, hold or reject.
 
@@ -157,10 +157,8 @@ def judge(
     on any of them passes that one in about 5 % of cases, however many others there are (intersection-union: R. L.
     Berger, Technometrics 24, 1982).
 
-    Where some items have another right answer than the champion was taught, there is to be no sign of a loss on the
-    `unchanged` ones either: what is gained on those that changed excuses none elsewhere. Nor on the recent ones from
-    `after_cut`, the champion's training cut, whatever is gained on earlier ones; and where they are `minimum_items`
-    alone, they have to rule the loss out alone.
+    The loss has to be ruled out on those of `ruled_out` as well, and none of those looked at `apart` may show a sign of
+    one, whatever is gained elsewhere.
 
     A recent set of fewer than `fewest_items` could never rule a loss out and would block for ever, so that it is then
     judged together with the agreed one. That hangs on its size alone, never on how it came out.
@@ -176,12 +174,11 @@ def judge(
     if worse:
         return Judgement(Verdict.REJECT, worse)
     better = _clearly("better", sets, sure)
-    kept = _to_be_kept(sets, margin)
-    kept += (after_cut,) if after_cut and after_cut.champion.n >= minimum_items else ()
+    kept = (*_to_be_kept(sets, margin), *ruled_out)
     missing = [f"not enough items: have {items}, need {minimum_items}"] if items < minimum_items else []
     missing += [_open_loss(paired, margin) for paired in kept if paired.lowest <= -margin]
     missing += [_doubtful(paired, len(looked_at)) for paired in looked_at if paired.interval.high < 0]
-    missing += [_doubtful(one, 1) for one in (unchanged, after_cut) if one and one.interval.high < 0]
+    missing += [_doubtful(one, 1) for one in apart if one.interval.high < 0]
     missing += (
         [] if better else ["no clear gain: " + "; ".join(_open_gain(paired, len(looked_at)) for paired in looked_at)]
     )

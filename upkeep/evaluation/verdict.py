@@ -22,6 +22,8 @@ model did on them: any other does better on what was reported or wrong, and wors
 Reported items and errors are shown and decide nothing."""
 GUARDED = ("regression",)
 """The sets on which it must not lose more than that."""
+INHERITED = "inherited"
+"""What the model before the champion got wrong, whether or not the champion put it right: chosen by neither model."""
 
 
 class ItemResult(NamedTuple):
@@ -87,13 +89,14 @@ def verdict(outcomes: Sequence[ItemResult], terms: VerdictTerms) -> Judged:
     named = [one for one in rests_on if one.wanted and not terms.free_text]
     labels = by_label([one.wanted for one in named], **_rights(named))
     slices = by_slice([one.by for one in rests_on], **_rights(rests_on))
+    late = _after_cut(outcomes)
     judged = judge(
         [one for one in compared if one.items in DECIDING],
         guarded=[one for one in compared if one.items in GUARDED],
         lost=_lost_by_itself(outcomes, terms),
         parts=(*labels, *slices),
-        unchanged=_unchanged(outcomes, rests_on),
-        after_cut=_after_cut(outcomes),
+        ruled_out=[one for one in late if one.champion.n >= terms.minimum_items],
+        apart=(*_unchanged(outcomes, rests_on), *late, *(one for one in compared if one.items == INHERITED)),
         items=len(rests_on),
         margin=terms.margin,
         minimum_items=terms.minimum_items,
@@ -130,18 +133,19 @@ def _lost_by_itself(outcomes: Sequence[ItemResult], terms: VerdictTerms) -> Sequ
     )
 
 
-def _unchanged(outcomes: Sequence[ItemResult], rests_on: Sequence[ItemResult]) -> Paired | None:
+def _unchanged(outcomes: Sequence[ItemResult], rests_on: Sequence[ItemResult]) -> list[Paired]:
+    """All items but those that changed: what is gained on these excuses no loss elsewhere."""
     renewed = {one.id or one.text for one in outcomes if one.items == CHANGED}
     same = [one for one in rests_on if (one.id or one.text) not in renewed]
-    return compare("what did not change", **_rights(same)) if renewed and same else None
+    return [compare("what did not change", **_rights(same))] if renewed and same else []
 
 
-def _after_cut(outcomes: Sequence[ItemResult]) -> Paired | None:
-    """The recent items from after the cut; None where that is none, or all of them, which are a set as it is."""
+def _after_cut(outcomes: Sequence[ItemResult]) -> list[Paired]:
+    """The recent items from after the cut; not where that is none, or all of them, which are a set as it is."""
     recent = [one for one in outcomes if one.items == RECENT]
     late = [one for one in recent if one.after_cut]
     alone = 0 < len(late) < len(recent)
-    return compare(f"{RECENT}, after the champion's training cut", **_rights(late)) if alone else None
+    return [compare(f"{RECENT}, after the champion's training cut", **_rights(late))] if alone else []
 
 
 def _rights(outcomes: Sequence[ItemResult]) -> dict[str, list[bool]]:

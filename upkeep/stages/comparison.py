@@ -24,6 +24,7 @@ from upkeep.stages.decisions import Decision, OnTheme, as_carried_out, decisions
 from upkeep.stages.evaluation import (
     Frozen,
     Lessons,
+    Service,
     evaluation_sets,
     first_asked_since,
     frozen_items,
@@ -86,14 +87,18 @@ def _sets(
 ) -> dict[str, list[Item]]:
     """On what a champion, whose `model` it is, and its challenger are compared."""
     # what the champion itself was chosen for getting right it has right by luck too: any other model would lose there
-    served = [one.period for one in decisions(desk) if one.applied and one.challenger != champion]
+    applied = [one for one in decisions(desk) if one.applied]
+    service = Service(
+        before=tuple(one.period for one in applied if one.challenger != champion),
+        chosen=tuple(one.period for one in applied if one.challenger == champion),
+    )
     labels = frozenset(model.manifest.labels)
     if label is not None:
         known = {*labels, desk.client.out_of_scope_label}
-        return variant_sets(desk, moment, frozen, served=served, label=label, known=known)
+        return variant_sets(desk, moment, frozen, service, label=label, known=known)
     taught = taught_by(desk, champion)
     lessons = Lessons(taught.terms.moment, labels, taught.terms.rules) if taught else None
-    return evaluation_sets(desk, moment, frozen, served=served, taught=lessons)
+    return evaluation_sets(desk, moment, frozen, service, taught=lessons)
 
 
 def _not_taught(

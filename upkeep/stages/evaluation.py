@@ -2,8 +2,9 @@
 
 The agreed golden set; `recent`, what was held out of those cases of the last months that chance drew; `reported`, the
 others of those months, which came back as the model was wrong about them or unsure; `changed`, those of all three that
-have another right answer than the champion was taught; `errors`, those of the last months that the model then got
-wrong; `regression`, what a model in service before the champion had put right. Where a new category is taught, `new`
+have another right answer than the champion was taught; `errors`, those that the model then got wrong in the last
+months; `inherited`, those errors that there were when the champion was chosen; `regression`, what a model in service
+before the champion had put right. Where a new category is taught, `new`
 has all items of it, and the others the labels known before. All were locked when the challenger's snapshot was taken.
 Of a conversation `recent`, `reported`, `changed` and `new` have one item each.
 """
@@ -22,7 +23,7 @@ from upkeep.config import Relabel
 from upkeep.desk import Desk
 from upkeep.evaluation.verdict import ItemResult
 from upkeep.stages.rules_in_force import rules_in_force
-from upkeep.stages.snapshot import decided_by, known_cases, locked_for, right_at
+from upkeep.stages.snapshot import decided_by, folded_errors, known_cases, locked_for, right_at
 
 RECENT = timedelta(days=92)
 """How far back the recent holdout reaches."""
@@ -37,6 +38,16 @@ class Lessons(NamedTuple):
     moment: datetime
     labels: frozenset[str]
     rules: tuple[Relabel, ...]
+
+
+class Service(NamedTuple):
+    """The periods whose challenger went into service: of models `before` the champion, and those it was `chosen` in.
+
+    More than one where a model was chosen anew; none for the first model.
+    """
+
+    before: tuple[str, ...] = ()
+    chosen: tuple[str, ...] = ()
 
 
 class Frozen(NamedTuple):
@@ -57,38 +68,42 @@ def frozen_items(desk: Desk, period: str) -> Frozen:
 
 
 def evaluation_sets(
-    desk: Desk, moment: datetime, frozen: Frozen, *, served: Iterable[str], taught: Lessons | None = None
+    desk: Desk, moment: datetime, frozen: Frozen, service: Service, *, taught: Lessons | None = None
 ) -> dict[str, list[Item]]:
     """The items of each set with the answers that are right at a moment; a set without any is left out.
 
-    `served` are the periods before it whose challenger went into service, `taught` what the champion was, where that is
-    known.
+    `taught` is what the champion was, where that is known.
     """
     held = _held_out(desk, moment, frozen)
     oldest = moment.astimezone(UTC) - RECENT
     late = [case for case in held if case.known_from is not None and case.known_from >= oldest]
     recent = _one_of_each([case for case in late if case.by_chance])
     reported = _one_of_each([case for case in late if not case.by_chance])
-    errors = [case for case in late if case.was_error]
-    fixed = _fixed(desk, served) - {normalise(case.text) for case in errors}
-    stay = [case for case in held if normalise(case.text) in fixed]
+    wrong = {normalise(case.text) for case in late if case.was_error} | _erred_again(desk, moment, since=oldest)
+    inherited = _errors(desk, service.chosen)
+    fixed = _errors(desk, service.before, fixed=True) - wrong
+
+    def held_of(texts: Collection[str]) -> list[Item]:
+        return _items([case for case in held if normalise(case.text) in texts])
+
     agreed, brought = valid_at(frozen.golden, moment), [*recent, *reported]
     sets = {
         "golden": agreed,
         "recent": _items(recent),
         "reported": _items(reported),
         "changed": _changed(desk, moment, frozen, brought, taught) if taught else [],
-        "errors": _items(errors),
-        "regression": _items(stay),
+        "errors": held_of(wrong),
+        "inherited": held_of(inherited),
+        "regression": held_of(fixed),
     }
     return {name: items for name, items in sets.items() if items}
 
 
 def variant_sets(
-    desk: Desk, moment: datetime, frozen: Frozen, *, served: Iterable[str], label: str, known: Collection[str]
+    desk: Desk, moment: datetime, frozen: Frozen, service: Service, *, label: str, known: Collection[str]
 ) -> dict[str, list[Item]]:
     """The same for a challenger that learned a new `label`; `known` are those of the champion, and out of scope."""
-    sets = evaluation_sets(desk, moment, frozen, served=served)
+    sets = evaluation_sets(desk, moment, frozen, service)
     held = _held_out(desk, moment, frozen)
     agreed = [item for item in sets.get("golden", []) if item.answer == label]
     before = {*known} - {label}
@@ -162,14 +177,20 @@ def _held_out(desk: Desk, moment: datetime, frozen: Frozen, *, rules: Sequence[R
     return [case for case in right if normalise(case.text) in frozen.held_out]
 
 
-def _fixed(desk: Desk, served: Iterable[str]) -> set[str]:
-    """The texts of held-out errors that a model which went into service had got right."""
+def _errors(desk: Desk, periods: Iterable[str], *, fixed: bool = False) -> set[str]:
+    """The texts of the errors that challengers of some periods were compared on, all or those that they got right."""
     return {
         one.text
-        for period in served
+        for period in periods
         for one in records.load_rows(desk.store, _outcomes(period), ItemResult)
-        if one.items == "errors" and one.challenger
+        if one.items == "errors" and (one.challenger or not fixed)
     }
+
+
+def _erred_again(desk: Desk, moment: datetime, *, since: datetime) -> set[str]:
+    """The texts of cases that were known already when a request that said the same was answered wrong."""
+    again = folded_errors(desk, since, moment)
+    return {normalise(one.text) for one in known_cases(desk, moment) if one.id in again}
 
 
 def _outcomes(period: str) -> str:

@@ -218,6 +218,12 @@ def known_cases(desk: Desk, moment: datetime, *, but: str | None = None) -> list
     return _cases(desk, [key for part in ("cases/", "folded/") for key in desk.store.keys(part) if key != but], moment)
 
 
+def folded_errors(desk: Desk, since: datetime, moment: datetime) -> set[str]:
+    """The cases of which requests that said the same were answered wrong, as it became known between two moments."""
+    folds = [fold for key in desk.store.keys("folded/") for fold in records.load_rows(desk.store, key, Fold)]
+    return {fold.case for fold in folds if fold.errors and since <= fold.known_from <= moment}
+
+
 def decided_by(desk: Desk, moment: datetime) -> dict[str, ReviewDecision]:
     """What reviewers had decided by a moment, by case."""
     return _decided(desk, desk.store.keys("reviewed/"), moment)

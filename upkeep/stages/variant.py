@@ -228,7 +228,7 @@ def _round(
 
 def _look_back(desk: Desk, label: str, moment: datetime) -> list[Past]:
     """The requests of the last weeks that may belong to the new category; of a large log, some by chance."""
-    labels = _taught(desk, desk.registry.version("champion"))
+    labels = _taught(desk, desk.registry.version("champion")) - {desk.client.out_of_scope_label}
     found = []
     for ago in range(WEEKS):
         window = period(moment - timedelta(weeks=ago), Cadence.WEEKLY, desk.zone)

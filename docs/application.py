@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from threading import Lock
 
 import yaml
 from pydantic import TypeAdapter
@@ -42,24 +43,27 @@ class Application:
         self.store, self.bases = store, bases
         self.release: Release | None = None
         self.looked = -PATIENCE
+        self.looking = Lock()
 
     def answer(self, text: str) -> Answer:
         """Answer one request; raises UpkeepError where no model could be loaded yet."""
-        if time.monotonic() - self.looked >= PATIENCE:
+        if self.release is None or time.monotonic() - self.looked >= PATIENCE:
             self.look()
         return self.model.answer([text])[0]
 
     def look(self) -> None:
-        """Take the release over that is in service now."""
-        self.looked = time.monotonic()
-        try:
-            found = load(self.store, "releases/current.json", Release)
-            if found != self.release:
-                self.model, self.release = self._model(found), found
-        except UpkeepError as exc:
-            if self.release is None:
-                raise
-            print(f"still on release {self.release.number}: {exc}", file=sys.stderr)
+        """Take the release over that is in service now; of several threads one at a time."""
+        with self.looking:
+            try:
+                found = load(self.store, "releases/current.json", Release)
+                if found != self.release:
+                    self.model, self.release = self._model(found), found
+            except UpkeepError as exc:
+                if self.release is None:
+                    raise
+                print(f"still on release {self.release.number}: {exc}", file=sys.stderr)
+            finally:
+                self.looked = time.monotonic()
 
     def _model(self, release: Release) -> Model:
         if release.schema_version != SCHEMA_VERSION:

@@ -140,3 +140,14 @@ def test_the_example_runs_as_its_first_lines_say(desk, example, tmp_path, monkey
         monkeypatch.setattr("sys.stdin", REQUESTS[:2])
         example.main()
         assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_requests_of_several_threads_wait_for_the_first_model_and_where_none_can_be_loaded_each_is_told(desk, example):
+    application = example.Application(desk.store, desk.client.base_model)
+    with ThreadPoolExecutor(4) as people:
+        first = [one.output for one in people.map(application.answer, REQUESTS)]
+    assert first == right(desk, "1")
+    none = example.Application(open_store(str(desk.store.folder / "nothing")), desk.client.base_model)
+    for _ in range(2):
+        with pytest.raises(UpkeepError):
+            none.answer(REQUESTS[0])

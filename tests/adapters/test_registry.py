@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import re
 import sqlite3
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -209,3 +211,13 @@ def test_what_a_run_cannot_log_is_a_store_error_and_the_block_s_own_failure_come
         log()
     with pytest.raises(KeyError):
         fail()
+
+
+def test_while_one_process_lays_out_the_tables_of_mlflow_s_file_another_waits(registry, tmp_path):
+    with ThreadPoolExecutor(1) as threads, (tmp_path / "mlflow.db.lock").open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        asked = threads.submit(registry.experiment)
+        with pytest.raises(TimeoutError):
+            asked.result(timeout=0.5)
+        fcntl.flock(other, fcntl.LOCK_UN)
+        assert asked.result(timeout=120) == "1"

@@ -15,7 +15,7 @@ from tests.chatty import BEFORE, SINCE, chat_base, client, lessons, recipe, requ
 from upkeep.base_model import Base, resolve_base
 from upkeep.config import load_client
 from upkeep.home import configs
-from upkeep.models.classifier import Classifier
+from upkeep.models.classifier import Classifier, _shared
 from upkeep.models.encoder import load_encoder
 from upkeep.models.loading import load_release
 from upkeep.models.manifest import Manifest
@@ -69,6 +69,19 @@ def test_no_client_gets_another_s_answers_however_many_ask_at_once(base, tmp_pat
     with ThreadPoolExecutor(6) as people:
         asked = [(turn % 3, people.submit(shared[turn % 3].answer, TEXTS)) for turn in range(48)]
         assert all(said.result() == expected[whose] for whose, said in asked)
+
+
+def test_threads_that_load_at_once_load_a_base_once_and_spoil_nothing_of_the_process(base, tmp_path):
+    import torch
+
+    expected = [release(base, tmp_path / str(seed), seed=seed, precision="bf16").answer(TEXTS) for seed in range(3)]
+    _shared.cache_clear()
+    for _ in range(2):
+        with ThreadPoolExecutor(3) as threads:
+            models = list(threads.map(lambda seed: load_release(tmp_path / str(seed), base), range(3)))
+        assert torch.get_default_dtype() is torch.float32
+        assert len({id(one.encoder.model.shared) for one in models}) == 1
+        assert [one.answer(TEXTS) for one in models] == expected
 
 
 def test_memory_grows_by_the_adapter_only_and_shrinks_when_a_model_is_let_go(base, tmp_path):

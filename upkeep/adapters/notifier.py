@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
+from threading import Lock
 
 from upkeep.errors import DeliveryError
 
@@ -46,7 +45,7 @@ def send(url: str, *, channel: str, title: str, text: str, tone: Tone = Tone.INF
     import apprise
 
     service = apprise.Apprise()
-    with _unlogged():
+    with UNLOGGED:
         if not service.add(url):
             raise DeliveryError(f"channel {channel}: its URL is none that apprise knows")
         kind, form = apprise.NotifyType(tone), apprise.NotifyFormat.MARKDOWN
@@ -54,15 +53,31 @@ def send(url: str, *, channel: str, title: str, text: str, tone: Tone = Tone.INF
             raise DeliveryError(f"channel {channel}: {title!r} was not delivered")
 
 
-@contextmanager
-def _unlogged() -> Iterator[None]:
-    """Nothing is logged of a delivery: apprise's warnings quote the URL, and urllib3 its path, a secret too."""
-    loggers = [logging.getLogger(name) for name in QUOTING]
-    levels = [one.level for one in loggers]
-    for one in loggers:
-        one.setLevel(QUIET)
-    try:
-        yield
-    finally:
-        for one, level in zip(loggers, levels, strict=True):
-            one.setLevel(level)
+class _Unlogged:
+    """Nothing is logged of a delivery: apprise's warnings quote the URL, and urllib3 its path, a secret too.
+
+    Of several at once the first makes the loggers quiet, and the last lets them speak as before.
+    """
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self.inside = 0
+        self.levels: dict[str, int] = {}
+
+    def __enter__(self) -> None:
+        with self.lock:
+            if not self.inside:
+                self.levels = {name: logging.getLogger(name).level for name in QUOTING}
+                for name in QUOTING:
+                    logging.getLogger(name).setLevel(QUIET)
+            self.inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self.lock:
+            self.inside -= 1
+            if not self.inside:
+                for name, level in self.levels.items():
+                    logging.getLogger(name).setLevel(level)
+
+
+UNLOGGED = _Unlogged()

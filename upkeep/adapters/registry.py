@@ -7,6 +7,7 @@ as a StoreError, and no password with it.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -93,6 +94,19 @@ def speaking(uri: str, failing: str | None = None) -> Iterator[None]:
         absent = isinstance(exc, MlflowException) and exc.error_code == "RESOURCE_DOES_NOT_EXIST"
         error = NotFoundError(f"{said}; {IS_IT_THIS_ONE}") if absent else StoreError(said)
         raise error from (exc if shown_address(uri) == uri else None)  # MLflow's own quote the address
+
+
+@contextmanager
+def _first_alone(uri: str) -> Iterator[None]:
+    """Of several processes one at a time: each lays out the tables of MLflow's file where it finds none."""
+    if not uri.startswith("sqlite:///"):
+        yield
+        return
+    path = Path(f"{uri.removeprefix('sqlite:///')}.lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _told(
@@ -186,11 +200,9 @@ class Registry:
     def client(self) -> MlflowClient:
         """The MLflow client; the heavy import and the store's set-up happen at the first use."""
         if self._client is None:
-            if self.uri.startswith("sqlite:///"):
-                Path(self.uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
             from mlflow import MlflowClient
 
-            with speaking(self.uri, f"MLflow at {self.uri} cannot be used"):
+            with speaking(self.uri, f"MLflow at {self.uri} cannot be used"), _first_alone(self.uri):
                 client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
                 client.search_experiments(max_results=1)
             self._client = client

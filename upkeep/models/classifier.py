@@ -96,7 +96,8 @@ class Classifier:
         shared, tokenizer = _shared(base, manifest.precision)
         encoder = Encoder(shared.add(folder / "adapter"), tokenizer, manifest.max_tokens, manifest.precision)
         weights = load_file(folder / "head.safetensors")
-        head = torch.nn.Linear(weights["weight"].shape[1], weights["weight"].shape[0])
+        rows, width = weights["weight"].shape
+        head = torch.nn.Linear(width, rows, dtype=weights["weight"].dtype)
         head.load_state_dict(weights)
         return cls(encoder, head, manifest)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from upkeep.base_model import Base
 from upkeep.errors import BaseModelError
 from upkeep.hardware import device, dtype, hardware_precision
 from upkeep.models.batches import chunks, in_batches
+from upkeep.models.one_at_a_time import LOADING, READING
 from upkeep.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 
 SCORING_BATCH = 128
-READING = Lock()
-"""A tokenizer that models share keeps as its own state how it pads and cuts: no two may ask it at once otherwise."""
 
 
 @dataclass(slots=True)
@@ -89,14 +87,15 @@ def load_encoder(base: Base, *, max_tokens: int, precision: str) -> Encoder:
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
-        tokenizer = AutoTokenizer.from_pretrained(base.folder, trust_remote_code=False)
-        model = AutoModel.from_pretrained(
-            base.folder,
-            trust_remote_code=False,
-            use_safetensors=True,
-            attn_implementation="eager",  # sdpa's backward in bf16 is slow on CPU
-            dtype=dtype(precision),
-        )
+        with LOADING:
+            tokenizer = AutoTokenizer.from_pretrained(base.folder, trust_remote_code=False)
+            model = AutoModel.from_pretrained(
+                base.folder,
+                trust_remote_code=False,
+                use_safetensors=True,
+                attn_implementation="eager",  # sdpa's backward in bf16 is slow on CPU
+                dtype=dtype(precision),
+            )
     except (OSError, ValueError) as exc:
         raise BaseModelError(f"base model {base.reference} in {base.folder} cannot be loaded: {exc}") from exc
     if tokenizer.pad_token is None:  # many decoders' have none; the mask hides it, whichever it is

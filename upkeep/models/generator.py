@@ -18,6 +18,7 @@ from upkeep.hardware import device, dtype
 from upkeep.models.batches import in_batches
 from upkeep.models.chat import Chat
 from upkeep.models.manifest import Answer, Manifest, sealed, unsealed
+from upkeep.models.one_at_a_time import LOADING
 from upkeep.models.shared_base import SharedBase, save_adapter
 from upkeep.progress import Progress, silent
 from upkeep.redaction import has_placeholder
@@ -149,13 +150,14 @@ def load_causal(base: Base, precision: str) -> tuple[Any, Any]:
     four_bits = precision == "nf4"
     quantised = {"quantization_config": _four_bits(), "device_map": {"": device()}} if four_bits else {}
     try:
-        model = AutoModelForCausalLM.from_pretrained(
-            base.folder,
-            trust_remote_code=False,
-            use_safetensors=True,
-            dtype=dtype(precision),
-            **quantised,
-        )
+        with LOADING:
+            model = AutoModelForCausalLM.from_pretrained(
+                base.folder,
+                trust_remote_code=False,
+                use_safetensors=True,
+                dtype=dtype(precision),
+                **quantised,
+            )
     except (OSError, ValueError) as exc:
         raise _unloadable(base, exc) from exc
     ends = {name: getattr(model.generation_config, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
@@ -175,7 +177,8 @@ def load_tokenizer(base: Base) -> Any:
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
-        tokenizer = AutoTokenizer.from_pretrained(base.folder, trust_remote_code=False)
+        with LOADING:
+            tokenizer = AutoTokenizer.from_pretrained(base.folder, trust_remote_code=False)
     except (OSError, ValueError) as exc:
         raise _unloadable(base, exc) from exc
     if tokenizer.chat_template is None:

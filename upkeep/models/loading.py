@@ -10,6 +10,7 @@ from upkeep.models import classifier, generator
 from upkeep.models.classifier import Classifier
 from upkeep.models.generator import Generator
 from upkeep.models.manifest import Manifest, expect_client, expect_whole, read_manifest
+from upkeep.models.one_at_a_time import LOADING
 from upkeep.models.threshold import Fit
 from upkeep.recipes import Task
 
@@ -33,11 +34,13 @@ def load_release(folder: Path, base: Base, *, client: str | None = None) -> Mode
     """Load a release folder on its base model.
 
     Raises ReleaseError where it is not what was written, stands on another base, or is not the `client`'s, if given.
+    Of several threads one loads at a time, so that each base is loaded once.
     """
     manifest = read_manifest(folder)
     if client is not None:
         expect_client(manifest, client, folder)
-    return Generator.load(folder, base) if manifest.task is Task.GENERATION else Classifier.load(folder, base)
+    with LOADING:
+        return Generator.load(folder, base) if manifest.task is Task.GENERATION else Classifier.load(folder, base)
 
 
 def expect_release(folder: Path) -> Manifest:

@@ -31,10 +31,13 @@ class RequestEncoder:
         import numpy as np
 
         if len(self.known) > REMEMBERED:
-            self.known.clear()
-        new = sorted(set(texts) - self.known.keys())
-        self.known |= zip(new, embed_all(self.encoder, new), strict=True)
-        return np.array([self.known[text] for text in texts]).reshape(len(texts), self.encoder.width)
+            self.known = {}
+        known = self.known  # another thread may put an empty one in its place
+        found = {text: known[text] for text in {*texts} if text in known}
+        new = sorted({*texts} - found.keys())
+        found |= zip(new, embed_all(self.encoder, new), strict=True)
+        known |= found
+        return np.array([found[text] for text in texts]).reshape(len(texts), self.encoder.width)
 
 
 def request_encoder(desk: Desk) -> RequestEncoder:

@@ -149,11 +149,12 @@ class Desk:
         return sorted(found, key=lambda one: (one.proposed, one.id))
 
     def rules(self, moment: datetime) -> list[Relabel]:
-        """The relabel rules known at a moment: those in the client's config, and those that were accepted by then.
+        """The relabel rules known at a moment: those in the client's config, and those that were accepted then.
 
         One whose two answers are the same without personal data changes nothing and is left out.
         """
-        known = [*self.client.relabel, *(one.rule for one in self.found_rules() if one.holds(moment))]
+        found = (one.known(moment) for one in self.found_rules())
+        known = [*self.client.relabel, *(one.rule for one in found if one.accepted)]
         kept = (as_kept(rule, self.client) for rule in known)
         return [rule for rule in kept if rule.old != rule.new]
 

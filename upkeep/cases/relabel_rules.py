@@ -101,10 +101,24 @@ class Themed(Relabel):
 
 
 @dataclass(frozen=True, slots=True)
+class Answered:
+    """What somebody said to a rule, when, and the day that it had then."""
+
+    accepted: bool
+    at: datetime
+    by: str
+    since: date
+
+    def __str__(self) -> str:
+        said = f"accepted from {self.since} on" if self.accepted else "refused"
+        return f"{said} by {self.by} on {self.at:%Y-%m-%d %H:%M}"
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """A relabel rule that outcomes speak for, and what somebody made of it: accepted, refused, or nothing yet.
 
-    Is it `certain`, or likely beside others that are?
+    Is it `certain`, or likely beside others that are? `earlier` is what was said to it before what holds now.
     """
 
     rule: Relabel
@@ -116,6 +130,7 @@ class Found:
     decided: datetime | None = None
     by: str | None = None
     certain: bool = True
+    earlier: tuple[Answered, ...] = ()
 
     @property
     def id(self) -> str:
@@ -130,23 +145,42 @@ class Found:
             return "proposed"
         return f"{'accepted' if self.accepted else 'refused'} by {self.by}"
 
+    @property
+    def answers(self) -> tuple[Answered, ...]:
+        """All that was ever said to it, in the order of time."""
+        if self.accepted is None or self.decided is None:
+            return ()
+        return (*self.earlier, Answered(self.accepted, self.decided, self.by or "", self.rule.since))
+
     def __str__(self) -> str:
         rule = self.rule
         about = " where a request is near one of its examples" if rule.theme else ""
         day = f"{rule.since}{' at the latest' if self.accepted is None else ''}"  # until somebody has agreed to the day
         return f"{rule.old!r} becomes {rule.new!r} from {day}{about}: {self.evidence}"
 
-    def holds(self, moment: datetime) -> bool:
-        """Had it been accepted by a moment?"""
-        return bool(self.accepted) and self.decided is not None and self.decided <= moment
+    def known(self, moment: datetime) -> Found:
+        """The same as people had answered it by a moment."""
+        return self._answered([one for one in self.answers if one.at <= moment])
 
     def refused(self, moment: datetime) -> bool:
-        """Had it been refused by a moment?"""
-        return self.accepted is False and self.decided is not None and self.decided <= moment
+        """Was it refused at a moment?"""
+        return self.known(moment).accepted is False
 
-    def decide(self, *, accepted: bool, by: str, at: datetime) -> Found:
-        """The same, accepted or refused by somebody."""
-        return replace(self, accepted=accepted, by=by, decided=at)
+    def decide(self, *, accepted: bool, by: str, at: datetime, since: date | None = None) -> Found:
+        """The same, accepted or refused by somebody, from another day where one is given.
+
+        The last answer by time counts, of two at one moment the one that was given later.
+        """
+        said = Answered(accepted, at, by, since or self.rule.since)
+        before = [one for one in self.answers if one != said]  # a run that is done again says the same once more
+        return self._answered(sorted([*before, said], key=lambda one: one.at))
+
+    def _answered(self, said: Sequence[Answered]) -> Found:
+        if not said:
+            return replace(self, accepted=None, decided=None, by=None, earlier=())
+        *earlier, last = said
+        rule = self.rule.model_copy(update={"since": last.since})
+        return replace(self, rule=rule, accepted=last.accepted, decided=last.at, by=last.by, earlier=tuple(earlier))
 
 
 def taken_back(before: Found, now: Found) -> str:

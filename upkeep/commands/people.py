@@ -127,6 +127,8 @@ def _rules(options: argparse.Namespace) -> None:
         print(f"{one.id} {one.state}: {one}")
         for text in one.examples:
             print(f"  “{text}”")
+        for said in one.answers:
+            print(f"  {said}")
 
 
 def _book(options: argparse.Namespace) -> None:

@@ -1,6 +1,6 @@
 """Which relabel rules are proposed for a client, and which hold?
 
-In the client's store: rules/<id>.json, a rule with its evidence and what was decided about it.
+In the client's store: rules/<id>.json, a rule with its evidence and all that was ever decided about it.
 """
 
 from __future__ import annotations
@@ -75,9 +75,7 @@ def decide_rule(desk: Desk, name: str, *, accepted: bool, by: str, at: datetime,
     Raises RuleError listing the rules there are, and PersonError.
     """
     require_name(by)
-    one = rule_named(desk, name)
-    rule = one.rule if since is None else one.rule.model_copy(update={"since": since})
-    return _save(desk, replace(one, rule=rule).decide(accepted=accepted, by=by, at=desk.local(at)))
+    return _save(desk, rule_named(desk, name).decide(accepted=accepted, by=by, at=desk.local(at), since=since))
 
 
 def rule_named(desk: Desk, name: str) -> Found:

@@ -332,6 +332,17 @@ def test_a_policy_change_whose_rule_is_there_asks_for_no_other():
     assert change.action == "There is a rule for it, from 2026-03-15: the next retrain unlearns the old answer."
 
 
+@pytest.mark.parametrize(("days", "there"), [((2, 5), None), ((2, 5, 9), "2026-09-15"), ((5, 2), "2026-05-15")])
+def test_a_rule_that_a_later_one_led_back_from_is_not_there_for_the_policy_that_comes_again(days, there):
+    turns = [("return_item", "repairs"), ("repairs", "return_item"), ("return_item", "repairs")]
+    rules = [Relabel(old=a, new=b, since=date(2026, month, 15)) for (a, b), month in zip(turns, days, strict=False)]
+    ruled = CLIENT.model_copy(update={"relabel": tuple(rules)})
+    weeks = [*ORDINARY, *turned("return_item", "repairs", weeks=4)]
+    (change,) = find_changes(Seen(weeks[-1]), weeks[:-1], ruled, history=[Seen(one) for one in weeks[:-1]])
+    wanted = f"There is a rule for it, from {there}: " if there else "Ask the client since when, and accept the rule"
+    assert change.action.startswith(wanted)
+
+
 def test_a_policy_change_is_found_across_models_and_not_where_the_newest_has_unlearned_the_old_answer():
     flipped = turned("return_item", "repairs", weeks=4)
     two_models = [replace(one, model_version=version) for one, version in zip(flipped, "2233", strict=True)]

@@ -38,6 +38,9 @@ def test_a_label_that_people_used_five_times_is_told_with_its_count_until_a_rule
     rule = {"old": "rental", "new": "return_item", "since": date(2026, 2, 20)}
     ruled = agreed(tmp_path / "ruled", monkeypatch, relabel=[rule])
     assert labels_in_use(ruled, reviews(desk), FIRST + timedelta(weeks=3)) == {}
+    back = {"old": "return_item", "new": "rental", "since": date(2026, 2, 22)}
+    again = agreed(tmp_path / "again", monkeypatch, relabel=[rule, back])
+    assert labels_in_use(again, reviews(desk), FIRST + timedelta(weeks=3)) == {"rental": 5}
 
 
 def test_the_new_answer_of_a_rule_is_no_new_category_as_well_until_somebody_refuses_the_rule(

@@ -161,3 +161,5 @@ def test_a_new_category_that_a_rule_renamed_before_it_was_taught_is_told_and_hol
     assert str(open_use_cases(renamed, later)[0].waiting) == said
     with pytest.raises(VariantError, match=f"^client northwind: {said}$"):
         begin_use_case(renamed, "rental", [], later, reason="x", by="")
+    back = changed(relabel=[rule, {"old": "repairs", "new": "rental", "since": "2026-03-02"}])
+    assert isinstance(open_use_cases(back, datetime(2026, 3, 9, 7, tzinfo=UTC))[0].waiting, Waiting)

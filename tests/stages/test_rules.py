@@ -243,3 +243,14 @@ def test_once_the_rest_of_a_label_is_contradicted_too_a_rule_for_all_of_it_follo
 def test_corrections_about_the_theme_of_an_accepted_rule_speak_for_none_for_all_of_the_label(themed):
     # 36 of 42 a week are contradicted, more than three in four, but of those the rule covers more than 28
     assert not proposed_later(themed, range(8, 14), DELIVERY + TORN[:6], DELIVERY)
+
+
+def test_a_refused_rule_for_the_rest_of_a_label_is_proposed_again_by_the_rest_of_it_alone(themed):
+    ((number, whole),) = proposed_later(themed, range(8, 11), DELIVERY + TORN, DELIVERY + TORN)
+    decide_rule(themed, whole.id, accepted=False, by="ada", at=FIRST + timedelta(weeks=number + 1))  # 20 April, at ten
+    # of what the rule for the theme covers some is contradicted all along; the rest is right again for six weeks
+    assert not proposed_later(themed, range(11, 17), DELIVERY[:4] + TORN, DELIVERY[:4])
+    ((_, again),) = proposed_later(themed, range(17, 21), DELIVERY[:4] + TORN, DELIVERY[:4] + TORN)
+    assert again.id != whole.id
+    assert "a rule for a part of it covers; all from 2026-04-27 on, as there was a rule for it before" in again.evidence
+    assert again.rule.since == date(2026, 6, 8)  # after the week of 1 June, the 18th

@@ -39,7 +39,7 @@ GIVEN_UP = 0.75
 was right, whatever was answered."""
 BUDGET = 0.05 / 52
 """Chance of a false contradiction in a week, all labels together: one in twenty client-years, for people to look at. So
-much again is for all parts of labels."""
+much again is for all parts of labels, and for all labels of which a rule was settled before."""
 FALSE_SHARE = 0.05
 """Where one is certain, so great a share of the contradictions may be false (Benjamini and Hochberg, 1995), in all
 reviews together that look at a week: then it is known that answers have changed, and fewer cases tell which."""
@@ -118,7 +118,8 @@ class Answered:
 class Found:
     """A relabel rule that outcomes speak for, and what somebody made of it: accepted, refused, or nothing yet.
 
-    Is it `certain`, or likely beside others that are? `earlier` is what was said to it before what holds now.
+    Is it `certain`, or likely beside others that are? `earlier` is what was said to it before what holds now. A policy
+    may come back: `turn` counts the rules for all of one label that lead to the same other one.
     """
 
     rule: Relabel
@@ -131,11 +132,13 @@ class Found:
     by: str | None = None
     certain: bool = True
     earlier: tuple[Answered, ...] = ()
+    turn: int = 1
 
     @property
     def id(self) -> str:
-        """Its name: eight hexadecimal digits of the hash of its two labels, and of its theme where it has one."""
-        told = "\0".join((self.rule.old, self.rule.new, *self.rule.theme))
+        """Its name: eight hexadecimal digits of the hash of its two labels, its theme, and its turn but the first."""
+        turn = () if self.turn == 1 else ("", str(self.turn))  # no example of a theme is empty
+        told = "\0".join((self.rule.old, self.rule.new, *self.rule.theme, *turn))
         return hashlib.sha256(told.encode()).hexdigest()[:8]
 
     @property
@@ -193,6 +196,14 @@ def taken_back(before: Found, now: Found) -> str:
     return f"{now.id} was {before.state} on {before.decided:%Y-%m-%d} and is {now.state} now: {follows}"
 
 
+def becomes(label: str, rules: Sequence[Relabel]) -> str:
+    """What a label is by rules for all of one, applied in the order of their days; one may lead back to it."""
+    for rule in sorted(rules, key=lambda one: one.since):
+        if rule.old == label and not rule.for_a_part:
+            label = rule.new
+    return label
+
+
 def as_kept(rule: Relabel, client: Client) -> Relabel:
     """The rule with its answers as cases have them: of texts no personal data is kept, and no space around them."""
     if not client.free_text:
@@ -210,12 +221,15 @@ def about_theme(rule: Relabel, texts: Collection[str], embed: Callable[[Sequence
 
 
 def contradictions(
-    weeks: Sequence[tuple[str, Figures]], *, known: Container[tuple[str, str]] = ()
+    weeks: Sequence[tuple[str, Figures]], *, known: Container[tuple[str, str]] = (), looks: int = 1
 ) -> Iterator[Contradiction]:
-    """The contradictions in the newest weeks against those before them, each once; `known` pairs are passed over."""
+    """The contradictions in the newest weeks against those before them, each once; `known` pairs are passed over.
+
+    Where they are looked for in several runs of weeks, `looks` is in how many: these share the budget.
+    """
     told: set[tuple[str, str]] = set()
     for _, recent, before in spans([one for _, one in weeks]):
-        for one in _in_span(recent, before):
+        for one in _in_span(recent, before, looks):
             pair = (one.old, one.new)
             if pair not in told and pair not in known:
                 told.add(pair)
@@ -232,11 +246,12 @@ def changed(shares: Sequence[tuple[str, Rate]], zone: ZoneInfo) -> date:
     """The Monday after the last week in which a share, given week by week, may have changed.
 
     The change point, the latest whose likelihood is not less than the best one's beyond chance (likelihood ratio,
-    95 %). A day too late does no harm, people's answers are right already; of one too early, old answers would stay,
-    and one that is left of a label is enough to keep it alive.
+    95 %), of those at which the share rose: of one that was large, fell and rose again it is the rise. A day too late
+    does no harm, people's answers are right already; of one too early, old answers would stay, and one that is left of
+    a label is enough to keep it alive.
     """
     counts = [share for _, share in shares]
-    fits = {at: _fit(counts[:at]) + _fit(counts[at:]) for at in range(1, len(counts))}
+    fits = {at: _rise(counts[:at], counts[at:]) for at in range(1, len(counts))}
     latest = max(at for at, fit in fits.items() if fit >= max(fits.values()) - WITHIN)
     return week(shares[latest][0], zone).end.date()
 
@@ -264,9 +279,9 @@ def _weighed(
     return sorted(seen, key=lambda one: one.chance)
 
 
-def _certain(weighed: Sequence[Contradiction]) -> list[Contradiction]:
+def _certain(weighed: Sequence[Contradiction], looks: int = 1) -> list[Contradiction]:
     chances = holm([one.chance for one in weighed])
-    return [one for one, chance in zip(weighed, chances, strict=True) if chance < BUDGET / len(SPANS)]
+    return [one for one, chance in zip(weighed, chances, strict=True) if chance < BUDGET / len(SPANS) / looks]
 
 
 def _likely(weighed: Sequence[Contradiction]) -> list[Contradiction]:
@@ -276,9 +291,9 @@ def _likely(weighed: Sequence[Contradiction]) -> list[Contradiction]:
     return [one for one, share in zip(weighed, shares, strict=True) if share < FALSE_SHARE / max(SPANS)]
 
 
-def _in_span(recent: Sequence[Figures], before: Sequence[Figures]) -> Iterator[Contradiction]:
+def _in_span(recent: Sequence[Figures], before: Sequence[Figures], looks: int) -> Iterator[Contradiction]:
     weighed = _weighed(recent, before, _became(recent, before))
-    certain = _given_up(_certain(weighed), recent, before)
+    certain = _given_up(_certain(weighed, looks), recent, before)
     yield from certain
     if certain:
         for one in _given_up(_likely(weighed), recent, before):
@@ -329,6 +344,12 @@ def _right(weeks: Sequence[Figures], labels: Collection[str]) -> Rate:
     """Of all labelled requests, those whose right answer is one of some labels."""
     hits = sum(cell.requests for one in weeks for cell in one.named if cell.answer in labels)
     return Rate(hits, sum(one.labelled.hits for one in weeks))
+
+
+def _rise(before: Sequence[Rate], after: Sequence[Rate]) -> float:
+    """The log likelihood of counts that have one share and then another, which is no smaller."""
+    was, became = sum(before, Rate(0, 0)), sum(after, Rate(0, 0))
+    return _fit(before) + _fit(after) if became.hits * was.n >= was.hits * became.n else -math.inf
 
 
 def _fit(shares: Sequence[Rate]) -> float:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 
 from upkeep.config import Client
 from upkeep.monitoring.changed_answers import (
@@ -120,12 +121,13 @@ def _fading(change: Change, recent: Sequence[Figures]) -> bool:
 
 
 def _with_rule(change: Change, client: Client) -> Change:
-    """A policy change whose rule is there already needs no other."""
-    rule = next((one for one in client.relabel if (one.old, one.new) == (change.old, change.new)), None)
-    if rule is None:
+    """A policy change whose rule is there already needs no other, unless a later rule led back to the old answer."""
+    days = [one.since for one in client.relabel if (one.old, one.new) == (change.old, change.new)]
+    back = [one.since for one in client.relabel if one.new == change.old and not one.for_a_part]
+    if not days or max(days) < max(back, default=date.min):
         return change
     return replace(
-        change, action=f"There is a rule for it, from {rule.since}: the next retrain unlearns the old answer."
+        change, action=f"There is a rule for it, from {max(days)}: the next retrain unlearns the old answer."
     )
 
 

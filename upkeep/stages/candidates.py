@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
+from upkeep.cases.relabel_rules import becomes
 from upkeep.cases.variant import Candidate, candidates
 from upkeep.desk import Desk
 from upkeep.monitoring.changed_answers import LEAST_CASES
@@ -49,8 +50,8 @@ def labels_to_be(desk: Desk, version: str | None, as_of: datetime) -> set[str]:
 def labels_in_use(desk: Desk, reviewed: Sequence[Review], as_of: datetime) -> dict[str, int]:
     """What people have called requests of some weeks often enough though no such label was agreed, the commonest first.
 
-    A relabel rule for all of a label has put an end to it.
+    A relabel rule for all of a label has put an end to it, unless a later one leads back to it.
     """
     named = sum((Counter(one.unknown_labels) for _, one in as_known(reviewed, {})), Counter[str]())
-    ended = {rule.old for rule in desk.rules(desk.local(as_of)) if not rule.for_a_part}
-    return {label: n for label, n in named.most_common() if n >= LEAST_CASES and label not in ended}
+    rules = desk.rules(desk.local(as_of))
+    return {label: n for label, n in named.most_common() if n >= LEAST_CASES and becomes(label, rules) == label}

@@ -15,6 +15,7 @@ from upkeep import records
 from upkeep.cases.other_requests import are_others
 from upkeep.cases.partial_change import BEFORE, Checked, Look, Looked, partial_changes, rest_of
 from upkeep.cases.relabel_rules import Contradiction, Found, about_theme, changed, contradictions, rule_of
+from upkeep.cases.settled_rules import contradicted_again, settled
 from upkeep.config import Relabel, Rules
 from upkeep.desk import Desk
 from upkeep.errors import BaseModelError, RuleError, require_name
@@ -45,6 +46,9 @@ ITSELF = "Upkeep, as `rules: apply` in the client's config says"
 def propose_rules(desk: Desk, found: Review) -> list[Found]:
     """Propose a rule for every contradiction that a review shows, and apply it where the client's config allows.
 
+    Where one for the same labels was settled before, only outcomes of after that speak for another: nobody is asked
+    about the same evidence twice. Where people refused that one, they are asked about the other, whatever the config
+    allows.
     One that is likely only as others are certain is applied when a later review shows it still: a few may be false,
     which people who look at the evidence tell, and nobody else. Once it is certain they are told again.
     One for a part of a label keeps none for all of it from being proposed, but once somebody has accepted it what it
@@ -53,17 +57,17 @@ def propose_rules(desk: Desk, found: Review) -> list[Found]:
     """
     weeks = as_known(reviews(desk, upto=found.week, newest=HISTORY), found.recounted)
     there = desk.found_rules()
-    settled = [*desk.client.relabel, *(one.rule for one in there if one.accepted or not one.rule.for_a_part)]
     look = _looking(desk, found.as_of)
-    proposed = _for_labels(desk, found, weeks, settled, look)
-    known = _pairs([*settled, *(one.rule for one in (*there, *proposed))])
+    proposed = _for_labels(desk, found, weeks, there, look)
+    known = _pairs([*desk.client.relabel, *(one.rule for one in (*there, *proposed))])
     proposed += _for_parts(desk, found, weeks, known, look)
     again = [one for one in there if one.accepted is None and not one.certain and one.week < found.week]
     stand = list(_standing(again, weeks))
     if desk.client.rules is Rules.APPLY:
-        sure = [one for one in proposed if one.certain]
+        last = {(one.rule.old, one.rule.new): one.accepted for one in there if not one.rule.for_a_part}
+        sure = [one for one in proposed if one.certain and last.get((one.rule.old, one.rule.new)) is not False]
         applied = [one.decide(accepted=True, by=ITSELF, at=found.as_of) for one in (*sure, *stand)]
-        proposed = [*applied, *(one for one in proposed if not one.certain)]
+        proposed = [*applied, *(one for one in proposed if one not in sure)]
     else:
         proposed += [one for one in stand if one.certain]
     return [_save(desk, one) for one in proposed]
@@ -105,43 +109,64 @@ def _pairs(rules: Iterable[Relabel]) -> set[tuple[str, str]]:
     return {(rule.old, rule.new) for rule in rules}
 
 
-def _for_labels(desk: Desk, found: Review, weeks: Weeks, settled: Sequence[Relabel], look: Look) -> list[Found]:
+def _for_labels(desk: Desk, found: Review, weeks: Weeks, there: Sequence[Found], look: Look) -> list[Found]:
     """The rules for all of a label."""
-    proposed = []
-    for one in contradictions(weeks, known=_pairs(rule for rule in settled if not rule.for_a_part)):
-        parts = [rule for rule in settled if rule.for_a_part and (rule.old, rule.new) == (one.old, one.new)]
+    given, proposed = desk.client.relabel, []
+    for shows in _contradicted(desk, found, weeks, there):
+        one = shows.what
+        accepted = [*given, *(other.rule for other in there if other.accepted)]
+        parts = [rule for rule in accepted if rule.for_a_part and (rule.old, rule.new) == (one.old, one.new)]
         try:
-            shows = _of_the_rest(desk, weeks, one, parts, look) if parts else _Shows(one, weeks)
+            rest = _of_the_rest(desk, shows, parts, look) if parts else shows
         except BaseModelError:  # the review has said so
             continue
-        if shows:
-            texts = _corrected(shows, look)
+        if rest:
+            texts = _corrected(rest, look)
             if not _about_others(desk, one.old, texts, at=found.as_of):
-                proposed.append(_proposal(desk, found, shows, texts))
+                proposed.append(_proposal(desk, found, rest, texts, turn=_turn(one, there)))
     return proposed
 
 
 class _Shows(NamedTuple):
-    """A contradiction, the weeks that show it, and the texts that were not counted as rules for a part cover them."""
+    """A contradiction, the weeks that show it, and the texts that were not counted as rules for a part cover them.
+
+    `again` where these are the weeks after a rule for its labels was settled.
+    """
 
     what: Contradiction
     weeks: Weeks
     covered: frozenset[str] = frozenset()
+    again: bool = False
 
 
-def _of_the_rest(desk: Desk, weeks: Weeks, one: Contradiction, parts: Iterable[Relabel], look: Look) -> _Shows | None:
+def _contradicted(desk: Desk, found: Review, weeks: Weeks, there: Sequence[Found]) -> Iterator[_Shows]:
+    """What contradicts a label of which no rule was settled, or contradicts it since."""
+    since = settled(desk.client.relabel, there, at=found.as_of, zone=desk.zone)
+    yield from (_Shows(one, weeks) for one in contradictions(weeks, known=since))
+    yield from (_Shows(one, later, again=True) for one, later in contradicted_again(weeks, since, desk.zone))
+
+
+def _turn(one: Contradiction, there: Iterable[Found]) -> int:
+    """Of the rules for all of a label that lead to the same other one, which one is the next?"""
+    same = [other for other in there if (other.rule.old, other.rule.new) == (one.old, one.new)]
+    return 1 + sum(not other.rule.for_a_part for other in same)
+
+
+def _of_the_rest(desk: Desk, shows: _Shows, parts: Iterable[Relabel], look: Look) -> _Shows | None:
     """What contradicts a label even without what rules for its parts cover, if anything does."""
-    lately = weeks[-max(SPANS) - BEFORE :]
+    one, lately = shows.what, shows.weeks[-max(SPANS) - BEFORE :]
     looked = look(one.old, [key for key, _ in lately])
     covered = _covered(desk, parts, {answer.text for answer in looked.answers})
     rest = rest_of(lately, one.old, looked, covered)
-    still = (again for again in contradictions(rest) if (again.old, again.new) == (one.old, one.new))
-    return next((_Shows(again, rest, covered) for again in still), None)
+    still = (now for now in contradictions(rest) if (now.old, now.new) == (one.old, one.new))
+    return next(
+        (shows._replace(what=now, weeks=rest, covered=covered) for now in still if now.certain or not shows.again), None
+    )
 
 
 def _corrected(shows: _Shows, look: Look) -> list[str]:
     """The requests that are corrected, the newest first."""
-    one, weeks, covered = shows
+    one, weeks, covered, _ = shows
     recent = look(one.old, [key for key, _ in weeks[-one.weeks :]]).answers
     return [each.text for each in reversed(recent) if each.right == one.new and each.text not in covered]
 
@@ -156,15 +181,19 @@ def _about_others(desk: Desk, label: str, texts: Sequence[str], *, at: datetime)
         return False
 
 
-def _proposal(desk: Desk, found: Review, shows: _Shows, texts: Sequence[str]) -> Found:
-    one, weeks, covered = shows
+def _proposal(desk: Desk, found: Review, shows: _Shows, texts: Sequence[str], *, turn: int) -> Found:
+    one, weeks, covered, again = shows
+    evidence = f"{one}; without requests that a rule for a part of it covers" if covered else str(one)
+    if again:
+        evidence += f"; all from {week(weeks[0][0], desk.zone).start.date()} on, as there was a rule for it before"
     return Found(
         rule=rule_of(one, weeks, desk.zone),
         week=found.week,
         proposed=found.as_of,
-        evidence=f"{one}; without requests that a rule for a part of it covers" if covered else str(one),
+        evidence=evidence,
         examples=tuple(shown(text, desk.client.redaction) for text in texts[:EXAMPLES]),
         certain=one.certain,
+        turn=turn,
     )
 
 

@@ -16,6 +16,7 @@ from upkeep import records
 from upkeep.cases.case import Case
 from upkeep.cases.collection import LATE
 from upkeep.cases.doubts import Doubt
+from upkeep.cases.relabel_rules import becomes
 from upkeep.cases.review_batch import Question
 from upkeep.cases.variant import (
     Folded,
@@ -181,13 +182,16 @@ def _waits(desk: Desk, one: UseCase, begun: Round, as_of: datetime) -> Waiting |
 
 
 def _renamed(desk: Desk, label: str, begun: Sequence[Round], moment: datetime) -> Renamed | None:
-    """The rule, if any, from a day after the newest examples of a category that is still to be taught."""
+    """The rule, if any, from a day after the newest examples of a category that is still to be taught.
+
+    None where a later one leads back.
+    """
     given = [desk.local(one.as_of).date() for one in begun if one.seeds]
     if not given or (_decided(desk, begun[-1]) and not _overtaken(desk, begun[-1], moment)):
         return None
-    whole = [rule for rule in desk.rules(moment) if rule.old == label and not rule.for_a_part]
-    found = [rule for rule in whole if max(given) < rule.since <= moment.date()]
-    return Renamed(begun[-1].period, found[0]) if found else None
+    found = [rule for rule in desk.rules(moment) if max(given) < rule.since <= moment.date()]
+    away = [rule for rule in found if rule.old == label and not rule.for_a_part]
+    return Renamed(begun[-1].period, max(away, key=lambda rule: rule.since)) if becomes(label, found) != label else None
 
 
 def _require_new(desk: Desk, label: str, given: Folded, cases: Sequence[Case], *, booked: bool) -> None:

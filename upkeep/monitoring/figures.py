@@ -62,6 +62,21 @@ class Slice:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """The requests of a week that a version answered for which the week is not counted; rates are counted as a slice's.
+
+    `labelled` is how many of them somebody has said anything about.
+    """
+
+    requests: int
+    labelled: int
+    accuracy: Rate
+    auto_resolution: Rate
+    precision: Rate
+    escalation: Rate
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
     """A week in figures. Quality is counted on `basis` and for `model_version`, the one in service at its end
     (`Tally.newest`).
@@ -71,7 +86,8 @@ class Figures:
     `out_of_scope` is the share of the checked requests that no label fits. `confidences` counts requests of that model
     by the tenth of their confidence (0..9), `treated` those checked and rightly treated. `days` counts all requests by
     the client's day, `utc_days` by UTC day, `versions` by the model that answered. `slices` are the figures of that
-    model by metadata key of the config and its values, the SLICES most frequent and OTHERS. `answered` counts the
+    model by metadata key of the config and its values, the SLICES most frequent and OTHERS; `left_out` are the other
+    versions' requests, which are in no figure of quality, the most frequent version first. `answered` counts the
     model's answers by label, `named` all answers given and right whoever said so: mostly errors, good for comparing one
     time with another and for no share. `spoiled_by` is the most frequent reason of the field for which most rows cannot
     be used. `bad_outcomes` are those of the `quarantined` that are no requests, `given` the outcomes given in the week
@@ -108,6 +124,7 @@ class Figures:
     spoiled_by: str | None = None
     bad_outcomes: dict[str, int] = field(default_factory=dict)
     given: int = 0
+    left_out: dict[str, LeftOut] = field(default_factory=dict)
 
     @property
     def unusable(self) -> str | None:
@@ -214,6 +231,7 @@ def figures_of(counted: Tally, client: Client, *, every_model: bool = False) -> 
         bad_outcomes=dict(Counter(row.subject for row in counted.quarantined if row.outcome).most_common()),
         given=counted.given,
         spoiled_by=next((shown(reason, client.redaction) for reason, _ in reasons.most_common(1)), None),
+        left_out={} if every_model else _left_out(groups, newest, enough),
     )
 
 
@@ -324,6 +342,28 @@ def _slices(
     for one, steps in timed.items():
         latencies[_shown(_value(at, one), shown)].append(steps)
     return {name: _slice(its, latencies[name], basis, enough) for name, its in groups.items()}
+
+
+def _left_out(groups: Sequence[Group], counted_for: str | None, enough: float) -> dict[str, LeftOut]:
+    basis, _ = _sample(groups, enough)
+    versions: dict[str, list[Group]] = {}
+    for group in groups:
+        if group.cell.model_version != counted_for:
+            versions.setdefault(group.cell.model_version, []).append(group)
+    by_requests = sorted(versions.items(), key=lambda one: (-_requests(one[1]), one[0]))
+    return {version: _of_another(its, basis, enough) for version, its in by_requests}
+
+
+def _of_another(its: Sequence[Group], basis: Basis, enough: float) -> LeftOut:
+    found = _slice(its, [], basis, enough)
+    return LeftOut(
+        requests=found.requests,
+        labelled=_coverage(its).hits,
+        accuracy=found.accuracy,
+        auto_resolution=found.auto_resolution,
+        precision=found.precision,
+        escalation=found.escalation,
+    )
 
 
 def _shown(value: str, shown: Container[str]) -> str:

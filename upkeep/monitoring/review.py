@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence, Set
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
+from itertools import product
 from typing import NamedTuple
 
 from upkeep.config import Client, Thresholds
@@ -16,7 +17,7 @@ from upkeep.monitoring.alarms import Against, Direction, Standing, State
 from upkeep.monitoring.changes import Seen, find_changes
 from upkeep.monitoring.edge_cases import Edges
 from upkeep.monitoring.estimate import Estimate, estimate_accuracy
-from upkeep.monitoring.figures import Figures
+from upkeep.monitoring.figures import ENOUGH_AUDITED, Figures
 from upkeep.monitoring.input_shift import Inputs
 from upkeep.monitoring.probation import Probation, on_probation
 from upkeep.monitoring.recount import lost_rows, newest
@@ -91,6 +92,26 @@ class Finding:
         return is_plainly_worse(self.metric, self.observed, self.limit)
 
 
+@dataclass(frozen=True, slots=True)
+class WorseLeftOut:
+    """A version's answers that are plainly worse than agreed, in a week that is counted for another version.
+
+    Nothing judges them, so that it is no alarm: it is for people to read.
+    """
+
+    week: str
+    version: str
+    metric: Metric
+    observed: Rate
+    limit: float
+    requests: Rate
+
+    def __str__(self) -> str:
+        whose = f"of version {self.version}, which answered {self.requests.hits:,} of {self.requests.n:,} requests"
+        terms = _terms(self.metric, self.limit)
+        return f"{self.metric.words} {self.observed} in {self.week} {whose} and is in no judged figure; {terms}"
+
+
 class Promoted(NamedTuple):
     """The version in service and the one that it took the place of."""
 
@@ -113,6 +134,7 @@ class Review:
     `recounted` are the weeks before it as they are known now: labels come in late. `estimate` is the accuracy that the
     model's confidence suggests; nobody has counted it. `contract` is the one of the week's review; old ones kept none.
     `strays` is how many of the outcomes given in the week are about no request; None where nobody has counted them.
+    `worse_left_out` is told once: of a week whose labels come late, by a later review.
     """
 
     client: str
@@ -130,6 +152,7 @@ class Review:
     probation: Probation | None = None
     contract: Contract | None = None
     strays: Rate | None = None
+    worse_left_out: tuple[WorseLeftOut, ...] = ()
 
     @property
     def alerts(self) -> list[Finding]:
@@ -238,6 +261,9 @@ def review(
         else None,
         contract=contract,
         strays=strays,
+        worse_left_out=tuple(
+            _worse_left_out({key: one for key, one in record if key == week or again.get(key) == one}, earlier, client)
+        ),
     )
 
 
@@ -288,6 +314,23 @@ def _agreed_before(earlier: Sequence[Review], metric: Metric) -> dict[str, float
     return {
         one.week: next((finding.limit for finding in one.findings if finding.metric is metric), None) for one in earlier
     }
+
+
+def _worse_left_out(
+    counted: Mapping[str, Figures], earlier: Sequence[Review], client: Client
+) -> Iterator[WorseLeftOut]:
+    """What of the weeks that are counted now is told for the first time."""
+    told = {(one.week, one.version, one.metric) for found in earlier for one in found.worse_left_out}
+    before = {metric: _agreed_before(earlier, metric) for metric in Metric}
+    for key, figures in counted.items():
+        for version, metric in product(figures.left_out, Metric):
+            one = figures.left_out[version]
+            rate, limit = getattr(one, metric.value), before[metric].get(key, client.thresholds.agreed.get(metric))
+            if limit is None or rate.n < ENOUGH_AUDITED * client.minimum_labels or (key, version, metric) in told:
+                continue
+            if is_plainly_worse(metric, rate, limit):
+                requests = Rate(one.requests, figures.requests)
+                yield WorseLeftOut(key, version, metric, rate, limit, requests)
 
 
 def _judge(

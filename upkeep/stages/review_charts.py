@@ -47,6 +47,7 @@ def chart_review(desk: Desk, found: Review) -> None:
         ]
         run.history(points)
         lines = [f"**{one.word}**: {one.text}" for one in found.findings]
+        lines += [f"**worse than agreed**: {one}" for one in found.worse_left_out]
         run.text("findings.md", "".join(f"- {inert(line)}\n" for line in (*lines, *measured(found.figures))))
         if any(found.figures.slices.values()):
             run.table("slices.json", _by_value(found.figures.slices))

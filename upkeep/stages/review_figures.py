@@ -14,11 +14,12 @@ SHOWN_VALUES = 5
 
 
 def measured(figures: Figures) -> Iterator[str]:
-    """Labels and how late they come, quality over all labels, speed, the labels with most errors, and the slices."""
+    """Labels and how late they come, what is in no figure, quality over all labels, speed, worst labels, and slices."""
     if figures.labelled.n:
         half, most = figures.delay_at(0.5), figures.delay_at(0.9)
         when = "" if half is None or most is None else f"; {_came(half, most)}"
         yield f"labelled: {figures.labelled.hits:,} of {figures.labelled.n:,} requests{when}"
+    yield from _left_out(figures)
     quality = _quality(macro_f1(figures.confusion), calibration_error(figures.calibration))
     if quality:
         yield f"quality over all labels: {', '.join(quality)}"
@@ -28,6 +29,19 @@ def measured(figures: Figures) -> Iterator[str]:
     yield from (f"most errors: {name!r}, {_label(one)}" for name, one in worst.items())
     for key, values in figures.slices.items():
         yield from (f"{key} {value}: {_slice(one)}" for value, one in list(values.items())[:SHOWN_VALUES])
+
+
+def _left_out(figures: Figures) -> Iterator[str]:
+    """The requests that other versions answered than the one that the week is counted for."""
+    of = f"of {count_of(figures.requests, 'request')}, answered by version"
+    for version, one in list(figures.left_out.items())[:SHOWN_VALUES]:
+        quality = f"accuracy {one.accuracy}" if one.accuracy.n else "accuracy not known"
+        what = f"{one.requests:,} {of} {version}, {one.labelled:,} of them labelled, {quality}"
+        yield f"in none of the figures of quality, which are of version {figures.model_version}: {what}"
+    more = list(figures.left_out.values())[SHOWN_VALUES:]
+    if more:
+        requests, versions = sum(one.requests for one in more), count_of(len(more), "more version")
+        yield f"in none of the figures of quality either: {count_of(requests, 'request')} of {versions}"
 
 
 def _came(half: int, most: int) -> str:

@@ -51,6 +51,7 @@ def _found(desk: Desk, noted: ReviewNotes) -> Iterator[str]:
     for finding in found.findings:
         yield f"- **{finding.word}**: {finding.text}"
         yield from (f"    - {line}" for line in changed.pop(finding.metric, ()))
+    yield from (f"- **worse than agreed**: {one}" for one in found.worse_left_out)
     yield from (f"- {line}" for line in measured(found.figures))
     yield from (f"- {line}" for lines in changed.values() for line in lines)
     young = looked_for_from(found.week, reviewed=len(reviewed_weeks(desk, upto=found.week)))

@@ -34,7 +34,7 @@ from tests.s3 import new_bucket, s3_endpoint  # noqa: F401 -- fixtures are found
 from upkeep.adapters.store import open_store
 from upkeep.log import entries as log
 from upkeep.log import scan, windows
-from upkeep.log.entries import LogMapping, draw_order
+from upkeep.log.entries import LogMapping, OutcomeSource, draw_order
 from upkeep.log.files import write_outcomes, write_predictions
 from upkeep.log.lines import own_file
 from upkeep.log.windows import tally_windows
@@ -88,6 +88,22 @@ def test_a_late_outcome_is_counted_with_its_prediction_and_only_its_own_file_is_
     assert labelled(found) == 1
     assert found.delay == {9: 1}  # Monday 00:00 to Wednesday of the next week, 01:00
     assert store.since() == ["log/outcomes/2026-12-02/late.jsonl"]
+
+
+@pytest.mark.parametrize("way", [counted, row_by_row])
+def test_of_free_text_labels_are_as_late_as_what_says_right_or_wrong(store, way):
+    write_predictions(store, [prediction(f"p{n}") for n in range(5)], name="api")
+    at_once, late = MONDAY + timedelta(hours=2), MONDAY + timedelta(days=6, hours=2)
+    text = {"source": OutcomeSource.ESCALATION, "answer": "What the person wrote."}
+    said = [outcome(f"p{n}", at_once, **text) for n in range(4)]
+    said += [outcome(f"p{n}", late, answer=None, correct=True) for n in (2, 3)]
+    said += [outcome("p4", late - timedelta(days=1), correct=False, **text)]
+    write_outcomes(store, said, name="desk")
+    found = way(store, text=True)
+    assert labelled(found) == 3  # p2 and p3 after six whole days, p4 after five
+    assert found.delay == {6: 2, 5: 1}
+    found = way(store)  # of labels every answer says what is right
+    assert (labelled(found), found.delay) == (5, {0: 4, 5: 1})
 
 
 def test_an_earlier_until_is_told_what_was_known_then(store):

@@ -64,7 +64,8 @@ class Tally:
     """A window in counts.
 
     `latency` counts requests by what they share and by `latency_bin`, `delay` labelled requests by the whole days until
-    something was said, `times` requests by `quarter` and by the version that answered; `given` as of a `LogWindow`.
+    the first label (`is_opinion`), `times` requests by `quarter` and by the version that answered; `given` as of a
+    `LogWindow`.
     """
 
     cells: dict[Cell, Count]
@@ -96,7 +97,7 @@ def tally(window: LogWindow, by: Sequence[str] = (), *, free_text: bool = False)
     Answers in free text are not told apart, and of what was said about them only right or wrong counts: another text
     than the one somebody named is not a wrong one.
     """
-    said = window.outcomes
+    said = {id: [one for one in told if is_opinion(one, free_text)] for id, told in window.outcomes.items()}
     return Tally(
         cells=add_up(
             (_cell(row, said.get(row.id, []), by, free_text), confidence(row.confidence)) for row in window.predictions
@@ -106,7 +107,7 @@ def tally(window: LogWindow, by: Sequence[str] = (), *, free_text: bool = False)
             for row in window.predictions
             if row.latency_ms is not None
         ),
-        delay=dict(Counter(_delay(row, said[row.id]) for row in window.predictions if row.id in said)),
+        delay=dict(Counter(_delay(row, said[row.id]) for row in window.predictions if said.get(row.id))),
         times=counts_by((quarter(row.at), row.model_version, 1) for row in window.predictions),
         quarantined=window.quarantined,
         given=window.given,
@@ -186,11 +187,18 @@ def _facets(row: Prediction, by: Sequence[str]) -> tuple[str | None, ...]:
     return tuple(facet(row.metadata, key) for key in by)
 
 
+def is_opinion(one: Outcome, free_text: bool) -> bool:
+    """Does it make a label of the request it is about?"""
+    return not free_text or one.correct is not None
+
+
 def opinions(said: Iterable[Outcome], free_text: bool) -> tuple[Opinion, ...]:
     """What was said about an answer, as it counts."""
-    if free_text:
-        return tuple(Opinion(one.source, None, one.correct) for one in said if one.correct is not None)
-    return tuple(Opinion(one.source, one.answer, one.correct) for one in said)
+    return tuple(
+        Opinion(one.source, None if free_text else one.answer, one.correct)
+        for one in said
+        if is_opinion(one, free_text)
+    )
 
 
 def _delay(row: Prediction, said: Iterable[Outcome]) -> int:

@@ -151,7 +151,7 @@ class _Log(NamedTuple):
         ]
         self._count(free_text)
         return Tally(
-            cells=_cells(self.made, free_text),
+            cells=_cells(self.made),
             latency=_latency(self.made),
             delay=_counts(self.made, "SELECT delay, count(*) FROM heard GROUP BY 1"),
             times=counts_by(_rows(self.made, "SELECT quarter, model_version, n FROM counted WHERE by_time")),
@@ -165,6 +165,7 @@ class _Log(NamedTuple):
         names = {
             "output": "NULL::VARCHAR" if free_text else "output",
             "named": "NULL::VARCHAR" if free_text else "o.answer",
+            "counts": "correct IS NOT NULL" if free_text else "true",
             "facets": ", ".join(by),
             "by": "".join(f", {name}" for name in by),
         }
@@ -215,8 +216,10 @@ TOLD = f"""
     SELECT p.day, p.file, p.line, p.moment AS asked, model_version, {{output}} AS answer, automatic, {BIN} AS bin,
         [{{facets}}]::VARCHAR[] AS facets, {SURE} AS sure,
         o.moment AS said_at, o.day AS at_day, o.file AS at_file, o.line AS at_line, source, {{named}} AS named, correct
-    FROM outcomes o JOIN predictions p ON prediction_id = id"""
-"""What was said, each beside the request it was said about."""
+    FROM outcomes o JOIN predictions p ON prediction_id = id WHERE {{counts}}"""
+"""What was said, each beside the request it was said about.
+
+Answers in free text cannot be named right or wrong: of them only what was called so counts."""
 HEARD = f"""
     CREATE OR REPLACE TABLE heard AS
     SELECT {PLACE}, count(*) > 1 AS often, greatest(min(said_at) - min(asked), 0) // {DAY} AS delay
@@ -261,25 +264,25 @@ def _time(microseconds: int) -> datetime:
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
 
 
-def _cells(made: DuckDBPyConnection, free_text: bool) -> dict[Cell, Count]:
+def _cells(made: DuckDBPyConnection) -> dict[Cell, Count]:
     """Every request in the cell without opinions, and those something was said about taken from there into theirs."""
     query = f"SELECT {CELL}, n, sure FROM counted WHERE NOT by_step AND NOT by_time"
     found = {_cell(row): Count(n, int(sure)) for *row, n, sure in made.execute(query).fetchall()}
-    for cell, (n, sure) in _heard(made, free_text):
+    for cell, (n, sure) in _heard(made):
         for one, sign in ((cell._replace(said=()), -1), (cell, 1)):
             so_far = found.get(one, Count(0, 0))
             found[one] = Count(so_far.requests + sign * n, so_far.confidence + sign * sure)
     return {cell: count for cell, count in found.items() if count.requests}
 
 
-def _heard(made: DuckDBPyConnection, free_text: bool) -> Iterator[tuple[Cell, Count]]:
+def _heard(made: DuckDBPyConnection) -> Iterator[tuple[Cell, Count]]:
     """The requests something was said about."""
     for *row, source, named, correct, n, sure in made.execute(ONCE).fetchall():
-        yield _cell(row, _opinions([(source, named, correct)], free_text)), Count(n, int(sure))
+        yield _cell(row, _opinions([(source, named, correct)])), Count(n, int(sure))
     for _, rows in groupby(_rows(made, OFTEN), key=lambda row: row[:3]):
         said = list(rows)
         _, _, _, *row, sure = said[0][:-3]
-        yield _cell(row, _opinions([one[-3:] for one in said], free_text)), Count(1, int(sure))
+        yield _cell(row, _opinions([one[-3:] for one in said])), Count(1, int(sure))
 
 
 def _cell(row: Sequence[Any], said: tuple[Opinion, ...] = ()) -> Cell:
@@ -287,10 +290,8 @@ def _cell(row: Sequence[Any], said: tuple[Opinion, ...] = ()) -> Cell:
     return Cell(version, answer, automatic, tenth, said, tuple(facets))
 
 
-def _opinions(said: Iterable[Sequence[Any]], free_text: bool) -> tuple[Opinion, ...]:
-    """Answers in free text cannot be named right or wrong: of them only what was called so counts."""
-    told = (Opinion(OutcomeSource(source), named, correct) for source, named, correct in said)
-    return tuple(one for one in told if not free_text or one.correct is not None)
+def _opinions(said: Iterable[Sequence[Any]]) -> tuple[Opinion, ...]:
+    return tuple(Opinion(OutcomeSource(source), named, correct) for source, named, correct in said)
 
 
 def _rows(made: DuckDBPyConnection, query: str) -> Iterator[tuple[Any, ...]]:

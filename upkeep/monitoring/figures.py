@@ -82,7 +82,7 @@ class Figures:
     (`Tally.newest`).
 
     So are `calibration` and `confusion`; `labelled` and `unknown_labels` are of that model too. Latency is of all
-    requests, within 5 %; `label_delay` counts labelled requests by the whole days until something was said.
+    requests, within 5 %; `label_delay` counts labelled requests by the whole days until they were so.
     `out_of_scope` is the share of the checked requests that no label fits. `confidences` counts requests of that model
     by the tenth of their confidence (0..9), `treated` those checked and rightly treated. `days` counts all requests by
     the client's day, `utc_days` by UTC day, `versions` by the model that answered. `slices` are the figures of that

@@ -163,6 +163,11 @@ class Audit(Strict):
     unsure: int = Field(default=10, ge=0, description="the least confident of the others; they only teach")
     edge_cases: int = Field(default=5, ge=0, description="the oddest of the edge cases among the rest; they only teach")
 
+    @property
+    def most(self) -> int:
+        """More are never asked about in a week."""
+        return self.random + self.unsure + self.edge_cases
+
 
 class Writing(Strict):
     """How a model that writes its answers is asked, and when an answer counts as right."""

@@ -105,11 +105,14 @@ class Desk:
         small = log_size(self.store, [week, *before], outcomes_until=until) < SMALL
         return (reused_rows if small else reused_kept)(self.store, week, before, mapping=self.mapping)
 
-    def sample_log(self, window: Window, *, until: datetime) -> Sample:
-        """Some of its requests, chosen by chance, with their texts; all where there are few."""
+    def sample_log(self, window: Window, *, until: datetime, least: int = 0) -> Sample:
+        """Some of its requests, chosen by chance, with their texts; all where there are few.
+
+        There are `least` where the log has so many, for which raw files are read again where rows are long.
+        """
         if log_size(self.store, [window], outcomes_until=until) < SMALL:
-            return sample(self.read_log(window, until=until))
-        return sample_window(self.store, window, mapping=self.mapping, outcomes_until=until)
+            return sample(self.read_log(window, until=until), least=least)
+        return sample_window(self.store, window, mapping=self.mapping, outcomes_until=until, least=least)
 
     @property
     def mapping(self) -> LogMapping:

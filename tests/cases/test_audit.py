@@ -223,6 +223,21 @@ def test_a_returned_sheet_is_in_the_log_once_however_often_it_is_returned(desk):
     assert found.figures.labelled.hits == 11
 
 
+def test_as_many_are_asked_about_as_agreed_also_where_rows_are_long(tmp_path, monkeypatch):
+    desk = agreed(tmp_path, monkeypatch, audit={"random": 30, "unsure": 3, "edge_cases": 0})
+    rows = [
+        replace(prediction(n, f"{n} {'long ' * 6000}"), at=FIRST + timedelta(days=n % 2, minutes=n)) for n in range(120)
+    ]  # 30 KB each: of 1.8 MB a day the texts of 256 KB are kept, of about 17 rows in all
+    write_predictions(desk.store, rows, name="test")
+    drawn = draw_audit(desk, NOW)
+    assert (drawn.requests, len(drawn.asked)) == (120, 33)
+    returned = return_audit(
+        desk, fill(desk.store.read(sheet_key("2026-W06")), dict.fromkeys(drawn.asked, "order_status")), at=NOW
+    )
+    assert (returned.answered, returned.rejected) == (33, ())
+    assert review_week(desk, NOW + timedelta(hours=1)).figures.accuracy == Rate(30, 30)
+
+
 def test_a_returned_sheet_says_which_right_answers_are_no_label_yet(desk):
     serve(desk, 0, wrong=0, audited=False)
     first, second, third, *_ = draw_audit(desk, FIRST + timedelta(weeks=1)).asked

@@ -77,15 +77,27 @@ def row_by_row(
 
 
 def sampled(
-    store: Any, window: Window = WEEK, *, mapping: LogMapping | None = None, until: datetime | None = None
+    store: Any,
+    window: Window = WEEK,
+    *,
+    mapping: LogMapping | None = None,
+    until: datetime | None = None,
+    least: int = 0,
 ) -> Sample:
-    return sample_window(store, window, mapping=mapping or LogMapping(), outcomes_until=until or window.end)
+    mapping, until = mapping or LogMapping(), until or window.end
+    return sample_window(store, window, mapping=mapping, outcomes_until=until, least=least)
 
 
 def sampled_rows(
-    store: Any, window: Window = WEEK, *, mapping: LogMapping | None = None, until: datetime | None = None
+    store: Any,
+    window: Window = WEEK,
+    *,
+    mapping: LogMapping | None = None,
+    until: datetime | None = None,
+    least: int = 0,
 ) -> Sample:
-    return sample(read_window(store, window, mapping=mapping or LogMapping(), outcomes_until=until or window.end))
+    log = read_window(store, window, mapping=mapping or LogMapping(), outcomes_until=until or window.end)
+    return sample(log, least=least)
 
 
 def requests(found: Tally) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from datetime import timedelta
 
 import pytest
@@ -32,6 +33,7 @@ from tests.log_rows import (
 )
 from tests.s3 import new_bucket, s3_endpoint  # noqa: F401 -- fixtures are found by name
 from upkeep.adapters.store import open_store
+from upkeep.errors import StoreError
 from upkeep.log import entries as log
 from upkeep.log import scan, windows
 from upkeep.log.entries import LogMapping, OutcomeSource, draw_order
@@ -142,6 +144,56 @@ def test_of_a_large_day_the_texts_of_some_requests_are_kept_as_by_chance(store, 
     lots = sorted(draw_order(f"p{n}") for n in range(1000))
     assert sorted(draw_order(one.id) for one in found.predictions) == lots[: len(found.predictions)]
     assert all(one.input == f"Text {one.id[1:]}" for one in found.predictions)
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "jsonl.gz", "parquet"])
+def test_where_the_kept_texts_are_too_few_the_next_by_lot_are_read_from_the_raw_files(store, kind, monkeypatch):
+    monkeypatch.setattr(scan, "SMALL", 0)
+    for day in range(2):
+        at = MONDAY + timedelta(days=day)
+        rows = [
+            PREDICTION | {"id": f"{day}-{n}", "input": f'Text {n} "of" {day}', "timestamp": at.isoformat()}
+            for n in range(100)
+        ]
+        plain = jsonl(*rows)
+        data = {"jsonl": plain, "jsonl.gz": gzip.compress(plain), "parquet": parquet(rows)}[kind]
+        store.write(f"log/predictions/{at.date()}/api.{kind}", data)
+        monkeypatch.setattr(scan, "TEXTS", len(data) // 20)
+    write_outcomes(store, [outcome(f"{day}-{n}") for day in range(2) for n in range(100)], name="desk")
+    assert len(sampled(store).predictions) < 25  # a twentieth of 200; the standard deviation is 3
+    store.since()
+    found = sampled(store, least=50)
+    assert set(store.since()) == {f"log/predictions/2026-11-{day}/api.{kind}" for day in (23, 24)}
+    assert found.requests == 200
+    lots = sorted(draw_order(f"{day}-{n}") for day in range(2) for n in range(100))
+    assert sorted(draw_order(one.id) for one in found.predictions) == lots[:50]
+    assert all(one.input == 'Text {1} "of" {0}'.format(*one.id.split("-")) for one in found.predictions)
+    assert found.outcomes.keys() == {one.id for one in found.predictions}
+    assert sampled(store, least=1000) == sampled_rows(store, least=1000)  # there are no more than all
+
+
+def test_where_more_are_asked_for_than_the_limit_that_many_are_looked_at(store, monkeypatch):
+    for module in (windows, log):
+        monkeypatch.setattr(module, "SAMPLED", 20)
+    fill(store)
+    assert len(sampled(store, least=30).predictions) == 30
+    assert sampled(store, least=30) == sampled_rows(store, least=30)
+
+
+def test_a_raw_row_that_has_gone_since_its_day_was_read_is_named(store, monkeypatch):
+    monkeypatch.setattr(scan, "SMALL", 0)
+    monkeypatch.setattr(scan, "TEXTS", 1)
+    write_predictions(store, [prediction(f"p{n}") for n in range(3)], name="api")
+    sampled(store)
+
+    class Emptied(Counting):
+        def fetch(self, key, folder):
+            if key.startswith("log/"):
+                self.store.write(key, b"")
+            return self.store.fetch(key, folder)
+
+    with pytest.raises(StoreError, match=r"2026-11-23/ line \d: found no such request, expected the one"):
+        sampled(Emptied(store.store), least=3)
 
 
 def test_a_request_of_a_busy_day_is_as_likely_to_be_looked_at_as_one_of_a_quiet_day(store, monkeypatch):

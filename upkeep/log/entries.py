@@ -130,9 +130,9 @@ class Sample(NamedTuple):
     outcomes: dict[str, list[Outcome]]
 
 
-def sample(window: LogWindow) -> Sample:
-    """What to look at of a window that was read row by row."""
-    chosen = sorted(window.predictions, key=lambda row: (draw_order(row.id), row.id))[:SAMPLED]
+def sample(window: LogWindow, *, least: int = 0) -> Sample:
+    """What to look at of a window that was read row by row: SAMPLED requests, or `least` where that is more."""
+    chosen = sorted(window.predictions, key=lambda row: (draw_order(row.id), row.id))[: max(SAMPLED, least)]
     ids = {row.id for row in chosen}
     rows = [replace(row, metadata={}) for row in window.predictions if row.id in ids]
     return Sample(len(window.predictions), rows, {key: said for key, said in window.outcomes.items() if key in ids})

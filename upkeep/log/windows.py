@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from upkeep.errors import StoreError
 from upkeep.log.daily import KeptDay, kept_days
 from upkeep.log.entries import (
     SAMPLED,
@@ -23,7 +24,7 @@ from upkeep.log.entries import (
     as_utc,
     utc_days,
 )
-from upkeep.log.lines import OUTCOMES, PREDICTIONS, Kind, Row
+from upkeep.log.lines import OUTCOMES, PREDICTIONS, Kind, Line, Row, judge_line, mapping_in
 from upkeep.log.scan import BATCH, EVERY, Source, database, pick_lines
 from upkeep.log.sql_filter import READ_AT, columns, facets, is_sampled, micros, parquet_rows
 from upkeep.log.tally import (
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
 DAY = 86_400_000_000
 PLACE = ", ".join(READ_AT)
+_Place: TypeAlias = tuple[int, int, int]
 
 
 class _Placed(NamedTuple):
@@ -76,16 +78,19 @@ def tally_windows(
         return [log.tally(as_utc(one.start), as_utc(one.end), until, free_text) for one in windows]
 
 
-def sample_window(store: Store, window: Window, *, mapping: LogMapping, outcomes_until: datetime) -> Sample:
+def sample_window(
+    store: Store, window: Window, *, mapping: LogMapping, outcomes_until: datetime, least: int = 0
+) -> Sample:
     """What `upkeep.log.entries.sample` would give for the window, from the kept days.
 
-    Of a window with a day of more than `upkeep.log.scan.TEXTS` bytes only a share can be in it: the share of which the
-    largest day's texts are kept, of every day, so that each request is as likely whatever its day. Raises StoreError
-    when the store fails.
+    Of a window with a day of more than `upkeep.log.scan.TEXTS` bytes only a share is in it: the share of which the
+    largest day's texts are kept, of every day, so that each request is as likely whatever its day. Where rows are so
+    long that this comes to fewer than `least`, those are in it all the same, their texts read from the raw files.
+    Raises StoreError when the store fails.
     """
     until = as_utc(outcomes_until)
     with _kept_log(store, [window], mapping, until) as log:
-        return log.sample(as_utc(window.start), as_utc(window.end), until)
+        return log.sample(as_utc(window.start), as_utc(window.end), until, least)
 
 
 @contextmanager
@@ -109,16 +114,21 @@ class _Log(NamedTuple):
     predictions: Sequence[KeptDay]
     outcomes: Sequence[KeptDay]
 
-    def sample(self, start: datetime, end: datetime, until: datetime) -> Sample:
+    def sample(self, start: datetime, end: datetime, until: datetime, least: int) -> Sample:
         self._prepare(self.predictions, self.outcomes, start=micros(start), end=micros(end), until=micros(until))
         texts = min((kept.day.texts for kept in self.predictions), default=EVERY)
         # whose lot is so low has a text; to ask for one first saves the others' hashes
         self.made.execute(f"""
             CREATE TABLE chosen AS SELECT * FROM predictions WHERE input IS NOT NULL AND {is_sampled(texts)}
-            ORDER BY md5(id), id LIMIT {SAMPLED}""")
+            ORDER BY md5(id), id LIMIT {max(SAMPLED, least)}""")
         counted = _number(self.made, "SELECT count(*) FROM predictions")
+        if _number(self.made, "SELECT count(*) FROM chosen") < min(least, counted):  # the lots below are among these
+            self.made.execute(f"""
+                CREATE OR REPLACE TABLE chosen AS SELECT * FROM predictions ORDER BY md5(id), id LIMIT {least}""")
+        missing = self.made.execute(f"SELECT {PLACE} FROM chosen WHERE input IS NULL ORDER BY {PLACE}").fetchall()
+        found_again = self._texts(missing)
         names = ", ".join(columns(PREDICTIONS))
-        rows = self.made.execute(f"SELECT {names} FROM chosen ORDER BY moment, {PLACE}").fetchall()
+        rows = self.made.execute(f"SELECT {PLACE}, {names} FROM chosen ORDER BY moment, {PLACE}").fetchall()
         names = ", ".join(columns(OUTCOMES))
         said = self.made.execute(f"""
             SELECT {names} FROM outcomes SEMI JOIN chosen ON prediction_id = id ORDER BY moment, {PLACE}""").fetchall()
@@ -128,7 +138,32 @@ class _Log(NamedTuple):
             source = OutcomeSource(found.pop("source"))
             one = Outcome(at=_time(found.pop("moment")), source=source, **found)
             outcomes[one.prediction_id].append(one)
-        return Sample(counted, [_prediction(row) for row in rows], dict(outcomes))
+        return Sample(counted, [_prediction(row, found_again) for row in rows], dict(outcomes))
+
+    def _texts(self, places: Sequence[_Place]) -> dict[_Place, str]:
+        """The requests' texts that were not kept, from their raw files."""
+        found: dict[_Place, str] = {}
+        for place, line in self._raw_lines(places):
+            names = mapping_in(line.file, self.mapping)
+            row = judge_line(line, date.fromordinal(place[0]), PREDICTIONS, PREDICTIONS.paths(names), names.values).row
+            if row is not None:
+                found[place] = row.input
+        gone = [place for place in places if place not in found]
+        if gone:
+            day, _, number = gone[0]
+            where = f"{self.store.uri}/{PREDICTIONS.folder}/{date.fromordinal(day)}/ line {number}"
+            raise StoreError(f"{where}: found no such request, expected the one that was read just before")
+        return found
+
+    def _raw_lines(self, places: Iterable[_Place]) -> Iterator[tuple[_Place, Line]]:
+        """Requests as they stand in their raw files, of places in the order of reading."""
+        files = {kept.day.day.toordinal(): list(kept.day.files) for kept in self.predictions}
+        for (day, file), rows in groupby(places, key=lambda one: one[:2]):
+            key = files[day][file]
+            source = Source(key, self.store.fetch(key, self.scratch))
+            numbers = {line for *_, line in rows}
+            for line in pick_lines(source, numbers, PREDICTIONS.paths(self.mapping), self.scratch):
+                yield (day, file, line.number), line
 
     def tally(self, start: datetime, end: datetime, until: datetime, free_text: bool) -> Tally:
         asked, told = set(utc_days(start, end)), set(utc_days(start, until))
@@ -142,7 +177,8 @@ class _Log(NamedTuple):
             for one in kept.day.bad
             if one.at is None or start <= one.at < end
         ]
-        bad += _doubled(self.made, self.store, predictions, self.mapping, self.scratch)
+        doubled = self.made.execute(f"SELECT {PLACE} FROM doubled ORDER BY {PLACE}").fetchall()
+        bad += [_Placed(*place, line.quarantined("duplicate id")) for place, line in self._raw_lines(doubled)]
         bad_outcomes = [
             one.row
             for kept in outcomes
@@ -241,23 +277,12 @@ def _relation(kind: Kind[Row], days: Sequence[KeptDay], by: Sequence[str] = ()) 
     return f"(SELECT {', '.join(f'NULL::{type} AS {name}' for name, type in empty.items())} WHERE false)"
 
 
-def _doubled(
-    made: DuckDBPyConnection, store: Store, days: Sequence[KeptDay], mapping: LogMapping, scratch: Path
-) -> Iterator[_Placed]:
-    """The rows whose id was read before, as they stand in their raw files."""
-    files = {kept.day.day.toordinal(): list(kept.day.files) for kept in days}
-    places = made.execute(f"SELECT {PLACE} FROM doubled ORDER BY {PLACE}").fetchall()
-    for (day, file), rows in groupby(places, key=lambda one: one[:2]):
-        key = files[day][file]
-        source = Source(key, store.fetch(key, scratch))
-        numbers = {line for *_, line in rows}
-        for line in pick_lines(source, numbers, PREDICTIONS.paths(mapping), scratch):
-            yield _Placed(day, file, line.number, line.quarantined("duplicate id"))
-
-
-def _prediction(row: Sequence[Any]) -> Prediction:
-    found = dict(zip(columns(PREDICTIONS), row, strict=True))
-    return Prediction(at=_time(found.pop("moment")), metadata={}, **found)
+def _prediction(row: Sequence[Any], texts: Mapping[_Place, str]) -> Prediction:
+    """A request from its place and its columns; a text that was not kept is in `texts`."""
+    day, file, line, *values = row
+    found = dict(zip(columns(PREDICTIONS), values, strict=True))
+    text = texts.get((day, file, line), found.pop("input"))
+    return Prediction(at=_time(found.pop("moment")), input=text, metadata={}, **found)
 
 
 def _time(microseconds: int) -> datetime:

@@ -73,7 +73,7 @@ def draw_audit(desk: Desk, as_of: datetime) -> Drawn:
         return done
     require_log(desk, week)
     moment = desk.local(as_of)
-    requests, predictions, outcomes = desk.sample_log(week, until=moment)
+    requests, predictions, outcomes = desk.sample_log(week, until=moment, least=desk.client.audit.most)
     asked = draw(
         predictions,
         desk.client.audit,
@@ -121,7 +121,7 @@ def returned_rows(desk: Desk, data: bytes) -> list[Row]:
 
 def _sent(desk: Desk, drawn: Drawn) -> list[Question]:
     """What was asked: as it stands in the log, and what is no longer found there as it stands in the sheet."""
-    log = desk.sample_log(week(drawn.week, desk.zone), until=drawn.as_of)
+    log = desk.sample_log(week(drawn.week, desk.zone), until=drawn.as_of, least=desk.client.audit.most)
     found = {one.id: question(one) for one in log.predictions if one.id in drawn.asked}
     if found.keys() >= drawn.asked.keys():
         return list(found.values())

@@ -111,7 +111,7 @@ class Desk:
         There are `least` where the log has so many, for which raw files are read again where rows are long.
         """
         if log_size(self.store, [window], outcomes_until=until) < SMALL:
-            return sample(self.read_log(window, until=until), least=least)
+            return sample(self.read_log(window, until=until), self.client.review_by, least=least)
         return sample_window(self.store, window, mapping=self.mapping, outcomes_until=until, least=least)
 
     @property

@@ -96,8 +96,9 @@ def sampled_rows(
     until: datetime | None = None,
     least: int = 0,
 ) -> Sample:
-    log = read_window(store, window, mapping=mapping or LogMapping(), outcomes_until=until or window.end)
-    return sample(log, least=least)
+    mapping = mapping or LogMapping()
+    log = read_window(store, window, mapping=mapping, outcomes_until=until or window.end)
+    return sample(log, mapping.by, least=least)
 
 
 def requests(found: Tally) -> int:

@@ -223,6 +223,16 @@ def test_no_more_requests_are_looked_at_than_the_limit(store, monkeypatch):
     assert (found.requests, len(found.predictions), len(found.outcomes)) == (70, 20, 20)
 
 
+@pytest.mark.parametrize("way", [sampled, sampled_rows])
+def test_a_request_that_is_looked_at_has_what_requests_are_told_apart_by_and_no_other_metadata(store, way):
+    rows = [prediction(f"p{n}", metadata={"channel": ["email", 7, None][n], "other": n}) for n in range(3)]
+    write_predictions(store, rows, name="api")
+    assert [one.metadata for one in way(store, mapping=BY_CHANNEL).predictions] == [
+        {"channel": "email"}, {"channel": "7"}, {},
+    ]  # fmt: skip
+    assert [one.metadata for one in way(store).predictions] == [{}] * 3
+
+
 def test_requests_are_told_apart_by_metadata(store):
     rows = [prediction(f"p{n}", metadata={"channel": ["email", 7, True, 2.5][n % 4], "other": n}) for n in range(8)]
     write_predictions(store, rows, name="api")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -17,6 +18,7 @@ from upkeep.log.entries import Prediction
 from upkeep.log.files import write_predictions
 from upkeep.log.truth import Truth
 from upkeep.monitoring.edge_cases import EdgeCase, Edges, Familiar, Reason, familiar, find_edges
+from upkeep.monitoring.edge_shares import crowded
 from upkeep.periods import week
 from upkeep.redaction import Redaction
 from upkeep.release import Action, Entry
@@ -24,6 +26,7 @@ from upkeep.stages.challengers import Challenger
 from upkeep.stages.monitoring import review_week
 from upkeep.stages.request_analysis import FAMILIAR, WeekAnalysis, analyse_week
 from upkeep.statistics.rates import Rate
+from upkeep.statistics.significance import more_often
 
 WEEK = timedelta(weeks=1)
 KNOWN = {"where", "parcel", "order", "please", "thanks"}
@@ -33,7 +36,12 @@ def request(id: str, text: str = "where is the parcel please", confidence: float
     return Prediction(id, FIRST, text, "order_status", confidence, "1", True)
 
 
-def edges(*requests: Prediction, truths: dict[str, Truth] | None = None, known: Familiar | None = None) -> Edges:
+def edges(
+    *requests: Prediction,
+    truths: dict[str, Truth] | None = None,
+    known: Familiar | None = None,
+    by: Sequence[str] = (),
+) -> Edges:
     vectors = np.eye(4, dtype=np.float32)[[0] * len(requests)]
     return find_edges(
         requests,
@@ -43,11 +51,12 @@ def edges(*requests: Prediction, truths: dict[str, Truth] | None = None, known: 
         known_words=KNOWN | {"the"},
         known=known or Familiar(np.eye(4, dtype=np.float32)[:1], 0.1),
         redaction=Redaction(),
+        by=by,
     )
 
 
 def test_an_ordinary_request_is_no_edge_case():
-    assert edges(request("1")) == Edges(1, {}, ())
+    assert edges(request("1")) == Edges(1, {}, (), answered={"order_status": Rate(0, 1)})
     assert str(edges(request("1"))) == "none (of 1 request looked at)"
 
 
@@ -73,6 +82,55 @@ def test_a_right_answer_that_is_no_label_of_the_models_is_one():
     truths = {"new": Truth(False, "tents"), "known": Truth(False, "refund"), "unsaid": Truth(False, None)}
     found = edges(*(request(id) for id in truths), truths=truths)
     assert [(one.id, one.right, one.reasons) for one in found.cases] == [("new", "tents", (Reason.NO_LABEL,))]
+
+
+def test_they_are_counted_by_the_model_s_answer_and_by_metadata_and_each_says_its_own():
+    def sent(id: str, channel: object, confidence: float, output: str | None = "order_status") -> Prediction:
+        return replace(request(id, confidence=confidence), output=output, metadata={"channel": channel, "plan": "a"})
+
+    rows = [
+        sent("1", "mail", 0.2),
+        sent("2", "mail", 0.9),
+        sent("3", None, 0.3, None),
+        sent("4", "chat", 0.9, "refund"),
+    ]
+    truths = {"4": Truth(False, "tents")}  # that no label fits is known of those only that people looked at
+    found = edges(*rows, by=("channel",), truths=truths)
+    assert found.answered == {"order_status": Rate(1, 2), "refund": Rate(0, 1)}
+    assert found.by == {"channel": {"mail": Rate(1, 2), "(none)": Rate(1, 1), "chat": Rate(0, 1)}}
+    assert {one.id: one.by for one in found.cases} == {"1": {"channel": "mail"}, "3": {}, "4": {"channel": "chat"}}
+    assert str(found.cases[0]) == "“where is the parcel please”: low confidence, channel mail"
+
+
+def shares(**odd: tuple[int, int]) -> Edges:
+    return Edges(300, {}, (), by={"channel": {value: Rate(*one) for value, one in odd.items()}})
+
+
+def test_where_they_are_much_more_frequent_than_elsewhere_beyond_chance_that_is_told():
+    told = crowded(shares(chat=(12, 240), mail=(30, 60)))
+    assert [str(one) for one in told] == ["of channel 'mail' 30 of 60 requests, elsewhere 12 of 240"]
+    assert crowded(shares(chat=(36, 240), mail=(15, 60))) == []  # 25 % are more than 15 %, and not twice as much
+    assert crowded(shares(chat=(12, 240), mail=(2, 4))) == []  # two of four may be chance
+    assert crowded(shares(mail=(30, 60))) == []  # there is no elsewhere
+    by_answer = Edges(300, {}, (), answered={"order_status": Rate(5, 270), "refund": Rate(12, 30)})
+    assert [str(one) for one in crowded(by_answer)] == ["of the answer 'refund' 12 of 30 requests, elsewhere 5 of 270"]
+
+
+def test_of_many_values_looked_at_chance_alone_makes_none_stand_out():
+    # three of four against 87 of 1,160: a chance of 0.024 were they twice as frequent, less than 5 % for one value
+    one = more_often(Rate(3, 4), Rate(87, 1160), times=2)
+    assert 0.01 < one < 0.05
+    assert crowded(shares(odd=(3, 4), **{f"v{n}": (3, 40) for n in range(29)})) == []
+
+
+def test_those_listed_before_they_were_counted_so_are_read_as_they_are(tmp_path, monkeypatch):
+    desk = agreed(tmp_path, monkeypatch)
+    old = b'{"id": "1", "text": "t", "answer": null, "confidence": 0.1, "right": null, "reasons": ["low confidence"]}'
+    desk.store.write("edge-cases/2026-W06.jsonl", old)
+    desk.store.write("edges.json", b'{"looked": 1, "counts": {"low confidence": 1}, "cases": [' + old + b"]}")
+    (case,) = records.load_rows(desk.store, "edge-cases/2026-W06.jsonl", EdgeCase)
+    assert records.load(desk.store, "edges.json", Edges) == Edges(1, {Reason.UNSURE: 1}, (case,))
+    assert (case.by, crowded(Edges(1, {Reason.UNSURE: 1}, (case,)))) == ({}, [])
 
 
 def looked_at(vectors: np.ndarray, known: Familiar) -> Edges:

@@ -81,8 +81,8 @@ def test_a_week_s_slices_are_a_table_in_its_run(tmp_path, monkeypatch):
     desk = agreed(tmp_path, monkeypatch, review_by=["channel"])
     rows = [
         Prediction(
-            str(n), FIRST + timedelta(minutes=n), f"request {n}", "order_status", 0.9, "1", n != 3, latency,
-            {"channel": channel},
+            str(n), FIRST + timedelta(minutes=n), f"request {n}", "order_status", 0.2 if n == 5 else 0.9, "1", n != 3,
+            latency, {"channel": channel},
         )
         for n, (channel, latency) in enumerate([("mail", 120.0)] * 4 + [("chat", None)] * 2)
     ]  # fmt: skip
@@ -106,10 +106,34 @@ def test_a_week_s_slices_are_a_table_in_its_run(tmp_path, monkeypatch):
         "auto_resolution": 0.5, "auto_resolution_n": 4, "precision": pytest.approx(2 / 3), "precision_n": 3,
         "escalation": 0.25, "escalation_n": 4, "macro_f1": pytest.approx(3 / 7),
         "calibration_error": pytest.approx(0.15), "latency_p50_ms": 120.0, "latency_p95_ms": 120.0,
+        "edge_cases": 0.0, "edge_cases_n": 4,
     }  # fmt: skip
     unknown = {"accuracy", "auto_resolution", "precision", "macro_f1", "calibration_error"}
     assert {name for name, value in chat.items() if value is None} == unknown | {"latency_p50_ms", "latency_p95_ms"}
     assert (chat["requests"], chat["accuracy_n"], chat["escalation"]) == (2, 0, 0)
+    assert (chat["edge_cases"], chat["edge_cases_n"]) == (0.5, 2)  # of one the model was not half sure
+
+
+def test_the_edge_cases_of_rare_values_are_counted_together_as_their_other_figures_are(tmp_path, monkeypatch):
+    desk = agreed(tmp_path, monkeypatch, review_by=["channel"])
+    rows = [
+        Prediction(
+            str(n), FIRST + timedelta(minutes=n), "Where is it?", "order_status", 0.2 if n == 22 else 0.9, "1", True,
+            None, {"channel": f"c{n:02}"},
+        )
+        for n in range(23)
+    ]  # fmt: skip
+    write_predictions(desk.store, rows, name="test")
+    reviewed(desk, 0)
+    (found,) = reviews(desk)
+    chart_review(desk, found)
+    client = desk.registry.client
+    (run,) = client.search_runs([desk.registry.experiment("reviews")])
+    table = json.loads(Path(client.download_artifacts(run.info.run_id, "slices.json")).read_text())
+    by_value = {row["value"]: row for row in (dict(zip(table["columns"], row, strict=True)) for row in table["data"])}
+    assert (by_value["c00"]["edge_cases"], by_value["c00"]["edge_cases_n"]) == (0, 1)
+    assert by_value["(others)"]["edge_cases"] == pytest.approx(1 / 3)  # twenty are shown, c20 to c22 are not
+    assert by_value["(others)"]["edge_cases_n"] == 3
 
 
 def test_a_week_without_a_request_has_no_table_of_slices(tmp_path, monkeypatch):

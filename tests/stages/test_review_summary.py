@@ -10,11 +10,13 @@ import pytest
 
 from tests.audited import FIRST, agreed, serve
 from upkeep.desk import Desk
+from upkeep.monitoring.edge_cases import EdgeCase, Edges, Reason
 from upkeep.monitoring.trouble import Change, Kind
 from upkeep.stages.auditing import draw_audit
 from upkeep.stages.monitoring import review_week
 from upkeep.stages.review_summary import ReviewNotes, summary
 from upkeep.stages.troubles import note_troubles
+from upkeep.statistics.rates import Rate
 
 POLICY = Change(Kind.POLICY, "36 of 40 should be 'refund'", "Accept the rule.", 36, old="return", new="refund")
 MIX = Change(Kind.LABEL_MIX, "'refund' was 40 %", "Check it.", 60)
@@ -47,6 +49,21 @@ def test_a_change_that_goes_on_and_is_not_found_again_is_told_as_it_was_first_se
     told(desk, 0, MIX, wrong=2)
     assert told(desk, 1, wrong=2) == [
         "- **label-mix shift**, still going on since 2026-W06, first seen as: 'refund' was 40 %"
+    ]
+
+
+def test_among_which_requests_edge_cases_are_much_more_frequent_is_told_before_the_oddest_of_them(desk):
+    serve(desk, 0, wrong=2)
+    at = FIRST + timedelta(weeks=1)
+    odd = EdgeCase("7", "do you sell bicycles", "refund", 0.4, None, (Reason.UNSURE,), {"channel": "mail"})
+    channels = {"chat": Rate(12, 240), "mail": Rate(30, 60)}
+    edges = Edges(300, {Reason.UNSURE: 42}, (odd,), by={"channel": channels})
+    found = replace(review_week(desk, at), edges=edges)
+    page = summary(desk, ReviewNotes(found, None, [], None, draw_audit(desk, at)))
+    first = page.index("- edge cases: low confidence 42 (of 300 requests looked at)")
+    assert page[first + 1 : first + 3] == [
+        "    - much more often than elsewhere: of channel 'mail' 30 of 60 requests, elsewhere 12 of 240",
+        "    - “do you sell bicycles”: low confidence, channel mail",
     ]
 
 

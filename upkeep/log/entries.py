@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
@@ -122,7 +122,7 @@ class Sample(NamedTuple):
     """Requests of a window to look at one by one, in time order, with what was said about each.
 
     All of a small log; of a large one some by chance: which, depends on their ids alone. `requests` is how many there
-    were. Their metadata are left out.
+    were. Of their metadata they have the values that requests are told apart by (`facets`).
     """
 
     requests: int
@@ -130,11 +130,14 @@ class Sample(NamedTuple):
     outcomes: dict[str, list[Outcome]]
 
 
-def sample(window: LogWindow, *, least: int = 0) -> Sample:
-    """What to look at of a window that was read row by row: SAMPLED requests, or `least` where that is more."""
+def sample(window: LogWindow, by: Sequence[str] = (), *, least: int = 0) -> Sample:
+    """What to look at of a window that was read row by row: SAMPLED requests, or `least` where that is more.
+
+    `by` names the metadata keys that requests are told apart by.
+    """
     chosen = sorted(window.predictions, key=lambda row: (draw_order(row.id), row.id))[: max(SAMPLED, least)]
     ids = {row.id for row in chosen}
-    rows = [replace(row, metadata={}) for row in window.predictions if row.id in ids]
+    rows = [replace(row, metadata=facets(row.metadata, by)) for row in window.predictions if row.id in ids]
     return Sample(len(window.predictions), rows, {key: said for key, said in window.outcomes.items() if key in ids})
 
 

@@ -127,7 +127,8 @@ class _Log(NamedTuple):
                 CREATE OR REPLACE TABLE chosen AS SELECT * FROM predictions ORDER BY md5(id), id LIMIT {least}""")
         missing = self.made.execute(f"SELECT {PLACE} FROM chosen WHERE input IS NULL ORDER BY {PLACE}").fetchall()
         found_again = self._texts(missing)
-        names = ", ".join(columns(PREDICTIONS))
+        by = self.mapping.by
+        names = ", ".join(columns(PREDICTIONS, by))
         rows = self.made.execute(f"SELECT {PLACE}, {names} FROM chosen ORDER BY moment, {PLACE}").fetchall()
         names = ", ".join(columns(OUTCOMES))
         said = self.made.execute(f"""
@@ -138,7 +139,7 @@ class _Log(NamedTuple):
             source = OutcomeSource(found.pop("source"))
             one = Outcome(at=_time(found.pop("moment")), source=source, **found)
             outcomes[one.prediction_id].append(one)
-        return Sample(counted, [_prediction(row, found_again) for row in rows], dict(outcomes))
+        return Sample(counted, [_prediction(row, found_again, by) for row in rows], dict(outcomes))
 
     def _texts(self, places: Sequence[_Place]) -> dict[_Place, str]:
         """The requests' texts that were not kept, from their raw files."""
@@ -277,12 +278,14 @@ def _relation(kind: Kind[Row], days: Sequence[KeptDay], by: Sequence[str] = ()) 
     return f"(SELECT {', '.join(f'NULL::{type} AS {name}' for name, type in empty.items())} WHERE false)"
 
 
-def _prediction(row: Sequence[Any], texts: Mapping[_Place, str]) -> Prediction:
+def _prediction(row: Sequence[Any], texts: Mapping[_Place, str], by: Sequence[str]) -> Prediction:
     """A request from its place and its columns; a text that was not kept is in `texts`."""
     day, file, line, *values = row
-    found = dict(zip(columns(PREDICTIONS), values, strict=True))
+    found = dict(zip(columns(PREDICTIONS, by), values, strict=True))
     text = texts.get((day, file, line), found.pop("input"))
-    return Prediction(at=_time(found.pop("moment")), input=text, metadata={}, **found)
+    shared = {key: found.pop(name) for name, key in facets(PREDICTIONS, by).items()}
+    metadata = {key: value for key, value in shared.items() if value is not None}
+    return Prediction(at=_time(found.pop("moment")), input=text, metadata=metadata, **found)
 
 
 def _time(microseconds: int) -> datetime:

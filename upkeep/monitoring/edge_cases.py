@@ -8,16 +8,18 @@ from every training text than nearly all of those lie from each other.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from upkeep.counts import count_of
-from upkeep.log.entries import Prediction
+from upkeep.log.entries import Prediction, facet, facets
 from upkeep.log.truth import Truth
+from upkeep.monitoring.figures import NO_VALUE
 from upkeep.monitoring.input_shift import words_of
 from upkeep.redaction import Redaction, shown
+from upkeep.statistics.rates import Rate
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,9 +43,16 @@ class Reason(StrEnum):
     FAR = "far from the training data"
 
 
+BY_CHANCE = (Reason.UNSURE, Reason.WORDS, Reason.FAR)
+"""The kinds of edge case that are known of every request looked at."""
+
+
 @dataclass(frozen=True, slots=True)
 class EdgeCase:
-    """One such request: redacted, as it was answered, and the right answer where somebody has said it."""
+    """One such request: redacted, as it was answered, and the right answer where somebody has said it.
+
+    `by` are the values of the config's metadata keys (`review_by`) that it has.
+    """
 
     id: str
     text: str
@@ -51,18 +60,27 @@ class EdgeCase:
     confidence: float
     right: str | None
     reasons: tuple[Reason, ...]
+    by: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        values = "".join(f", {key} {value}" for key, value in self.by.items())
+        return f"“{self.text}”: {', '.join(self.reasons)}{values}"
 
 
 @dataclass(frozen=True, slots=True)
 class Edges:
     """The edge cases among `looked` requests drawn by chance: how many by reason, and the oddest of them.
 
-    That no label fits is known only of requests that people looked at, which are mostly those answered wrong.
+    That no label fits is known only of requests that people looked at, which are mostly those answered wrong. So it is
+    left out of `answered` and `by`: the share of edge cases by the label that the model answered, and by metadata key
+    and value. Records written before these were counted have none.
     """
 
     looked: int
     counts: dict[Reason, int]
     cases: tuple[EdgeCase, ...]
+    answered: dict[str, Rate] = field(default_factory=dict)
+    by: dict[str, dict[str, Rate]] = field(default_factory=dict)
 
     def __str__(self) -> str:
         counted = ", ".join(f"{reason} {n}" for reason, n in self.counts.items())
@@ -97,10 +115,11 @@ def find_edges(
     known_words: Collection[str],
     known: Familiar,
     redaction: Redaction,
+    by: Sequence[str] = (),
 ) -> Edges:
     """The edge cases among some requests; `embeddings` has shape (len(requests), width), each row of length 1.
 
-    `labels` are those that the model can answer; none where its answers are texts.
+    `labels` are those that the model can answer; none where its answers are texts. `by` names keys of the metadata.
     """
     import numpy as np
 
@@ -117,14 +136,28 @@ def find_edges(
         why = tuple(reason for reason, holds in reasons.items() if holds)
         if why:
             said, truth = (None if text is None else shown(text, redaction) for text in (one.output, right))
-            found.append((alike, EdgeCase(one.id, shown(one.input, redaction), said, one.confidence, truth, why)))
+            case = EdgeCase(
+                one.id, shown(one.input, redaction), said, one.confidence, truth, why, by=facets(one.metadata, by)
+            )
+            found.append((alike, case))
     found.sort(key=lambda one: (-len(one[1].reasons), one[0], one[1].id))
     counts = Counter(reason for _, one in found for reason in one.reasons)
+    odd = {one.id for _, one in found if any(reason in BY_CHANCE for reason in one.reasons)}
     return Edges(
         looked=len(requests),
         counts={reason: counts[reason] for reason in Reason if counts[reason]},
         cases=tuple(one for _, one in found[:LISTED]),
+        answered=_shares((one.output, one.id in odd) for one in requests if labels and one.output),
+        by={key: _shares((facet(one.metadata, key) or NO_VALUE, one.id in odd) for one in requests) for key in by},
     )
+
+
+def _shares(requests: Iterable[tuple[str, bool]]) -> dict[str, Rate]:
+    """The share of edge cases by value, the most frequent value first."""
+    found: dict[str, list[bool]] = {}
+    for value, odd in requests:
+        found.setdefault(value, []).append(odd)
+    return {value: Rate.of(odd) for value, odd in sorted(found.items(), key=lambda one: (-len(one[1]), one[0]))}
 
 
 def _unknown(text: str, known: Collection[str]) -> bool:

@@ -80,6 +80,7 @@ def analyse_week(desk: Desk, window: Window, *, until: datetime) -> WeekAnalysis
         known_words=words,
         known=_familiar(desk, taught, eyes),
         redaction=desk.client.redaction,
+        by=desk.client.review_by,
     )
     return WeekAnalysis(describe_inputs(texts, embeddings, known=words, base=eyes.base.digest), edges)
 

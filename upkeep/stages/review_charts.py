@@ -9,24 +9,23 @@ key with many values these would hide the others.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from upkeep.adapters.registry import Point
 from upkeep.desk import Desk
 from upkeep.metrics.quality import calibration_error, macro_f1
-from upkeep.monitoring.edge_cases import Reason
-from upkeep.monitoring.figures import Figures, Slice
+from upkeep.monitoring.edge_cases import BY_CHANCE, Edges
+from upkeep.monitoring.figures import OTHERS, Figures, Slice
 from upkeep.monitoring.review import Metric, Review, Status, as_known
 from upkeep.periods import week
 from upkeep.redaction import inert
 from upkeep.stages.monitoring import reviewed_weeks, reviews
 from upkeep.stages.review_figures import measured
+from upkeep.statistics.rates import Rate
 
 PART = "reviews"
 TAG = "upkeep.week"
 HISTORY = 26
-BY_CHANCE = (Reason.UNSURE, Reason.WORDS, Reason.FAR)
-"""The kinds of edge case that are known of every request looked at."""
 RATES = (*(metric.value for metric in Metric), "labelled")
 OF_SLICES = ("macro_f1", "calibration_error", "latency_p50_ms", "latency_p95_ms")
 
@@ -50,13 +49,27 @@ def chart_review(desk: Desk, found: Review) -> None:
         lines += [f"**worse than agreed**: {one}" for one in found.worse_left_out]
         run.text("findings.md", "".join(f"- {inert(line)}\n" for line in (*lines, *measured(found.figures))))
         if any(found.figures.slices.values()):
-            run.table("slices.json", _by_value(found.figures.slices))
+            run.table("slices.json", _by_value(found.figures.slices, found.edges))
 
 
-def _by_value(slices: Mapping[str, Mapping[str, Slice]]) -> dict[str, list[object]]:
+def _by_value(slices: Mapping[str, Mapping[str, Slice]], edges: Edges | None) -> dict[str, list[object]]:
     """The figures of each slice, under the names that they have as metrics; nothing where nobody knows."""
-    rows = [_row(key, value, one) for key, values in slices.items() for value, one in values.items()]
+    rows = [
+        _row(key, value, one) | _edges(_odd(edges.by.get(key, {}) if edges else {}, value, values))
+        for key, values in slices.items()
+        for value, one in values.items()
+    ]
     return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def _odd(shares: Mapping[str, Rate], value: str, shown: Container[str]) -> Rate:
+    """How many of a slice's requests are edge cases, of those looked at, whatever version answered."""
+    of = [one for name, one in shares.items() if name == value or (value == OTHERS and name not in shown)]
+    return sum(of, Rate(0, 0))
+
+
+def _edges(odd: Rate) -> dict[str, object]:
+    return {"edge_cases": odd.value, "edge_cases_n": odd.n}
 
 
 def _row(key: str, value: str, one: Slice) -> dict[str, object]:

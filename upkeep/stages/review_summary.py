@@ -11,6 +11,7 @@ from upkeep.config import Rules
 from upkeep.desk import Desk
 from upkeep.metrics.generated import described
 from upkeep.monitoring.changes import looked_for_from
+from upkeep.monitoring.edge_shares import crowded
 from upkeep.monitoring.estimate import ONLY_AN_ESTIMATE
 from upkeep.monitoring.review import Review
 from upkeep.redaction import inert
@@ -96,7 +97,8 @@ def _odd(noted: ReviewNotes) -> Iterator[str]:
     found = noted.review
     if found.edges:
         yield f"- edge cases: {found.edges}"
-        yield from (f"    - “{one.text}”: {', '.join(one.reasons)}" for one in found.edges.cases)
+        yield from (f"    - much more often than elsewhere: {one}" for one in crowded(found.edges))
+        yield from (f"    - {one}" for one in found.edges.cases)
     for theme in noted.themes.themes[:SHOWN_THEMES] if noted.themes else ():
         counts = " ".join(map(str, theme.lately.values()))
         yield f"- keeps going wrong: {theme.name}, {counts} by week, {theme.trend}"

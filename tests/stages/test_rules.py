@@ -76,6 +76,25 @@ def test_what_is_likely_beside_certain_changes_is_applied_when_a_later_review_sh
     assert desk.rules(FIRST + timedelta(weeks=8, days=1)) == ([found[7][0].rule] if by else [])
 
 
+@pytest.mark.parametrize("accepted", [True, False])
+@pytest.mark.parametrize("way", ["propose", "apply"])
+def test_an_answer_given_while_a_review_looks_into_a_rule_stands(tmp_path, monkeypatch, way, accepted):
+    desk = agreed(tmp_path, monkeypatch, rules=way, relabel=[], base_model={"path": "models/nowhere"})
+    old, new, at = "order_status", "refund_status", FIRST + timedelta(weeks=9)
+    for number in range(9):
+        say(desk, number, [(old, new if number > 4 else old)] * 20)
+        found = review_week(desk, FIRST + timedelta(weeks=number + 1))
+    with monkeypatch.context() as before_it:  # what the slower of two reviews of the week has read
+        before_it.setattr(type(desk), "found_rules", lambda _: [])
+        (one,) = propose_rules(desk, found)
+    decide_rule(desk, one.id, accepted=accepted, by="ada", at=at)
+    with monkeypatch.context() as before_it:
+        before_it.setattr(type(desk), "found_rules", lambda _: [])
+        (again,) = propose_rules(desk, found)
+    assert (again.accepted, again.by) == (accepted, "ada")
+    assert [(rule.accepted, rule.by) for rule in desk.found_rules()] == [(accepted, "ada")]
+
+
 def say(desk, week, pairs):
     """A week of audited answers, each given and right."""
     start = FIRST + timedelta(weeks=week)

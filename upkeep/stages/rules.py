@@ -70,7 +70,7 @@ def propose_rules(desk: Desk, found: Review) -> list[Found]:
         proposed = [*applied, *(one for one in proposed if one not in sure)]
     else:
         proposed += [one for one in stand if one.certain]
-    return [_save(desk, one) for one in proposed]
+    return [_propose(desk, one) for one in proposed]
 
 
 def decide_rule(desk: Desk, name: str, *, accepted: bool, by: str, at: datetime, since: date | None = None) -> Found:
@@ -100,9 +100,19 @@ def _standing(likely: Iterable[Found], weeks: Weeks) -> Iterator[Found]:
             yield replace(one, evidence=str(now), certain=now.certain)
 
 
+def _propose(desk: Desk, one: Found) -> Found:
+    """Keep what a review found, unless somebody has answered it while that was looked into."""
+    now = records.load_if_there(desk.store, _key(one), Found)
+    return now if now and now.answers else _save(desk, one)
+
+
 def _save(desk: Desk, one: Found) -> Found:
-    records.save(desk.store, f"rules/{one.id}.json", one)
+    records.save(desk.store, _key(one), one)
     return one
+
+
+def _key(one: Found) -> str:
+    return f"rules/{one.id}.json"
 
 
 def _pairs(rules: Iterable[Relabel]) -> set[tuple[str, str]]:

@@ -7,11 +7,10 @@ as a StoreError, and no password with it.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import wraps
@@ -25,6 +24,7 @@ import yaml
 from upkeep.adapters.addresses import shown, shown_address
 from upkeep.errors import NoChampionError, NotFoundError, StoreError
 from upkeep.home import home
+from upkeep.locks import one_at_a_time
 from upkeep.models.manifest import expect_client, read_manifest
 from upkeep.recipes import Task
 from upkeep.slug import hash_suffix
@@ -99,13 +99,8 @@ def speaking(uri: str, failing: str | None = None) -> Iterator[None]:
 @contextmanager
 def _first_alone(uri: str) -> Iterator[None]:
     """Of several processes one at a time: each lays out the tables of MLflow's file where it finds none."""
-    if not uri.startswith("sqlite:///"):
-        yield
-        return
-    path = Path(f"{uri.removeprefix('sqlite:///')}.lock")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    file = uri.startswith("sqlite:///")
+    with one_at_a_time(Path(f"{uri.removeprefix('sqlite:///')}.lock")) if file else nullcontext():
         yield
 
 

@@ -25,6 +25,7 @@ from upkeep.desk import Desk
 from upkeep.errors import BaseModelError
 from upkeep.log.entries import draw_order
 from upkeep.patterns import of_client
+from upkeep.locks import only_one
 from upkeep.periods import Window
 from upkeep.progress import Progress, silent
 from upkeep.redaction import PersonalData, told
@@ -85,8 +86,14 @@ class Collection:
 def collect_cases(desk: Desk, period: str, as_of: datetime, *, progress: Progress = silent) -> Collection:
     """Collect what production taught since the collection before, each week and once more for a retrain.
 
-    Where another collection of the client ends meanwhile it begins anew, so that each case is collected once.
+    One at a time on a machine. Where one on another machine ends meanwhile it begins anew, so that each case is
+    collected once.
     """
+    with only_one(desk.client.client, "collection"):
+        return _collect_cases(desk, period, as_of, progress)
+
+
+def _collect_cases(desk: Desk, period: str, as_of: datetime, progress: Progress) -> Collection:
     key, rows = f"collections/{period}.json", f"cases/{period}.jsonl"
     done = records.load_if_there(desk.store, key, Collection)
     if done:

@@ -51,11 +51,14 @@ def xlsx_table(data: bytes) -> list[list[str]]:
     return [[value or "" for value in row] for row in load_workbook(BytesIO(data)).worksheets[0].values]
 
 
-def xlsx_bytes(table: list[list[str]]) -> bytes:
+def xlsx_bytes(table: list[list[str]], **more: list[list[str]]) -> bytes:
+    """A workbook of one tab, and of `more` by their title."""
     book = Workbook()
-    for row, cells in enumerate(table, start=1):
-        for at, value in enumerate(cells, start=1):
-            book.active.cell(row, at, value).data_type = "s"
+    tabs = [(book.active, table), *((book.create_sheet(title), rows) for title, rows in more.items())]
+    for tab, rows in tabs:
+        for row, cells in enumerate(rows, start=1):
+            for at, value in enumerate(cells, start=1):
+                tab.cell(row, at, value).data_type = "s"
     saved = BytesIO()
     book.save(saved)
     return saved.getvalue()

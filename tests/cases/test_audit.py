@@ -27,7 +27,7 @@ from upkeep.recipes import Task
 from upkeep.stages.auditing import draw_audit, return_audit, sheet_key
 from upkeep.stages.collection import collect_cases
 from upkeep.stages.monitoring import review_week
-from upkeep.stages.returning import return_file
+from upkeep.stages.returning import return_file, take_returns
 from upkeep.statistics.rates import Rate
 from upkeep.store import write_jsonl
 
@@ -330,6 +330,42 @@ def test_two_halves_of_a_sheet_come_back_on_one_day_and_both_count(desk):
     for half in (ids[:5], ids[5:]):
         return_audit(desk, fill(sheet, dict.fromkeys(half, "order_status")), at=NOW)
     assert review_week(desk, FIRST + timedelta(weeks=1, days=1)).figures.labelled.hits == 11
+
+
+def test_of_a_workbook_with_notes_and_an_untouched_copy_the_tab_that_is_filled_in_counts(desk):
+    rows = [prediction(number) for number in range(2)]
+    book = load_workbook(BytesIO(write_sheet(rows, week="2026-W06", client=desk.client)))
+    book.copy_worksheet(book.worksheets[0]).title = "before I began"
+    filled = load_workbook(BytesIO(fill(saved(book), {"000": "oos"})))
+    filled.create_sheet("notes", 0).append(["ask Ada"])
+    found = back(saved(filled), rows, desk.client)
+    assert [(one.prediction_id, one.answer) for one in found.outcomes] == [("000", "oos")]
+    assert read_sheet(saved(filled)).week == "2026-W06"
+
+
+def test_a_workbook_in_which_several_sheets_are_filled_in_is_refused_and_stays_in_the_inbox(desk):
+    serve(desk, 0, wrong=0, audited=False)
+    first, second, *_ = draw_audit(desk, FIRST + timedelta(weeks=1)).asked
+    book = load_workbook(BytesIO(fill(desk.store.read(sheet_key("2026-W06")), {first: "oos"})))
+    book.copy_worksheet(book.worksheets[0]).title = "bob"
+    for row in book["bob"].iter_rows(min_row=2):
+        row[3].value = "oos" if row[0].value == second else None
+    wanted = r"tabs \['2026-W06', 'bob'\] are filled in, expected one: .* save each as a file of its own"
+    with pytest.raises(SheetError, match=wanted):
+        return_audit(desk, saved(book), at=NOW)
+    desk.store.write("inbox/two.xlsx", saved(book))
+    (told,) = take_returns(desk, NOW)
+    assert "tabs ['2026-W06', 'bob'] are filled in" in told.problem
+    assert list(desk.store.keys("inbox/")) == ["inbox/two.xlsx"]
+
+
+def test_an_audit_sheet_beside_a_batch_in_a_workbook_is_not_passed_over(desk):
+    serve(desk, 0, wrong=0, audited=False)
+    first, *_ = draw_audit(desk, FIRST + timedelta(weeks=1)).asked
+    book = load_workbook(BytesIO(fill(desk.store.read(sheet_key("2026-W06")), {first: "oos"})))
+    book.create_sheet("batch").append(["id", "request", "decision"])
+    with pytest.raises(SheetError, match=r"tabs \['2026-W06'\] of an audit beside a batch, expected each in a file"):
+        return_file(desk, saved(book), name="both.xlsx", by="ada", at=NOW)
 
 
 def test_a_file_that_is_no_sheet_of_ours_is_refused_and_nothing_is_written(desk):

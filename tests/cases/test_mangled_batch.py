@@ -250,6 +250,22 @@ def test_of_a_workbook_no_good_row_is_lost_and_no_bad_one_counts(asked, data):
 
 
 @settings(ANY, max_examples=100)
+@given(asked=batches(), tabs=st.integers(2, 4), data=st.data())
+def test_of_several_tabs_of_a_workbook_no_good_row_is_lost_and_no_bad_one_counts(asked, tabs, data):
+    sent = xlsx_table(write_xlsx(asked, labels=LABELS))[1:]
+    rows = data.draw(returned(asked, sent))
+    dealt: list[list[Touched]] = [[] for _ in range(tabs)]
+    for row in rows:
+        dealt[data.draw(st.integers(0, tabs - 1))].append(row)
+    notes = [["call Ada about these"], [sent[0][ID], sent[0][REQUEST], "accept"]]
+    first, *others = (data.draw(laid_out(part)) for part in dealt)
+    book = xlsx_bytes(first, notes=notes, **{f"tab {at}": table for at, table in enumerate(others)})
+    assert found(book, asked) == expected(rows, asked, sent)
+    rejected = judged(book, asked).rejected
+    assert len({(one.tab, one.row) for one in rejected}) == len(rejected)
+
+
+@settings(ANY, max_examples=100)
 @given(asked=batches(), flat=st.booleans(), data=st.data())
 def test_of_a_label_studio_export_no_good_row_is_lost_and_no_bad_one_counts(asked, flat, data):
     tasks = [one["data"] for one in json.loads(write_label_studio(asked, labels=LABELS))]

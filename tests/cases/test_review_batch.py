@@ -309,6 +309,38 @@ def test_rows_are_numbered_as_people_see_them_below_notes_and_on_a_second_tab():
     assert [one.row for one in judged(saved.getvalue(), asked).rejected] == [4]
 
 
+def test_all_tabs_of_a_workbook_count_that_have_cases_and_a_row_is_told_with_its_tab():
+    asked = [question(number) for number in range(1, 5)]
+    ada = filled(asked, ("accept", ""), ("accept", ""), ("reject", ""), ("", ""))
+    bob = filled(asked, ("", ""), ("reject", ""), ("reject", ""), ("yes", ""))
+    notes = [["Bob has the second half."], ["accept", "p-004"]]
+    back = judged(xlsx_bytes(ada, notes=notes, **{"bob@example.org": bob}), asked)
+    assert [(one.id, str(one.decision)) for one in back.decided] == [("p-001", "accept"), ("p-003", "reject")]
+    assert back.blank == 2
+    both = "accept by ada in row 3 of tab 'Sheet'; reject by ada in row 3 of tab '[e-mail]'"
+    conflict = f"decision: found {both}, expected one decision for one id"
+    alike = "id: found 'p-003' again, decided alike in row 4 of tab 'Sheet'; that one counts"
+    assert [str(one) for one in back.rejected] == [
+        f"row 3 of tab 'Sheet' not used: {conflict}",
+        f"row 3 of tab '[e-mail]' not used: {conflict}",
+        f"row 4 of tab '[e-mail]' not used: {alike}",
+        "row 5 of tab '[e-mail]' not used: decision: found 'yes', expected one of ['accept', 'change', 'reject']",
+    ]
+
+
+def test_tabs_that_are_told_alike_are_told_apart_by_their_place():
+    asked = [question(1)]
+    table = filled(asked, ("yes", ""))
+    data = xlsx_bytes(table, **{"ada@example.org": table, "bob@example.org": table})
+    assert [one.tab for one in judged(data, asked).rejected] == ["Sheet", "[e-mail] (2)", "[e-mail] (3)"]
+
+
+def test_a_tab_of_cases_with_a_column_twice_is_named_beside_one_that_can_be_read():
+    table = filled([question(1)], ("accept", ""))
+    with pytest.raises(SheetError, match=r"tab 'second': columns \['comment'\] are there twice"):
+        read_back(xlsx_bytes(table, second=[[*row, "comment"] for row in table]))
+
+
 def test_a_workbook_of_many_tabs_is_refused_as_one_of_a_large_tab_is(monkeypatch):
     book = Workbook()
     for name in ("one", "two"):

@@ -7,10 +7,11 @@ import json
 import os
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from io import StringIO
+from io import BytesIO, StringIO
 from pathlib import Path
 
 import pytest
+from openpyxl import load_workbook
 
 from tests.released import decide as decided
 from tests.small_client import configure
@@ -505,6 +506,39 @@ def test_what_a_retrain_has_decided_without_people_is_no_longer_looked_for_in_ml
     assert [one.name for one in take_returns(desk, MONDAY + quarter + day)] == ["MLflow"]  # its retrain waits
     desk.store.write("inbox/late.csv", filled(desk, n1=("accept", "")))
     assert [one.decided for one in take_returns(unattended, MONDAY + quarter + day)] == [1]
+
+
+def test_two_peoples_copies_that_were_joined_as_tabs_both_count_and_the_copy_kept_has_their_rows(desk):
+    offer_cases(desk, PERIOD, MONDAY)
+    book = load_workbook(BytesIO(desk.store.read(f"to-review/{PERIOD}.xlsx")))
+    first, second = book.worksheets[0], book.copy_worksheet(book.worksheets[0])  # rows of cases 6, 2 and 1
+    first.cell(2, 7, "accept")
+    second.cell(3, 7, "reject")
+    second.cell(4, 7, "perhaps")
+    joined = BytesIO()
+    book.save(joined)
+    desk.store.write("inbox/both.xlsx", joined.getvalue())
+    (back,) = take_returns(desk, TUESDAY)
+    assert str(back).splitlines() == [
+        "both.xlsx: 2 answers taken in, 3 rows left blank",
+        f"  row 4 of tab '{PERIOD} Copy' not used: "
+        "decision: found 'perhaps', expected one of ['accept', 'change', 'reject']",
+    ]
+    assert decided_by(desk, TUESDAY).keys() == {"6", "2"}
+    kept = list(csv.DictReader(StringIO(copied(desk, "-both.csv").decode("utf-8-sig"))))
+    assert [row["decision"] for row in kept] == ["accept", "", "", "", "reject", "perhaps"]
+
+
+def test_what_was_not_used_of_a_file_before_tabs_were_told_can_still_be_read(desk):
+    offer_cases(desk, PERIOD, MONDAY)
+    data = filled(desk, n1=("perhaps", ""))
+    return_file(desk, data, name="mine.csv", by="ada", at=TUESDAY)
+    (key,) = desk.store.keys("returned/")
+    old = json.loads(desk.store.read(key))
+    del old["rejected"][0]["tab"]
+    desk.store.write(key, json.dumps(old).encode())
+    again = return_file(desk, data, name="mine.csv", by="ada", at=TUESDAY)
+    assert str(again.rejected[0]).startswith("row 4 not used: ")
 
 
 def test_a_second_file_of_the_same_name_leaves_the_first_where_it_is(desk):

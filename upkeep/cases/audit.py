@@ -18,12 +18,14 @@ from typing import NamedTuple
 from upkeep.cases.case import fraction, normalise
 from upkeep.cases.review_batch import ID, REQUEST, Question, Row, cut
 from upkeep.cases.review_decisions import Judge, RowClaim, agreed
-from upkeep.cases.spreadsheet import Column, Rejected, read_workbook, write_workbook
+from upkeep.cases.spreadsheet import Column, Rejected, Tab, read_workbook, write_workbook
 from upkeep.config import Audit, Client
 from upkeep.errors import SheetError
 from upkeep.log.entries import Outcome, OutcomeSource, Prediction
 
 WHEN, GIVEN, VERDICT, ANSWER = "when", "answer given", "right or wrong", "right answer"
+COLUMNS = (ID, REQUEST, ANSWER)
+"""The columns that a returned sheet has to have."""
 RIGHT, WRONG = "right", "wrong"
 
 
@@ -103,14 +105,38 @@ def write_sheet(predictions: Sequence[Prediction], *, week: str, client: Client)
 
 
 def read_sheet(data: bytes) -> Sheet:
-    """A returned sheet's week and rows. Raises SheetError where it is not an Excel workbook with a first row."""
-    first = read_workbook(data)[0]
-    rows = [[cell.strip() for cell in row] for row in first.rows]
-    head = rows[0] if rows else []
-    missing = [name for name in (ID, REQUEST, ANSWER) if name not in head]
+    """A returned sheet's week and rows: the tab that is filled in, the first where none is.
+
+    Raises SheetError where it is not an Excel workbook with a first row, or several tabs are filled in.
+    """
+    tabs = read_workbook(data)
+    filled = _filled_in(tabs)
+    if len(filled) > 1:
+        titles = [one.week for one in filled]
+        why = "its name says which week a tab is of, so save each as a file of its own"
+        raise SheetError(f"tabs {titles} are filled in, expected one: {why}")
+    if filled:
+        return filled[0]
+    head, _ = _table(tabs[0])
+    missing = [name for name in COLUMNS if name not in head]
     if missing:
-        raise SheetError(f"tab {first.title!r}: the first row is {head}, expected columns {missing} too")
-    return Sheet(first.title, [dict(zip(head, row, strict=False)) for row in rows[1:]])
+        raise SheetError(f"tab {tabs[0].title!r}: the first row is {head}, expected columns {missing} too")
+    return _sheet(tabs[0])
+
+
+def is_sheet(data: bytes) -> bool:
+    """Is a file a workbook with an audit sheet, whatever is the matter with it?"""
+    try:
+        return any(map(_has_columns, read_workbook(data)))
+    except SheetError:
+        return False
+
+
+def refuse_beside_batch(data: bytes) -> None:
+    """Raises SheetError where a workbook that has a batch has filled in audit sheets too: nobody would read those."""
+    titles = [one.week for one in _filled_in(read_workbook(data))]
+    if titles:
+        raise SheetError(f"tabs {titles} of an audit beside a batch, expected each in a file of its own")
 
 
 def rows_of(sheet: Sheet, client: Client) -> Iterator[Row]:
@@ -149,6 +175,27 @@ def understand(
     rejected += [row for one in settled for row in one.rejected]
     outcomes = tuple(one.said for one in settled if one.said)
     return AuditAnswers(outcomes, blank, tuple(sorted(rejected, key=lambda one: one.row)))
+
+
+def _filled_in(tabs: Iterable[Tab]) -> list[Sheet]:
+    """The sheets of an audit among the tabs of a workbook in which somebody has answered."""
+    sheets = [_sheet(tab) for tab in tabs if _has_columns(tab)]
+    return [one for one in sheets if any(row.get(ANSWER) or row.get(VERDICT) for row in one.rows)]
+
+
+def _has_columns(tab: Tab) -> bool:
+    return set(COLUMNS) <= set(_table(tab)[0])
+
+
+def _sheet(tab: Tab) -> Sheet:
+    head, rows = _table(tab)
+    return Sheet(tab.title, [dict(zip(head, row, strict=False)) for row in rows])
+
+
+def _table(tab: Tab) -> tuple[list[str], list[list[str]]]:
+    """The first row and those below it."""
+    rows = [[cell.strip() for cell in row] for row in tab.rows]
+    return (rows[0], rows[1:]) if rows else ([], [])
 
 
 def _columns(client: Client) -> list[Column]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from itertools import islice
@@ -27,7 +27,7 @@ from upkeep.cases.spreadsheet import (
     write_workbook,
 )
 from upkeep.errors import SheetError
-from upkeep.redaction import EVERY_KIND, shown
+from upkeep.redaction import EVERY_KIND, for_name, shown
 
 ID, WHEN, REQUEST, OFFERED = "id", "when", "request", "answer said to be right"
 WHY, GIVEN = "asked because", "model answered"
@@ -83,7 +83,8 @@ class Question:
 class Row:
     """What came back about one case, as it stands there; `number` as the spreadsheet or the export counts.
 
-    `offered` is None where the file has no such column, `at` where it does not say when this was decided.
+    `offered` is None where the file has no such column, `at` where it does not say when this was decided. `tab` is
+    named where several tabs of a workbook have cases.
     """
 
     number: int
@@ -95,6 +96,7 @@ class Row:
     comment: str
     reviewer: str
     at: datetime | None = None
+    tab: str = ""
 
 
 class FilledFile(NamedTuple):
@@ -199,9 +201,15 @@ def _told(question: Question, names: Sequence[str]) -> dict[str, str]:
 
 
 def _workbook_rows(data: bytes) -> tuple[Row, ...]:
+    """The rows of all tabs that have the head of a batch: people put their copies, or two weeks' batches, into one."""
     tabs = read_workbook(data)
-    tab = next((one for one in tabs if _head(one.rows) is not None), tabs[0])
-    return _table_rows(tab.rows, f"tab {tab.title!r}")
+    filled = [one for one in tabs if _head(one.rows) is not None] or tabs[:1]
+    found = [_table_rows(one.rows, f"tab {one.title!r}") for one in filled]
+    if len(filled) == 1:
+        return found[0]
+    titles = [shown(one.title, for_name(one.title, EVERY_KIND)) for one in filled]
+    names = [f"{title} ({at})" if titles.count(title) > 1 else title for at, title in enumerate(titles, start=1)]
+    return tuple(replace(row, tab=name) for name, rows in zip(names, found, strict=True) for row in rows)
 
 
 def _csv_rows(text: str) -> tuple[Row, ...]:

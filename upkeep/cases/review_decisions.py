@@ -27,7 +27,7 @@ from upkeep.cases.review_batch import (
     Row,
     cut,
 )
-from upkeep.cases.spreadsheet import Rejected, likely_typos_of, made_by_spreadsheet
+from upkeep.cases.spreadsheet import Rejected, likely_typos_of, made_by_spreadsheet, place
 from upkeep.errors import SheetError
 from upkeep.redaction import Redaction, for_name, shown
 
@@ -50,6 +50,7 @@ class RowClaim(NamedTuple, Generic[Said]):
     said: Said | None
     content: object
     words: str = "one that cannot be used"
+    tab: str = ""
 
 
 class Settled(NamedTuple, Generic[Said]):
@@ -78,13 +79,14 @@ def understand(
         try:
             question = judge.find(row)
         except SheetError as exc:
-            rejected.append(Rejected(row.number, str(exc)))
+            rejected.append(Rejected(row.number, str(exc), row.tab))
             continue
         claims[question.id].append(_claim(row, judge, question, by=by, at=at))
     settled = [agreed(id, about, column=DECISION) for id, about in claims.items()]
     decided = tuple(one.said for one in settled if one.said)
     rejected += [row for one in settled for row in one.rejected]
-    return ReturnedBatch(decided, blank, tuple(sorted(rejected, key=lambda one: one.row)))
+    order = {(row.tab, row.number): at for at, row in enumerate(filled.rows)}
+    return ReturnedBatch(decided, blank, tuple(sorted(rejected, key=lambda one: order[one.tab, one.row])))
 
 
 class Judge:
@@ -212,23 +214,23 @@ def agreed(id: str, claims: Sequence[RowClaim[Said]], *, column: str) -> Settled
     `column` is the one that the rows contradict each other in.
     """
     first = claims[0]
-    rows = sorted({one.row for one in claims})  # two people's annotations of a task are one row
+    rows = list(dict.fromkeys((one.row, one.tab) for one in claims))  # two people's annotations of a task are one row
     if first.said is not None and len({one.content for one in claims}) == 1:
-        again = f"{ID}: found {id!r} again, decided alike in row {first.row}; that one counts"
-        return Settled(first.said, [Rejected(row, again) for row in rows[1:]])
-    found = "; ".join(f"{one.words} in row {one.row}" for one in claims)
+        again = f"{ID}: found {id!r} again, decided alike in {place(first.row, first.tab)}; that one counts"
+        return Settled(first.said, [Rejected(row, again, tab) for row, tab in rows[1:]])
+    found = "; ".join(f"{one.words} in {place(one.row, one.tab)}" for one in claims)
     conflict = f"{column}: found {found}, expected one decision for one {ID}"
-    faults = {one.row: str(one.content) for one in claims if one.said is None}
-    return Settled(None, [Rejected(row, faults.get(row, conflict)) for row in rows])
+    faults = {(one.row, one.tab): str(one.content) for one in claims if one.said is None}
+    return Settled(None, [Rejected(row, faults.get((row, tab), conflict), tab) for row, tab in rows])
 
 
 def _claim(row: Row, judge: Judge, question: Question, *, by: str, at: datetime) -> RowClaim[ReviewDecision]:
     try:
         said = judge.decide(row, question, by=by, at=at)
     except SheetError as exc:
-        return RowClaim(row.number, None, str(exc))
+        return RowClaim(row.number, None, str(exc), tab=row.tab)
     answer = f" {judge.shown(said.answer)!r}" if said.decision is Choice.CHANGE and said.answer else ""
-    return RowClaim(row.number, said, (said.decision, said.answer), f"{said.decision}{answer} by {said.by}")
+    return RowClaim(row.number, said, (said.decision, said.answer), f"{said.decision}{answer} by {said.by}", row.tab)
 
 
 def _is(known: Known, found: str, wanted: str) -> bool:

@@ -68,13 +68,22 @@ class Tab(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A row of a returned sheet that could not be used, and why; 0 where there is no row, and the reason says what."""
+    """A row of a returned sheet that could not be used, and why; 0 where there is no row, and the reason says what.
+
+    `tab` is the row's, where several tabs of a workbook have such rows.
+    """
 
     row: int
     reason: str
+    tab: str = ""
 
     def __str__(self) -> str:
-        return f"row {self.row} not used: {self.reason}" if self.row else f"not used: {self.reason}"
+        return f"{place(self.row, self.tab)} not used: {self.reason}" if self.row else f"not used: {self.reason}"
+
+
+def place(row: int, tab: str = "") -> str:
+    """Where a row stands, in words."""
+    return f"row {row} of tab {tab!r}" if tab else f"row {row}"
 
 
 def write_workbook(title: str, columns: Sequence[Column], rows: Iterable[Mapping[str, str]]) -> bytes:

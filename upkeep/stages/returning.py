@@ -17,9 +17,10 @@ from os.path import splitext
 from upkeep import records
 from upkeep.adapters import review_queue
 from upkeep.adapters.registry import tracking_uri
+from upkeep.cases.audit import is_sheet, refuse_beside_batch
 from upkeep.cases.label_history import decision_on
 from upkeep.cases.returned import kept_decisions, kept_rows, new_labels, told_new
-from upkeep.cases.review_batch import OLE, ZIP, Choice, Question, ReturnedBatch, ReviewDecision, Row, read_back
+from upkeep.cases.review_batch import OLE, ZIP, Choice, Format, Question, ReturnedBatch, ReviewDecision, Row, read_back
 from upkeep.cases.review_decisions import Judge, understand
 from upkeep.cases.spreadsheet import Rejected, clean
 from upkeep.config import Unreviewed
@@ -87,11 +88,15 @@ def return_file(desk: Desk, data: bytes, *, name: str, by: str, at: datetime) ->
         try:
             audit = return_audit(desk, data, at=at)
         except SheetError:
+            if is_sheet(data):
+                raise
             no_workbook = splitext(name)[1].casefold() == ".xlsx" and not data.startswith((ZIP, OLE))
             raise SheetError(f"no Excel workbook, and {not_a_batch}") if no_workbook else not_a_batch from None
         counts = audit.answered, audit.blank, audit.rejected
         found = Returned(name, audit.at, *counts, again=audit.again, new=audit.new)
     else:
+        if filled.format is Format.XLSX:
+            refuse_beside_batch(data)
         back = understand(
             filled,
             asked=list(asked(desk).values()),

@@ -24,6 +24,7 @@ from upkeep.log.entries import Outcome, OutcomeSource, Prediction
 from upkeep.log.files import write_outcomes, write_predictions
 from upkeep.monitoring.figures import Basis
 from upkeep.recipes import Task
+from upkeep.stages.asking import answers_to_choose
 from upkeep.stages.auditing import draw_audit, return_audit, sheet_key
 from upkeep.stages.collection import collect_cases
 from upkeep.stages.monitoring import review_week
@@ -66,7 +67,17 @@ def saved(book: Workbook) -> bytes:
 def back(data: bytes, rows: Sequence[Prediction], client: Client) -> AuditAnswers:
     """What a returned sheet says of these rows, all of them asked about by chance."""
     asked = dict.fromkeys((one.id for one in rows), DrawReason.RANDOM)
-    return understand(read_sheet(data), asked=asked, sent=map(question, rows), client=client, at=NOW)
+    sent, labels = map(question, rows), labels_of(client)
+    return understand(read_sheet(data), asked=asked, sent=sent, labels=labels, client=client, at=NOW)
+
+
+def sheet_of(rows: Sequence[Prediction], client: Client) -> bytes:
+    return write_sheet(rows, week="2026-W06", labels=labels_of(client), client=client)
+
+
+def labels_of(client: Client) -> list[str]:
+    """What there is to choose from where no label has been agreed, taught or ruled since."""
+    return [] if client.free_text else [*sorted(client.labels), client.out_of_scope_label]
 
 
 def test_the_draw_is_random_with_the_least_sure_of_the_others_on_top_and_the_same_again():
@@ -118,7 +129,7 @@ def test_every_request_is_as_likely_to_be_drawn_however_sure_the_model_was():
 
 
 def test_a_sheet_shows_the_request_and_not_what_would_sway_an_answer(desk):
-    made = load_workbook(BytesIO(write_sheet([prediction(7, "=HYPERLINK(1)")], week="2026-W06", client=desk.client)))
+    made = load_workbook(BytesIO(sheet_of([prediction(7, "=HYPERLINK(1)")], desk.client)))
     sheet = made.worksheets[0]
     assert [cell.value for cell in sheet[1]] == ["id", "when", "request", "right answer"]
     assert [cell.value for cell in sheet[2]] == ["007", "2026-02-02 10:07", "=HYPERLINK(1)", None]
@@ -129,10 +140,11 @@ def test_a_sheet_shows_the_request_and_not_what_would_sway_an_answer(desk):
 
 def test_what_is_filled_in_becomes_outcomes_and_what_cannot_be_used_comes_back_with_the_reason(desk):
     rows = [prediction(number) for number in range(5)]
-    sheet = write_sheet(rows, week="2026-W06", client=desk.client)
+    sheet = sheet_of(rows, desk.client)
     filled = fill(sheet, {"000": "refund_status", "001": "Refund status", "002": "gift cards", "003": "oos"})
     asked = {"000": DrawReason.RANDOM, "001": DrawReason.RANDOM, "002": DrawReason.UNSURE, "004": DrawReason.RANDOM}
-    found = understand(read_sheet(filled), asked=asked, sent=map(question, rows), client=desk.client, at=NOW)
+    labels, sent = labels_of(desk.client), map(question, rows)
+    found = understand(read_sheet(filled), asked=asked, sent=sent, labels=labels, client=desk.client, at=NOW)
     assert [(one.prediction_id, one.answer, one.source) for one in found.outcomes] == [
         ("000", "refund_status", OutcomeSource.AUDIT),
         ("002", "gift cards", OutcomeSource.UNSURE),  # a label of its own: nothing known is like it
@@ -147,7 +159,7 @@ def test_what_is_filled_in_becomes_outcomes_and_what_cannot_be_used_comes_back_w
 def test_for_free_text_people_say_right_or_wrong(desk):
     client = desk.client.model_copy(update={"task": Task.GENERATION, "labels": ()})
     rows = [prediction(number) for number in range(3)]
-    sheet = write_sheet(rows, week="2026-W06", client=client)
+    sheet = sheet_of(rows, client)
     filled = fill(sheet, {"000": "right", "001": "Wrong", "002": "perhaps"}, column="right or wrong")
     found = back(filled, rows, client)
     assert [one.correct for one in found.outcomes] == [True, False]
@@ -166,7 +178,7 @@ def test_for_free_text_people_say_right_or_wrong(desk):
 def test_an_answer_counts_only_for_the_request_that_was_seen(desk):
     texts = {" p0 ": "my card", "p1": "zz refund please", "p2": "aa where is my parcel", "p3": "size?"}
     rows = [replace(prediction(0, text), id=id) for id, text in texts.items()]
-    filled = fill(write_sheet(rows, week="2026-W06", client=desk.client), dict.fromkeys(texts, "oos"))
+    filled = fill(sheet_of(rows, desk.client), dict.fromkeys(texts, "oos"))
     book = load_workbook(BytesIO(filled))
     sheet = book.worksheets[0]
     sheet["C3"].value, sheet["C4"].value = sheet["C4"].value, sheet["C3"].value  # a column sorted on its own
@@ -189,7 +201,7 @@ def test_what_a_spreadsheet_made_of_an_answer_is_no_answer(desk):
     client = desk.client.model_copy(update={"labels": ("007", "1-2", "Refund", "refund", "card"), "relabel": ()})
     cells = [7, datetime(2026, 1, 2), "#N/A", "?", "-", 1.0, "REFUND", "refund", "1-2", "a new kind"]
     rows = [prediction(number) for number in range(len(cells))]
-    book = load_workbook(BytesIO(write_sheet(rows, week="2026-W06", client=client)))
+    book = load_workbook(BytesIO(sheet_of(rows, client)))
     for number, value in enumerate(cells, start=2):
         book.worksheets[0].cell(number, 4).number_format = "General"
         book.worksheets[0].cell(number, 4).value = value
@@ -245,6 +257,20 @@ def test_a_returned_sheet_says_which_right_answers_are_no_label_yet(desk):
     assert return_audit(desk, filled, at=NOW).new == {"lost tent": 1}
     found = return_file(desk, filled, name="sheet.xlsx", by="ada", at=NOW)
     assert "\n  1 answer is a new label: 'lost tent'; " in str(found)
+
+
+@pytest.mark.parametrize(("old", "new"), [("refund_status", "refund_status_eu"), ("order_status", "order_tracking")])
+def test_after_a_rename_a_sheet_offers_the_new_name_as_a_batch_does_and_takes_it(tmp_path, monkeypatch, old, new):
+    rule = {"old": old, "new": new, "since": "2026-02-02"}
+    desk = agreed(tmp_path, monkeypatch, audit={"random": 8, "unsure": 3}, relabel=[rule])
+    serve(desk, 0, wrong=0, audited=False)
+    drawn = draw_audit(desk, FIRST + timedelta(weeks=1))
+    sheet = desk.store.read(sheet_key(drawn.week))
+    offered = [row[0].value for row in load_workbook(BytesIO(sheet))["choices"].iter_rows(min_col=4, max_col=4)]
+    assert offered == answers_to_choose(desk)
+    assert {old, new} <= set(offered)
+    back = return_audit(desk, fill(sheet, dict.fromkeys(drawn.asked, new)), at=NOW)
+    assert (back.answered, back.rejected, back.new) == (11, (), {})
 
 
 def test_answers_of_a_client_whose_log_has_other_names_count_as_well(tmp_path, monkeypatch):
@@ -334,7 +360,7 @@ def test_two_halves_of_a_sheet_come_back_on_one_day_and_both_count(desk):
 
 def test_of_a_workbook_with_notes_and_an_untouched_copy_the_tab_that_is_filled_in_counts(desk):
     rows = [prediction(number) for number in range(2)]
-    book = load_workbook(BytesIO(write_sheet(rows, week="2026-W06", client=desk.client)))
+    book = load_workbook(BytesIO(sheet_of(rows, desk.client)))
     book.copy_worksheet(book.worksheets[0]).title = "before I began"
     filled = load_workbook(BytesIO(fill(saved(book), {"000": "oos"})))
     filled.create_sheet("notes", 0).append(["ask Ada"])

@@ -85,12 +85,12 @@ def draw(
     return chosen | dict.fromkeys(odd, DrawReason.EDGE_CASE)
 
 
-def write_sheet(predictions: Sequence[Prediction], *, week: str, client: Client) -> bytes:
+def write_sheet(predictions: Sequence[Prediction], *, week: str, labels: Sequence[str], client: Client) -> bytes:
     """An Excel workbook (.xlsx) to be filled in, its tab named after the week.
 
-    One row is one request, its right answer to be chosen from a list. Why a row was chosen is not shown, nor for a
-    classifier what the model said: both would sway whoever answers. Ids are text, which a CSV file opened in a
-    spreadsheet would not keep.
+    One row is one request, its right answer to be chosen from `labels`, none for free text. Why a row was chosen is not
+    shown, nor for a classifier what the model said: both would sway whoever answers. Ids are text, which a CSV file
+    opened in a spreadsheet would not keep.
     """
     rows = [
         {
@@ -101,7 +101,7 @@ def write_sheet(predictions: Sequence[Prediction], *, week: str, client: Client)
         }
         for one in predictions
     ]
-    return write_workbook(week, _columns(client), rows)
+    return write_workbook(week, _columns(client, labels), rows)
 
 
 def read_sheet(data: bytes) -> Sheet:
@@ -151,13 +151,20 @@ def question(prediction: Prediction) -> Question:
 
 
 def understand(
-    sheet: Sheet, *, asked: Mapping[str, DrawReason], sent: Iterable[Question], client: Client, at: datetime
+    sheet: Sheet,
+    *,
+    asked: Mapping[str, DrawReason],
+    sent: Iterable[Question],
+    labels: Sequence[str],
+    client: Client,
+    at: datetime,
 ) -> AuditAnswers:
     """What was filled in, as outcomes given at `at`; rows that cannot be used come back with the reason.
 
-    An answer counts only for the request that was seen: id and request have to be those that were `sent`.
+    An answer counts only for the request that was seen: id and request have to be those that were `sent`. `labels` are
+    the answers a classifier knows, none for free text.
     """
-    judge = Judge([one for one in sent if one.id in asked], _labels(client), client.redaction, column=ANSWER)
+    judge = Judge([one for one in sent if one.id in asked], labels, client.redaction, column=ANSWER)
     claims: dict[str, list[RowClaim[Outcome]]] = defaultdict(list)
     rejected: list[Rejected] = []
     blank = 0
@@ -198,15 +205,11 @@ def _table(tab: Tab) -> tuple[list[str], list[list[str]]]:
     return (rows[0], rows[1:]) if rows else ([], [])
 
 
-def _columns(client: Client) -> list[Column]:
+def _columns(client: Client, labels: Sequence[str]) -> list[Column]:
     asked = [Column(ID, 14), Column(WHEN, 17), Column(REQUEST, 90)]
     if client.free_text:
         asked += [Column(GIVEN, 60), Column(VERDICT, 16, (RIGHT, WRONG))]
-    return [*asked, Column(ANSWER, 34, tuple(_labels(client)))]
-
-
-def _labels(client: Client) -> list[str]:
-    return [*sorted(client.labels), client.out_of_scope_label] if client.labels else []
+    return [*asked, Column(ANSWER, 34, tuple(labels))]
 
 
 def _row(number: int, cells: Mapping[str, str], client: Client) -> Row:

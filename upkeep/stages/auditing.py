@@ -84,7 +84,8 @@ def draw_audit(desk: Desk, as_of: datetime) -> Drawn:
     )
     if asked:
         rows = [one for one in predictions if one.id in asked]
-        desk.store.write(sheet_key(week.key), write_sheet(rows, week=week.key, client=desk.client))
+        sheet = write_sheet(rows, week=week.key, labels=answers_to_choose(desk), client=desk.client)
+        desk.store.write(sheet_key(week.key), sheet)
     drawn = Drawn(week.key, moment, requests, asked)
     records.save(desk.store, key, drawn)
     return drawn
@@ -105,10 +106,11 @@ def return_audit(desk: Desk, data: bytes, *, at: datetime) -> Returned:
     done = records.load_if_there(desk.store, record, Returned)
     if done:
         return replace(done, again=True)
-    answers = understand(sheet, asked=drawn.asked, sent=_sent(desk, drawn), client=desk.client, at=desk.local(at))
+    sent, labels = _sent(desk, drawn), answers_to_choose(desk)
+    answers = understand(sheet, asked=drawn.asked, sent=sent, labels=labels, client=desk.client, at=desk.local(at))
     write_outcomes(desk.store, answers.outcomes, name=own_file(sheet.week, digest))
     given = (one.answer for one in answers.outcomes)
-    new = new_labels(given, labels=answers_to_choose(desk), redaction=desk.client.redaction)
+    new = new_labels(given, labels=labels, redaction=desk.client.redaction)
     back = Returned(sheet.week, desk.local(at), len(answers.outcomes), answers.blank, answers.rejected, new=new)
     records.save(desk.store, record, back)
     return back

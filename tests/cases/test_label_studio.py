@@ -12,10 +12,12 @@ from tests.returned_batch import (
     LABELS,
     NOON,
     annotation,
+    csv_table,
     exported,
     judged,
     question,
 )
+from upkeep.cases.returned import kept_rows
 from upkeep.cases.review_batch import (
     Choice,
     Format,
@@ -25,6 +27,7 @@ from upkeep.cases.review_batch import (
     write_label_studio,
 )
 from upkeep.errors import SheetError
+from upkeep.redaction import Redaction
 
 
 def test_a_label_studio_import_has_the_answer_filled_in():
@@ -130,6 +133,33 @@ def test_a_comment_that_is_nested_without_end_is_refused():
     tasks[0]["annotations"][0]["result"].append({"from_name": "comment", "value": nested})
     with pytest.raises(SheetError, match="task 1: lists in lists"):
         read_back(json.dumps(tasks).encode())
+
+
+def test_a_task_that_cannot_be_read_comes_back_with_the_reason_and_the_others_count():
+    asked = [question(number) for number in range(1, 5)]
+    said = {one.id: [(3, "accept", "")] for one in asked}
+    tasks = json.loads(exported(asked, said))
+    tasks[1]["annotations"][0]["created_at"] = "yesterday"
+    tasks[2] = 7
+    tasks.append(tasks[3] | {"annotations": "accept"})  # the fourth again, so that nobody knows which was meant
+    back = judged(json.dumps(tasks).encode(), asked)
+    assert ([one.id for one in back.decided], back.blank) == (["p-001"], 0)
+    assert [(one.row, one.reason.partition(":")[0]) for one in back.rejected] == [
+        (2, "annotations.0.created_at"), (3, "it"), (4, "decision"), (5, "annotations")
+    ]  # fmt: skip
+    assert back.rejected[0].reason.endswith("input is too short, expected a Label Studio 1.x export")
+    assert "accept by user 3 in row 4; one that cannot be used in row 5" in back.rejected[2].reason
+
+
+def test_of_a_task_that_cannot_be_read_what_stands_there_is_kept():
+    asked = [question(1), question(2)]
+    tasks = json.loads(exported(asked, {"p-001": [(3, "accept", "")], "p-002": [("ada@example.org", "reject", "")]}))
+    tasks[1]["annotations"][0]["created_at"] = "yesterday"
+    rows = read_back(json.dumps(tasks).encode()).rows
+    kept = list(csv_table(kept_rows(rows, labels=LABELS, redaction=Redaction())))[2]
+    assert kept[:4] == ["p-002", asked[1].text, "order_status", ""]
+    assert '"choices": ["reject"]' in kept[5]
+    assert "[e-mail]" in kept[5]
 
 
 def test_half_a_character_that_no_file_can_hold_becomes_a_space():

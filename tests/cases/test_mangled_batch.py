@@ -98,6 +98,23 @@ def test_whatever_became_of_a_label_studio_export_it_is_read_or_refused(instead:
     refused_or_read(json.dumps([instead]).encode())
 
 
+@settings(max_examples=300)
+@given(instead=JSON, flat=st.booleans(), data=st.data())
+def test_whatever_became_of_one_task_of_a_label_studio_export_the_others_count(instead: object, flat: bool, data):
+    asked = [question(1), question(2), question(3)]
+    said = {one.id: [({"id": 3}, "change", "gift cards")] for one in asked}
+    export = json.loads(exported(asked, said))
+    if flat:
+        export = [one["data"] | {"id": at, "decision": "reject", "annotator": 3} for at, one in enumerate(export)]
+    inside, at = data.draw(st.sampled_from([(export, 1), *places(export[1])]))
+    inside[at] = instead
+    back = judged(json.dumps(export).encode(), asked)
+    # one that is about another's case by now contradicts it
+    assume(not (flat and isinstance(export[1], dict) and export[1].get("case_id") == "p-001"))
+    assert {one.id for one in back.decided} ^ {"p-001", "p-003"} <= {"p-002"}
+    assert len(back.decided) + back.blank + len(back.rejected) == 3
+
+
 def places(value: object) -> Iterator[tuple[Any, Any]]:
     """Every list and object in a JSON value with each of its places."""
     inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()

@@ -383,7 +383,7 @@ def test_a_workbook_that_would_take_minutes_to_read_is_refused():
         (b'{"id": "p-1"}', "no list of tasks with 'case_id'"),
         (b'[{"data": {"text": "hi"}}]', "no list of tasks with 'case_id'"),
         (b'[{"data": {"case_id": "p-1"}, "annotations": 3}]', r"task 1: annotations: Input should be a valid list"),
-        (b'[{"case_id": "p-1"}, 7]', "task 2: it: "),
+        (b'[7, {"data": {"case_id": "p-1"}, "annotations": 3}]', "task 1: it: "),
         (b'id,request,decision\np-1,"open,accept\n', r"line 2: unexpected end of data, expected every quoted cell"),
         (b'id,request,decision\np-1,"' + b"x" * 140_000 + b'",accept\n', r"line 2: field larger than field limit"),
         (b"id,request,decision,Decision\np-1,a,accept,reject\n", r"columns \['decision'\] are there twice"),

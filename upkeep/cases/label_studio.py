@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
@@ -29,13 +30,17 @@ SHOWN = {
 
 
 class Annotation(NamedTuple):
-    """What one person said about a task, by control; nothing said where nobody looked at it. The first task is 1."""
+    """What one person said about a task, by control; nothing said where nobody looked at it. The first task is 1.
+
+    `fault` is why a task cannot be read: its comment is then all that stands there.
+    """
 
     task: int
     data: dict[str, str]
     said: dict[str, str]
     by: str
     at: datetime | None
+    fault: str = ""
 
 
 class _Region(BaseModel):
@@ -91,7 +96,10 @@ def write_config(decisions: Sequence[str], labels: Sequence[str]) -> str:
 
 
 def read_tasks(text: str) -> list[Annotation]:
-    """What people said, from a JSON or JSON-MIN export. Raises SheetError where it is none of cases sent out."""
+    """What people said, from a JSON or JSON-MIN export; a task that cannot be read says why, and the others count.
+
+    Raises SheetError where it is no export of cases sent out, or no task can be read.
+    """
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as exc:
@@ -102,8 +110,10 @@ def read_tasks(text: str) -> list[Annotation]:
     said: list[Annotation] = []
     for place, one in enumerate(found, start=1):
         flat = isinstance(one, dict) and "data" not in one
-        number = numbers.setdefault(str(one["id"]), place) if flat and "id" in one else place
+        number = numbers.setdefault(str(one["id"]), place) if flat and isinstance(one.get("id"), str | int) else place
         said += _annotations(number, _unflattened(one) if flat else one)
+    if all(one.fault for one in said):
+        raise SheetError(f"task {said[0].task}: {said[0].fault}")
     return said
 
 
@@ -118,9 +128,20 @@ def _annotations(number: int, found: Any) -> list[Annotation]:
     except ValidationError as exc:
         first = exc.errors()[0]
         where = ".".join(map(str, first["loc"])) or "it"
-        raise SheetError(f"task {number}: {where}: {first['msg']}, expected a Label Studio 1.x export") from exc
-    except RecursionError as exc:
-        raise SheetError(f"task {number}: lists in lists without end, expected a Label Studio 1.x export") from exc
+        return [_unreadable(number, found, f"{where}: {first['msg']}")]
+    except RecursionError:
+        return [_unreadable(number, found, "lists in lists without end")]
+
+
+def _unreadable(number: int, found: Any, why: str) -> Annotation:
+    data = found.get("data") if isinstance(found, dict) else None
+    known = data if isinstance(data, dict) else {}
+    texts = {name: clean(text) for name in DATA if isinstance(text := known.get(name), str)}
+    stands_there = ""
+    with suppress(RecursionError):
+        stands_there = clean(json.dumps(found, ensure_ascii=False))
+    fault = clean(f"{why}, expected a Label Studio 1.x export")
+    return Annotation(number, texts, {COMMENT: stands_there}, "", None, fault)
 
 
 def _told(number: int, task: _Task) -> list[Annotation]:

@@ -84,7 +84,7 @@ class Row:
     """What came back about one case, as it stands there; `number` as the spreadsheet or the export counts.
 
     `offered` is None where the file has no such column, `at` where it does not say when this was decided. `tab` is
-    named where several tabs of a workbook have cases.
+    named where several tabs of a workbook have cases; `fault` is why the row cannot be read.
     """
 
     number: int
@@ -97,6 +97,7 @@ class Row:
     reviewer: str
     at: datetime | None = None
     tab: str = ""
+    fault: str = ""
 
 
 class FilledFile(NamedTuple):
@@ -242,6 +243,7 @@ def _task_row(one: label_studio.Annotation) -> Row:
         comment=_tidy(one.said.get(label_studio.COMMENT, "")),
         reviewer=one.by,
         at=one.at,
+        fault=one.fault,
     )
 
 

@@ -73,13 +73,13 @@ def understand(
     rejected: list[Rejected] = []
     blank = 0
     for row in filled.rows:
-        if not (row.decision or row.answer or row.comment):
+        if not (row.decision or row.answer or row.comment or row.fault):
             blank += 1
             continue
         try:
             question = judge.find(row)
         except SheetError as exc:
-            rejected.append(Rejected(row.number, str(exc), row.tab))
+            rejected.append(Rejected(row.number, row.fault or str(exc), row.tab))
             continue
         claims[question.id].append(_claim(row, judge, question, by=by, at=at))
     settled = [agreed(id, about, column=DECISION) for id, about in claims.items()]
@@ -226,6 +226,8 @@ def agreed(id: str, claims: Sequence[RowClaim[Said]], *, column: str) -> Settled
 
 def _claim(row: Row, judge: Judge, question: Question, *, by: str, at: datetime) -> RowClaim[ReviewDecision]:
     try:
+        if row.fault:
+            raise SheetError(row.fault)
         said = judge.decide(row, question, by=by, at=at)
     except SheetError as exc:
         return RowClaim(row.number, None, str(exc), tab=row.tab)

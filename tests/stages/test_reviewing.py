@@ -462,12 +462,7 @@ def test_the_newest_decision_counts_and_not_the_newest_file(desk):
     offer_cases(desk, PERIOD, MONDAY)
     changed = filled(desk, n1=("change", "delivery_delay"))
     return_file(desk, changed, name="ada.csv", by="ada", at=TUESDAY)
-    tasks = json.loads(desk.store.read(f"to-review/{PERIOD}.json"))
-    for task in tasks:
-        choice = {"from_name": "decision", "to_name": "request", "type": "choices", "value": {"choices": ["accept"]}}
-        told = {"result": [choice], "completed_by": 7, "updated_at": MONDAY.isoformat()}
-        task["annotations"] = [told]
-    back = return_file(desk, json.dumps(tasks).encode(), name="project.json", by="bob", at=MONDAY + WEEK)
+    back = return_file(desk, annotated(desk, "accept", MONDAY), name="project.json", by="bob", at=MONDAY + WEEK)
     assert back.decided == 3
     decided = {one.id: (str(one.decision), one.by) for one in decided_by(desk, MONDAY + WEEK).values()}
     assert decided == {"1": ("change", "ada"), "2": ("accept", "user 7"), "6": ("accept", "user 7")}
@@ -539,6 +534,76 @@ def test_what_was_not_used_of_a_file_before_tabs_were_told_can_still_be_read(des
     desk.store.write(key, json.dumps(old).encode())
     again = return_file(desk, data, name="mine.csv", by="ada", at=TUESDAY)
     assert str(again.rejected[0]).startswith("row 4 not used: ")
+
+
+def test_of_two_files_of_one_run_that_decide_a_case_differently_neither_counts_and_both_say_so(desk):
+    offer_cases(desk, PERIOD, MONDAY)
+    ada = filled(desk, n1=("accept", ""), n2=("accept", ""), n6=("accept", ""))
+    bob = filled(desk, n1=("change", "order_status"), n2=("accept", ""))
+    rows = ada.splitlines(keepends=True)
+    desk.store.write("inbox/ada.csv", ada + rows[3])  # case 1 twice
+    desk.store.write("inbox/bob.csv", bob)
+    first, second = take_returns(desk, TUESDAY)
+    both = (
+        "decision: found accept by inbox/ada.csv in row 4 of 'ada.csv'; "
+        "change 'order_status' by inbox/bob.csv in row 4 of 'bob.csv', expected one decision for one id"
+    )
+    assert str(first).splitlines() == [
+        "ada.csv: 2 answers taken in, 0 rows left blank", f"  row 4 not used: {both}", f"  row 5 not used: {both}"
+    ]  # fmt: skip
+    assert str(second).splitlines() == ["bob.csv: 1 answer taken in, 1 row left blank", f"  row 4 not used: {both}"]
+    assert decided_by(desk, TUESDAY).keys() == {"2", "6"}
+    assert list(desk.store.keys("inbox/")) == []
+
+
+def test_of_two_files_of_one_run_the_one_that_says_when_it_was_decided_is_the_older_and_does_not_hold(desk):
+    offer_cases(desk, PERIOD, MONDAY)
+    desk.store.write("inbox/ada.csv", filled(desk, n1=("reject", "")))
+    desk.store.write("inbox/bob.json", annotated(desk, "accept", MONDAY))
+    desk.store.write("inbox/grace.json", annotated(desk, "reject", MONDAY + timedelta(hours=1)))
+    assert [one.rejected for one in take_returns(desk, TUESDAY)] == [(), (), ()]
+    decided = {one.id: (str(one.decision), one.by) for one in decided_by(desk, TUESDAY).values()}
+    assert decided == {"1": ("reject", "inbox/ada.csv"), "2": ("reject", "user 7"), "6": ("reject", "user 7")}
+
+
+def test_a_file_that_was_taken_in_before_contradicts_none_of_a_later_run(desk):
+    offer_cases(desk, PERIOD, MONDAY)
+    old, new = filled(desk, n1=("accept", "")), filled(desk, n1=("reject", ""))
+    desk.store.write("inbox/ada.csv", old)
+    take_returns(desk, TUESDAY)
+    for key in desk.store.keys("returned/"):
+        desk.store.delete(key)  # as of a run that was killed before it wrote down what the file brought
+    desk.store.write("inbox/ada.csv", old)
+    desk.store.write("inbox/bob.csv", new)
+    later = take_returns(desk, TUESDAY + WEEK)
+    assert [(one.name, one.decided, one.rejected) for one in later] == [("ada.csv", 1, ()), ("bob.csv", 1, ())]
+    assert str(decided_by(desk, TUESDAY + WEEK)["1"].decision) == "reject"
+
+
+def test_a_run_that_was_killed_and_is_run_again_finds_the_same_contradictions(desk):
+    offer_cases(desk, PERIOD, MONDAY)
+    files = {
+        "inbox/ada.csv": filled(desk, n1=("accept", ""), n2=("accept", "")),
+        "inbox/bob.csv": filled(desk, n1=("reject", "")),
+    }
+    found = []
+    for _ in range(2):
+        for key, data in files.items():
+            desk.store.write(key, data)
+        found.append(take_returns(desk, TUESDAY))
+        for key in desk.store.keys("returned/"):
+            desk.store.delete(key)  # what was decided had been written down
+    assert found[0] == found[1]
+    assert decided_by(desk, TUESDAY).keys() == {"2"}
+
+
+def annotated(desk: Desk, decision: str, at: datetime) -> bytes:
+    """A Label Studio export in which somebody has decided alike about every case."""
+    tasks = json.loads(desk.store.read(f"to-review/{PERIOD}.json"))
+    for task in tasks:
+        choice = {"from_name": "decision", "to_name": "request", "type": "choices", "value": {"choices": [decision]}}
+        task["annotations"] = [{"result": [choice], "completed_by": 7, "updated_at": at.isoformat()}]
+    return json.dumps(tasks).encode()
 
 
 def test_a_second_file_of_the_same_name_leaves_the_first_where_it_is(desk):

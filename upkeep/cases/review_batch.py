@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from itertools import islice
@@ -121,11 +121,15 @@ class ReviewDecision:
 
 @dataclass(frozen=True, slots=True)
 class ReturnedBatch:
-    """What a returned file said: the decisions, how many rows nobody looked over, and the rows that cannot be used."""
+    """What a returned file said: the decisions, how many rows nobody looked over, and the rows that cannot be used.
+
+    `words` are the decisions by case, in words with the row.
+    """
 
     decided: tuple[ReviewDecision, ...]
     blank: int
     rejected: tuple[Rejected, ...]
+    words: Mapping[str, str] = field(default_factory=dict)
 
 
 def why_asked(case: Case) -> tuple[str, ...]:

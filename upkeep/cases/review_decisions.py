@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Generic, NamedTuple, TypeVar
 
@@ -61,12 +61,20 @@ class Settled(NamedTuple, Generic[Said]):
 
 
 def understand(
-    filled: FilledFile, *, asked: Sequence[Question], labels: Sequence[str], redaction: Redaction, by: str, at: datetime
+    filled: FilledFile,
+    *,
+    asked: Sequence[Question],
+    labels: Sequence[str],
+    redaction: Redaction,
+    by: str,
+    at: datetime,
+    contested: Mapping[str, str] = {},
 ) -> ReturnedBatch:
     """What was decided about the cases in `asked`; rows that cannot be used come back with the reason.
 
     `labels` are the answers a classifier knows, none for free text; the reasons show texts as `redaction` lets them be.
-    `by` and `at` count where the file itself does not say who decided and when.
+    `by` and `at` count where the file itself does not say who decided and when. `contested` are the cases that another
+    file decides differently, each with the reason that its rows do not count.
     """
     judge = Judge(asked, labels, redaction)
     claims: dict[str, list[RowClaim[ReviewDecision]]] = defaultdict(list)
@@ -82,11 +90,33 @@ def understand(
             rejected.append(Rejected(row.number, row.fault or str(exc), row.tab))
             continue
         claims[question.id].append(_claim(row, judge, question, by=by, at=at))
-    settled = [agreed(id, about, column=DECISION) for id, about in claims.items()]
+    settled = [
+        _none_of(about, contested[id]) if id in contested else agreed(id, about, column=DECISION)
+        for id, about in claims.items()
+    ]
     decided = tuple(one.said for one in settled if one.said)
+    words = {one.id: _with_row(claims[one.id][0]) for one in decided}
     rejected += [row for one in settled for row in one.rejected]
     order = {(row.tab, row.number): at for at, row in enumerate(filled.rows)}
-    return ReturnedBatch(decided, blank, tuple(sorted(rejected, key=lambda one: order[one.tab, one.row])))
+    in_order = tuple(sorted(rejected, key=lambda one: order[one.tab, one.row]))
+    return ReturnedBatch(decided, blank, in_order, words)
+
+
+def contradictions(files: Sequence[tuple[str, ReturnedBatch]]) -> list[dict[str, str]]:
+    """For each file, by name, the cases that another decides differently, and who said what in which of them.
+
+    Of two decisions of which one was made before the other there is none, for the later one holds.
+    """
+    said: dict[tuple[str, datetime], list[tuple[ReviewDecision, str]]] = defaultdict(list)
+    for name, back in files:
+        for one in back.decided:
+            said[one.id, one.at].append((one, f"{back.words[one.id]} of {name!r}"))
+    differ = {
+        about: _conflict(DECISION, [words for _, words in at_once])
+        for about, at_once in said.items()
+        if len({(one.decision, one.answer) for one, _ in at_once}) > 1
+    }
+    return [{one.id: differ[one.id, one.at] for one in back.decided if (one.id, one.at) in differ} for _, back in files]
 
 
 class Judge:
@@ -213,15 +243,30 @@ def agreed(id: str, claims: Sequence[RowClaim[Said]], *, column: str) -> Settled
 
     `column` is the one that the rows contradict each other in.
     """
-    first = claims[0]
-    rows = list(dict.fromkeys((one.row, one.tab) for one in claims))  # two people's annotations of a task are one row
+    first, rows = claims[0], _rows(claims)
     if first.said is not None and len({one.content for one in claims}) == 1:
         again = f"{ID}: found {id!r} again, decided alike in {place(first.row, first.tab)}; that one counts"
         return Settled(first.said, [Rejected(row, again, tab) for row, tab in rows[1:]])
-    found = "; ".join(f"{one.words} in {place(one.row, one.tab)}" for one in claims)
-    conflict = f"{column}: found {found}, expected one decision for one {ID}"
+    conflict = _conflict(column, map(_with_row, claims))
     faults = {(one.row, one.tab): str(one.content) for one in claims if one.said is None}
     return Settled(None, [Rejected(row, faults.get((row, tab), conflict), tab) for row, tab in rows])
+
+
+def _none_of(claims: Sequence[RowClaim[Said]], why: str) -> Settled[Said]:
+    return Settled(None, [Rejected(row, why, tab) for row, tab in _rows(claims)])
+
+
+def _rows(claims: Sequence[RowClaim[Said]]) -> list[tuple[int, str]]:
+    """The rows with their tabs, each once: two people's annotations of a task are one row."""
+    return list(dict.fromkeys((one.row, one.tab) for one in claims))
+
+
+def _with_row(claim: RowClaim[Said]) -> str:
+    return f"{claim.words} in {place(claim.row, claim.tab)}"
+
+
+def _conflict(column: str, said: Iterable[str]) -> str:
+    return f"{column}: found {'; '.join(said)}, expected one decision for one {ID}"
 
 
 def _claim(row: Row, judge: Judge, question: Question, *, by: str, at: datetime) -> RowClaim[ReviewDecision]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from os.path import splitext
+from typing import NamedTuple
 
 from upkeep import records
 from upkeep.adapters import review_queue
@@ -20,8 +21,19 @@ from upkeep.adapters.registry import tracking_uri
 from upkeep.cases.audit import is_sheet, refuse_beside_batch
 from upkeep.cases.label_history import decision_on
 from upkeep.cases.returned import kept_decisions, kept_rows, new_labels, told_new
-from upkeep.cases.review_batch import OLE, ZIP, Choice, Format, Question, ReturnedBatch, ReviewDecision, Row, read_back
-from upkeep.cases.review_decisions import Judge, understand
+from upkeep.cases.review_batch import (
+    OLE,
+    ZIP,
+    Choice,
+    FilledFile,
+    Format,
+    Question,
+    ReturnedBatch,
+    ReviewDecision,
+    Row,
+    read_back,
+)
+from upkeep.cases.review_decisions import Judge, contradictions, understand
 from upkeep.cases.spreadsheet import Rejected, clean
 from upkeep.config import Unreviewed
 from upkeep.counts import count_of
@@ -69,18 +81,35 @@ class Returned:
         return "\n".join(lines + [f"  {one}" for one in self.rejected])
 
 
-def return_file(desk: Desk, data: bytes, *, name: str, by: str, at: datetime) -> Returned:
+class _Dropped(NamedTuple):
+    """A file in the inbox: its key, its name as a text can hold it, and what is in it; or why it cannot be read."""
+
+    key: str
+    name: str
+    data: bytes
+    problem: str | None = None
+
+    @property
+    def by(self) -> str:
+        """Who decided, where the file does not say."""
+        return f"{INBOX}{self.name}"
+
+
+def return_file(
+    desk: Desk, data: bytes, *, name: str, by: str, at: datetime, contested: Mapping[str, str] = {}
+) -> Returned:
     """Take in a returned batch, all of it or part, or an audit sheet; the same file again changes nothing, and says so.
 
     Rows that cannot be used come back with the reason, and the others count. A file of which a run that was killed took
-    in the decisions came back then. Raises SheetError where it is neither, and PersonError.
+    in the decisions came back then. `contested` are the cases that another file decides differently, with the reason
+    that they do not count. Raises SheetError where it is neither, and PersonError.
     """
     require_name(by)
     name, by, digest = clean(name), clean(by), _digest(data)
-    known = [one for one in desk.store.keys("returned/") if one.endswith(f"{digest}.json")]
+    known = _known(desk, data)
     if known:
         return replace(records.load(desk.store, known[0], Returned), name=name, again=True)
-    begun = [one for one in desk.store.keys("reviewed/") if one.endswith(f"-{digest}.jsonl")]
+    begun = _begun(desk, data)
     key = begun[0].removeprefix("reviewed/").removesuffix(".jsonl") if begun else f"{stamp(desk.local(at))}-{digest}"
     try:
         filled = read_back(data)
@@ -97,14 +126,7 @@ def return_file(desk: Desk, data: bytes, *, name: str, by: str, at: datetime) ->
     else:
         if filled.format is Format.XLSX:
             refuse_beside_batch(data)
-        back = understand(
-            filled,
-            asked=list(asked(desk).values()),
-            labels=answers_to_choose(desk),
-            redaction=desk.client.redaction,
-            by=by,
-            at=desk.local(at),
-        )
+        back = _understood(desk, filled, by=by, at=at, contested=contested)
         found = _keep(desk, back, key, name=name, at=at)
     records.save(desk.store, f"returned/{key}.json", found)
     return found
@@ -116,18 +138,23 @@ def take_returns(desk: Desk, as_of: datetime) -> list[Returned]:
     So does one that was saved again while it was taken in: that is the next run's. What is there at `as_of` was given
     before it, so the run that finds it counts it. A run for a time before the newest sheet or batch was sent out leaves
     all to the next one: nobody had answered by then. An MLflow that is down is one of the problems that are returned,
-    and holds up nothing.
+    and holds up nothing. A case that two of the files decide differently is decided by neither, unless one of them says
+    when that was: nobody knows which is the later one.
     """
     desk.store.offer_folder(INBOX)
     if any(sent > desk.local(as_of) for sent in _sent(desk)):
         return []
     given = as_of - timedelta(microseconds=1)
     found: list[Returned] = []
-    for key in list(desk.store.keys(INBOX)):
-        name = clean(key.removeprefix(INBOX))  # a folder takes names that no text can hold
+    dropped = [_dropped(desk, key) for key in list(desk.store.keys(INBOX))]
+    contested = _contested(desk, dropped, at=given)
+    for one in dropped:
+        key, name, data, problem = one
         try:
-            data = _read(desk, key)
-            found.append(return_file(desk, data, name=name, by=f"{INBOX}{name}", at=given))
+            if problem:
+                raise SheetError(problem)
+            back = return_file(desk, data, name=name, by=one.by, at=given, contested=contested.get(key, {}))
+            found.append(back)
         except SheetError as exc:
             found.append(Returned(name, desk.local(as_of), problem=clean(str(exc))))
             continue
@@ -142,11 +169,53 @@ def take_returns(desk: Desk, as_of: datetime) -> list[Returned]:
         return [*found, Returned("MLflow", desk.local(as_of), problem=str(exc))]
 
 
-def _read(desk: Desk, key: str) -> bytes:
+def _dropped(desk: Desk, key: str) -> _Dropped:
+    name = clean(key.removeprefix(INBOX))  # a folder takes names that no text can hold
     try:
-        return desk.store.read(key)
+        return _Dropped(key, name, desk.store.read(key))
     except StoreError as exc:
-        raise SheetError(f"cannot be read: {exc}") from exc
+        return _Dropped(key, name, b"", f"cannot be read: {exc}")
+
+
+def _contested(desk: Desk, dropped: Sequence[_Dropped], *, at: datetime) -> dict[str, dict[str, str]]:
+    """The cases that files of one run decide differently at one moment, by file and case, with the reason in words."""
+    new = [one for one in dropped if one.problem is None and _is_of(desk, one.data, at)]
+    backs: list[tuple[_Dropped, ReturnedBatch]] = []
+    for one in new if len(new) > 1 else []:
+        with suppress(SheetError):  # told when it is taken in; an audit sheet is another matter
+            backs.append((one, _understood(desk, read_back(one.data), by=one.by, at=at)))
+    found = contradictions([(one.name, back) for one, back in backs])
+    return {one.key: cases for (one, _), cases in zip(backs, found, strict=True)}
+
+
+def _is_of(desk: Desk, data: bytes, at: datetime) -> bool:
+    """Does a file come back at a moment, and did not before? It does where a run for this moment was killed."""
+    begun = _begun(desk, data)
+    return not _known(desk, data) and (not begun or begun[0].startswith(f"reviewed/{stamp(desk.local(at))}"))
+
+
+def _known(desk: Desk, data: bytes) -> list[str]:
+    """The record of a file that was taken in, if it was."""
+    return [one for one in desk.store.keys("returned/") if one.endswith(f"{_digest(data)}.json")]
+
+
+def _begun(desk: Desk, data: bytes) -> list[str]:
+    """The decisions of a file that were taken in, if any were."""
+    return [one for one in desk.store.keys("reviewed/") if one.endswith(f"-{_digest(data)}.jsonl")]
+
+
+def _understood(
+    desk: Desk, filled: FilledFile, *, by: str, at: datetime, contested: Mapping[str, str] = {}
+) -> ReturnedBatch:
+    return understand(
+        filled,
+        asked=list(asked(desk).values()),
+        labels=answers_to_choose(desk),
+        redaction=desk.client.redaction,
+        by=by,
+        at=desk.local(at),
+        contested=contested,
+    )
 
 
 def _digest(data: bytes) -> str:

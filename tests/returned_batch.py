@@ -41,9 +41,13 @@ def csv_table(data: bytes) -> list[list[str]]:
     return list(csv.reader(StringIO(data.decode("utf-8-sig"), newline="")))
 
 
-def csv_bytes(table: list[list[str]], *, delimiter: str = ",", encoding: str = "utf-8-sig") -> bytes:
+def csv_bytes(
+    table: list[list[str]], *, delimiter: str = ",", encoding: str = "utf-8-sig", quoted: bool = False
+) -> bytes:
+    """A CSV file, every cell of it `quoted` or those alone that have to be."""
     made = StringIO(newline="")
-    csv.writer(made, delimiter=delimiter).writerows(table)
+    quoting = csv.QUOTE_ALL if quoted else csv.QUOTE_MINIMAL
+    csv.writer(made, delimiter=delimiter, quoting=quoting).writerows(table)
     return made.getvalue().encode(encoding, errors="replace")
 
 

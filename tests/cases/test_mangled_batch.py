@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from io import StringIO
 from typing import Any
 
-from hypothesis import HealthCheck, assume, example, given, settings
+from hypothesis import HealthCheck, assume, event, example, given, settings
 from hypothesis import strategies as st
 
 from tests.returned_batch import (
     ANSWER,
+    COMMENT,
     DECISION,
     HEAD,
     ID,
@@ -61,7 +64,7 @@ def test_no_cell_of_a_csv_file_runs_wherever_a_spreadsheet_splits_it(text: str):
 @example(text="''- a\n'- b")
 def test_what_is_put_before_a_cell_is_taken_off_again(text: str):
     data = write_csv_file([Column("request", 9)], [{"request": text}])
-    rows = list(read_csv_rows(data.decode("utf-8-sig"), delimiter=",", strict=True))
+    rows = list(read_csv_rows(data.decode("utf-8-sig"), delimiter=","))
     assert rows[1] == [re.sub("[\x00-\x09\x0b\x0c\x0e-\x1f\ufffe\uffff]", " ", text)]
 
 
@@ -256,6 +259,57 @@ def test_of_a_csv_file_no_good_row_is_lost_and_no_bad_one_counts(asked, delimite
     rows = data.draw(returned(asked, sent))
     back = csv_bytes(data.draw(laid_out(rows)), delimiter=delimiter, encoding=encoding)
     assert found(back, asked) == expected(rows, asked, sent)
+
+
+@ANY
+@given(asked=batches(), delimiter=st.sampled_from(",;\t"), every=st.booleans(), data=st.data())
+def test_of_a_csv_file_with_a_stray_quote_no_other_row_is_lost_and_no_bad_one_counts(asked, delimiter, every, data):
+    sent = csv_table(write_csv(asked))[1:]
+    rows = data.draw(returned(asked, sent))
+    assume(rows)
+    at = data.draw(st.integers(0, len(rows) - 1))
+    rows[at] = replace(rows[at], cells=put(rows[at].cells, COMMENT, "he said MARK to me"), worth="bad")
+    text = csv_bytes(data.draw(laid_out(rows)), delimiter=delimiter, quoted=every).decode()
+    text = re.sub('"?(he said )MARK( to me)"?', r'"\1"ok"\2"', text)
+    try:
+        back = found(text.encode(), asked)
+    except SheetError:
+        event("refused")
+    else:
+        event("read")
+        assert back == expected(rows, asked, sent)
+
+
+@ANY
+@given(asked=batches(), delimiter=st.sampled_from(",;\t"), every=st.booleans(), more=st.booleans(), data=st.data())
+def test_of_a_csv_file_with_a_quote_too_many_or_too_few_no_row_counts_that_nobody_wrote(
+    asked, delimiter, every, more, data
+):
+    sent = csv_table(write_csv(asked))[1:]
+    rows = [row for row in data.draw(returned(asked, sent)) if row.cells[ID]]
+    text = csv_bytes(data.draw(laid_out(rows)), delimiter=delimiter, quoted=every).decode("utf-8-sig")
+    places = [at for at, one in enumerate(text) if more or one == '"'] or [len(text)]
+    at = data.draw(st.sampled_from(places))
+    text = text[:at] + '"' * more + text[at + (not more) :]
+    if not is_broken(text, delimiter):
+        return  # it says something else than was meant, as a file that can be read does
+    try:
+        back = judged(text.encode(), asked)
+    except SheetError:
+        event("refused")
+    else:
+        event("read")
+        said = {one.answer if one.decision is Choice.CHANGE else str(one.decision) for one in back.decided}
+        assert said <= {row.worth for row in rows}
+        assert len(back.decided) + back.blank + len(back.rejected) == len(rows)
+
+
+def is_broken(text: str, delimiter: str) -> bool:
+    try:
+        list(csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True))
+    except csv.Error:
+        return True
+    return False
 
 
 @settings(ANY, max_examples=100)

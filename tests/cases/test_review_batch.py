@@ -30,6 +30,7 @@ from tests.returned_batch import (
     xlsx_bytes,
     xlsx_table,
 )
+from upkeep.cases.returned import kept_rows
 from upkeep.cases.review_batch import (
     Choice,
     ReviewDecision,
@@ -39,6 +40,7 @@ from upkeep.cases.review_batch import (
 )
 from upkeep.cases.spreadsheet import read_workbook
 from upkeep.errors import SheetError
+from upkeep.redaction import Redaction
 
 
 def reason(decision: str, answer: str = "", *, offered: str = "order_status", labels: tuple[str, ...] = LABELS) -> str:
@@ -243,6 +245,36 @@ def test_a_workbook_may_be_wrong_about_its_own_size(said):
         for name in whole.namelist():
             wrong.writestr(name, re.sub(b'(?<=dimension ref=")[A-Z0-9:]+', said.encode(), whole.read(name)))
     assert [one.decision for one in judged(saved.getvalue(), asked).decided] == ["accept", "reject"]
+
+
+def test_a_stray_quote_in_a_csv_file_costs_its_row_alone():
+    asked = [question(1, "two\nlines"), *(question(number) for number in range(2, 5))]
+    data = write_csv(asked).replace(b'"","","",""\r\n', b'"accept","","",""\r\n')
+    lines = data.splitlines(keepends=True)
+    assert lines[3].startswith(b'"p-002"')
+    lines[3] = lines[3].replace(b'"accept","",""', b'"accept","","he said "ok" to me"')
+    back = judged(b"".join(lines), asked)
+    assert ([one.id for one in back.decided], back.blank) == (["p-001", "p-003", "p-004"], 0)
+    assert [str(one) for one in back.rejected] == [
+        "row 3 not used: line 4: ',' expected after '\"', expected every quoted cell to be closed"
+    ]
+    kept = csv_table(kept_rows(read_back(b"".join(lines)).rows, labels=LABELS, redaction=Redaction()))
+    assert kept[2][:6] == ["p-002", asked[1].text, "order_status", "accept", "", 'he said ok" to me"']
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        b'p-1,"op"en,accept\n',  # none can be read
+        b'p-1,"open,accept\np-2,"a, b",accept\n',  # runs on into the next row
+        b'p-1,"op"en,accept\np-2,a\n',  # a part of a row
+        b'p-1,"op"en,accept\np-2,"a\np-3,b,reject\n",accept\n',  # a row in a cell, or swallowed
+        b'p-1,"op"en\np-2,a,accept\n',  # may go on in the next line
+    ],
+)
+def test_a_csv_file_of_which_nobody_can_tell_what_belongs_to_which_row_is_refused(rows):
+    with pytest.raises(SheetError, match=r"line [23]: ',' expected after"):
+        read_back(b"id,request,decision\n" + rows)
 
 
 def test_an_id_is_known_again_where_only_its_spaces_changed():

@@ -15,6 +15,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from upkeep.cases import label_studio
+from upkeep.cases.broken_csv import read_whole_rows
 from upkeep.cases.case import ASKED, Case, Source
 from upkeep.cases.mangled_text import comparable
 from upkeep.cases.spreadsheet import (
@@ -219,15 +220,19 @@ def _workbook_rows(data: bytes) -> tuple[Row, ...]:
 
 def _csv_rows(text: str) -> tuple[Row, ...]:
     firsts = {delimiter: _first_rows(text, delimiter) for delimiter in DELIMITERS}
-    own = next((delimiter for delimiter, rows in firsts.items() if _head(rows) is not None), None)
-    rows = list(read_csv_rows(text, delimiter=own, strict=True)) if own else firsts[DELIMITERS[0]]
-    return _table_rows(rows, "as a CSV file")
+    heads = {delimiter: at for delimiter, rows in firsts.items() if (at := _head(rows)) is not None}
+    if not heads:
+        return _table_rows(firsts[DELIMITERS[0]], "as a CSV file")
+    own, head = next(iter(heads.items()))
+    rows = read_whole_rows(text, delimiter=own, head=head)
+    found = _table_rows([one.cells for one in rows], "as a CSV file")
+    return tuple(replace(row, fault=rows[row.number - 1].fault) for row in found)
 
 
 def _first_rows(text: str, delimiter: str) -> list[list[str]]:
     rows = []
     with suppress(SheetError):  # under another delimiter than its own, a file may look broken
-        for row in islice(read_csv_rows(text, delimiter=delimiter, strict=False), HEAD):
+        for row in islice(read_csv_rows(text, delimiter=delimiter), HEAD):
             rows.append(row)  # one by one: those before the break are kept
     return rows
 

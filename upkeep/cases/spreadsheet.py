@@ -136,18 +136,14 @@ def write_csv_file(columns: Sequence[Column], rows: Iterable[Mapping[str, str]])
     return made.getvalue().encode("utf-8-sig")
 
 
-def read_csv_rows(text: str, *, delimiter: str, strict: bool) -> Iterator[list[str]]:
-    """The rows of a CSV text, the first being 1 in a spreadsheet; blank ones are there and empty.
-
-    Raises SheetError where a quote is opened that nothing closes, or, if `strict`, closed in the midst of a cell:
-    what follows would be lost without a word.
-    """
-    reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=strict)
+def read_csv_rows(text: str, *, delimiter: str) -> Iterator[list[str]]:
+    """The rows of a CSV text as far as they can be made out, whatever its quotes. Raises SheetError."""
+    reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter)
     try:
         for row in reader:
-            yield [_bare(cell) for cell in row]
+            yield [bare(cell) for cell in row]
     except csv.Error as exc:
-        raise SheetError(f"line {reader.line_num}: {exc}, expected every quoted cell to be closed") from exc
+        raise SheetError(f"line {reader.line_num}: {exc}") from exc
 
 
 def decode(data: bytes) -> str:
@@ -187,6 +183,12 @@ def made_by_spreadsheet(text: str) -> bool:
 def without_guard(text: str) -> str:
     """The text without apostrophes where a cell may begin, whoever put them there."""
     return FORMULA.sub(lambda found: found[1] + found[2] + (found[3] or "").lstrip("'"), text.lstrip("'"))
+
+
+def bare(cell: str) -> str:
+    """A cell without the apostrophes that kept it from being taken for something else."""
+    text = cell[1:] if cell.startswith("'") and _taken(cell[1:]) else cell
+    return FORMULA.sub(lambda found: found[1] + found[2] + (found[3] or "").removeprefix("'"), text)
 
 
 def _tab(sheet: Any, room: int) -> Tab:
@@ -243,14 +245,9 @@ def _offer(book: Any, sheet: Worksheet, columns: Sequence[Column], last: int) ->
 
 
 def _guard(text: str, *, number: bool) -> str:
-    """With an apostrophe where it would be taken for something else; `_bare` takes off what this puts on."""
+    """With an apostrophe where it would be taken for something else; `bare` takes off what this puts on."""
     guarded = FORMULA.sub(lambda found: found[1] + found[2] + ("'" + found[3] if found[3] else ""), clean(text))
     return "'" + guarded if number and _taken(guarded) else guarded
-
-
-def _bare(cell: str) -> str:
-    text = cell[1:] if cell.startswith("'") and _taken(cell[1:]) else cell
-    return FORMULA.sub(lambda found: found[1] + found[2] + (found[3] or "").removeprefix("'"), text)
 
 
 def _taken(text: str) -> bool:

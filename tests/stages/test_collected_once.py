@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -276,3 +277,12 @@ def test_what_customers_say_is_folded_into_a_proposal_once_a_reviewer_has_accept
         desk.store.delete(key)
     reviewed(desk, "past-1", MONDAY - 2 * DAY, Choice.ACCEPT, "gift_card")
     assert collected(desk, "2026-W18", MONDAY) == ([], 1)
+
+
+def test_of_collections_that_are_started_at_once_one_waits_for_the_other_so_that_each_case_is_collected_once(desk):
+    for number in range(3):
+        said(desk, number, "refund_status", ASKED + DAY)
+    periods = ["2026-W18", "2026-05", "2026-Q2"]
+    with ThreadPoolExecutor(3) as threads:
+        found = list(threads.map(lambda period: collected(desk, period, MONDAY), periods))
+    assert sorted(len(cases) + folded for cases, folded in found) == [0, 0, 3]

@@ -31,6 +31,7 @@ from upkeep.config import Unreviewed
 from upkeep.counts import count_of
 from upkeep.desk import Desk
 from upkeep.errors import StoreError
+from upkeep.locks import only_one
 from upkeep.stages.snapshot import decided_by, snapshots
 from upkeep.store import address
 
@@ -66,6 +67,11 @@ def offer_cases(desk: Desk, period: str, as_of: datetime) -> Batch:
     Of more than the client's people are asked about at a time, the doubtful come first, and then what was asked most.
     Where a week's batch has room, what those of earlier weeks had none for follows.
     """
+    with only_one(desk.client.client, "batch"):
+        return _offer_cases(desk, period, as_of)
+
+
+def _offer_cases(desk: Desk, period: str, as_of: datetime) -> Batch:
     key = f"batches/{period}.json"
     done = records.load_if_there(desk.store, key, Batch)
     if done:

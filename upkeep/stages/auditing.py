@@ -19,6 +19,7 @@ from upkeep.cases.spreadsheet import Rejected
 from upkeep.config import Client
 from upkeep.desk import Desk
 from upkeep.errors import BaseModelError, NotFoundError, SheetError
+from upkeep.locks import only_one
 from upkeep.log.entries import Outcome, OutcomeSource, Prediction
 from upkeep.log.files import write_outcomes
 from upkeep.log.lines import own_file
@@ -67,6 +68,11 @@ def draw_audit(desk: Desk, as_of: datetime) -> Drawn:
     Raises NoLogError where the log began later.
     """
     week = last_full(as_of, Cadence.WEEKLY, desk.zone)
+    with only_one(desk.client.client, "audit"):
+        return _draw_audit(desk, week, as_of)
+
+
+def _draw_audit(desk: Desk, week: Window, as_of: datetime) -> Drawn:
     key = f"audits/{week.key}.json"
     done = records.load_if_there(desk.store, key, Drawn)
     if done:

@@ -23,9 +23,9 @@ from upkeep.config import Relabel
 from upkeep.counts import count_of
 from upkeep.desk import Desk
 from upkeep.errors import BaseModelError
+from upkeep.locks import only_one
 from upkeep.log.entries import draw_order
 from upkeep.patterns import of_client
-from upkeep.locks import only_one
 from upkeep.periods import Window
 from upkeep.progress import Progress, silent
 from upkeep.redaction import PersonalData, told

@@ -11,6 +11,8 @@ from tests.audited import FIRST, agreed, reviewed, serve
 from upkeep import records
 from upkeep.config import Thresholds
 from upkeep.desk import Desk
+from upkeep.log.entries import Outcome, OutcomeSource
+from upkeep.log.files import write_outcomes
 from upkeep.monitoring.edge_cases import EdgeCase, Edges, Reason
 from upkeep.monitoring.review import Review
 from upkeep.monitoring.trouble import Change, Kind
@@ -88,9 +90,59 @@ def test_an_alarm_of_what_is_not_agreed_any_more_is_over(desk):
     serve(desk, 0, wrong=40)
     reviewed(desk, 0)
     serve(desk, 1, wrong=40)
-    client = desk.client.model_copy(update={"thresholds": Thresholds()})
-    (ended,) = reviewed(Desk(desk.agreement.model_copy(update={"client": client}), desk.store, desk.registry), 1)
+    (ended,) = reviewed(agreed_on(desk, Thresholds()), 1)
     assert ended.end == "It is no longer an agreed figure"
+
+
+def agreed_on(desk: Desk, thresholds: Thresholds) -> Desk:
+    """The same client, with other limits."""
+    client = desk.client.model_copy(update={"thresholds": thresholds})
+    return Desk(desk.agreement.model_copy(update={"client": client}), desk.store, desk.registry)
+
+
+def said_of(desk: Desk, week: int, answer: str, some: range, *, later: int) -> None:
+    """What a part of a week's sheet says, which comes back `later` weeks after it."""
+    at = FIRST + timedelta(weeks=week + later, hours=2)
+    said = [Outcome(f"{week}-{i}", at + timedelta(minutes=i), OutcomeSource.AUDIT, answer) for i in some]
+    write_outcomes(desk.store, said, name=f"sheet-{week}-{some.start}")
+
+
+def test_an_alarm_that_the_rest_of_the_sheets_brings_back_opens_again(desk):
+    serve(desk, 0, wrong=40)
+    reviewed(desk, 0)
+    for week in (1, 2):  # of both weeks the good part of the sheet comes first
+        serve(desk, week, wrong=0, n=240, audited=False)
+        said_of(desk, week, "order_status", range(60), later=0)
+        reviewed(desk, week)
+    first = troubles(desk)
+    assert [(one.key, one.closed) for one in first] == [("2026-W06-accuracy", FIRST + timedelta(weeks=3))]
+    for week in (1, 2):
+        said_of(desk, week, "refund_status", range(60, 240), later=3 - week)
+    serve(desk, 3, wrong=40)
+    (again,) = reviewed(desk, 3)
+    assert (again.key, again.week, again.opened) == ("2026-W06-accuracy-2", "2026-W06", FIRST + timedelta(weeks=4))
+    assert (again.incident, troubles(desk)[0]) == (again.key, first[0])
+    assert [(one.incident, one.event.value) for one in news(desk)] == [
+        ("2026-W06-accuracy", "opened"),
+        ("2026-W06-accuracy", "closed"),
+        ("2026-W06-accuracy-2", "opened"),
+    ]
+    before = troubles(desk)
+    serve(desk, 4, wrong=40)
+    assert [reviewed(desk, week) for week in range(5)] == [[]] * 5
+    assert troubles(desk) == before
+
+
+def test_an_alarm_whose_limit_was_taken_back_for_a_week_opens_again_with_it_however_often(desk):
+    none = agreed_on(desk, Thresholds())
+    for week, limits in enumerate((desk, none, desk, none, desk)):
+        serve(limits, week, wrong=40)
+        reviewed(limits, week)
+    assert [(one.key, one.week, one.closed is None) for one in troubles(desk)] == [
+        ("2026-W06-accuracy", "2026-W06", False),
+        ("2026-W06-accuracy-2", "2026-W06", False),
+        ("2026-W06-accuracy-3", "2026-W06", True),
+    ]
 
 
 def with_changes(desk: Desk, week: int, *kinds: Kind, wrong: int) -> Review:

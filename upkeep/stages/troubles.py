@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import islice
+from itertools import count, islice
 
 from upkeep import records
 from upkeep.desk import Desk
@@ -50,8 +50,9 @@ class Trouble:
 
     `subject` is the figure or what has changed, and then `change` is what was found. `joined` is the key of the
     trouble that began the incident it belongs to; None where it began one itself. `stored_as` is the name that its
-    record has in the store: one of before keeps its own, and lists in `told` what was delivered of it then. A retrain
-    that the first week of a traffic incident held back is recommended since `asked`, as the alarm `still` was there.
+    record has in the store: one that has come back has a number behind it, and one of before keeps its own and lists in
+    `told` what was delivered of it then. A retrain that the first week of a traffic incident held back is recommended
+    since `asked`, as the alarm `still` was there.
     """
 
     subject: str
@@ -97,7 +98,7 @@ def troubles(desk: Desk, *, at: datetime | None = None) -> list[Trouble]:
     What was recommended in them is as it was known `at` a moment, or as it is known now.
     """
     found = (key.removeprefix(FOLDER).removesuffix(".json") for key in desk.store.keys(FOLDER))
-    return [_load(desk, key, at) for key in found]
+    return [_load(desk, key, at) for key in sorted(found)]
 
 
 def open_troubles(desk: Desk, as_of: datetime) -> list[Trouble]:
@@ -125,9 +126,11 @@ def note_troubles(desk: Desk, found: Review, stuck: NoWayBack | None = None) -> 
     asking = [it for one in still_open if one.key not in ends and (it := _asks(one, found))]
     over = ends.keys() | {one.key for one in then_open if one.closed == found.as_of}
     going_on = {one.subject for one in then_open if one.change or one.key not in over}
-    there = {(one.week, one.subject) for one in known}
+    there = {(one.week, one.subject) for one in known if not _over_before(one, found.as_of)}
     begun = [
-        one for one in _troubles(found, stuck) if one.subject not in going_on and (one.week, one.subject) not in there
+        _apart(one, known)
+        for one in _troubles(found, stuck)
+        if one.subject not in going_on and (one.week, one.subject) not in there
     ]
     incident = _incident([one for one in then_open if one.key not in over], begun, found.as_of)
     shown = _examples(desk, found, begun)
@@ -135,6 +138,19 @@ def note_troubles(desk: Desk, found: Review, stuck: NoWayBack | None = None) -> 
     for one in (*ended, *asking):
         records.save(desk.store, _record(one.key), one)
     return [*ended, *asking, *(records.create(desk.store, _record(one.key), one) for one in new)]
+
+
+def _over_before(one: Trouble, as_of: datetime) -> bool:
+    """Was it over when a review that it did not open was made? What that finds of it then has come back."""
+    return one.opened < as_of and one.closed is not None and one.closed <= as_of
+
+
+def _apart(new: Trouble, known: Sequence[Trouble]) -> Trouble:
+    """A new trouble under a name of its own: an alarm that comes back may begin with the same week as before."""
+    taken = {one.key for one in known}
+    if new.key not in taken:
+        return new
+    return replace(new, stored_as=next(key for n in count(2) if (key := f"{new.key}-{n}") not in taken))
 
 
 def _incident(going_on: Sequence[Trouble], begun: Sequence[Trouble], as_of: datetime) -> str | None:

@@ -145,6 +145,28 @@ def test_an_alarm_whose_limit_was_taken_back_for_a_week_opens_again_with_it_howe
     ]
 
 
+def test_a_belated_review_opens_no_second_incident_of_an_alarm_that_a_later_weeks_review_has_open(desk):
+    for week, wrong in enumerate((4, 40, 40, 40, 4, 4)):
+        serve(desk, week, wrong=wrong)
+    assert [[one.key for one in reviewed(desk, week)] for week in (0, 2, 1, 3)] == [[], ["2026-W08-accuracy"], [], []]
+    assert [[one.key for one in reviewed(desk, week)] for week in (4, 1, 5)] == [[], [], ["2026-W08-accuracy"]]
+    (one,) = troubles(desk)
+    assert one.end is not None
+    assert "the trouble since 2026-W07 is over" in one.end
+    assert reviewed(desk, 1) == []  # it is over by now
+
+
+@pytest.mark.parametrize(("wrong", "version", "found"), [(4, "1", []), (40, "2", ["2026-W08-accuracy"])])
+def test_a_belated_alarm_that_the_next_reviewed_week_does_not_have_is_an_incident_of_its_own(
+    desk, wrong, version, found
+):
+    serve(desk, 0, wrong=4)
+    serve(desk, 1, wrong=40)
+    serve(desk, 2, wrong=wrong, version=version)
+    assert [one.key for week in (0, 2) for one in reviewed(desk, week)] == found
+    assert [one.key for one in reviewed(desk, 1)] == ["2026-W07-accuracy"]
+
+
 def with_changes(desk: Desk, week: int, *kinds: Kind, wrong: int) -> Review:
     """A week's review that has also found changes."""
     serve(desk, week, wrong=wrong)

@@ -23,13 +23,13 @@ from upkeep.monitoring.changes import Seen
 from upkeep.monitoring.edge_cases import Reason
 from upkeep.monitoring.lasting_changes import Week, why_over
 from upkeep.monitoring.probation import SUBJECT
-from upkeep.monitoring.review import Finding, Review, Status, as_known
+from upkeep.monitoring.review import Finding, Metric, Review, Status, as_known
 from upkeep.monitoring.trouble import Change, Kind
 from upkeep.periods import week, weeks_before
 from upkeep.redaction import shown
 from upkeep.release import Action
 from upkeep.slug import slug
-from upkeep.stages.monitoring import HISTORY, NoWayBack, reviews
+from upkeep.stages.monitoring import HISTORY, NoWayBack, reviewed_weeks, reviews
 from upkeep.stages.release import release_log
 
 FOLDER = "incidents/"
@@ -126,6 +126,7 @@ def note_troubles(desk: Desk, found: Review, stuck: NoWayBack | None = None) -> 
     asking = [it for one in still_open if one.key not in ends and (it := _asks(one, found))]
     over = ends.keys() | {one.key for one in then_open if one.closed == found.as_of}
     going_on = {one.subject for one in then_open if one.change or one.key not in over}
+    going_on |= _opened_later(desk, found, known)
     there = {(one.week, one.subject) for one in known if not _over_before(one, found.as_of)}
     begun = [
         _apart(one, known)
@@ -138,6 +139,24 @@ def note_troubles(desk: Desk, found: Review, stuck: NoWayBack | None = None) -> 
     for one in (*ended, *asking):
         records.save(desk.store, _record(one.key), one)
     return [*ended, *asking, *(records.create(desk.store, _record(one.key), one) for one in new)]
+
+
+def _opened_later(desk: Desk, found: Review, known: Sequence[Trouble]) -> set[str]:
+    """The figures whose alarm a review of the next week that judged them has opened: this earlier week's is belated."""
+    later = sum(key > found.week for key in reviewed_weeks(desk)) if found.alerts else 0
+    after = reviews(desk, newest=later) if later else []
+    return {
+        one.subject
+        for alert in found.alerts
+        if (judged := next((one for one in after if _judges(one, alert.metric)), None))
+        for one in known
+        if one.subject == alert.metric and found.as_of < one.opened <= judged.as_of
+        if found.figures.model_version in (None, one.model_version)
+    }
+
+
+def _judges(found: Review, metric: Metric) -> bool:
+    return any(one.metric is metric and one.status is not Status.NOT_ENOUGH_DATA for one in found.findings)
 
 
 def _over_before(one: Trouble, as_of: datetime) -> bool:

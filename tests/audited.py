@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests.small_client import configure
+from upkeep.config import Thresholds
 from upkeep.desk import Desk, open_desk
 from upkeep.log.entries import Outcome, OutcomeSource, Prediction
 from upkeep.log.files import write_outcomes, write_predictions
@@ -22,6 +23,12 @@ def agreed(tmp_path: Path, monkeypatch, **changes) -> Desk:
     monkeypatch.setenv("UPKEEP_HOME", str(tmp_path / "home"))
     configure(tmp_path / "configs", monkeypatch, thresholds={"accuracy": 0.9}, **changes)
     return open_desk("northwind")
+
+
+def agreed_on(desk: Desk, thresholds: Thresholds) -> Desk:
+    """The same client, with other limits."""
+    client = desk.client.model_copy(update={"thresholds": thresholds})
+    return Desk(desk.agreement.model_copy(update={"client": client}), desk.store, desk.registry)
 
 
 def serve(desk: Desk, week: int, *, wrong: int, version: str = "1", n: int = 60, audited: bool = True) -> None:

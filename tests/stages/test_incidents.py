@@ -9,13 +9,16 @@ from datetime import timedelta
 
 import pytest
 
-from tests.audited import FIRST, agreed, reviewed, serve
+from tests.audited import FIRST, agreed, agreed_on, reviewed, serve
 from tests.receivers import mail_server, webhook
 from upkeep import records
 from upkeep.adapters.notifier import send, url_from_environment
+from upkeep.config import Thresholds
 from upkeep.desk import Desk, desk_of
 from upkeep.errors import DeliveryError
 from upkeep.home import configs
+from upkeep.log.entries import Outcome, OutcomeSource, Prediction
+from upkeep.log.files import write_outcomes, write_predictions
 from upkeep.monitoring.review import Review
 from upkeep.monitoring.trouble import Change, Kind, change_of
 from upkeep.redaction import redact
@@ -23,6 +26,8 @@ from upkeep.stages.incidents import Event, News, channels, compose, mark_told, n
 from upkeep.stages.monitoring import review_week
 from upkeep.stages.troubles import RETRAIN, Trouble, note_troubles, subject_of, troubles
 from upkeep.tiers import load_tiers
+
+AUDIT = OutcomeSource.AUDIT
 
 
 @pytest.fixture
@@ -64,6 +69,47 @@ def test_examples_are_shown_as_the_client_agreed(tmp_path, monkeypatch):
     serve(desk, 0, wrong=40)
     (incident,) = reviewed(desk, 0)
     assert all(one.startswith("“Where is order 4711") and "ask [e-mail]” was" in one for one in incident.examples)
+
+
+def told_first(desk: Desk) -> str:
+    """The text of the first message."""
+    opened = news(desk)[0]
+    return compose(desk, opened, opened.at).text
+
+
+def test_an_alert_of_weeks_whose_sheet_came_back_after_them_shows_their_wrong_answers_newest_first(
+    tmp_path, monkeypatch
+):
+    desk = agreed(tmp_path, monkeypatch, redaction={"kinds": ["e-mail"]})
+    for week in (0, 1):
+        serve(desk, week, wrong=0, audited=False)
+    assert reviewed(desk, 0) == []
+    for week, some in ((0, range(60)), (1, range(58, 60))):  # of the second week two rows only, its last
+        back = FIRST + timedelta(weeks=1, days=4)
+        said = [Outcome(f"{week}-{i}", back + timedelta(minutes=i), AUDIT, "refund_status") for i in some]
+        write_outcomes(desk.store, said, name=f"sheet-{week}")
+    (alarm,) = reviewed(desk, 1)
+    assert alarm.week == "2026-W06"
+    assert alarm.examples == tuple(
+        f"“Where is order 4711{i}, ask [e-mail]” was answered order_status; right: refund_status"
+        for i in ("058", "059", "000")
+    )
+    assert f"Answered wrong in these weeks, among others:\n\n- {alarm.examples[0]}\n- " in told_first(desk)
+
+
+def test_an_alarm_of_the_share_handed_to_a_person_shows_requests_that_were(desk):
+    desk = agreed_on(desk, Thresholds(escalation=0.3))
+    at = [FIRST + timedelta(minutes=i) for i in range(60)]
+    rows = [
+        Prediction(str(i), at[i], f"No {i % 7}, ask ada@example.com", "order_status", 0.9, "1", i < 21, None, {})
+        for i in range(60)
+    ]
+    write_predictions(desk.store, rows, name="test")
+    write_outcomes(desk.store, [Outcome("0", at[0], AUDIT, "refund_status")], name="test")  # a wrong answer too
+    (alarm,) = reviewed(desk, 0)
+    assert alarm.subject == "escalation"
+    assert alarm.examples == tuple(f"“No {i}, ask [e-mail]” was handed to a person" for i in range(3))
+    assert "Among the requests of these weeks:\n\n- “No 0, ask [e-mail]” was handed to a person\n" in told_first(desk)
 
 
 def test_no_words_of_other_people_are_markup_in_an_alert(desk):

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.audited import FIRST, agreed, reviewed, serve
+from tests.audited import FIRST, agreed, agreed_on, reviewed, serve
 from upkeep import records
 from upkeep.config import Thresholds
 from upkeep.desk import Desk
@@ -92,12 +92,6 @@ def test_an_alarm_of_what_is_not_agreed_any_more_is_over(desk):
     serve(desk, 1, wrong=40)
     (ended,) = reviewed(agreed_on(desk, Thresholds()), 1)
     assert ended.end == "It is no longer an agreed figure"
-
-
-def agreed_on(desk: Desk, thresholds: Thresholds) -> Desk:
-    """The same client, with other limits."""
-    client = desk.client.model_copy(update={"thresholds": thresholds})
-    return Desk(desk.agreement.model_copy(update={"client": client}), desk.store, desk.registry)
 
 
 def said_of(desk: Desk, week: int, answer: str, some: range, *, later: int) -> None:

@@ -31,7 +31,8 @@ TOLD = "incidents-told/"
 NEWS = timedelta(weeks=4)
 """What has been over for longer is no news any more."""
 CURED_BY_A_RETRAIN = {Kind.POLICY, Kind.NEW_CATEGORY, Kind.OUT_OF_SCOPE, Kind.CALIBRATION}
-WRONG = "Answered wrong in the reviewed week, among others:"
+WRONG = "Answered wrong in these weeks, among others:"
+HANDED_ON = "Among the requests of these weeks:"
 UNUSUAL = "Among the requests that are unlike the training data:"
 NAMED = 3
 
@@ -196,15 +197,19 @@ def _head(one: Trouble) -> str:
 
 
 def _examples(told: News) -> Iterator[str]:
-    for title, about in ((WRONG, lambda one: not _unusual(one)), (UNUSUAL, _unusual)):
-        shown = dict.fromkeys(example for one in told.began if about(one) for example in one.examples)
+    for title in (WRONG, HANDED_ON, UNUSUAL):
+        of = [one for one in told.began if _title(one) == title]
+        shown = dict.fromkeys(example for one in of for example in one.examples)
         if shown:
             yield title
             yield "\n".join(f"- {one}" for one in shown)
 
 
-def _unusual(one: Trouble) -> bool:
-    return one.change is not None and one.change.kind is Kind.INPUTS
+def _title(one: Trouble) -> str:
+    """What its examples are."""
+    if one.change and one.change.kind is Kind.INPUTS:
+        return UNUSUAL
+    return HANDED_ON if one.subject == Metric.ESCALATION else WRONG
 
 
 def _advice(desk: Desk, told: News, now: datetime) -> Iterator[str]:

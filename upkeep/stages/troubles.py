@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import count, islice
+from functools import cache
+from itertools import count, islice, takewhile
 
 from upkeep import records
 from upkeep.desk import Desk
@@ -256,21 +257,43 @@ def _record(key: str) -> str:
 
 
 def _examples(desk: Desk, found: Review, begun: Sequence[Trouble]) -> dict[str, tuple[str, ...]]:
-    """A few requests of the week that show each trouble, redacted; those answered wrong with the right answer."""
+    """A few requests that show each trouble, redacted; those answered wrong with the right answer.
+
+    Of the newest of its weeks that have some: the audit of the reviewed week itself has mostly only been drawn.
+    """
     shown: dict[str, tuple[str, ...]] = {one.key: () for one in begun}
-    tests = {one.key: shows for one in begun if (shows := _shows(one, desk.client.out_of_scope_label))}
-    wrong = list(_wrong(desk, found)) if tests else []
-    for key, shows in tests.items():
-        those = (_in_words(*one, desk) for one in wrong if shows(*one))
-        shown[key] = tuple(islice(those, EXAMPLES))
+    wrong = cache(lambda key: list(_wrong(desk, key, found.as_of)))
+    for one in begun:
+        weeks = _newest_first(_first(one, found), found.week)
+        if one.subject == Metric.ESCALATION:
+            shown[one.key] = tuple(islice((it for key in weeks for it in _handed_on(desk, key, found.as_of)), EXAMPLES))
+        elif shows := _shows(one, desk.client.out_of_scope_label):
+            those = (_in_words(*it, desk) for key in weeks for it in wrong(key) if shows(*it))
+            shown[one.key] = tuple(islice(those, EXAMPLES))
     odd = [one.text for one in found.edges.cases if UNLIKE & set(one.reasons)] if found.edges else []
     unlike = tuple(f"“{text}”" for text in odd[:EXAMPLES])
     return shown | {one.key: unlike for one in begun if one.change and one.change.kind is Kind.INPUTS}
 
 
-def _wrong(desk: Desk, found: Review) -> Iterator[tuple[Prediction, Truth]]:
-    """The week's wrong answers."""
-    log = desk.sample_log(week(found.week, desk.zone), until=found.as_of)
+def _first(trouble: Trouble, found: Review) -> str:
+    """The first of the weeks that a trouble of a review is about."""
+    return found.probation.weeks[0] if trouble.subject == SUBJECT and found.probation else trouble.since
+
+
+def _newest_first(first: str, last: str) -> Iterator[str]:
+    return takewhile(lambda key: key >= first, (weeks_before(last, n) for n in count()))
+
+
+def _handed_on(desk: Desk, key: str, until: datetime) -> Iterator[str]:
+    """A week's requests that a person got."""
+    for one in desk.sample_log(week(key, desk.zone), until=until).predictions:
+        if not one.automatic:
+            yield f"“{shown(one.input or '', desk.client.redaction)}” was handed to a person"
+
+
+def _wrong(desk: Desk, key: str, until: datetime) -> Iterator[tuple[Prediction, Truth]]:
+    """A week's wrong answers."""
+    log = desk.sample_log(week(key, desk.zone), until=until)
     for prediction in log.predictions:
         counted = opinions(log.outcomes.get(prediction.id) or (), desk.client.free_text)
         if counted:

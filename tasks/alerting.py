@@ -17,7 +17,7 @@ from upkeep.adapters.notifier import Tone, send, url_from_environment, variable
 from upkeep.desk import open_desk
 from upkeep.errors import DeliveryError, StoreError
 from upkeep.stages.announcing import Notice, announce
-from upkeep.stages.incidents import Alert, Event, channels, compose, mark_told, telling_of, untold
+from upkeep.stages.incidents import Alert, Event, channels, compose, mark_pending, mark_told, telling_of, untold
 
 PREFECT = "prefect"
 """The channel that needs no address: an event that automations can use, and an artifact."""
@@ -45,6 +45,7 @@ def alert(client: str, as_of: datetime) -> None:
                     mark_told(desk, told, channel)
                     get_run_logger().info("%s told %s: %s", client, channel, message.title)
         except DeliveryError as exc:
+            mark_pending(desk, told, channel)
             failed.append(str(exc))
     try:
         for line in announce(desk, _url, also={PREFECT: _publish_release}):

@@ -109,6 +109,22 @@ def test_a_channel_that_is_down_fails_no_review_and_gets_the_alert_when_it_is_ba
     assert len(got) == len(box.mails) == 1
 
 
+def test_what_a_channel_missed_while_it_was_down_for_months_is_told_when_it_is_back(client, monkeypatch):
+    monkeypatch.setattr(alerting, "_publish", lambda *_: None)
+    monkeypatch.setenv("UPKEEP_CHANNEL_OPS_MAIL", f"json://127.0.0.1:{free_port(0)}")
+    with webhook() as (hook, got), disable_run_logger():
+        monkeypatch.setenv("UPKEEP_CHANNEL_OPS_HOOK", hook)
+        for week, wrong in enumerate((40, *[2] * 8)):
+            serve(client, week, wrong=wrong)
+            note_troubles(client, review_week(client, FIRST + timedelta(weeks=week + 1)))
+            with pytest.raises(DeliveryError, match=r"channel ops-mail: .* was not delivered"):
+                alerting.alert.fn("northwind", FIRST + timedelta(weeks=week + 1))
+        monkeypatch.setenv("UPKEEP_CHANNEL_OPS_MAIL", hook)
+        alerting.alert.fn("northwind", FIRST + timedelta(weeks=9))
+    told = ["Northwind Outdoors: accuracy alarm opened", "Northwind Outdoors: accuracy alarm closed"]
+    assert [one["title"] for one in got] == told * 2
+
+
 def logged() -> str:
     """The newest lines that Prefect keeps of what runs logged, and how they ended."""
     APILogHandler().flush()

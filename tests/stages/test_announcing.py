@@ -94,6 +94,22 @@ def test_a_channel_that_is_down_is_told_later_and_the_others_at_once(desk):
     ]
 
 
+def test_what_a_channel_that_was_down_has_missed_is_told_however_long_that_lasts(desk):
+    promoted(desk)
+    with pytest.raises(DeliveryError):
+        announce(desk, {"app": "http://127.0.0.1:1/", "app-secret": SECRET}.__getitem__)
+    roll_back(desk, by="bob", reason="complaints", at=DECIDED + timedelta(days=1))
+    roll_back(desk, to="2", by="ada", reason="it was the shop", at=DECIDED + timedelta(days=60))
+    with application([]) as (url, _):
+        told = announce(desk, {"app": url, "app-secret": SECRET}.__getitem__)
+    assert told == [
+        "told webhook:app: Northwind Outdoors: version 2 is in service",
+        "told webhook:app: Northwind Outdoors: version 1 is back in service",
+        "told webhook:app: Northwind Outdoors: version 2 is back in service",
+    ]
+    assert list(desk.store.keys("releases/pending/")) == []
+
+
 def test_of_two_runs_at_once_one_tells_a_change(desk):
     promoted(desk)
     others: list[Future[list[str]]] = []

@@ -22,7 +22,7 @@ from upkeep.log.files import write_outcomes, write_predictions
 from upkeep.monitoring.review import Review
 from upkeep.monitoring.trouble import Change, Kind, change_of
 from upkeep.redaction import redact
-from upkeep.stages.incidents import Event, News, channels, compose, mark_told, news, telling_of, untold
+from upkeep.stages.incidents import Event, News, channels, compose, mark_pending, mark_told, news, telling_of, untold
 from upkeep.stages.monitoring import review_week
 from upkeep.stages.troubles import RETRAIN, Trouble, note_troubles, subject_of, troubles
 from upkeep.tiers import load_tiers
@@ -175,6 +175,21 @@ def test_a_new_channel_hears_of_what_is_going_on_and_not_of_what_has_long_been_o
     serve(desk, 7, wrong=40, version="2")
     reviewed(desk, 7)
     assert [(one.incident, one.event) for one, _ in untold(desk, ["new"])] == [("2026-W13-accuracy", Event.OPENED)]
+
+
+def test_what_a_channel_that_was_down_has_missed_stays_pending_however_long_and_is_news_to_no_new_one(desk):
+    serve(desk, 0, wrong=40)
+    reviewed(desk, 0)
+    ((opened, _),) = untold(desk, ["ops"])
+    mark_pending(desk, opened, "ops")
+    serve(desk, 1, wrong=0, version="2")
+    reviewed(desk, 1)
+    serve(desk, 30, wrong=0, version="2")
+    reviewed(desk, 30)
+    assert [(one.event, channel) for one, channel in untold(desk, ["ops", "new"])] == [(Event.OPENED, "ops")]
+    mark_told(desk, opened, "ops")
+    assert untold(desk, ["ops"]) == []
+    assert list(desk.store.keys("incidents-pending/")) == []
 
 
 def with_new_categories(desk: Desk, *labels: str) -> Review:

@@ -1,7 +1,8 @@
 """Who has heard that another model is in service?
 
 In the client's store: releases/told/, one empty note for each change and channel. A message is noted when it has been
-delivered, so that a run that is killed in between sends it again under the same id, and none is lost.
+delivered, so that a run that is killed in between sends it again under the same id, and none is lost. One that was
+tried and has not been delivered yet has its note in releases/pending/.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from upkeep.stages.monitoring import reviews
 from upkeep.stages.release import apply_log, release_log, release_of
 from upkeep.stages.telling import PATIENCE, telling
 
-TOLD = "releases/told/"
+TOLD, PENDING = "releases/told/", "releases/pending/"
 WEBHOOK = "webhook:"
 """How the application's channel is told from one that people read."""
 
@@ -52,15 +53,21 @@ def notice(desk: Desk, entry: Entry) -> Notice:
 def untold(desk: Desk, channels: Sequence[str]) -> list[tuple[Entry, str]]:
     """Which change has not reached which channel yet, oldest first; that a client begins is no news.
 
-    A channel that is new is not sent what another change had followed long before the newest one or the newest review.
+    A channel that is new is not sent what another change had followed long before the newest one or the newest review;
+    one that was down is.
     """
-    told, log = set(desk.store.keys(TOLD)), release_log(desk)
+    told, tried, log = set(desk.store.keys(TOLD)), set(desk.store.keys(PENDING)), release_log(desk)
     if not log:
         return []
     now = max([log[-1].at, *(one.as_of for one in reviews(desk, newest=1))])
     followed = [*(one.at for one in log[1:]), now]
-    news = [one for one, at in zip(log, followed, strict=True) if one.action is not Action.LAUNCH and at > now - NEWS]
-    return [(one, channel) for one in news for channel in channels if _note(one, channel) not in told]
+    return [
+        (one, channel)
+        for one, at in zip(log, followed, strict=True)
+        if one.action is not Action.LAUNCH
+        for channel in channels
+        if _note(one, channel) not in told and (at > now - NEWS or _pending(one, channel) in tried)
+    ]
 
 
 def announce(
@@ -85,8 +92,10 @@ def announce(
                 if to_send:
                     _deliver(desk, message, channel, address_of, also or {})
                     desk.store.write(note, b"")
+                    desk.store.delete(_pending(entry, channel))
                     told.append(f"told {channel}: {message.title}")
         except DeliveryError as exc:
+            desk.store.write(_pending(entry, channel), b"")
             failed.append(str(exc))
     if failed:
         raise DeliveryError("; ".join(dict.fromkeys(failed)))
@@ -128,3 +137,7 @@ def message_id(client: str, entry: Entry) -> str:
 
 def _note(entry: Entry, channel: str) -> str:
     return f"{TOLD}{entry.number:06}-{channel.replace(':', '-')}"
+
+
+def _pending(entry: Entry, channel: str) -> str:
+    return f"{PENDING}{_note(entry, channel).removeprefix(TOLD)}"

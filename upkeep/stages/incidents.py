@@ -2,7 +2,8 @@
 
 An incident is one cause: the troubles that one review finds, and what is found while a figure is worse
 (`upkeep.stages.troubles`). A review makes one message of an incident at most. incidents-told/ in the client's store has
-one empty note for each trouble, event and channel that a message has reached.
+one empty note for each trouble, event and channel that a message has reached, incidents-pending/ one for each that it
+was tried on and has not reached yet.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from upkeep.stages.monitoring import reviews
 from upkeep.stages.telling import telling
 from upkeep.stages.troubles import RETRAIN, RETRAIN_LATER, Trouble, troubles
 
-TOLD = "incidents-told/"
+TOLD, PENDING = "incidents-told/", "incidents-pending/"
 NEWS = timedelta(weeks=4)
 """What has been over for longer is no news any more."""
 CURED_BY_A_RETRAIN = {Kind.POLICY, Kind.NEW_CATEGORY, Kind.OUT_OF_SCOPE, Kind.CALIBRATION}
@@ -105,19 +106,22 @@ def news(desk: Desk) -> list[News]:
 def untold(desk: Desk, channels: Sequence[str]) -> list[tuple[News, str]]:
     """What has not been delivered yet, and the channel that has not heard it, oldest first.
 
-    A channel that is new is not sent what was over long before the newest review.
+    A channel that is new is not sent what was over long before the newest review; one that was down is.
     """
-    newest, told = reviews(desk, newest=1), set(desk.store.keys(TOLD))
+    newest, told, tried = reviews(desk, newest=1), set(desk.store.keys(TOLD)), set(desk.store.keys(PENDING))
+    since = newest[0].as_of - NEWS if newest else None
     return [
         (one, channel)
         for one in news(desk)
-        if any(
-            it.closed is None or not newest or it.closed > newest[0].as_of - NEWS
-            for it in (*one.began, *one.asking, *one.over)
-        )
         for channel in channels
         if _untold(one, channel, told.__contains__)
+        if _is_news(one, since) or any(note in tried for note in _pending(one, channel))
     ]
+
+
+def _is_news(one: News, since: datetime | None) -> bool:
+    troubles = (*one.began, *one.asking, *one.over)
+    return any(it.closed is None or since is None or it.closed > since for it in troubles)
 
 
 def telling_of(desk: Desk, told: News, channel: str) -> AbstractContextManager[bool]:
@@ -129,6 +133,14 @@ def telling_of(desk: Desk, told: News, channel: str) -> AbstractContextManager[b
 def mark_told(desk: Desk, told: News, channel: str) -> None:
     """Remember that a message has reached a channel, beside its troubles, which a review may be closing meanwhile."""
     for _, _, note in _notes(told, channel):
+        desk.store.write(note, b"")
+    for note in _pending(told, channel):
+        desk.store.delete(note)
+
+
+def mark_pending(desk: Desk, told: News, channel: str) -> None:
+    """Remember that a message was tried on a channel and has not reached it: it stays to be sent, however long."""
+    for note in _pending(told, channel):
         desk.store.write(note, b"")
 
 
@@ -162,6 +174,10 @@ def _untold(one: News, channel: str, noted: Callable[[str], bool]) -> bool:
 def _notes(told: News, channel: str) -> Iterator[tuple[Trouble, Event, str]]:
     for event, those in _happened(told):
         yield from ((one, event, f"{TOLD}{one.key}-{event}-{channel}") for one in those)
+
+
+def _pending(told: News, channel: str) -> list[str]:
+    return [f"{PENDING}{note.removeprefix(TOLD)}" for _, _, note in _notes(told, channel)]
 
 
 def _happened(told: News) -> tuple[tuple[Event, tuple[Trouble, ...]], ...]:

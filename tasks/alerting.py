@@ -92,3 +92,6 @@ def _url(channel: str) -> str:
     except ValueError as exc:
         where = f"the environment variable {variable(channel)} or a Prefect Secret block {channel!r}"
         raise DeliveryError(f"channel {channel}: no URL, expected {where}") from exc
+    except (HTTPError, PrefectException) as exc:  # a server that is busy or gone
+        why = f"its Prefect Secret block cannot be read ({type(exc).__name__})"
+        raise DeliveryError(f"channel {channel}: {why}") from exc

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import timedelta
@@ -15,6 +16,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import TaskRunFilter, TaskRunFilterName
 from prefect.client.schemas.objects import TaskRun
 from prefect.client.schemas.sorting import LogSort
+from prefect.exceptions import PrefectException
 from prefect.logging import disable_run_logger
 from prefect.logging.handlers import APILogHandler
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
@@ -184,3 +186,25 @@ def test_a_prefect_that_takes_no_page_keeps_nobody_from_being_told(client, monke
             alerting.alert.fn("northwind", FIRST + timedelta(weeks=1))
     assert len(got) == 2
     assert {channel for *_, channel in untold(client, ["prefect", "ops-mail", "ops-hook"])} == {"prefect"}
+
+
+@pytest.mark.parametrize("error", [httpx.ReadTimeout("busy"), httpx.ConnectError("gone"), PrefectException("odd")])
+def test_an_address_that_prefect_does_not_give_just_now_keeps_no_other_channel_from_being_told(
+    client, monkeypatch, error
+):
+    class Busy:
+        @staticmethod
+        def load(_: str) -> None:
+            raise error
+
+    monkeypatch.setattr(alerting, "_publish", lambda *_: None)
+    monkeypatch.setattr(alerting, "Secret", Busy)
+    with webhook() as (hook, got):
+        monkeypatch.setenv("UPKEEP_CHANNEL_OPS_HOOK", hook)
+        serve(client, 0, wrong=40)
+        note_troubles(client, review_week(client, FIRST + timedelta(weeks=1)))
+        wanted = f"channel ops-mail: its Prefect Secret block cannot be read ({type(error).__name__})"
+        with disable_run_logger(), pytest.raises(DeliveryError, match=re.escape(wanted)):
+            alerting.alert.fn("northwind", FIRST + timedelta(weeks=1))
+    assert len(got) == 1
+    assert {channel for *_, channel in untold(client, ["ops-mail", "ops-hook"])} == {"ops-mail"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -149,6 +150,25 @@ def test_neither_address_nor_secret_stands_in_an_error(desk):
             announce(desk, addresses.__getitem__)
         assert "token-of-mine" not in str(raised.value)
         assert SECRET not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://hooks.example.com/T0 0/token-of-mine",
+        "https://hooks.example.com/x?token-of-mine\n",
+        "https://hooks.example.com:token-of-mine/x",
+        "https://token-of-mine..example.com/x",
+        "https://[token-of-mine/x",
+    ],
+)
+def test_a_malformed_address_stands_nowhere_in_what_is_told_of_the_error(url):
+    try:
+        post(url, SECRET, channel="app", message="a-000002", at=datetime.now(UTC), body=b"{}")
+    except DeliveryError as exc:
+        said = "".join(traceback.format_exception(exc))
+    assert "channel app: a-000002 was not delivered" in said
+    assert "token-of-mine" not in said
 
 
 def test_a_signature_holds_for_one_message_one_time_and_one_body():

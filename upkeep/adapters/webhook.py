@@ -53,4 +53,5 @@ def post(url: str, secret: str, *, channel: str, message: str, at: datetime, bod
     except HTTPError as exc:
         raise DeliveryError(f"channel {channel}: answered {exc.code}, expected 2xx") from exc
     except (OSError, HTTPException, ValueError) as exc:
-        raise DeliveryError(f"channel {channel}: {message} was not delivered ({type(exc).__name__})") from exc
+        quiet = f"channel {channel}: {message} was not delivered ({type(exc).__name__})"
+        raise DeliveryError(quiet) from (exc if isinstance(exc, OSError) else None)  # what is malformed is quoted

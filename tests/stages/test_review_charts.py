@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.audited import FIRST, agreed, reviewed, serve
+from upkeep import records
+from upkeep.desk import Desk
 from upkeep.log.entries import Outcome, OutcomeSource, Prediction
 from upkeep.log.files import write_outcomes, write_predictions
-from upkeep.stages.monitoring import reviews
+from upkeep.periods import weeks_before
+from upkeep.stages.monitoring import review_week, reviews
 from upkeep.stages.review_charts import chart_review
 
 
@@ -43,6 +48,66 @@ def test_each_week_is_one_run_whose_metrics_are_the_history_up_to_it(desk):
     assert [run.data.metrics["alarms"] for run in runs] == [0, 1]
     # every answer was looked at an hour later
     assert [run.data.metrics["label_delay_p90_days"] for run in runs] == [0, 0]
+
+
+def charted(desk: Desk) -> list[str]:
+    """The weeks of the finished runs, in the order in which they were charted."""
+    experiment = desk.registry.experiment("reviews")
+    runs = desk.registry.client.search_runs([experiment], order_by=["attributes.start_time"])
+    return [run.data.tags["upkeep.week"] for run in runs if run.info.status == "FINISHED"]
+
+
+def test_weeks_whose_charts_failed_are_made_up_for_as_they_were_known_then(desk):
+    for week, wrong in enumerate((6, 40, 6, 6)):
+        serve(desk, week, wrong=wrong)
+        reviewed(desk, week)
+    found = reviews(desk)
+    chart_review(desk, found[0])
+    chart_review(desk, found[3])  # MLflow was down in the two weeks before
+    assert charted(desk) == ["2026-W06", "2026-W07", "2026-W08", "2026-W09"]
+    client = desk.registry.client
+    runs = client.search_runs([desk.registry.experiment("reviews")], order_by=["tags.`upkeep.week`"])
+    assert [round(run.data.metrics["accuracy"], 3) for run in runs] == [0.9, 0.333, 0.9, 0.9]
+    assert [len(client.get_metric_history(run.info.run_id, "accuracy")) for run in runs] == [1, 2, 3, 4]
+
+
+def test_a_year_s_first_review_makes_up_for_weeks_of_the_year_before_and_for_none_that_no_chart_shows(desk):
+    found = review_week(serve_one(desk), FIRST + timedelta(weeks=1))
+    weeks = [weeks_before("2026-W02", n) for n in range(28)]
+    for key in weeks:
+        records.save(desk.store, f"reviews/{key}.json", replace(found, week=key))
+    desk.store.delete("reviews/2026-W06.json")
+    chart_review(desk, replace(found, week="2026-W02"))
+    assert charted(desk) == weeks[25::-1]
+    assert (weeks[25], weeks[0]) == ("2025-W29", "2026-W02")
+
+
+def test_of_two_runs_at_once_one_charts_a_week(desk):
+    found = review_week(serve_one(desk), FIRST + timedelta(weeks=1))
+    others: list[Future[None]] = []
+
+    class Twice:
+        """MLflow, in which another run begins to chart while this one does."""
+
+        def __getattr__(self, name: str):
+            return getattr(desk.registry, name)
+
+        def run(self, *told: object, **more: object):
+            if not others:
+                others.append(pool.submit(chart_review, desk, found))
+                wait(others, timeout=1)
+            return desk.registry.run(*told, **more)
+
+    with ThreadPoolExecutor() as pool:
+        chart_review(replace(desk, registry=Twice()), found)
+        others[0].result(timeout=30)
+    assert charted(desk) == ["2026-W06"]
+
+
+def serve_one(desk: Desk) -> Desk:
+    """The desk, with one served week."""
+    serve(desk, 0, wrong=6)
+    return desk
 
 
 def test_labels_that_came_in_late_are_in_the_history(desk):

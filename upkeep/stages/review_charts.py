@@ -10,6 +10,7 @@ key with many values these would hide the others.
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
+from functools import partial
 
 from upkeep.adapters.registry import Point
 from upkeep.desk import Desk
@@ -21,6 +22,7 @@ from upkeep.periods import week
 from upkeep.redaction import inert
 from upkeep.stages.monitoring import reviewed_weeks, reviews
 from upkeep.stages.review_figures import measured
+from upkeep.stages.telling import telling
 from upkeep.statistics.rates import Rate
 
 PART = "reviews"
@@ -31,11 +33,24 @@ OF_SLICES = ("macro_f1", "calibration_error", "latency_p50_ms", "latency_p95_ms"
 
 
 def chart_review(desk: Desk, found: Review) -> None:
-    """Log a review's figures, each rate with its interval and n. A week that is there already is left alone."""
-    if desk.registry.has_run(PART, TAG, found.week):
-        return
-    first = len(reviewed_weeks(desk, upto=found.week)) - HISTORY + 1
-    weekly = reviews(desk, upto=found.week, newest=HISTORY)
+    """Log a review's figures, and those of each of the HISTORY weeks up to it that has no run: MLflow was down then.
+
+    The oldest first. A week that is there already is left alone; of two runs at once one charts it.
+    """
+    weeks = reviewed_weeks(desk, upto=found.week)[-HISTORY:]
+    years = sorted({key[:4] for key in weeks})
+    there = {key for year in years for key in desk.registry.tagged(PART, TAG, f"{year}-")}
+    for key in weeks:
+        if key not in there:
+            with telling(desk.store, f"{PART}/{key}", partial(desk.registry.has_run, PART, TAG, key)) as to_chart:
+                if to_chart:
+                    _chart(desk, key)
+
+
+def _chart(desk: Desk, key: str) -> None:
+    """Log the figures of a week's review, each rate with its interval and n."""
+    weekly = reviews(desk, upto=key, newest=HISTORY)
+    found, first = weekly[-1], len(reviewed_weeks(desk, upto=key)) - HISTORY + 1
     known = dict(as_known(weekly, found.recounted))
     tags = {TAG: found.week, "upkeep.client": found.client, "upkeep.stage": "review"}
     with desk.registry.run(f"review {found.week}", tags, part=PART) as run:

@@ -2,6 +2,7 @@
 
 In the client's store: telling/, one empty note for each message while it is being sent. It keeps no other run from
 sending the message for longer than that takes: a message may come twice, and is never lost.
+A week that is put into MLflow is kept to the same.
 """
 
 from __future__ import annotations

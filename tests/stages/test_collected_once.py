@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -108,10 +109,10 @@ def test_a_run_that_died_is_done_again_with_the_same_end_whatever_was_collected_
 
 
 class Meanwhile:
-    """A store in which another collection ends while the first one's cases are looked at for mistakes."""
+    """A store in which a collection on another machine ends while the first one's cases are looked at for mistakes."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk, self.done = desk, False
+    def __init__(self, desk: Desk, machine: Path) -> None:
+        self.desk, self.machine, self.done = desk, machine, False
 
     def __getattr__(self, name: str):
         return getattr(self.desk.store, name)
@@ -119,15 +120,18 @@ class Meanwhile:
     def keys(self, prefix: str):
         if prefix == "reviewed/" and not self.done:
             self.done = True
-            collect_cases(self.desk, "2026-05", MONDAY + timedelta(hours=2))
+            with pytest.MonkeyPatch.context() as elsewhere:
+                elsewhere.setenv("UPKEEP_HOME", str(self.machine))
+                collect_cases(self.desk, "2026-05", MONDAY + timedelta(hours=2))
         return self.desk.store.keys(prefix)
 
 
-def test_of_two_collections_at_once_the_one_that_ends_later_takes_nothing_that_the_other_took(desk):
+def test_of_two_collections_at_once_the_one_that_ends_later_takes_nothing_that_the_other_took(desk, tmp_path):
     for number in (0, 2):
         said(desk, number, "refund_request", MONDAY - DAY)
     said(desk, 1, "refund_request", MONDAY + timedelta(hours=3))
-    assert collected(replace(desk, store=Meanwhile(desk)), "2026-W18", MONDAY + timedelta(hours=1)) == ([], 0)
+    first = replace(desk, store=Meanwhile(desk, tmp_path / "elsewhere"))
+    assert collected(first, "2026-W18", MONDAY + timedelta(hours=1)) == ([], 0)
     assert [(case.id, case.requests) for case in known_cases(desk, MONDAY + DAY)] == [("p-0", 2)]
     assert collected(desk, "2026-W19", MONDAY + WEEK) == ([("p-1", "refund_request")], 0)
 

@@ -210,6 +210,14 @@ def test_a_replay_says_which_week_told_of_an_alarm_and_which_one_that_it_was_ove
     assert found == {"week": "2026-W06", "since": "2026-W06", "over": "2026-W09"} | about
 
 
+def test_a_review_tells_how_far_it_is_with_what_it_collects(tmp_path, monkeypatch):
+    desk = agreed(tmp_path, monkeypatch)
+    serve(desk, 0, wrong=5)
+    told: list[tuple[str, int, int]] = []
+    watch(desk, FIRST + timedelta(weeks=1), progress=lambda *said: told.append(said))
+    assert {what for what, done, total in told if done == total} >= {"looking for near-duplicates"}
+
+
 def test_a_replay_says_which_labels_a_change_was_about_and_since_when(tmp_path, monkeypatch):
     desk = agreed(tmp_path, monkeypatch)
     change = change_of(Kind.POLICY, "6 of 7 should be b", 7, old="a", new="b")

@@ -74,14 +74,14 @@ def run_due(client: str, as_of: datetime, *, seed: int = 0, progress: Progress =
             retrain(desk, as_of, reason="scheduled", seed=seed, progress=progress)
 
 
-def watch(desk: Desk, as_of: datetime) -> Watched:
+def watch(desk: Desk, as_of: datetime, *, progress: Progress = silent) -> Watched:
     """Review the week; a recommended retrain that the contract does not include becomes a change order."""
     apply_log(desk)
     returned = take_returns(desk, as_of)
     noted = review(desk, as_of)
     found = noted.review
     chart_review(desk, found)
-    collected = collect_cases(desk, found.week, as_of)
+    collected = collect_cases(desk, found.week, as_of, progress=progress)
     batch = offer_cases(desk, found.week, as_of)
     return Watched(noted, returned, collected, batch, order_if_extra(desk, found))
 

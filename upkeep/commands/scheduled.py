@@ -48,7 +48,7 @@ def _review(options: argparse.Namespace) -> None:
 
     desk, at = open_desk(options.client), as_of(options)
     _say_if_written(desk, Work.REVIEW, at)
-    noted, returned, collected, batch, order = watch(desk, at)
+    noted, returned, collected, batch, order = watch(desk, at, progress=OnTerminal())
     for one in returned:
         heard(options.client, str(one))
     print(f"{options.client} {noted.review.week}: {count_of(noted.review.figures.requests, 'request')}")

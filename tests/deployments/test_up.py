@@ -98,9 +98,8 @@ def listing(client):
 
 def run(module, *options):
     command = [sys.executable, "-m", module, *options]
-    return subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
-    )  # `up` may take 180
+    # `up` gives itself 180 seconds
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
 
 
 def test_everything_in_the_file_is_on_the_server_with_its_schedule(client):

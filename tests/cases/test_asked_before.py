@@ -1,4 +1,4 @@
-"""Is it told who says otherwise than people who had been asked in an earlier collection?"""
+"""Is it told who says otherwise than somebody did in an earlier collection, asked or not?"""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.cases.test_collection import AUDIT, CUSTOMER, DAY, DECLINED, ESCALATI
 from tests.cases.test_collection import window as logged
 from upkeep.cases.case import Case, Source
 from upkeep.cases.review_batch import Choice, ReviewDecision
-from upkeep.config import Relabel
+from upkeep.config import Relabel, Task
 
 BEFORE = MONDAY - 60 * DAY
 AUDITED = Case("p-0", DECLINED, "a", Source.AUDIT, BEFORE, known_from=MONDAY - 50 * DAY)
@@ -36,21 +36,43 @@ def test_the_answer_of_somebody_asked_as_the_model_was_unsure_counts_as_an_audit
     ]
 
 
-def test_who_is_asked_again_or_speaks_of_an_earlier_request_or_of_the_launch_set_contradicts_nobody():
-    assert conflicts(said("1", AUDIT, "c")) == [None]
-    assert conflicts(said("1", CUSTOMER, "c"), known=[replace(AUDITED, valid_from=MONDAY + DAY)]) == [None]
-    assert conflicts(said("1", CUSTOMER, "c"), known=[LAUNCH]) == [None]
-    assert conflicts(said("1", CUSTOMER, "c"), known=[replace(AUDITED, source=Source.CUSTOMER)]) == [None]
+@pytest.mark.parametrize("source", [CUSTOMER, ESCALATION, AUDIT])
+@pytest.mark.parametrize("text", [DECLINED, f"why {DECLINED}"], ids=["same", "nearly"])
+@pytest.mark.parametrize("earlier", [Source.CUSTOMER, Source.ESCALATION, Source.AUDIT])
+def test_whoever_says_otherwise_than_anybody_did_in_an_earlier_collection_is_told(source, text, earlier):
+    known = [LAUNCH, replace(AUDITED, source=earlier)]
+    assert conflicts(said("1", source, "c"), text=text, known=known) == [f"{earlier} said 'a' of p-0"]
+    assert conflicts(said("1", source, "a"), text=text, known=known) == []
+
+
+def test_who_speaks_of_the_launch_set_or_of_something_else_contradicts_nobody():
+    for source in (AUDIT, CUSTOMER):
+        assert conflicts(said("1", source, "c"), known=[LAUNCH]) == [None]  # that may be outdated
     assert conflicts(said("1", CUSTOMER, "c"), text="something else altogether") == [None]
+
+
+def test_of_who_speaks_of_an_earlier_request_it_is_told_what_was_said_of_a_later_one():
+    later = replace(AUDITED, source=Source.CUSTOMER, valid_from=MONDAY + DAY)
+    assert conflicts(said("1", CUSTOMER, "c"), known=[later]) == ["customer said 'a' of p-0"]
+
+
+def test_what_was_said_of_the_same_request_before_is_told_once():
+    both = [said("0", CUSTOMER, "a"), said("0", ESCALATION, "c", after=2 * DAY)]
+    log = logged([prediction("0", DECLINED, "other")], *both)
+    before = replace(AUDITED, source=Source.CUSTOMER, valid_from=MONDAY)
+    (again,) = collected(log, known=[before]).cases
+    assert again.conflict == "customer said 'a'; escalation said 'c'"
+    confirmed = logged([prediction("0", DECLINED, "a")], said("0", CUSTOMER, "c"))  # after who had said it was right
+    assert [one.conflict for one in collected(confirmed, known=[before]).cases] == ["customer said 'a' of p-0"]
 
 
 def test_the_audit_is_told_too_where_another_customer_had_contradicted_it_or_somebody_of_the_same_request():
     between = Case("p-8", DECLINED, "b", Source.CUSTOMER, MONDAY - DAY, known_from=MONDAY - DAY)
-    assert conflicts(said("1", CUSTOMER, "c"), known=[AUDITED, between]) == [WORD]
-    assert conflicts(said("1", CUSTOMER, "a"), known=[AUDITED, between]) == [None]  # as the audit
+    assert conflicts(said("1", CUSTOMER, "c"), known=[AUDITED, between]) == [f"customer said 'b' of p-8; {WORD}"]
+    assert conflicts(said("1", CUSTOMER, "a"), known=[AUDITED, between]) == ["customer said 'b' of p-8"]
     assert conflicts(said("1", CUSTOMER, "b"), said("2", CUSTOMER, "c")) == [
         WORD,
-        f"p-1 is nearly the same and 'b'; {WORD}",
+        f"customer said 'b' of p-1; {WORD}",
     ]
     both = [said("1", AUDIT, "b"), said("1", CUSTOMER, "c", after=2 * DAY)]
     log = logged([prediction("1", DECLINED, "other")], *both)
@@ -59,10 +81,16 @@ def test_the_audit_is_told_too_where_another_customer_had_contradicted_it_or_som
 
 
 def test_an_audit_of_the_same_collection_is_told_once():
-    assert conflicts(said("1", AUDIT, "a"), said("2", CUSTOMER, "c"), known=[]) == [
-        None,
-        "p-1 is nearly the same and 'a'",
-    ]
+    assert conflicts(said("1", AUDIT, "a"), said("2", CUSTOMER, "c"), known=[]) == [None, "audit said 'a' of p-1"]
+
+
+def test_two_wordings_of_an_answer_that_say_the_same_by_the_agreed_measure_contradict_each_other_not():
+    open_, written = "Open your orders and press cancel.", Task.GENERATION
+    known = [replace(AUDITED, answer=open_, source=Source.CUSTOMER)]
+    alike = said("1", CUSTOMER, "Open your orders, and press Cancel there.")  # 0.92 of the words
+    assert conflicts(alike, known=known, task=written) == [None]
+    other = said("1", CUSTOMER, "Write to us.")
+    assert conflicts(other, known=known, task=written) == [f"customer said {open_!r} of p-0"]
 
 
 def test_an_audit_that_said_the_same_as_a_known_case_is_told_as_well_in_that_collection_and_in_later_ones():
@@ -86,11 +114,17 @@ def test_what_a_newer_audit_confirmed_is_contradicted_and_no_older_one():
     assert conflicts(said("1", CUSTOMER, "a"), known=[AUDITED, customer]) == ["audit said 'b' of p-8"]
 
 
-def test_what_a_relabel_rule_has_ended_since_is_contradicted_by_nobody():
+@pytest.mark.parametrize("source", [Source.AUDIT, Source.CUSTOMER])
+def test_what_a_relabel_rule_has_ended_since_is_contradicted_by_nobody(source):
     rule = Relabel(old="a", new="b", since=date(2026, 11, 1))
-    assert conflicts(said("1", CUSTOMER, "c"), rules=[rule]) == [None]
+    known = [replace(AUDITED, source=source)]
+    assert conflicts(said("1", CUSTOMER, "c"), known=known, rules=[rule]) == [None]
     for other in (rule.model_copy(update={"old": "x"}), rule.model_copy(update={"since": date(2026, 12, 1)})):
-        assert conflicts(said("1", CUSTOMER, "c"), rules=[other]) == [WORD]
+        assert conflicts(said("1", CUSTOMER, "c"), known=known, rules=[other]) == [f"{source} said 'a' of p-0"]
+    late = [replace(AUDITED, answer="c", source=source, valid_from=MONDAY + DAY)]  # and one before the rule says `a`
+    assert conflicts(said("1", CUSTOMER, "a"), known=late, rules=[rule]) == [f"{source} said 'c' of p-0"]
+    between = rule.model_copy(update={"since": (MONDAY + DAY).date()})
+    assert conflicts(said("1", CUSTOMER, "a"), known=late, rules=[between]) == [None]
 
 
 def test_what_reviewers_decided_about_the_audit_counts_and_one_they_left_out_is_contradicted_by_nobody():

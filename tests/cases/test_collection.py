@@ -177,7 +177,7 @@ def test_who_said_otherwise_is_told():
     )
     first, second = collected(log).cases
     assert first.conflict == "customer said 'a'; audit said 'b'"
-    assert second.conflict == "p-1 is nearly the same and 'b'"
+    assert second.conflict == "audit said 'b' of p-1"
 
 
 def test_who_wrote_another_answer_is_told_without_personal_data():

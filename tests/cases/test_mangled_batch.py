@@ -7,7 +7,7 @@ import json
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from io import StringIO
 from typing import Any
@@ -36,6 +36,7 @@ from tests.returned_batch import (
     xlsx_table,
 )
 from upkeep import records
+from upkeep.cases.mangled_text import comparable
 from upkeep.cases.review_batch import (
     Choice,
     Question,
@@ -214,11 +215,16 @@ def expected(
     rows: list[Touched], asked: list[Question], table: list[list[str]]
 ) -> tuple[set[tuple[str, str]], int, int]:
     """The decisions that have to be found, how many rows are blank, and how many have to be rejected."""
-    whose = {(cells[ID], cells[REQUEST], cells[OFFERED]): about.id for about, cells in zip(asked, table, strict=True)}
+
+    def about_what(cells: Sequence[str]) -> tuple[str, str, str]:
+        # another row's id with a letter changed is by chance a case's own but for the space at its end
+        return comparable(cells[ID]), cells[REQUEST], cells[OFFERED]
+
+    whose = {about_what(cells): about.id for about, cells in zip(asked, table, strict=True)}
     worths = defaultdict(set)
     for row in rows:
         if row.worth != "blank":
-            worths[whose.get((row.cells[ID], row.cells[REQUEST], row.cells[OFFERED]))].add(row.worth)
+            worths[whose.get(about_what(row.cells))].add(row.worth)
     good = {(id, *said) for id, said in worths.items() if id and len(said) == 1 and said != {"bad"}}
     blank = sum(row.worth == "blank" for row in rows)
     return good, blank, len(rows) - blank - len(good)

@@ -143,7 +143,7 @@ def test_the_answer_that_a_reviewer_had_changed_is_no_more_folded_into_his_but_h
 
 def test_a_second_customer_contradicts_the_reviewer_too_and_the_first_one():
     (_, (_, conflict)), _ = conflicts(said("1", CUSTOMER, "b"), said("2", CUSTOMER, "c"))
-    assert conflict == "p-1 is nearly the same and 'b'; ada said 'a' in review of p-0"
+    assert conflict == "customer said 'b' of p-1; ada said 'a' in review of p-0"
 
 
 def test_who_contradicts_an_answer_that_waits_itself_contradicts_the_review_and_waits_too():
@@ -159,7 +159,7 @@ def test_who_contradicts_an_answer_that_waits_itself_contradicts_the_review_and_
     )
     log = window([prediction("1", f"why {DECLINED}?", "other")], said("1", CUSTOMER, "c"))
     (found,) = collected(log, known=[READ, waits], decided=REVIEW).cases
-    assert (found.conflict, found.against) == ("ada said 'a' in review of p-0", "p-0")
+    assert (found.conflict, found.against) == ("customer said 'b' of p-8; ada said 'a' in review of p-0", "p-0")
     asked = replace(waits, source=Source.AUDIT)
     (found,) = collected(log, known=[READ, asked], decided=REVIEW).cases
     assert (found.conflict, found.against) == ("audit said 'b' of p-8", None)  # the review has ended

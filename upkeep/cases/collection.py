@@ -105,13 +105,12 @@ class _Told(NamedTuple):
 
 
 class _Known(NamedTuple):
-    """The case that gave the newest answer to a text, and whether it is new.
+    """The case that gave the newest answer to a text.
 
     Where it `waits`, as a review contradicts it, somebody who is asked and says the same decides that.
     """
 
     case: Case
-    new: bool = False
     waits: bool = False
 
     def takes_in(self, one: _Told) -> bool:
@@ -161,11 +160,11 @@ def collect(
 
     `taken` is what others took; those that have not kept it took all that was said before `since`. Errors come with
     the right answer a person gave; answers confirmed as right are kept too, they hold the old ground and carry the
-    present mix. The newest answer counts, and other ones are told as the case's conflict; so is what reviewers have
-    `decided` about a text that is nearly the same, and what others last said of it who had been asked, unless one of
-    the `rules` has ended that since. A text that is nearly that of a case with the same newest answer is folded into
-    that, but for one that waits for people, where they say the same; with another answer it is a case of its own, on
-    the same side.
+    present mix. The newest answer counts. Other ones are told as the case's conflict: to the same request, the last one
+    to nearly the same text, what reviewers have `decided` about that, and what others last said of it who had been
+    asked, unless one of the `rules` has ended that since. A text that is nearly that of a case with the same newest
+    answer is folded into that, but for one that waits for people, where they say the same; with another answer it is
+    a case of its own, on the same side.
     """
     there = sorted(known, key=succession)
     read, *others = as_reviewed(there, decided or {})
@@ -185,6 +184,7 @@ def collect(
     texts = [normalise(text) for text in redacted.texts]
     newest = {normalise(case.text): _Known(case, waits=reviews.contradicted_by(case) is not None) for case in as_read}
     like = earlier_like(texts, list(newest), progress=progress)
+    judge = judge_of(client.writing) if client.free_text else None
     cases: list[Case] = []
     folds: dict[str, Fold] = {}
     for row, (one, text) in enumerate(zip(told, redacted.texts, strict=True)):
@@ -198,11 +198,11 @@ def collect(
             continue
         case = _case(one, text, before, client=client, at=at, languages=languages)
         held = reviews.contradicted_by(case) or reviews.contradicted_by(case, like=like.get(row))
-        otherwise = held or (before and _asked_before(reviews, case, before))
-        case = _against(case, otherwise) if otherwise else case
+        if before:
+            case = _against(case, _otherwise(reviews, case, before.case, held, judge))
         reviews.take(case)
         waits = held is not None and case.source not in ASKED
-        newest[texts[row]] = _Known(case, new=True, waits=waits)
+        newest[texts[row]] = _Known(case, waits)
         cases.append(case)
     answers = sum(one.personal for one in told)
     return Collected(tuple(cases), tuple(folds.values()), took, redacted.found, answers, redacted.changed)
@@ -319,7 +319,7 @@ def _case(
         given=prediction.output,
         like=before.case.like or before.case.id if before else None,
         group=None if group in (None, "") else group_of(str(group)),
-        conflict=_conflict(one, before),
+        conflict=_conflict(one),
         doubts=(*doubts_of(text, languages=languages), *typed),
         by=facets(prediction.metadata, client.review_by),
         drawn=one.drawn,
@@ -327,28 +327,39 @@ def _case(
     )
 
 
-def _conflict(one: _Told, before: _Known | None) -> str | None:
-    """Who said otherwise of the same request, or which case of the same days has another answer."""
+def _conflict(one: _Told) -> str | None:
+    """Who said otherwise of the same request."""
     named = {said.source.value: said.answer for said in one.said if said.answer is not None}
-    if len(set(named.values())) > 1:
-        return "; ".join(f"{source} said {answer!r}" for source, answer in named.items())
-    otherwise = before and before.new and before.case.answer != one.answer
-    return f"{before.case.id} is nearly the same and {before.case.answer!r}" if before and otherwise else None
+    if len(set(named.values())) < 2:
+        return None
+    return "; ".join(f"{source} said {answer!r}" for source, answer in named.items())
 
 
-def _asked_before(reviews: ReviewedAnswers, case: Case, before: _Known) -> Case | None:
-    """The case of which people who had been asked said otherwise; not where the case tells of that one already."""
-    asked = reviews.asked_otherwise(case, like=before.case)
-    return None if before.new and asked and asked.id == before.case.id else asked
+def _otherwise(
+    reviews: ReviewedAnswers, case: Case, before: Case, held: Case | None, judge: Judge | None
+) -> list[Case]:
+    """Which cases say otherwise of a case's text: the one with the newest answer, and what people who were asked said.
+
+    Where a review is `held` that one, and not what others said who had been asked. Of texts as answers the `judge` says
+    which say the same.
+    """
+    newest = reviews.said_otherwise(case, like=before)
+    newest = None if newest and judge and judge(case.text, newest.answer, case.answer) else newest
+    asked = held or reviews.asked_otherwise(case, like=before)
+    told = {one.id: one for one in (newest, asked) if one}
+    return [one for one in told.values() if one.id != case.id or not case.conflict]
 
 
-def _against(case: Case, other: Case) -> Case:
-    """The case with what a reviewer, or others who were asked, said otherwise of its text or nearly that."""
+def _against(case: Case, others: Sequence[Case]) -> Case:
+    """The case with what others said otherwise of its text or nearly that, and which review of nearly that does."""
+    reviewed = (one.id for one in others if one.reviewer and normalise(one.text) != normalise(case.text))
+    conflict = "; ".join([*([case.conflict] if case.conflict else []), *map(_word, others)])
+    return replace(case, conflict=conflict or None, against=next(reviewed, None))
+
+
+def _word(other: Case) -> str:
     who = f"{other.reviewer or other.confirmed or other.source} said {other.answer!r}"
-    word = f"{who} in review of {other.id}" if other.reviewer else f"{who} of {other.id}"
-    near = other.reviewer and normalise(other.text) != normalise(case.text)
-    conflict = "; ".join(one for one in (case.conflict, word) if one)
-    return replace(case, conflict=conflict, against=other.id if near else None)
+    return f"{who} in review of {other.id}" if other.reviewer else f"{who} of {other.id}"
 
 
 def _id(prediction: Prediction) -> str:

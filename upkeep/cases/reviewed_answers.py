@@ -2,7 +2,7 @@
 
 Such an answer holds until a reviewer decides otherwise, people who were asked say otherwise, or a relabel rule ends it.
 So long a customer's other answer to its text waits, and one to nearly its text that was told to contradict it. For
-what others said who were asked nothing waits; it is told that it is contradicted.
+what anybody else said nothing waits; it is told that it is contradicted.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from upkeep.cases.case import ASKED, Case, normalise, succession
+from upkeep.cases.case import ASKED, Case, Source, normalise, succession
 from upkeep.config import Relabel
 
 
@@ -29,11 +29,13 @@ class ReviewedAnswers:
         self._reviewed: dict[str, str] = {}
         self._against: dict[str, str] = {}
         self._asked: dict[str, Case] = {}
+        self._newest: dict[str, Case] = {}
 
     def take(self, case: Case) -> bool:
         """Take in the next case; may it follow what was right for its text before?"""
         text = normalise(case.text)
         held = self._held.get(text)
+        self._newest[text] = case
         if case.reviewer:
             self._held[text], self._reviewed[case.id] = case, text
         elif held and held.answer != case.answer:
@@ -74,6 +76,16 @@ class ReviewedAnswers:
         if asked is None or case.source in ASKED or succession(case) < succession(asked):
             return None
         return self._contradicted(case, asked)
+
+    def said_otherwise(self, case: Case, *, like: Case) -> Case | None:
+        """The case with the newest answer to the text of one like it, where that is another and no rule lies between.
+
+        The launch set's answers that nobody has confirmed may be outdated, and contradict nobody.
+        """
+        said = self._newest.get(normalise(like.text))
+        if said is None or (said.source is Source.LAUNCH and not said.reviewer) or self._ended(case, said):
+            return None
+        return self._contradicted(case, said)
 
     def _near(self, name: str | None) -> Case | None:
         """What holds for the text of a reviewed case, by its id."""

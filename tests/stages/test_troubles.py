@@ -11,8 +11,8 @@ from tests.audited import FIRST, agreed, agreed_on, reviewed, serve
 from upkeep import records
 from upkeep.config import Thresholds
 from upkeep.desk import Desk
-from upkeep.log.entries import Outcome, OutcomeSource
-from upkeep.log.files import write_outcomes
+from upkeep.log.entries import Outcome, OutcomeSource, Prediction
+from upkeep.log.files import write_outcomes, write_predictions
 from upkeep.monitoring.edge_cases import EdgeCase, Edges, Reason
 from upkeep.monitoring.review import Review
 from upkeep.monitoring.trouble import Change, Kind
@@ -210,6 +210,33 @@ def test_requests_unlike_the_training_data_are_shown_with_the_shift_of_requests(
     (shift,) = note_troubles(desk, found)
     assert shift.examples == ("“ask [e-mail] about a bicycle”",)
     assert "Among the requests that are unlike the training data:\n\n- “ask" in compose(desk, news(desk)[0], FIRST).text
+
+
+@pytest.mark.parametrize("kind", [Kind.INPUTS, Kind.TRAFFIC])
+def test_of_other_requests_than_before_it_is_told_which_words_came_up_with_requests_that_have_them(desk, kind):
+    for week in range(3):
+        serve(desk, week, wrong=2)
+    at = FIRST + timedelta(weeks=2, hours=3)
+    texts = [f"My certificate {n} has expired, says ada{n}@example.com" for n in range(12)]
+    more = [Prediction(f"more-{n}", at, text, "order_status", 0.9, "1", True) for n, text in enumerate(texts)]
+    write_predictions(desk.store, more, name="more")
+    found = replace(review_week(desk, FIRST + timedelta(weeks=3)), changes=(Change(kind, "unlike", "Read them.", 72),))
+    (other,) = note_troubles(desk, found)
+    assert {word.partition(" ")[0] for word in other.words} == {"`certificate`", "`expired`", "`has`", "`says`"}
+    assert "`expired` in 12 of 72 (0.0% before)" in other.words
+    told = compose(desk, news(desk)[0], FIRST).text
+    assert "\n\nIn more of the requests than in the 12 weeks before: `" in told
+    assert "\n\nRequests that have most of these words:\n\n- “My certificate " in told
+    assert len(other.examples) == 3
+    assert "ada" not in told
+    assert "ask " not in told
+
+
+def test_where_more_of_the_same_comes_no_word_is_told(desk):
+    serve(desk, 0, wrong=2)
+    (burst,) = note_troubles(desk, with_changes(desk, 1, Kind.TRAFFIC, wrong=2))
+    assert (burst.words, burst.examples) == ((), ())
+    assert "weeks before:" not in compose(desk, news(desk)[0], FIRST).text
 
 
 def test_a_change_that_several_weeks_show_is_told_with_all_of_them(desk):

@@ -26,7 +26,7 @@ from upkeep.stages.contract import use_case_of
 from upkeep.stages.decisions import Decision, decisions
 from upkeep.stages.monitoring import reviews
 from upkeep.stages.telling import telling
-from upkeep.stages.troubles import RETRAIN, RETRAIN_LATER, Trouble, troubles
+from upkeep.stages.troubles import COMPARED, RETRAIN, RETRAIN_LATER, Trouble, troubles
 
 TOLD, PENDING = "incidents-told/", "incidents-pending/"
 NEWS = timedelta(weeks=4)
@@ -34,6 +34,7 @@ NEWS = timedelta(weeks=4)
 CURED_BY_A_RETRAIN = {Kind.POLICY, Kind.NEW_CATEGORY, Kind.OUT_OF_SCOPE, Kind.CALIBRATION}
 WRONG = "Answered wrong in these weeks, among others:"
 HANDED_ON = "Among the requests of these weeks:"
+WORDED = "Requests that have most of these words:"
 UNUSUAL = "Among the requests that are unlike the training data:"
 NAMED = 3
 
@@ -213,7 +214,10 @@ def _head(one: Trouble) -> str:
 
 
 def _examples(told: News) -> Iterator[str]:
-    for title in (WRONG, HANDED_ON, UNUSUAL):
+    words = dict.fromkeys(word for one in told.began for word in one.words)
+    if words:
+        yield f"In more of the requests than in the {COMPARED} weeks before: {', '.join(words)}."
+    for title in (WORDED, WRONG, HANDED_ON, UNUSUAL):
         of = [one for one in told.began if _title(one) == title]
         shown = dict.fromkeys(example for one in of for example in one.examples)
         if shown:
@@ -223,6 +227,8 @@ def _examples(told: News) -> Iterator[str]:
 
 def _title(one: Trouble) -> str:
     """What its examples are."""
+    if one.words:
+        return WORDED
     if one.change and one.change.kind is Kind.INPUTS:
         return UNUSUAL
     return HANDED_ON if one.subject == Metric.ESCALATION else WRONG

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
-from itertools import count, islice, takewhile
+from itertools import chain, count, islice, takewhile
 
 from upkeep import records
 from upkeep.desk import Desk
-from upkeep.log.entries import Prediction
+from upkeep.log.entries import Prediction, Sample, draw_order
 from upkeep.log.tally import opinions
 from upkeep.log.truth import Truth, truth_of
 from upkeep.monitoring.alarms import State
@@ -25,6 +25,7 @@ from upkeep.monitoring.edge_cases import Reason
 from upkeep.monitoring.lasting_changes import Week, why_over
 from upkeep.monitoring.probation import SUBJECT
 from upkeep.monitoring.review import Finding, Metric, Review, Status, as_known
+from upkeep.monitoring.risen_words import most_worded, risen_words
 from upkeep.monitoring.trouble import Change, Kind
 from upkeep.periods import week, weeks_before
 from upkeep.redaction import shown
@@ -35,6 +36,11 @@ from upkeep.stages.release import release_log
 
 FOLDER = "incidents/"
 EXAMPLES = 3
+COMPARED = 12
+"""With so many weeks before it the reviewed one is compared, to tell which words came up."""
+LOOKED_AT = 1_000
+"""Requests of a week whose words are counted, chosen by chance."""
+OTHER_REQUESTS = {Kind.INPUTS, Kind.TRAFFIC}
 UNLIKE = {Reason.WORDS, Reason.FAR}
 RETRAIN = "We recommend a retrain."
 RETRAIN_LATER = "We recommend a retrain once it is clear that the week's traffic incident is not the cause."
@@ -52,7 +58,8 @@ class Trouble:
     `subject` is the figure or what has changed, and then `change` is what was found. `joined` is the key of the
     trouble that began the incident it belongs to; None where it began one itself. `stored_as` is the name that its
     record has in the store: one that has come back has a number behind it, and one of before keeps its own and lists in
-    `told` what was delivered of it then. A retrain that the first week of a traffic incident held back is recommended
+    `told` what was delivered of it then. `words` are those that its week's requests have more often than those before.
+    A retrain that the first week of a traffic incident held back is recommended
     since `asked`, as the alarm `still` was there.
     """
 
@@ -71,6 +78,7 @@ class Trouble:
     joined: str | None = None
     asked: datetime | None = None
     still: str | None = None
+    words: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -136,7 +144,7 @@ def note_troubles(desk: Desk, found: Review, stuck: NoWayBack | None = None) -> 
     ]
     incident = _incident([one for one in then_open if one.key not in over], begun, found.as_of)
     shown = _examples(desk, found, begun)
-    new = [replace(one, examples=shown[one.key], joined=None if one.key == incident else incident) for one in begun]
+    new = [replace(one, joined=None if one.key == incident else incident) for one in shown]
     for one in (*ended, *asking):
         records.save(desk.store, _record(one.key), one)
     return [*ended, *asking, *(records.create(desk.store, _record(one.key), one) for one in new)]
@@ -256,23 +264,51 @@ def _record(key: str) -> str:
     return f"{FOLDER}{key}.json"
 
 
-def _examples(desk: Desk, found: Review, begun: Sequence[Trouble]) -> dict[str, tuple[str, ...]]:
-    """A few requests that show each trouble, redacted; those answered wrong with the right answer.
+def _examples(desk: Desk, found: Review, begun: Sequence[Trouble]) -> list[Trouble]:
+    """The troubles with a few requests that show each, redacted; those answered wrong with the right answer.
 
-    Of the newest of its weeks that have some: the audit of the reviewed week itself has mostly only been drawn.
+    Of the newest of its weeks that have some: the audit of the reviewed week itself has mostly only been drawn. Other
+    requests than before are shown by the words that came up, and where none did by what is least like training texts.
     """
-    shown: dict[str, tuple[str, ...]] = {one.key: () for one in begun}
     wrong = cache(lambda key: list(_wrong(desk, key, found.as_of)))
-    for one in begun:
+    came_up = cache(lambda: _came_up(desk, found))
+
+    def with_examples(one: Trouble) -> Trouble:
         weeks = _newest_first(_first(one, found), found.week)
         if one.subject == Metric.ESCALATION:
-            shown[one.key] = tuple(islice((it for key in weeks for it in _handed_on(desk, key, found.as_of)), EXAMPLES))
-        elif shows := _shows(one, desk.client.out_of_scope_label):
-            those = (_in_words(*it, desk) for key in weeks for it in wrong(key) if shows(*it))
-            shown[one.key] = tuple(islice(those, EXAMPLES))
+            handed_on = (it for key in weeks for it in _handed_on(desk, key, found.as_of))
+            return replace(one, examples=tuple(islice(handed_on, EXAMPLES)))
+        if one.change and one.change.kind in OTHER_REQUESTS:
+            words, requests = came_up()
+            unlike = _unlike(found) if one.change.kind is Kind.INPUTS else ()
+            return replace(one, words=words, examples=requests or unlike)
+        shows = _shows(one, desk.client.out_of_scope_label)
+        those = (_in_words(*it, desk) for key in weeks for it in wrong(key) if shows and shows(*it))
+        return replace(one, examples=tuple(islice(those, EXAMPLES)))
+
+    return [with_examples(one) for one in begun]
+
+
+def _came_up(desk: Desk, found: Review) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The words that more requests of the reviewed week have than of those before, and a few of those requests."""
+    keys = [weeks_before(found.week, n) for n in range(COMPARED + 1)]
+    now, *before = (_some_texts(_sampled(desk, key, found.as_of)) for key in keys)
+    words = risen_words(now, [*chain(*before)], desk.client.redaction)
+    requests = (f"“{shown(text, desk.client.redaction)}”" for text in most_worded(now, words)[:EXAMPLES])
+    return tuple(map(str, words)), tuple(requests)
+
+
+def _some_texts(log: Sample) -> list[str]:
+    return [one.input for one in sorted(log.predictions, key=lambda one: draw_order(one.id))[:LOOKED_AT]]
+
+
+def _unlike(found: Review) -> tuple[str, ...]:
     odd = [one.text for one in found.edges.cases if UNLIKE & set(one.reasons)] if found.edges else []
-    unlike = tuple(f"“{text}”" for text in odd[:EXAMPLES])
-    return shown | {one.key: unlike for one in begun if one.change and one.change.kind is Kind.INPUTS}
+    return tuple(f"“{text}”" for text in odd[:EXAMPLES])
+
+
+def _sampled(desk: Desk, key: str, until: datetime) -> Sample:
+    return desk.sample_log(week(key, desk.zone), until=until)
 
 
 def _first(trouble: Trouble, found: Review) -> str:
@@ -286,14 +322,14 @@ def _newest_first(first: str, last: str) -> Iterator[str]:
 
 def _handed_on(desk: Desk, key: str, until: datetime) -> Iterator[str]:
     """A week's requests that a person got."""
-    for one in desk.sample_log(week(key, desk.zone), until=until).predictions:
+    for one in _sampled(desk, key, until).predictions:
         if not one.automatic:
             yield f"“{shown(one.input or '', desk.client.redaction)}” was handed to a person"
 
 
 def _wrong(desk: Desk, key: str, until: datetime) -> Iterator[tuple[Prediction, Truth]]:
     """A week's wrong answers."""
-    log = desk.sample_log(week(key, desk.zone), until=until)
+    log = _sampled(desk, key, until)
     for prediction in log.predictions:
         counted = opinions(log.outcomes.get(prediction.id) or (), desk.client.free_text)
         if counted:

@@ -9,6 +9,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from io import StringIO
 from typing import Any
 
@@ -22,6 +23,7 @@ from tests.returned_batch import (
     HEAD,
     ID,
     LABELS,
+    NOON,
     OFFERED,
     REQUEST,
     TEXTS,
@@ -165,14 +167,20 @@ class Touched:
     worth: str
 
 
+AGAIN = NOON - timedelta(days=3)
+"""When some cases were asked about again with another answer."""
+
+
 @st.composite
 def batches(draw) -> list[Question]:
-    """Cases with any ids and texts, each told apart by a letter, so that none is by chance another's."""
-    answers = st.sampled_from([*LABELS[:3], "退款"])
-    return [
-        question(number, f"{draw(TEXTS)} {letter}", draw(answers), id=f"p-{letter}{draw(TEXTS)}")
-        for number, letter in enumerate("abcdefg"[: draw(st.integers(1, 7))])
-    ]
+    """Cases with any ids and texts, each told apart by a letter, so that none is by chance another's; some twice."""
+    answers = [*LABELS[:3], "退款"]
+    asked = []
+    for number, letter in enumerate("abcdefg"[: draw(st.integers(1, 7))]):
+        first, *later = draw(st.permutations(answers))[: draw(st.sampled_from([1, 1, 2]))]
+        one = question(number, f"{draw(TEXTS)} {letter}", first, id=f"p-{letter}{draw(TEXTS)}")
+        asked += [replace(one, until=AGAIN if later else None), *(replace(one, answer=answer) for answer in later)]
+    return asked
 
 
 @st.composite
@@ -183,7 +191,8 @@ def returned(draw, asked: list[Question], table: list[list[str]]) -> list[Touche
         for _ in range(draw(st.sampled_from([1, 1, 1, 0, 2]))):
             rows.append(spoiled(draw, fill_in(draw, cells, about)))
     rows = draw(st.permutations(rows))
-    column = draw(st.sampled_from([None, None, ID, REQUEST, OFFERED]))
+    again = any(one.until for one in asked)  # an answer offered that is moved may fit the other question of the case
+    column = draw(st.sampled_from([None, None, ID, REQUEST, None if again else OFFERED]))
     if column is None:
         return rows
     values = sorted(row.cells[column] for row in rows)
@@ -213,27 +222,31 @@ def put(cells: tuple[str, ...], at: int, value: str) -> tuple[str, ...]:
 
 def expected(
     rows: list[Touched], asked: list[Question], table: list[list[str]]
-) -> tuple[set[tuple[str, str]], int, int]:
-    """The decisions that have to be found, how many rows are blank, and how many have to be rejected."""
+) -> tuple[set[tuple[str, bool, str]], int, int]:
+    """The decisions to be found, with whether an older question is meant, and how many rows are blank and rejected."""
 
     def about_what(cells: Sequence[str]) -> tuple[str, str, str]:
         # another row's id with a letter changed is by chance a case's own but for the space at its end
         return comparable(cells[ID]), cells[REQUEST], cells[OFFERED]
 
-    whose = {about_what(cells): about.id for about, cells in zip(asked, table, strict=True)}
+    whose = {about_what(cells): (about.id, about.until == AGAIN) for about, cells in zip(asked, table, strict=True)}
     worths = defaultdict(set)
     for row in rows:
         if row.worth != "blank":
             worths[whose.get(about_what(row.cells))].add(row.worth)
-    good = {(id, *said) for id, said in worths.items() if id and len(said) == 1 and said != {"bad"}}
+    good = {(*about, *said) for about, said in worths.items() if about and len(said) == 1 and said != {"bad"}}
     blank = sum(row.worth == "blank" for row in rows)
     return good, blank, len(rows) - blank - len(good)
 
 
-def found(data: bytes, asked: list[Question]) -> tuple[set[tuple[str, str]], int, int]:
+def found(data: bytes, asked: list[Question]) -> tuple[set[tuple[str, bool, str]], int, int]:
     back = judged(data, asked)
-    decided = {(one.id, one.answer if one.decision is Choice.CHANGE else str(one.decision)) for one in back.decided}
-    assert all(one.answer == one_of(asked, one.id).answer for one in back.decided if one.decision == "accept")
+    decided = {
+        (one.id, one.at == AGAIN, one.answer if one.decision is Choice.CHANGE else str(one.decision))
+        for one in back.decided
+    }
+    offered = {(one.id, one.until == AGAIN, one.answer) for one in asked}
+    assert all((one.id, one.at == AGAIN, one.answer) in offered for one in back.decided if one.decision == "accept")
     assert len(decided) == len(back.decided)
     return decided, back.blank, len(back.rejected)
 

@@ -50,6 +50,11 @@ def complaint(number: int, **more):
 
 @pytest.fixture
 def desk(tmp_path, monkeypatch) -> Desk:
+    return collected(tmp_path, monkeypatch)
+
+
+def collected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """A client with a week's cases, of which nobody has been asked about any."""
     configure(tmp_path / "configs", monkeypatch, tier=3, unreviewed="wait")
     desk = open_desk("northwind")
     audited = case(5, "order_status", at=MONDAY, was_error=True)

@@ -173,7 +173,7 @@ def understand(
             blank += any(cells.values())
             continue
         try:
-            about = judge.about(row)
+            about = judge.about(row)[-1]
         except SheetError as exc:
             rejected.append(Rejected(row.number, str(exc)))
             continue

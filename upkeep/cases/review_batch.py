@@ -12,7 +12,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from itertools import islice
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
+
+from pydantic import Field
 
 from upkeep.cases import label_studio
 from upkeep.cases.broken_csv import read_whole_rows
@@ -69,7 +71,10 @@ class Format(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A case to look over: the answer that `said_by` says is right, why it is asked about, what the model gave."""
+    """A case to look over: the answer that `said_by` says is right, why it is asked about, what the model gave.
+
+    `until` is when the case was asked about again with another answer; a batch that was just sent out has none.
+    """
 
     id: str
     text: str
@@ -78,6 +83,7 @@ class Question:
     given: str | None
     said_by: str
     at: datetime
+    until: Annotated[datetime | None, Field(exclude_if=lambda value: value is None)] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +116,11 @@ class FilledFile(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ReviewDecision:
-    """What somebody decided about a case; `answer` is the right one, None for a case to be left out."""
+    """What somebody decided about a case; `answer` is the right one, None for a case to be left out.
+
+    `at` is when, of a question that was asked again with another answer no later than that: what is decided about the
+    newer one counts.
+    """
 
     id: str
     decision: Choice
@@ -124,13 +134,13 @@ class ReviewDecision:
 class ReturnedBatch:
     """What a returned file said: the decisions, how many rows nobody looked over, and the rows that cannot be used.
 
-    `words` are the decisions by case, in words with the row.
+    `words` are the decisions by case and time, in words with the row.
     """
 
     decided: tuple[ReviewDecision, ...]
     blank: int
     rejected: tuple[Rejected, ...]
-    words: Mapping[str, str] = field(default_factory=dict)
+    words: Mapping[tuple[str, datetime], str] = field(default_factory=dict)
 
 
 def why_asked(case: Case) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
 """What did people decide about the cases that they were asked to look over?
 
 Every row is judged on its own. A decision counts only for the case that was seen: id, request and the answer offered
-have to fit each other, for a column that was sorted on its own would teach a model what nobody said.
+have to fit each other, for a column that was sorted on its own would teach a model what nobody said. A case that was
+asked about again with another answer has several questions, and a row decides about the one that it has the answer of.
 """
 
 from __future__ import annotations
@@ -68,16 +69,16 @@ def understand(
     redaction: Redaction,
     by: str,
     at: datetime,
-    contested: Mapping[str, str] = {},
+    contested: Mapping[tuple[str, datetime], str] = {},
 ) -> ReturnedBatch:
-    """What was decided about the cases in `asked`; rows that cannot be used come back with the reason.
+    """What was decided about the questions `asked`, oldest first; rows that cannot be used come back with the reason.
 
     `labels` are the answers a classifier knows, none for free text; the reasons show texts as `redaction` lets them be.
-    `by` and `at` count where the file itself does not say who decided and when. `contested` are the cases that another
-    file decides differently, each with the reason that its rows do not count.
+    `by` and `at` count where the file itself does not say who decided and when. `contested` are the cases, with the
+    time, that another file decides differently, each with the reason that its rows do not count.
     """
     judge = Judge(asked, labels, redaction)
-    claims: dict[str, list[RowClaim[ReviewDecision]]] = defaultdict(list)
+    claims: dict[tuple[str, datetime | None], list[RowClaim[ReviewDecision]]] = defaultdict(list)
     rejected: list[Rejected] = []
     blank = 0
     for row in filled.rows:
@@ -85,38 +86,37 @@ def understand(
             blank += 1
             continue
         try:
-            question = judge.find(row)
+            questions = judge.find(row)
         except SheetError as exc:
             rejected.append(Rejected(row.number, row.fault or str(exc), row.tab))
             continue
-        claims[question.id].append(_claim(row, judge, question, by=by, at=at))
-    settled = [
-        _none_of(about, contested[id]) if id in contested else agreed(id, about, column=DECISION)
-        for id, about in claims.items()
-    ]
+        claims[questions[-1].id, questions[-1].until].append(_claim(row, judge, questions, by=by, at=at))
+    settled = [_settled(id, about, contested) for (id, _), about in claims.items()]
     decided = tuple(one.said for one in settled if one.said)
-    words = {one.id: _with_row(claims[one.id][0]) for one in decided}
+    words = {(about[0].said.id, about[0].said.at): _with_row(about[0]) for about in claims.values() if about[0].said}
     rejected += [row for one in settled for row in one.rejected]
     order = {(row.tab, row.number): at for at, row in enumerate(filled.rows)}
     in_order = tuple(sorted(rejected, key=lambda one: order[one.tab, one.row]))
     return ReturnedBatch(decided, blank, in_order, words)
 
 
-def contradictions(files: Sequence[tuple[str, ReturnedBatch]]) -> list[dict[str, str]]:
-    """For each file, by name, the cases that another decides differently, and who said what in which of them.
+def contradictions(files: Sequence[tuple[str, ReturnedBatch]]) -> list[dict[tuple[str, datetime], str]]:
+    """For each file, by name, the cases that another decides differently, when, and who said what in which of them.
 
     Of two decisions of which one was made before the other there is none, for the later one holds.
     """
     said: dict[tuple[str, datetime], list[tuple[ReviewDecision, str]]] = defaultdict(list)
     for name, back in files:
         for one in back.decided:
-            said[one.id, one.at].append((one, f"{back.words[one.id]} of {name!r}"))
+            said[one.id, one.at].append((one, f"{back.words[one.id, one.at]} of {name!r}"))
     differ = {
         about: _conflict(DECISION, [words for _, words in at_once])
         for about, at_once in said.items()
         if len({(one.decision, one.answer) for one, _ in at_once}) > 1
     }
-    return [{one.id: differ[one.id, one.at] for one in back.decided if (one.id, one.at) in differ} for _, back in files]
+    return [
+        {about: differ[about] for one in back.decided if (about := (one.id, one.at)) in differ} for _, back in files
+    ]
 
 
 class Judge:
@@ -129,46 +129,54 @@ class Judge:
         self, asked: Sequence[Question], labels: Sequence[str], redaction: Redaction, *, column: str = ANSWER
     ) -> None:
         self.column, self.redaction = column, redaction
-        self.asked = {one.id: one for one in asked}
+        self.asked: defaultdict[str, list[Question]] = defaultdict(list)
         # labels come first: a slip of the pen is one also where the answer offered for another case has it too
         others = sorted({one.answer for one in asked} - {*labels, ""})
         self.known = [{comparable(one): one for one in group} for group in (labels, others)]
         self.by_id: defaultdict[str, list[Question]] = defaultdict(list)
         self.by_text: dict[str, str] = {}
         for one in asked:
+            self.asked[one.id].append(one)
             self.by_text.setdefault(comparable(one.text), one.id)
             for form in {comparable(one.id), *damaged(one.id)}:
                 self.by_id[form].append(one)
         self.texts = Known(text for one in asked for text in (one.text, cut(one.text)))
         self.answers = Known(text for one in asked for text in (one.answer, cut(one.answer)))
 
-    def find(self, row: Row) -> Question:
-        """The case that a row is about. Raises SheetError where its id, request and offered answer fit none."""
-        found = self.about(row)
-        if not self.fits_offer(row, found):
-            raise SheetError(
-                f"{OFFERED}: found {self.shown(row.offered or '')!r}, expected {self.shown(found.answer)!r} "
-                f"as it was sent; another answer goes into column {self.column!r}"
-            )
-        return found
+    def find(self, row: Row) -> list[Question]:
+        """The questions about a case that a row may answer, the oldest first.
 
-    def about(self, row: Row) -> Question:
-        """The case whose id and request a row has. Raises SheetError where there is none."""
-        exact = self.asked.get(row.id)
-        named = [exact] if exact else self.by_id.get(comparable(row.id)) or self.by_id.get(merged(row.id)) or []
+        Raises SheetError where its id, request and offered answer fit none.
+        """
+        sent = self.about(row)
+        fit = [one for one in sent if self.fits_offer(row, one)]
+        if not fit:
+            raise SheetError(
+                f"{OFFERED}: found {self.shown(row.offered or '')!r}, expected {self._offered(sent)} as it was sent; "
+                f"another answer goes into column {self.column!r}"
+            )
+        return fit
+
+    def about(self, row: Row) -> list[Question]:
+        """The questions about the case whose id and request a row has. Raises SheetError where there is none."""
+        named = self.asked.get(row.id) or self.by_id.get(comparable(row.id)) or self.by_id.get(merged(row.id)) or []
         if not named:
             found = shown(row.id, for_name(row.id, self.redaction))
             raise SheetError(f"{ID}: found {found!r}, expected one of the {len(self.asked)} that were asked about")
         meant = [one for one in named if _is(self.texts, row.request, one.text)]
         if not meant:
             raise SheetError(self._other_request(row, named[0]))
-        if len(meant) > 1:
-            raise SheetError(f"{ID}: found {row.id!r}, which may be any of {[one.id for one in meant]}, expected one")
-        return meant[0]
+        ids = list(dict.fromkeys(one.id for one in meant))
+        if len(ids) > 1:
+            raise SheetError(f"{ID}: found {row.id!r}, which may be any of {ids}, expected one")
+        return meant
 
     def shown(self, text: str) -> str:
         """A text as it may be shown: without personal data, shortened."""
         return shown(text, self.redaction)
+
+    def _offered(self, sent: Iterable[Question]) -> str:
+        return " or ".join(dict.fromkeys(repr(self.shown(one.answer)) for one in sent))
 
     def _other_request(self, row: Row, question: Question) -> str:
         whose = self.by_text.get(comparable(row.request))
@@ -181,10 +189,27 @@ class Judge:
         nothing_to_compare = not row.offered and (row.answer or row.decision.casefold() != Choice.ACCEPT)
         return row.offered is None or bool(nothing_to_compare) or _is(self.answers, row.offered, question.answer)
 
-    def decide(self, row: Row, question: Question, *, by: str, at: datetime) -> ReviewDecision:
-        """What a row decides about its case. Raises SheetError where that cannot be used."""
-        decision, answer = self._decision(row, question)
-        return ReviewDecision(question.id, decision, answer, row.reviewer or by, row.at or at, row.comment)
+    def decide(self, row: Row, questions: Sequence[Question], *, by: str, at: datetime) -> ReviewDecision:
+        """What a row decides about its case, whichever of some questions it answers.
+
+        Raises SheetError where that cannot be used, or is not the same for all of them.
+        """
+        said: dict[tuple[Choice, str | None], Question] = {}
+        faults: list[SheetError] = []
+        for one in questions:
+            try:
+                said[self._decision(row, one)] = one
+            except SheetError as exc:
+                faults.append(exc)
+        if not said:
+            raise faults[-1]
+        if len(said) > 1:
+            raise SheetError(
+                f"{OFFERED}: found nothing, expected {self._offered(questions)}: the case was asked about with each"
+            )
+        [((decision, answer), question)] = said.items()
+        when = min(filter(None, (row.at or at, question.until)))
+        return ReviewDecision(question.id, decision, answer, row.reviewer or by, when, row.comment)
 
     def _decision(self, row: Row, question: Question) -> tuple[Choice, str | None]:
         word = row.decision.casefold()
@@ -252,6 +277,14 @@ def agreed(id: str, claims: Sequence[RowClaim[Said]], *, column: str) -> Settled
     return Settled(None, [Rejected(row, faults.get((row, tab), conflict), tab) for row, tab in rows])
 
 
+def _settled(
+    id: str, claims: Sequence[RowClaim[ReviewDecision]], contested: Mapping[tuple[str, datetime], str]
+) -> Settled[ReviewDecision]:
+    found = agreed(id, claims, column=DECISION)
+    differs = found.said and contested.get((found.said.id, found.said.at))
+    return _none_of(claims, differs) if differs else found
+
+
 def _none_of(claims: Sequence[RowClaim[Said]], why: str) -> Settled[Said]:
     return Settled(None, [Rejected(row, why, tab) for row, tab in _rows(claims)])
 
@@ -269,11 +302,11 @@ def _conflict(column: str, said: Iterable[str]) -> str:
     return f"{column}: found {'; '.join(said)}, expected one decision for one {ID}"
 
 
-def _claim(row: Row, judge: Judge, question: Question, *, by: str, at: datetime) -> RowClaim[ReviewDecision]:
+def _claim(row: Row, judge: Judge, questions: Sequence[Question], *, by: str, at: datetime) -> RowClaim[ReviewDecision]:
     try:
         if row.fault:
             raise SheetError(row.fault)
-        said = judge.decide(row, question, by=by, at=at)
+        said = judge.decide(row, questions, by=by, at=at)
     except SheetError as exc:
         return RowClaim(row.number, None, str(exc), tab=row.tab)
     answer = f" {judge.shown(said.answer)!r}" if said.decision is Choice.CHANGE and said.answer else ""

@@ -131,10 +131,24 @@ def asked(desk: Desk, *, but: str = "") -> dict[str, Question]:
 
     What they were asked in the period `but` is left out.
     """
+    return {one.id: one for rows in ever_asked(desk, but=but).values() for one in rows}
+
+
+def ever_asked(desk: Desk, *, but: str = "") -> dict[str, list[Question]]:
+    """All questions by period, those of the oldest batch first; each with the time from which on the case is asked
+    about with another answer, if it is.
+    """
     keys = [key for key in desk.store.keys("batches/") if key.endswith(".jsonl") and key != f"batches/{but}.jsonl"]
     sent = {f"batches/{batch.period}.jsonl": batch.as_of for batch in batches(desk)}
     keys.sort(key=lambda key: (key not in sent, sent.get(key)))  # a batch of a run that died is the newest
-    return {one.id: one for key in keys for one in records.load_rows(desk.store, key, Question)}
+    found = {key: records.load_rows(desk.store, key, Question) for key in keys}
+    newer: dict[str, tuple[Question, datetime | None]] = {}
+    for key in reversed(keys):
+        for at, one in enumerate(found[key]):
+            after, since = newer.get(one.id, (one, None))
+            found[key][at] = replace(one, until=after.until if after.answer == one.answer else since)
+            newer[one.id] = found[key][at], sent.get(key)
+    return {key.removeprefix("batches/").removesuffix(".jsonl"): rows for key, rows in found.items()}
 
 
 def answers_to_choose(desk: Desk) -> list[str]:

@@ -39,7 +39,7 @@ from upkeep.config import Unreviewed
 from upkeep.counts import count_of
 from upkeep.desk import Desk
 from upkeep.errors import NotFoundError, SheetError, StoreError, require_name
-from upkeep.stages.asking import ANSWERABLE, Batch, answers_to_choose, asked, batches
+from upkeep.stages.asking import ANSWERABLE, Batch, answers_to_choose, batches, ever_asked
 from upkeep.stages.auditing import Drawn, return_audit, returned_rows
 from upkeep.stages.snapshot import decided_by, stamp
 
@@ -96,13 +96,13 @@ class _Dropped(NamedTuple):
 
 
 def return_file(
-    desk: Desk, data: bytes, *, name: str, by: str, at: datetime, contested: Mapping[str, str] = {}
+    desk: Desk, data: bytes, *, name: str, by: str, at: datetime, contested: Mapping[tuple[str, datetime], str] = {}
 ) -> Returned:
     """Take in a returned batch, all of it or part, or an audit sheet; the same file again changes nothing, and says so.
 
     Rows that cannot be used come back with the reason, and the others count. A file of which a run that was killed took
-    in the decisions came back then. `contested` are the cases that another file decides differently, with the reason
-    that they do not count. Raises SheetError where it is neither, and PersonError.
+    in the decisions came back then. `contested` are the cases, with the time, that another file decides differently,
+    with the reason that they do not count. Raises SheetError where it is neither, and PersonError.
     """
     require_name(by)
     name, by, digest = clean(name), clean(by), _digest(data)
@@ -177,7 +177,7 @@ def _dropped(desk: Desk, key: str) -> _Dropped:
         return _Dropped(key, name, b"", f"cannot be read: {exc}")
 
 
-def _contested(desk: Desk, dropped: Sequence[_Dropped], *, at: datetime) -> dict[str, dict[str, str]]:
+def _contested(desk: Desk, dropped: Sequence[_Dropped], *, at: datetime) -> dict[str, dict[tuple[str, datetime], str]]:
     """The cases that files of one run decide differently at one moment, by file and case, with the reason in words."""
     new = [one for one in dropped if one.problem is None and _is_of(desk, one.data, at)]
     backs: list[tuple[_Dropped, ReturnedBatch]] = []
@@ -205,17 +205,28 @@ def _begun(desk: Desk, data: bytes) -> list[str]:
 
 
 def _understood(
-    desk: Desk, filled: FilledFile, *, by: str, at: datetime, contested: Mapping[str, str] = {}
+    desk: Desk, filled: FilledFile, *, by: str, at: datetime, contested: Mapping[tuple[str, datetime], str] = {}
 ) -> ReturnedBatch:
     return understand(
         filled,
-        asked=list(asked(desk).values()),
+        asked=_sent_as(filled, list(ever_asked(desk).values())),
         labels=answers_to_choose(desk),
         redaction=desk.client.redaction,
         by=by,
         at=desk.local(at),
         contested=contested,
     )
+
+
+def _sent_as(filled: FilledFile, batches: Sequence[Sequence[Question]]) -> list[Question]:
+    """What people were asked. Where a file has lost the answers that were offered, and one batch alone has all of its
+    cases, these were asked about as in that one.
+    """
+    ids = {row.id for row in filled.rows}
+    own = [batch for batch in batches if ids <= {one.id for one in batch}]
+    lost = all(row.offered is None for row in filled.rows)
+    others = ids if lost and len(own) == 1 else set()
+    return [one for batch in batches for one in batch if batch in own or one.id not in others]
 
 
 def _digest(data: bytes) -> str:
@@ -264,10 +275,11 @@ def _from_queue(desk: Desk, as_of: datetime) -> list[Returned]:
     before = decided_by(desk, desk.local(as_of))
     waits, labels = desk.client.unreviewed is Unreviewed.WAIT, answers_to_choose(desk)
     found = []
+    sent = ever_asked(desk)
     for batch in batches(desk):
         if batch.page is None or not (waits or batch.as_of >= desk.local(as_of) - ANSWERABLE):
             continue
-        rows = records.load_rows(desk.store, f"batches/{batch.period}.jsonl", Question)
+        rows = sent[batch.period]
         if all(decision_on(one, before) for one in rows):
             continue
         questions = {one.id: one for one in rows}
@@ -307,6 +319,6 @@ def _decided(judge: Judge, one: review_queue.Reviewed, question: Question) -> Re
         at=one.at,
     )
     try:
-        return judge.decide(row, question, by=one.by, at=one.at)
+        return judge.decide(row, [question], by=one.by, at=one.at)
     except SheetError as exc:
         return Rejected(0, f"case {one.id}: {exc}")

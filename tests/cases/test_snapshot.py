@@ -16,7 +16,7 @@ from upkeep.cases.case import Item, Source, normalise
 from upkeep.cases.doubts import Doubt
 from upkeep.cases.near_duplicates import ALIKE
 from upkeep.cases.review_batch import Choice, ReviewDecision
-from upkeep.cases.snapshot import Facts, Snapshot, SnapshotTerms, choose, difference
+from upkeep.cases.snapshot import Facts, Lesson, Snapshot, SnapshotTerms, choose, difference
 from upkeep.cases.split import Locked, Side, lock, open_up, sides
 from upkeep.config import NewLabels, Relabel, Unreviewed
 from upkeep.recipes import Mix, Outdated, load_recipe
@@ -205,6 +205,34 @@ def test_what_was_rejected_since_is_told_whether_it_was_taught_or_not_and_whatev
     was = chosen([like], labels=labels)
     now = chosen([like], labels=labels, decided=[replace(refused[0], id=like.id)])
     assert difference(was.lessons, now.lessons, rejected=now.rejected) == ["1 rejected in review"]
+
+
+def test_where_a_recipe_only_appends_the_second_answer_to_a_text_is_added_and_supersedes_none():
+    one, other = (Lesson(Side.TRAIN, case(1, answer)) for answer in ("a", "b"))
+    more = Lesson(Side.TRAIN, replace(case(1, "c"), id="0"))
+    for before, after in ([one], [one, other]), ([other], [other, one]):
+        assert difference(before, after) == [f"1 added (most of them `{after[1].case.answer}` 1)"]
+        assert difference(after, before) == ["1 left out"]
+    assert difference([one], [more, other]) == ["1 added (most of them `b` 1)", "1 superseded: `a` -> `c`"]
+    assert difference([one, other], [more]) == ["1 superseded: `a` -> `c`", "1 left out"]
+
+
+def test_an_answer_that_other_requests_have_said_since_weighs_otherwise_and_is_told():
+    once = Lesson(Side.TRAIN, case(1))
+    often = replace(once, case=replace(once.case, requests=50))
+    assert difference([once], [often]) == ["1 said by more requests"]
+    assert difference([often], [once]) == ["1 said by fewer requests"]
+
+
+def test_a_case_with_two_answers_is_rejected_once():
+    one = trainable(range(60))[0]
+    again = replace(one, answer="b", known_from=JULY)
+    refused = ReviewDecision(one.id, Choice.REJECT, None, "ada", JULY, "")
+    found = chosen([one, again], decided=[refused])
+    assert found.rejected == (one.id,)
+    assert difference([Lesson(Side.TRAIN, one), Lesson(Side.TRAIN, again)], [], rejected=found.rejected * 2) == [
+        "1 rejected in review"
+    ]
 
 
 def test_the_digest_changes_with_all_that_changes_the_training_and_with_nothing_else():

@@ -185,6 +185,7 @@ def test_two_snapshots_are_told_apart_in_words(desk):
     assert differences(desk, "2026-04", "2026-05") == [
         f"{n} added (most of them `order_status` {n})",
         "40 superseded: `warranty_claim` -> `repair_partner`, from 2026-04-15",
+        "1 said by more requests",
     ]
     with pytest.raises(SnapshotError, match=r"no snapshot '2026-06', expected one of \['2026-04', '2026-05'\]"):
         differences(desk, "2026-05", "2026-06")

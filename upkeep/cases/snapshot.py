@@ -144,7 +144,7 @@ def choose(facts: Facts, terms: SnapshotTerms, *, progress: Progress = silent) -
         waiting=waiting,
         superseded=sum(case.replaced is not None for case in train),
         left_out={reason: n for reason, n in left_out.items() if n},
-        rejected=tuple(sorted(case.id for case in history.rejected)),
+        rejected=tuple(sorted({case.id for case in history.rejected})),
         mix=counted(parts),
         proof=prove([one.case for one in lessons], facts.locked, progress=progress),
     )
@@ -158,19 +158,13 @@ def difference(
     rejected_before: Collection[str] = (),
     zone: tzinfo = UTC,
 ) -> list[str]:
-    """What has changed from one snapshot to the other, in words.
+    """What has changed from one snapshot to the other, in words; an answer is superseded where it is no longer taught.
 
     `rejected` are the cases that a reviewer had rejected by the later one, `rejected_before` by the one before: who was
     rejected since is told, whether or not a model had been taught it. Days are in the `zone`.
     """
-    old = {normalise(one.case.text): one.case for one in before}
-    new = {normalise(one.case.text): one.case for one in after}
-    added = [case for text, case in new.items() if text not in old]
-    gone = [case for text, case in old.items() if text not in new]
-    turned: defaultdict[tuple[str, str], list[Case]] = defaultdict(list)
-    for text, case in new.items():
-        if text in old and old[text].answer != case.answer:
-            turned[old[text].answer, case.answer].append(case)
+    old, new = _by_text(before), _by_text(after)
+    added, gone, turned = _taught_otherwise(old, new)
     changed = sorted(turned.items(), key=lambda one: -len(one[1]))
     facts = [_fact_of(case.id, rejected) for case in gone]
     taken_back = {fact for fact in facts if fact in rejected}
@@ -178,8 +172,39 @@ def difference(
     in_review = len(taken_back | ({*rejected} - {*rejected_before}))
     told = [(len(added), "added" + _by_answer(added))]
     told += [(len(some), f"superseded: `{one}` -> `{other}`{_since(some, zone)}") for (one, other), some in changed]
+    kept = [(old[text][answer], now[answer]) for text, now in new.items() for answer in now.keys() & old[text]]
+    told += [(sum(was.requests < now.requests for was, now in kept), "said by more requests")]
+    told += [(sum(was.requests > now.requests for was, now in kept), "said by fewer requests")]
     told += [(in_review, "rejected in review"), (left_out, "left out")]
     return [f"{n:,} {what}" for n, what in told if n] or ["nothing"]
+
+
+def _by_text(lessons: Iterable[Lesson]) -> defaultdict[str, dict[str, Case]]:
+    """What is taught by text and answer: a recipe that only appends teaches several answers to a text."""
+    found: defaultdict[str, dict[str, Case]] = defaultdict(dict)
+    for one in lessons:
+        found[normalise(one.case.text)][one.case.answer] = one.case
+    return found
+
+
+def _taught_otherwise(
+    old: Mapping[str, Mapping[str, Case]], new: Mapping[str, Mapping[str, Case]]
+) -> tuple[list[Case], list[Case], dict[tuple[str, str], list[Case]]]:
+    """What came beside all that was taught, what went without another answer to its text, and by old and new answer
+    what took the place of one.
+    """
+    added: list[Case] = []
+    gone: list[Case] = []
+    turned: defaultdict[tuple[str, str], list[Case]] = defaultdict(list)
+    for text in dict.fromkeys([*new, *old]):
+        was, now = old.get(text, {}), new.get(text, {})
+        come = [case for answer, case in now.items() if answer not in was]
+        left = [case for answer, case in was.items() if answer not in now]
+        for one, other in zip(left, come, strict=False):
+            turned[one.answer, other.answer].append(other)
+        added += come[len(left) :]
+        gone += left[len(come) :]
+    return added, gone, turned
 
 
 def _by_people(facts: Facts, terms: SnapshotTerms) -> tuple[list[Case], list[Case]]:

@@ -117,7 +117,7 @@ def _snapshot(desk: Desk, options: argparse.Namespace) -> None:
     made = snapshot(desk, options.period)
     print(f"{options.client} {made.period}: {_size(made)}, SHA-256 {made.digest}")
     print(f"  {count_of(made.superseded, 'answer')} superseded")
-    for what, n in {"rejected in review": len(made.rejected), **made.left_out}.items():
+    for what, n in {"rejected in review": len({*made.rejected}), **made.left_out}.items():
         print(f"  {n:,} {what}")
     if made.mix:
         print(f"  trained on {told(made.mix)}")

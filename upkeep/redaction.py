@@ -85,8 +85,21 @@ UNSEEN = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u061c\u200e\u200f\u2
 ACTIVE = re.compile(r"\](?=\()|<(?=[A-Za-z/!?@#])|&(?=#?\w+;)")
 """What begins a link's address, a tag (or somebody's name in a chat) or an entity."""
 
+DOMAINS = "|".join(  # without those that are endings of files, or words, first of all: `py`, `app`, `so`
+    (
+        "com|org|net|edu|gov|mil|info|biz|eu|dev|ai|shop|store|online|site|cloud|link|page|club|xyz|tech|blog|live|bank",
+        "ae|ar|at|au|be|bg|br|ca|ch|cl|cn|co|cz|de|dk|ee|es|fi|fr|gg|gl|gr|hk|hr|hu|id|ie|il|in|io|ir|is|it|jp|ke|kr",
+        "li|lt|lu|lv|ly|me|mx|my|ng|nl|no|nz|pe|ph|pk|pl|pt|ro|ru|sa|se|sg|si|sk|th|tl|to|tr|tv|tw|ua|uk|us|vn|za",
+    )
+)
+"""Top-level domains by which a host is known without `https://` or `www.`."""
+LETTER = r"0-9A-Za-z\u00c0-\u024f"
+HOST = (  # with a path or a query: not `v1.2/3`, `node.js/react`, a path on a disk or what stands for a link already
+    rf"(?<![{LETTER}.@\\-])(?<!(?<!/)/)(?<!<url:)(?://)?(?!(?:asp|vb|ado)\.net)(?:[{LETTER}][{LETTER}-]{{0,62}}\.)+(?:{DOMAINS})"
+    r"(?::\d{1,5})?(?=/|[?#][\w.%-]+=)"
+)
 LINK = re.compile(  # up to a space or the end of a Chinese or Japanese clause
-    r"(?<![0-9A-Za-z])(?:(?:https?|ftps?)://|www\.)[^\s<>\"\u3001\u3002\u300d\uff09\uff0c]*"
+    rf"(?:(?<![0-9A-Za-z])(?:(?:https?|ftps?)://|www\.)|{HOST})[^\s<>\"\u3001\u3002\u300d\uff09\uff0c]*"
     r"[^\s<>\"'.,;:!?)\]}\u3001\u3002\u300d\uff01\uff09\uff0c\uff1f]",
     re.IGNORECASE,
 )

@@ -13,7 +13,7 @@ ENGLISH = [f"Where is the parcel that I ordered {n} days ago, please?" for n in 
 GERMAN = [f"Wo bleibt denn das Paket, das ich vor {n} Tagen bestellt habe?" for n in range(97)]
 
 
-@pytest.mark.parametrize("text", ["help", "refund?", "pin", "退款", "환불", "fee [number]", "Hilfe", "мой счёт"])
+@pytest.mark.parametrize("text", ["help", "refund?", "pin", "退款", "환불", "fee [number]", "Hilfe", "мой счёт", "fax"])
 def test_a_request_of_one_word_is_no_doubt(text):
     assert doubts_of(text, languages={"en"}) == ()
 
@@ -26,8 +26,9 @@ def test_fewer_than_three_letters_are_too_short(text):
 @pytest.mark.parametrize(
     "text", ["[e-mail]", "[phone], [number]", "<email>\n\n<email>", "[PERSON_1]: <url:example.com>", "#[number] ?"]
 )
-def test_a_text_of_placeholders_is_nothing_but_personal_data(text):
-    assert doubts_of(text, languages={"en"}) == (Doubt.PERSONAL,)
+@pytest.mark.parametrize("label", ["", "Tel. ", "E-Mail: ", "phone / e-mail "])
+def test_a_text_of_placeholders_with_words_for_them_is_nothing_but_personal_data(text, label):
+    assert doubts_of(f"{label}{text}", languages={"en"}) == (Doubt.PERSONAL,)
 
 
 def test_placeholders_beside_a_request_are_no_doubt():

@@ -38,9 +38,9 @@ def window(predictions, *outcomes) -> LogWindow:
     return LogWindow(predictions, by_prediction, [])
 
 
-def collected(log: LogWindow, *, since=None, known=(), decided=None, rules=(), **changes):
+def collected(log: LogWindow, *, since=None, known=(), decided=None, rules=(), at=NOW, **changes):
     client = CLIENT.model_copy(update=changes)
-    return collect(log, since=since, known=known, decided=decided, rules=rules, client=client, at=NOW, languages={"en"})
+    return collect(log, since=since, known=known, decided=decided, rules=rules, client=client, at=at, languages={"en"})
 
 
 def test_a_case_carries_where_it_came_from_and_that_the_model_was_wrong():
@@ -178,6 +178,42 @@ def test_who_said_otherwise_is_told():
     first, second = collected(log).cases
     assert first.conflict == "customer said 'a'; audit said 'b'"
     assert second.conflict == "audit said 'b' of p-1"
+
+
+def test_of_one_request_it_is_told_whoever_said_otherwise_also_who_said_so_twice_or_called_the_model_right_or_wrong():
+    given = [prediction(n) for n in "123456"]
+    log = window(
+        given,
+        said("1", AUDIT, "a"),
+        said("1", AUDIT, "b", after=2 * DAY),
+        said("2", CUSTOMER, "a"),
+        said("2", AUDIT, correct=True, after=2 * DAY),
+        said("3", AUDIT, correct=True),
+        said("3", CUSTOMER, "a", after=2 * DAY),
+        said("4", CUSTOMER, correct=False),
+        said("4", AUDIT, "billing", after=2 * DAY),
+        said("5", CUSTOMER, correct=False),
+        said("5", AUDIT, "a", after=2 * DAY),  # it goes together
+        said("6", CUSTOMER, "a", correct=False),
+        said("6", ESCALATION, "a", after=2 * DAY),
+    )
+    assert [case.conflict for case in collected(log).cases] == [
+        "audit said 'a'; audit said 'b'",
+        "customer said 'a'; audit said 'billing'",
+        "audit said 'billing'; customer said 'a'",
+        "audit said 'billing'; customer said not 'billing'",
+        None,
+        None,
+    ]
+
+
+def test_of_one_request_two_wordings_that_say_the_same_are_no_conflict():
+    log = window(
+        [prediction("1", DECLINED, output="Call us")],
+        said("1", CUSTOMER, "Open your orders and press cancel."),
+        said("1", AUDIT, "Open your orders, and press Cancel there.", after=2 * DAY),
+    )
+    assert [case.conflict for case in collected(log, task=Task.GENERATION).cases] == [None]
 
 
 def test_who_wrote_another_answer_is_told_without_personal_data():

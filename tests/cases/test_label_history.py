@@ -99,7 +99,10 @@ def test_of_two_answers_at_the_same_moment_one_is_right():
 def test_of_two_answers_about_one_request_the_one_that_became_known_later_is_right():
     earlier, later = (replace(case(1, answer, at=MAY), known_from=at) for answer, at in [("b", MAY), ("a", JULY)])
     for cases in ([earlier, later], [later, earlier]):
-        assert [(one.answer, one.replaced) for one in told(cases).versions] == [("a", "b")]
+        known = told(cases).versions
+        assert [(one.answer, one.replaced) for one in valid_at(known, JULY)] == [("a", "b")]
+        # a model may have been taught the other one meanwhile
+        assert [(one.answer, one.valid_from, one.valid_to) for one in known] == [("b", MAY, MAY), ("a", MAY, None)]
 
 
 def test_what_a_case_took_the_place_of_names_it_and_not_one_that_was_said_at_once_with_it():
@@ -146,10 +149,14 @@ def test_who_accepted_an_answer_has_not_read_a_later_one_to_the_same_request():
     later = replace(read, answer="b", known_from=JULY)
     accepted = [decision(1, Choice.ACCEPT, "a")]
     assert [(one.answer, one.reviewer) for one in told([read], decided=accepted).versions] == [("a", "ada")]
-    assert [(one.answer, one.reviewer) for one in told([read, later], decided=accepted).versions] == [("b", None)]
+    found = told([read, later], decided=accepted).versions
+    assert [(one.answer, one.reviewer) for one in found] == [("a", "ada"), ("b", None)]
+    assert [one.answer for one in valid_at(found, JULY)] == ["b"]
     doubtful = replace(later, doubts=(Doubt.LANGUAGE,))
     assert right([read, doubtful], decided=accepted) == {"1": "a"}
-    assert right([read, later], decided=[decision(1, Choice.CHANGE, "c")]) == {"1": "c"}
+    changed = [decision(1, Choice.CHANGE, "c")]  # of the answer that was known by then
+    assert right([read, replace(later, known_from=JULY - timedelta(days=1))], decided=changed) == {"1": "c"}
+    assert right([read, later], decided=changed) == {"1": "b"}
 
 
 def test_a_doubtful_case_that_nobody_has_read_ends_no_other_answer():

@@ -119,7 +119,7 @@ def test_a_rule_that_has_ended_the_review_ends_the_wait_for_what_comes_after_its
 
 
 READ = Case("p-0", DECLINED, "wrong", Source.CUSTOMER, MONDAY - 60 * DAY, known_from=MONDAY - 50 * DAY)
-REVIEW = {"p-0": replace(CHANGED, id="p-0")}
+REVIEW = {"p-0": replace(CHANGED, id="p-0", at=MONDAY - 40 * DAY)}
 
 
 def conflicts(*outcomes, text=DECLINED, **how):

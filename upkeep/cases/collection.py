@@ -7,7 +7,9 @@ said what. Personal data is taken out before anything is kept.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from bisect import insort
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain
@@ -105,17 +107,51 @@ class _Told(NamedTuple):
 
 
 class _Known(NamedTuple):
-    """The case that gave the newest answer to a text.
+    """A case, and whether it counts: what a reviewer left out does not, nor what is doubtful and unread.
 
     Where it `waits`, as a review contradicts it, somebody who is asked and says the same decides that.
     """
 
     case: Case
+    counts: bool = True
     waits: bool = False
 
-    def takes_in(self, one: _Told) -> bool:
-        """Does a request say nothing but what is known?"""
-        return self.case.answer == one.answer and not (self.waits and one.source in ASKED)
+
+class _Answers:
+    """What was said of each text and from when on, as cases; a text that was folded into another's has its."""
+
+    def __init__(self, reviews: ReviewedAnswers, known: Iterable[_Known]) -> None:
+        self.reviews = reviews
+        self._said: defaultdict[str, list[_Known]] = defaultdict(list)
+        self._folded: dict[str, str] = {}
+        for one in known:
+            self.add(one)
+
+    def texts(self) -> list[str]:
+        """The normalised texts of which something was said."""
+        return [*self._said]
+
+    def add(self, one: _Known) -> None:
+        """Take in a case."""
+        insort(self._said[normalise(one.case.text)], one, key=lambda known: succession(known.case))
+
+    def before(self, text: str, like: str | None, moment: datetime) -> _Known | None:
+        """What was said last of a text by a moment, or of the one that it is like; else what was said first."""
+        named = (self._folded.get(one, one) for one in (text, like) if one is not None)
+        said = next((self._said[one] for one in named if one in self._said), [])
+        by_then = [one for one in said if one.case.valid_from is None or one.case.valid_from <= moment]
+        return by_then[-1] if by_then else next(iter(said), None)
+
+    def fold(self, text: str, before: _Known) -> None:
+        """Remember whose answers a text has that nothing else was said of."""
+        if text not in self._said:
+            self._folded[text] = normalise(before.case.text)
+
+    def has(self, before: _Known, one: _Told) -> bool:
+        """Does a request say nothing but what was right already when it came?"""
+        decides = before.waits and one.source in ASKED
+        ruled = self.reviews.ruled_otherwise(before.case, one.prediction.at)
+        return before.case.answer == one.answer and not decides and not ruled
 
 
 class _Earlier(NamedTuple):
@@ -168,7 +204,6 @@ def collect(
     """
     there = sorted(known, key=succession)
     read, *others = as_reviewed(there, decided or {})
-    as_read = sorted(chain(read, *others), key=succession)
     reviews = ReviewedAnswers(rules, client.zone)
     for case in read:
         reviews.take(case)
@@ -182,27 +217,28 @@ def collect(
     told, took = _told(window, earlier, client)
     redacted = redact_cases((one.prediction.input for one in told), client.redaction)
     texts = [normalise(text) for text in redacted.texts]
-    newest = {normalise(case.text): _Known(case, waits=reviews.contradicted_by(case) is not None) for case in as_read}
-    like = earlier_like(texts, list(newest), progress=progress)
+    said = _Answers(reviews, (_Known(case, waits=reviews.contradicted_by(case) is not None) for case in read))
+    for case in chain(*others):
+        said.add(_Known(case, counts=False))
+    like = earlier_like(texts, said.texts(), progress=progress)
     judge = judge_of(client.writing) if client.free_text else None
     cases: list[Case] = []
     folds: dict[str, Fold] = {}
     for row, (one, text) in enumerate(zip(told, redacted.texts, strict=True)):
-        before = newest.get(texts[row]) or (newest.get(like[row]) if row in like else None)
-        if before and before.takes_in(one):
+        before = said.before(texts[row], like.get(row), one.prediction.at)
+        if before and said.has(before, one):
             name = before.case.id
             folds[name] = _with(folds.get(name, Fold(name, 0, 0, at)), one)
             if one.source in ASKED:
                 reviews.confirm(replace(before.case, confirmed=one.source))
-            newest.setdefault(texts[row], before)
+            said.fold(texts[row], before)
             continue
-        case = _case(one, text, before, client=client, at=at, languages=languages)
+        case = _case(one, text, before, client=client, at=at, languages=languages, judge=judge)
         held = reviews.contradicted_by(case) or reviews.contradicted_by(case, like=like.get(row))
         if before:
-            case = _against(case, _otherwise(reviews, case, before.case, held, judge))
+            case = _against(case, _otherwise(reviews, case, before, held, judge), _ended(reviews, case, before))
         reviews.take(case)
-        waits = held is not None and case.source not in ASKED
-        newest[texts[row]] = _Known(case, waits)
+        said.add(_Known(case, waits=held is not None and case.source not in ASKED))
         cases.append(case)
     answers = sum(one.personal for one in told)
     return Collected(tuple(cases), tuple(folds.values()), took, redacted.found, answers, redacted.changed)
@@ -301,7 +337,14 @@ def _with(fold: Fold, one: _Told) -> Fold:
 
 
 def _case(
-    one: _Told, text: str, before: _Known | None, *, client: Client, at: datetime, languages: Collection[str]
+    one: _Told,
+    text: str,
+    before: _Known | None,
+    *,
+    client: Client,
+    at: datetime,
+    languages: Collection[str],
+    judge: Judge | None,
 ) -> Case:
     prediction = one.prediction
     typed = [Doubt.ANSWER] if one.personal and not client.free_text else []
@@ -319,7 +362,7 @@ def _case(
         given=prediction.output,
         like=before.case.like or before.case.id if before else None,
         group=None if group in (None, "") else group_of(str(group)),
-        conflict=_conflict(one),
+        conflict=_conflict(one, judge),
         doubts=(*doubts_of(text, languages=languages), *typed),
         by=facets(prediction.metadata, client.review_by),
         drawn=one.drawn,
@@ -327,33 +370,53 @@ def _case(
     )
 
 
-def _conflict(one: _Told) -> str | None:
-    """Who said otherwise of the same request."""
-    named = {said.source.value: said.answer for said in one.said if said.answer is not None}
-    if len(set(named.values())) < 2:
+def _conflict(one: _Told, judge: Judge | None) -> str | None:
+    """Who said what of the same request, where not all of it goes together. Of texts as answers the `judge` says so."""
+    output, request = one.prediction.output, one.prediction.input
+
+    def together(answer: str, other: str) -> bool:
+        return answer == other or (judge is not None and judge(request, answer, other))
+
+    named = dict.fromkeys((said.source, said.answer or output) for said in one.said if said.answer or said.correct)
+    denied = dict.fromkeys(said.source for said in one.said if said.correct is False and not said.answer)
+    answers = [answer for _, answer in named if answer is not None]
+    agreed = all(together(answers[-1], answer) for answer in answers) if answers else True
+    doubted = output is not None and bool(denied) and bool(answers) and together(answers[-1], output)
+    if agreed and not doubted:
         return None
-    return "; ".join(f"{source} said {answer!r}" for source, answer in named.items())
+    words = [f"{source.value} said {answer!r}" for source, answer in named]
+    return "; ".join([*words, *(f"{source.value} said not {output!r}" for source in denied if doubted)])
 
 
 def _otherwise(
-    reviews: ReviewedAnswers, case: Case, before: Case, held: Case | None, judge: Judge | None
+    reviews: ReviewedAnswers, case: Case, before: _Known, held: Case | None, judge: Judge | None
 ) -> list[Case]:
     """Which cases say otherwise of a case's text: the one with the newest answer, and what people who were asked said.
 
     Where a review is `held` that one, and not what others said who had been asked. Of texts as answers the `judge` says
     which say the same.
     """
-    newest = reviews.said_otherwise(case, like=before)
+    newest = before.case if before.counts and reviews.said_otherwise(case, before.case) else None
     newest = None if newest and judge and judge(case.text, newest.answer, case.answer) else newest
-    asked = held or reviews.asked_otherwise(case, like=before)
+    asked = held or reviews.asked_otherwise(case, like=before.case)
     told = {one.id: one for one in (newest, asked) if one}
-    return [one for one in told.values() if one.id != case.id or not case.conflict]
+    return [one for one in told.values() if one.id != case.id or one.reviewer or not case.conflict]
 
 
-def _against(case: Case, others: Sequence[Case]) -> Case:
+def _ended(reviews: ReviewedAnswers, case: Case, before: _Known) -> Iterator[str]:
+    """What has ended an answer that a case gives again: a rule, or a reviewer who left the case itself out."""
+    said = before.case
+    rule = reviews.ruled_otherwise(said, case.valid_from) if case.valid_from else None
+    if rule and said.answer == case.answer:
+        yield f"the rule of {rule.since} says {rule.new!r}"
+    if said.id == case.id and said.reviewer and not before.counts:
+        yield f"{said.reviewer} left {said.id} out"
+
+
+def _against(case: Case, others: Sequence[Case], ended: Iterable[str]) -> Case:
     """The case with what others said otherwise of its text or nearly that, and which review of nearly that does."""
     reviewed = (one.id for one in others if one.reviewer and normalise(one.text) != normalise(case.text))
-    conflict = "; ".join([*([case.conflict] if case.conflict else []), *map(_word, others)])
+    conflict = "; ".join([*([case.conflict] if case.conflict else []), *map(_word, others), *ended])
     return replace(case, conflict=conflict or None, against=next(reviewed, None))
 
 

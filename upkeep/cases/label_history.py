@@ -45,12 +45,14 @@ def label_history(
     moment: datetime,
     zone: ZoneInfo,
     reviews_hold: bool = True,
+    later_open: bool = True,
 ) -> History:
     """All that is known at a moment; rules that are not in force by then change nothing.
 
-    Without `reviews_hold` any later answer ends a reviewed one too.
+    Without `reviews_hold` any later answer ends a reviewed one too. `later_open` is that of `decision_on`; without it
+    an old answer that is given again after a rule is ended by that too.
     """
-    reviewed, rejected, unread = as_reviewed(cases, decided)
+    reviewed, rejected, unread = as_reviewed(cases, decided, later_open=later_open)
     in_force = [rule for rule in sorted(rules, key=lambda rule: rule.since) if begins(rule, zone) <= moment]
     answers = ReviewedAnswers(in_force, zone)
     in_order = sorted(reviewed, key=succession)
@@ -61,7 +63,7 @@ def label_history(
         if held or (reviews_hold and answers.wait(case)):
             contested.append(case)
         else:
-            _add(texts[normalise(case.text)], case)
+            _add(texts[normalise(case.text)], case, answers if later_open else None)
     versions = [version for chain in texts.values() for version in chain]
     for rule in in_force:
         versions = [part for version in versions for part in _ruled(version, rule, begins(rule, zone))]
@@ -73,26 +75,36 @@ def as_appended(cases: Iterable[Case]) -> list[Case]:
     return list({(normalise(case.text), case.answer): case for case in cases}.values())
 
 
-def decision_on(asked: Case | Question, decided: Mapping[str, ReviewDecision]) -> ReviewDecision | None:
-    """What reviewers decided about a case. Who accepted another answer to the request has said nothing of this one."""
+def decision_on(
+    asked: Case | Question, decided: Mapping[str, ReviewDecision], *, later_open: bool = True
+) -> ReviewDecision | None:
+    """What reviewers decided about a case. Of another answer to the request, known later, they have said nothing.
+
+    Nor has who accepted an answer of any other. Without `later_open` a change or a rejection goes for all answers.
+    """
     said = decided.get(asked.id)
-    other = said is not None and said.decision is Choice.ACCEPT and said.answer != asked.answer
-    return None if other else said
+    if said is None or said.answer == asked.answer:
+        return said
+    later = later_open and asked.known_from is not None and asked.known_from >= said.at
+    return None if later or said.decision is Choice.ACCEPT else said
 
 
 def as_reviewed(
-    cases: Iterable[Case], decided: Mapping[str, ReviewDecision]
+    cases: Iterable[Case], decided: Mapping[str, ReviewDecision], *, later_open: bool = True
 ) -> tuple[list[Case], list[Case], list[Case]]:
-    """The cases as reviewers have decided, those they rejected, and doubtful ones that none of them has read."""
+    """The cases as reviewers have decided, those they rejected, and doubtful ones that none of them has read.
+
+    `later_open` is that of `decision_on`.
+    """
     kept: list[Case] = []
     rejected: list[Case] = []
     unread: list[Case] = []
     for case in cases:
-        said = decision_on(case, decided)
+        said = decision_on(case, decided, later_open=later_open)
         if said is None:
             (unread if case.doubts else kept).append(case)
         elif said.answer is None:
-            rejected.append(case)
+            rejected.append(replace(case, reviewer=said.by))
         elif said.decision is Choice.ACCEPT:
             kept.append(replace(case, reviewer=said.by))
         else:
@@ -100,24 +112,25 @@ def as_reviewed(
     return kept, rejected, unread
 
 
-def _add(chain: list[Case], case: Case) -> None:
-    """Let a case follow what was right for its text before."""
+def _add(chain: list[Case], case: Case, answers: ReviewedAnswers | None) -> None:
+    """Let a case follow what was right for its text before, by the rules that `answers` know too."""
     if not chain:
         chain.append(case)
         return
     last = chain[-1]
-    if last.answer == case.answer:
+    rule = answers.ruled_otherwise(last, case.valid_from) if answers and case.valid_from else None
+    if last.answer == case.answer and not rule:
         chain[-1] = replace(
             last, requests=last.requests + case.requests, was_error=last.was_error or case.was_error,
             drawn=last.drawn or case.by_chance,
         )  # fmt: skip
         return
     chain[-1] = replace(last, valid_to=case.valid_from, superseded_by=case.id)
-    if case.valid_from == last.valid_from:
-        chain.pop()  # never right at any moment: said at once with the one that follows it
+    if case.valid_from == last.valid_from and (case.valid_from is None or case.known_from == last.known_from):
+        chain.pop()  # said at once with the one that follows it: nobody was ever taught it
         if chain:
             chain[-1] = replace(chain[-1], superseded_by=case.id)
-    chain.append(replace(case, replaced=last.answer))
+    chain.append(replace(case, replaced=rule.new if rule and rule.new != case.answer else last.answer))
 
 
 def _ruled(version: Case, rule: Relabel, start: datetime) -> list[Case]:

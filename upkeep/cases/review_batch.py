@@ -74,6 +74,7 @@ class Question:
     """A case to look over: the answer that `said_by` says is right, why it is asked about, what the model gave.
 
     `until` is when the case was asked about again with another answer; a batch that was just sent out has none.
+    `known_from` is the case's; old questions have none.
     """
 
     id: str
@@ -84,6 +85,7 @@ class Question:
     said_by: str
     at: datetime
     until: Annotated[datetime | None, Field(exclude_if=lambda value: value is None)] = None
+    known_from: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

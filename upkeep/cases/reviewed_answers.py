@@ -24,18 +24,16 @@ class ReviewedAnswers:
     """By text, the answer that a reviewer gave last: of cases as reviewed, taken in by `take` in their succession."""
 
     def __init__(self, rules: Sequence[Relabel], zone: ZoneInfo) -> None:
-        self._begins = [(rule, begins(rule, zone)) for rule in rules]
+        self._begins = [(rule, begins(rule, zone)) for rule in sorted(rules, key=lambda rule: rule.since)]
         self._held: dict[str, Case] = {}
         self._reviewed: dict[str, str] = {}
         self._against: dict[str, str] = {}
         self._asked: dict[str, Case] = {}
-        self._newest: dict[str, Case] = {}
 
     def take(self, case: Case) -> bool:
         """Take in the next case; may it follow what was right for its text before?"""
         text = normalise(case.text)
         held = self._held.get(text)
-        self._newest[text] = case
         if case.reviewer:
             self._held[text], self._reviewed[case.id] = case, text
         elif held and held.answer != case.answer:
@@ -51,8 +49,10 @@ class ReviewedAnswers:
         return True
 
     def confirm(self, case: Case) -> None:
-        """Take in that people who were asked say what a case does."""
-        self._asked[normalise(case.text)] = case
+        """Take in that people who were asked say what a case does; what they said of a later request stands."""
+        before = self._asked.get(normalise(case.text))
+        if before is None or succession(before) <= succession(case):
+            self._asked[normalise(case.text)] = case
 
     def wait(self, case: Case) -> bool:
         """Does a review of nearly its text, which it was told to contradict, still hold once all cases are taken in?"""
@@ -77,15 +77,22 @@ class ReviewedAnswers:
             return None
         return self._contradicted(case, asked)
 
-    def said_otherwise(self, case: Case, *, like: Case) -> Case | None:
-        """The case with the newest answer to the text of one like it, where that is another and no rule lies between.
+    def said_otherwise(self, case: Case, said: Case) -> bool:
+        """Do two answers contradict each other, with no rule between that has ended one of them?
 
         The launch set's answers that nobody has confirmed may be outdated, and contradict nobody.
         """
-        said = self._newest.get(normalise(like.text))
-        if said is None or (said.source is Source.LAUNCH and not said.reviewer) or self._ended(case, said):
-            return None
-        return self._contradicted(case, said)
+        agreed = said.source is Source.LAUNCH and not said.reviewer
+        return not agreed and not self._ended(case, said) and self._contradicted(case, said) is not None
+
+    def ruled_otherwise(self, said: Case, moment: datetime) -> Relabel | None:
+        """The rule by which a case's answer is another one at a moment; None where it is right as it was said."""
+        answer, by = said.answer, None
+        for rule, start in self._begins:
+            later = said.valid_from is None or said.valid_from < start
+            if later and start <= moment and rule.covers(answer, said.text):
+                answer, by = rule.new, rule
+        return by if answer != said.answer else None
 
     def _near(self, name: str | None) -> Case | None:
         """What holds for the text of a reviewed case, by its id."""

@@ -45,8 +45,9 @@ class SnapshotTerms:
 
     `head` are the labels of a head that grows by a row, with the new one: no others are taught. `reviews_hold` says
     that no customer ends a reviewer's answer, `append_waits` that what contradicts one waits also where a recipe only
-    appends, `unasked_wait` that `unreviewed` is also about what nobody was asked about, though there was a reason to;
-    snapshots of before that was so do not have it.
+    appends, `unasked_wait` that `unreviewed` is also about what nobody was asked about, though there was a reason to,
+    `later_open` that reviewers have said nothing of an answer to the same request which was known later, and a rule
+    nothing of an old answer that is given again; snapshots of before that was so do not have it.
     """
 
     moment: datetime
@@ -62,6 +63,7 @@ class SnapshotTerms:
     reviews_hold: bool = False
     append_waits: bool = False
     unasked_wait: bool = False
+    later_open: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ def choose(facts: Facts, terms: SnapshotTerms, *, progress: Progress = silent) -
     read, unread = _by_people(facts, terms)
     history = label_history(
         read, rules=terms.rules, decided=facts.decided, moment=terms.moment, zone=ZoneInfo(terms.zone),
-        reviews_hold=terms.reviews_hold,
+        reviews_hold=terms.reviews_hold, later_open=terms.later_open,
     )  # fmt: skip
     right = _right(read, history, facts, terms)
     on = sides(right, {case.id: case for case in facts.cases}, terms.recipe, facts.opened)
@@ -221,7 +223,7 @@ def _waits(case: Case, facts: Facts, terms: SnapshotTerms) -> bool:
     if terms.unreviewed is Unreviewed.USE_OUTCOMES or case.doubts:
         return False
     asked = case.id in facts.asked or (terms.unasked_wait and bool(why_asked(case)))
-    return asked and decision_on(case, facts.decided) is None
+    return asked and decision_on(case, facts.decided, later_open=terms.later_open) is None
 
 
 def _right(read: Sequence[Case], history: History, facts: Facts, terms: SnapshotTerms) -> list[Case]:
@@ -229,7 +231,7 @@ def _right(read: Sequence[Case], history: History, facts: Facts, terms: Snapshot
     if terms.recipe.mix.outdated is not Outdated.APPEND:
         return valid_at(history.versions, terms.moment)
     waiting = {(case.id, case.answer) for case in history.contested} if terms.append_waits else set()
-    given = as_reviewed(read, facts.decided)[0]
+    given = as_reviewed(read, facts.decided, later_open=terms.later_open)[0]
     return as_appended(case for case in given if (case.id, case.answer) not in waiting)
 
 

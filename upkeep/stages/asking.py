@@ -185,7 +185,8 @@ def _question(desk: Desk, case: Case, why: tuple[str, ...]) -> Question:
     at = case.asked_at or case.valid_from or case.known_from
     if at is None:
         raise StoreError(f"client {desk.client.client}: case {case.id} of a collection has no time")
-    return Question(case.id, case.text, case.answer, why, case.given, case.source.value, desk.local(at))
+    asked = Question(case.id, case.text, case.answer, why, case.given, case.source.value, desk.local(at))
+    return replace(asked, known_from=None if case.known_from is None else desk.local(case.known_from))
 
 
 def _queue(desk: Desk, period: str, questions: Iterable[Question]) -> str | None:

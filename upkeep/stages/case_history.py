@@ -45,9 +45,11 @@ def told_history(desk: Desk, name: str, as_of: datetime) -> list[str]:
 
 def _told(desk: Desk, version: Case) -> Iterator[str]:
     yield f"{version.id}: {shown(version.answer, desk.client.redaction)!r}"
-    if version.valid_from:
+    if version.valid_from and version.valid_from == version.valid_to:
+        yield f"corrected since: never right, of {desk.local(version.valid_from):%Y-%m-%d %H:%M}"
+    elif version.valid_from:
         yield f"right from {desk.local(version.valid_from):%Y-%m-%d %H:%M}"
-    if version.valid_to:
+    if version.valid_to and version.valid_from != version.valid_to:
         yield f"until {desk.local(version.valid_to):%Y-%m-%d %H:%M}"
     if version.superseded_by:
         yield f"superseded by {version.superseded_by}"

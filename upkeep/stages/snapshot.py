@@ -273,6 +273,7 @@ def _terms(desk: Desk, facts: Facts, moment: datetime, head: tuple[str, ...]) ->
         reviews_hold=True,
         append_waits=True,
         unasked_wait=True,
+        later_open=True,
     )
 
 

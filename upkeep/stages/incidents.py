@@ -24,9 +24,10 @@ from upkeep.redaction import inert
 from upkeep.stages.approval import Standing, standing, waiting_for_approval
 from upkeep.stages.contract import use_case_of
 from upkeep.stages.decisions import Decision, decisions
+from upkeep.stages.examples import COMPARED
 from upkeep.stages.monitoring import reviews
 from upkeep.stages.telling import telling
-from upkeep.stages.troubles import COMPARED, RETRAIN, RETRAIN_LATER, Trouble, troubles
+from upkeep.stages.troubles import RETRAIN, RETRAIN_LATER, Trouble, troubles
 
 TOLD, PENDING = "incidents-told/", "incidents-pending/"
 NEWS = timedelta(weeks=4)

@@ -8,40 +8,27 @@ with it, and so does all that one review finds. People are told of incidents (`u
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cache
-from itertools import chain, count, islice, takewhile
+from itertools import count
 
 from upkeep import records
 from upkeep.desk import Desk
-from upkeep.log.entries import Prediction, Sample, draw_order
-from upkeep.log.tally import opinions
-from upkeep.log.truth import Truth, truth_of
 from upkeep.monitoring.alarms import State
 from upkeep.monitoring.changes import Seen
-from upkeep.monitoring.edge_cases import Reason
 from upkeep.monitoring.lasting_changes import Week, why_over
 from upkeep.monitoring.probation import SUBJECT
 from upkeep.monitoring.review import Finding, Metric, Review, Status, as_known
-from upkeep.monitoring.risen_words import most_worded, risen_words
 from upkeep.monitoring.trouble import Change, Kind
-from upkeep.periods import week, weeks_before
-from upkeep.redaction import shown
+from upkeep.periods import weeks_before
 from upkeep.release import Action
 from upkeep.slug import slug
+from upkeep.stages.examples import ExamplesOf
 from upkeep.stages.monitoring import HISTORY, NoWayBack, reviewed_weeks, reviews
 from upkeep.stages.release import release_log
 
 FOLDER = "incidents/"
-EXAMPLES = 3
-COMPARED = 12
-"""With so many weeks before it the reviewed one is compared, to tell which words came up."""
-LOOKED_AT = 1_000
-"""Requests of a week whose words are counted, chosen by chance."""
-OTHER_REQUESTS = {Kind.INPUTS, Kind.TRAFFIC}
-UNLIKE = {Reason.WORDS, Reason.FAR}
 RETRAIN = "We recommend a retrain."
 RETRAIN_LATER = "We recommend a retrain once it is clear that the week's traffic incident is not the cause."
 GO_BACK = (
@@ -143,8 +130,8 @@ def note_troubles(desk: Desk, found: Review, stuck: NoWayBack | None = None) -> 
         if one.subject not in going_on and (one.week, one.subject) not in there
     ]
     incident = _incident([one for one in then_open if one.key not in over], begun, found.as_of)
-    shown = _examples(desk, found, begun)
-    new = [replace(one, joined=None if one.key == incident else incident) for one in shown]
+    joined = [replace(one, joined=None if one.key == incident else incident) for one in begun]
+    new = _with_examples(desk, found, joined)
     for one in (*ended, *asking):
         records.save(desk.store, _record(one.key), one)
     return [*ended, *asking, *(records.create(desk.store, _record(one.key), one) for one in new)]
@@ -264,94 +251,12 @@ def _record(key: str) -> str:
     return f"{FOLDER}{key}.json"
 
 
-def _examples(desk: Desk, found: Review, begun: Sequence[Trouble]) -> list[Trouble]:
-    """The troubles with a few requests that show each, redacted; those answered wrong with the right answer.
-
-    Of the newest of its weeks that have some: the audit of the reviewed week itself has mostly only been drawn. Other
-    requests than before are shown by the words that came up, and where none did by what is least like training texts.
-    """
-    wrong = cache(lambda key: list(_wrong(desk, key, found.as_of)))
-    came_up = cache(lambda: _came_up(desk, found))
-
-    def with_examples(one: Trouble) -> Trouble:
-        weeks = _newest_first(_first(one, found), found.week)
-        if one.subject == Metric.ESCALATION:
-            handed_on = (it for key in weeks for it in _handed_on(desk, key, found.as_of))
-            return replace(one, examples=tuple(islice(handed_on, EXAMPLES)))
-        if one.change and one.change.kind in OTHER_REQUESTS:
-            words, requests = came_up()
-            unlike = _unlike(found) if one.change.kind is Kind.INPUTS else ()
-            return replace(one, words=words, examples=requests or unlike)
-        shows = _shows(one, desk.client.out_of_scope_label)
-        those = (_in_words(*it, desk) for key in weeks for it in wrong(key) if shows and shows(*it))
-        return replace(one, examples=tuple(islice(those, EXAMPLES)))
-
-    return [with_examples(one) for one in begun]
-
-
-def _came_up(desk: Desk, found: Review) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The words that more requests of the reviewed week have than of those before, and a few of those requests."""
-    keys = [weeks_before(found.week, n) for n in range(COMPARED + 1)]
-    now, *before = (_some_texts(_sampled(desk, key, found.as_of)) for key in keys)
-    words = risen_words(now, [*chain(*before)], desk.client.redaction)
-    requests = (f"“{shown(text, desk.client.redaction)}”" for text in most_worded(now, words)[:EXAMPLES])
-    return tuple(map(str, words)), tuple(requests)
-
-
-def _some_texts(log: Sample) -> list[str]:
-    return [one.input for one in sorted(log.predictions, key=lambda one: draw_order(one.id))[:LOOKED_AT]]
-
-
-def _unlike(found: Review) -> tuple[str, ...]:
-    odd = [one.text for one in found.edges.cases if UNLIKE & set(one.reasons)] if found.edges else []
-    return tuple(f"“{text}”" for text in odd[:EXAMPLES])
-
-
-def _sampled(desk: Desk, key: str, until: datetime) -> Sample:
-    return desk.sample_log(week(key, desk.zone), until=until)
+def _with_examples(desk: Desk, found: Review, begun: Sequence[Trouble]) -> list[Trouble]:
+    examples = ExamplesOf(desk, found)
+    shown = [(one, examples(one.subject, one.change, since=_first(one, found))) for one in begun]
+    return [replace(one, examples=those.requests, words=those.words) for one, those in shown]
 
 
 def _first(trouble: Trouble, found: Review) -> str:
     """The first of the weeks that a trouble of a review is about."""
     return found.probation.weeks[0] if trouble.subject == SUBJECT and found.probation else trouble.since
-
-
-def _newest_first(first: str, last: str) -> Iterator[str]:
-    return takewhile(lambda key: key >= first, (weeks_before(last, n) for n in count()))
-
-
-def _handed_on(desk: Desk, key: str, until: datetime) -> Iterator[str]:
-    """A week's requests that a person got."""
-    for one in _sampled(desk, key, until).predictions:
-        if not one.automatic:
-            yield f"“{shown(one.input or '', desk.client.redaction)}” was handed to a person"
-
-
-def _wrong(desk: Desk, key: str, until: datetime) -> Iterator[tuple[Prediction, Truth]]:
-    """A week's wrong answers."""
-    log = _sampled(desk, key, until)
-    for prediction in log.predictions:
-        counted = opinions(log.outcomes.get(prediction.id) or (), desk.client.free_text)
-        if counted:
-            truth = truth_of(prediction, counted, out_of_scope=desk.client.out_of_scope_label)
-            if not truth.right:
-                yield prediction, truth
-
-
-def _in_words(prediction: Prediction, truth: Truth, desk: Desk) -> str:
-    hide = desk.client.redaction
-    request, given, right = (shown(one or "", hide) for one in (prediction.input, prediction.output, truth.answer))
-    return f"“{request}” was answered {given}{f'; right: {right}' if right else ''}"
-
-
-def _shows(trouble: Trouble, out_of_scope: str) -> Callable[[Prediction, Truth], bool] | None:
-    """Does a wrong answer belong to the trouble? None where no single answer shows it."""
-    change = trouble.change
-    if change is None:
-        return lambda *_: True
-    right = {Kind.POLICY: change.new, Kind.NEW_CATEGORY: change.new, Kind.OUT_OF_SCOPE: out_of_scope}.get(change.kind)
-    return (
-        None
-        if right is None
-        else lambda prediction, truth: truth.answer == right and change.old in (None, prediction.output)
-    )

@@ -14,9 +14,10 @@ from tests.weeks import CLIENT, ORDINARY, turned, week
 from upkeep.config import Relabel
 from upkeep.log.tally import SCALE, Cell, Count, Tally, quarter
 from upkeep.metrics.quality import Calibrated, Confusion
-from upkeep.monitoring.changed_requests import MISSING, WEEKDAYS, missing_days
+from upkeep.monitoring.changed_requests import MISSING, WEEKDAYS, input_shift, missing_days
 from upkeep.monitoring.changes import Seen, find_changes
 from upkeep.monitoring.figures import Figures, figures_of
+from upkeep.monitoring.input_shift import Inputs
 from upkeep.monitoring.trouble import ACTIONS, Change, Kind
 from upkeep.periods import Cadence, period
 from upkeep.statistics.rates import Rate
@@ -99,6 +100,32 @@ def test_an_old_record_with_more_of_a_new_label_than_labelled_requests_is_read()
     new = [replace(one, unknown_labels={"gift_card": 11}, labelled=Rate(4, 500)) for one in ORDINARY[:4]]
     (change,) = changes_in(*ORDINARY, *new)
     assert (change.new, change.n) == ("gift_card", 16)
+
+
+def of_length(length: float, unknown: int = 5) -> Inputs:
+    """A look at a week of 100 requests, so long in log2 characters, with so many of 500 words unknown."""
+    return Inputs(100, "b", (0.1,), 20.0, Rate(unknown, 500), length, 1.0, {"en": 100}, known="theirs")
+
+
+def test_a_shift_of_requests_is_told_of_the_weeks_that_show_it():
+    before = [of_length(one) for one in [4.9, 5.1] * 6]
+    slow = [of_length(5.5)] * 4
+    (shift,) = input_shift(slow[-1], [*before, *slow[:-1]])
+    assert (shift.n, shift.weeks) == (400, 4)
+    assert shift.text == "of 400 requests looked at in the last 4 weeks, they have 45 characters, before 32"
+    (sudden,) = input_shift(of_length(7.0), before)
+    assert (sudden.n, sudden.weeks) == (100, 1)
+    assert sudden.text == "of 100 requests looked at, they have 128 characters, before 32"
+
+
+def test_what_only_the_newest_weeks_together_show_is_told_apart_from_what_the_newest_shows():
+    before = [of_length(one) for one in [4.9, 5.1] * 6]
+    (shift,) = input_shift(of_length(5.5, unknown=250), [*before, *[of_length(5.5)] * 3])
+    assert (shift.n, shift.weeks) == (100, 1)
+    assert shift.text == (
+        "of 100 requests looked at, 50.0% of their words are in no training text, before 1.0%; "
+        "of 400 requests looked at in the last 4 weeks, they have 45 characters, before 32"
+    )
 
 
 def test_out_of_scope_growth_is_found_among_the_checked_requests():

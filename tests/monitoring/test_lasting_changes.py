@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from tests.weeks import CLIENT, ORDINARY, turned, week
 from upkeep.metrics.quality import Calibrated
+from upkeep.monitoring.changed_requests import input_shift
 from upkeep.monitoring.changes import Seen, find_changes
 from upkeep.monitoring.figures import Figures
 from upkeep.monitoring.input_shift import Inputs
@@ -92,6 +93,22 @@ def test_a_burst_is_over_after_quiet_weeks_and_lasting_growth_is_the_usual_after
     *going_on, end = ends(change, ORDINARY, burst, grown)
     assert going_on == [None] * (LASTING - 1)
     assert end == "It has lasted 12 weeks and is the usual from now on"
+
+
+def looked(*lengths: float) -> list[Seen]:
+    """Weeks whose requests differ in how long they are, in log2 characters."""
+    like = Inputs(100, "b", (0.1,), 20.0, Rate(5, 500), 5.0, 1.0, {"en": 100})
+    return [Seen(ORDINARY[0], replace(like, length=one)) for one in lengths]
+
+
+def test_what_four_weeks_together_showed_is_over_when_four_weeks_together_do_not_show_it():
+    before, longer = looked(*[4.9, 5.1] * 6), looked(*[5.5] * 9)
+    # of the twelve the sd is 0.104: one week is 4.6 times its standard error off, t(11) > 0.0003; four together are 8.3
+    finds = [[*input_shift(one.inputs, [it.inputs for it in [*before, *longer[:at]]])] for at, one in enumerate(longer)]
+    assert [[one.weeks for one in found] for found in finds[:4]] == [[], [], [], [4]]
+    weeks = [Week(f"W{at:02}", one) for at, one in enumerate([*before, *longer, *looked(5.0, 5.0, 5.1, 4.9)])]
+    ends = [why_over(finds[3][0], opened="W15", weeks=weeks[:upto], client=CLIENT) for upto in range(17, 26)]
+    assert ends == [None] * 8 + ["As before in W21..W24"]
 
 
 def test_that_the_words_of_a_model_taught_other_texts_were_not_compared_is_said():

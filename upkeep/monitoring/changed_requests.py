@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
+from itertools import groupby
 from math import exp
 from typing import TYPE_CHECKING, NamedTuple
 
 from upkeep.monitoring.figures import Figures
-from upkeep.monitoring.input_shift import Inputs, signs_of_shift
+from upkeep.monitoring.input_shift import Inputs, Sign, signs_of_shift
 from upkeep.monitoring.trouble import LEAST_EARLIER, TIMES, WEEKLY_BUDGET, Change, Kind, change_of
 from upkeep.statistics.overdispersion import chance_beyond
 from upkeep.statistics.rates import Rate
@@ -39,11 +40,11 @@ WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", 
 
 
 def input_shift(now: Inputs, earlier: Sequence[Inputs]) -> Iterator[Change]:
-    """Requests that look unlike those of the weeks before; one finding, whatever shows it."""
+    """Requests that look unlike those of the weeks before; one finding, whatever shows it, of as few weeks as do."""
     signs = signs_of_shift(now, earlier, budget=WEEKLY_BUDGET)
     if signs:
-        text = f"of {now.n:,} requests looked at, " + "; ".join(sign.text for sign in signs)
-        yield change_of(Kind.INPUTS, text, now.n)
+        parts = [_looked_at(*seen, [*those]) for seen, those in groupby(signs, key=lambda one: (one.weeks, one.n))]
+        yield replace(change_of(Kind.INPUTS, "; ".join(parts), signs[0].n), weeks=signs[0].weeks)
 
 
 def label_mix(now: Figures, earlier: Sequence[Figures]) -> Iterator[Change]:
@@ -88,6 +89,11 @@ def traffic(now: Figures, earlier: Sequence[Figures]) -> Iterator[Change]:
             yield replace(change_of(Kind.TRAFFIC, text, now.requests), weeks=span)
             return
     yield from _busy_day(now.days, [one.days for one in earlier if one.days])
+
+
+def _looked_at(weeks: int, n: int, signs: Sequence[Sign]) -> str:
+    when = "" if weeks == 1 else f" in the last {weeks} weeks"
+    return f"of {n:,} requests looked at{when}, " + "; ".join(sign.text for sign in signs)
 
 
 def _busy_day(now: Mapping[date, int], earlier: Sequence[Mapping[date, int]]) -> Iterator[Change]:

@@ -11,7 +11,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
@@ -73,11 +73,16 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """One way in which requests have come to look different, in words, and how likely it is by chance."""
+    """One way in which requests have come to look different, in words, and how likely it is by chance.
+
+    It was seen on `n` requests of so many newest `weeks`.
+    """
 
     about: str
     text: str
     chance: float
+    n: int = 0
+    weeks: int = 1
 
 
 def vocabulary(texts: Iterable[str]) -> set[str]:
@@ -123,14 +128,19 @@ def language_chances(text: str) -> dict[str, float]:
 
 
 def signs_of_shift(now: Inputs, earlier: Sequence[Inputs], *, budget: float) -> list[Sign]:
-    """What is different about the newest weeks; `budget` is the chance of any false finding. Each sign is told once."""
+    """What is different about the newest weeks; `budget` is the chance of any false finding.
+
+    Each sign is told once, of the newest week if it shows it alone, and those of the newest week come first.
+    """
     weeks = [one for one in (*earlier, now) if one.n >= LEAST_TEXTS and one.base == now.base]
     found: dict[str, Sign] = {}
     for span in SPANS if now in weeks else ():
         recent, usual = weeks[-span:], weeks[:-span][-REFERENCE:]
         if len(usual) >= LEAST_WEEKS:
             signs = [sign for test in (_meaning, _words, _length, _language) for sign in test(recent, usual)]
-            found = {sign.about: sign for sign in signs if sign.chance < budget / len(SPANS) / 4} | found
+            for sign in signs:
+                if sign.chance < budget / len(SPANS) / 4:
+                    found.setdefault(sign.about, replace(sign, n=sum(one.n for one in recent), weeks=span))
     return list(found.values())
 
 

@@ -125,7 +125,7 @@ def _usual(change: Change, course: _Course) -> str | None:
     if len(course.after) >= LASTING:
         return f"It has lasted {LASTING} weeks and is the usual from now on"
     quiet = course.after[-QUIET:]
-    if len(quiet) == QUIET and not any(_shown_by(change, one, course.before) for one in quiet):
+    if len(quiet) == QUIET and not _still_shown(change, course):
         return f"As before in {_when(quiet)}{_words_apart(change, quiet, course.before)}"
     return None
 
@@ -140,12 +140,22 @@ def _words_apart(change: Change, quiet: Sequence[Week], before: Sequence[Week]) 
     return "; their words are not compared, as the model was taught other texts" if apart else ""
 
 
-def _shown_by(change: Change, week: Week, before: Sequence[Week]) -> bool:
-    """Does a week show the change against the weeks before it began?"""
-    return any(one.old == change.old for one in _found(change.kind, week.seen, before[-REFERENCE:]))
+def _still_shown(change: Change, course: _Course) -> bool:
+    """Does any of the newest weeks show the change against those before it began?
+
+    What only several together showed is looked for in each of them together with as many before it, too.
+    """
+    before, since = course.before[-REFERENCE:], [*course.showed, *course.after]
+    for at in range(len(since) - QUIET, len(since)):
+        with_it = since[max(at + 1 - change.weeks, 0) : at]
+        looks = [before, [*before, *with_it]] if with_it else [before]
+        if any(one.old == change.old for usual in looks for one in _found(change.kind, since[at].seen, usual)):
+            return True
+    return False
 
 
 def _found(kind: Kind, now: Seen, usual: Sequence[Week]) -> Iterator[Change]:
+    """What the newest week, and those before it together with it, show."""
     figures = _figures(usual)
     if kind is Kind.INPUTS and now.inputs:
         yield from input_shift(now.inputs, [one.seen.inputs for one in usual if one.seen.inputs])

@@ -225,11 +225,49 @@ def test_of_other_requests_than_before_it_is_told_which_words_came_up_with_reque
     assert {word.partition(" ")[0] for word in other.words} == {"`certificate`", "`expired`", "`has`", "`says`"}
     assert "`expired` in 12 of 72 (0.0% before)" in other.words
     told = compose(desk, news(desk)[0], FIRST).text
-    assert "\n\nIn more of the requests than in the 12 weeks before: `" in told
+    assert "\n\nIn more of the requests of 2026-W08 than in the 2 weeks with requests before: `" in told
     assert "\n\nRequests that have most of these words:\n\n- “My certificate " in told
     assert len(other.examples) == 3
     assert "ada" not in told
     assert "ask " not in told
+
+
+@pytest.mark.parametrize(
+    ("weeks", "told"),
+    [
+        (4, "In more of the requests of 2026-W09..2026-W12 than in the 3 weeks with requests before: "),
+        (6, "In more of the requests of 2026-W07..2026-W12 than in the week with requests before: "),
+    ],
+)
+def test_words_of_several_weeks_are_compared_with_those_before_the_first_of_them(desk, weeks, told):
+    for week in range(7):
+        serve(desk, week, wrong=2)
+    for week in range(7 - weeks, 7):
+        at = FIRST + timedelta(weeks=week, hours=3)
+        more = [Prediction(f"more-{week}-{n}", at, "The outage goes on", "it", 0.9, "1", True) for n in range(20)]
+        write_predictions(desk.store, more, name="more")
+    shift = Change(Kind.INPUTS, "unlike", "Read them.", 320, weeks=weeks)
+    (noted,) = note_troubles(desk, replace(review_week(desk, FIRST + timedelta(weeks=7)), changes=(shift,)))
+    assert f"`outage` in {weeks * 20} of {weeks * 80} (0.0% before)" in noted.words
+    assert told in compose(desk, news(desk)[0], FIRST).text
+
+
+def test_weeks_without_a_request_are_none_that_words_were_compared_with(desk):
+    for week in (0, 2, 3):
+        serve(desk, week, wrong=2)
+    at = FIRST + timedelta(weeks=3, hours=3)
+    more = [Prediction(f"more-{n}", at, "The outage goes on", "it", 0.9, "1", True) for n in range(20)]
+    write_predictions(desk.store, more, name="more")
+    burst = Change(Kind.TRAFFIC, "more", "Find out.", 80)
+    (noted,) = note_troubles(desk, replace(review_week(desk, FIRST + timedelta(weeks=4)), changes=(burst,)))
+    assert noted.compared == 2
+
+
+def test_of_an_old_record_it_is_not_said_how_many_weeks_its_words_were_compared_with(desk):
+    (noted,) = note_troubles(desk, with_changes(desk, 0, Kind.TRAFFIC, wrong=2))
+    old = records.dump(replace(noted, words=("`outage` in 6 of 60 (0.0% before)",)))
+    desk.store.write(f"incidents/{noted.key}.json", old.replace(b"compared", b"unknown"))
+    assert "In more of the requests of 2026-W06 than before: `outage` in 6" in compose(desk, news(desk)[0], FIRST).text
 
 
 def test_where_more_of_the_same_comes_no_word_is_told(desk):

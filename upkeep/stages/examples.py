@@ -25,7 +25,7 @@ from upkeep.redaction import shown
 
 EXAMPLES = 3
 COMPARED = 12
-"""With so many weeks before it the reviewed one is compared, to tell which words came up."""
+"""With so many weeks before it a trouble is compared, to tell which words came up."""
 LOOKED_AT = 1_000
 """Requests of a week whose words are counted, chosen by chance."""
 OTHER_REQUESTS = {Kind.INPUTS, Kind.TRAFFIC}
@@ -34,10 +34,14 @@ UNLIKE = {Reason.WORDS, Reason.FAR}
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """A few requests that show a trouble, and the words that its requests have more often than those before."""
+    """A few requests that show a trouble, and the words that its weeks' requests have more often than those before.
+
+    Those before are of so many weeks as they were `compared` with.
+    """
 
     requests: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
+    compared: int | None = None
 
 
 class ExamplesOf:
@@ -46,7 +50,7 @@ class ExamplesOf:
     def __init__(self, desk: Desk, found: Review) -> None:
         self.desk, self.found = desk, found
         self._wrong = cache(lambda key: list(_wrong(desk, key, found.as_of)))
-        self._came_up = cache(lambda: _came_up(desk, found))
+        self._came_up = cache(lambda since: _came_up(desk, found, since))
 
     def __call__(self, subject: str, change: Change | None, *, since: str) -> Examples:
         """A few requests of the weeks `since` one; those answered wrong with the right answer.
@@ -58,7 +62,7 @@ class ExamplesOf:
         if subject == Metric.ESCALATION:
             return _some(it for key in weeks for it in _handed_on(self.desk, key, self.found.as_of))
         if change and change.kind in OTHER_REQUESTS:
-            worded = self._came_up()
+            worded = self._came_up(since)
             return worded if worded.requests or change.kind is not Kind.INPUTS else _unlike(self.found)
         shows = _shows(change, self.desk.client.out_of_scope_label)
         wrong = (it for key in weeks for it in self._wrong(key) if shows and shows(*it))
@@ -69,17 +73,19 @@ def _some(requests: Iterator[str]) -> Examples:
     return Examples(tuple(islice(requests, EXAMPLES)))
 
 
-def _came_up(desk: Desk, found: Review) -> Examples:
-    """The words that more requests of the reviewed week have than of those before, and a few of those requests."""
-    keys = [weeks_before(found.week, n) for n in range(COMPARED + 1)]
-    now, *before = (_some_texts(_sampled(desk, key, found.as_of)) for key in keys)
+def _came_up(desk: Desk, found: Review, since: str) -> Examples:
+    """The words that more requests of the weeks `since` one have than of those before it, and a few that have them."""
+    now = [text for key in _newest_first(since, found.week) for text in _some_texts(desk, key, found.as_of)]
+    earlier = (_some_texts(desk, weeks_before(since, n + 1), found.as_of) for n in range(COMPARED))
+    before = [texts for texts in earlier if texts]
     words = risen_words(now, [*chain(*before)], desk.client.redaction)
     requests = (f"“{shown(text, desk.client.redaction)}”" for text in most_worded(now, words)[:EXAMPLES])
-    return Examples(tuple(requests), tuple(map(str, words)))
+    return Examples(tuple(requests), tuple(map(str, words)), len(before) if words else None)
 
 
-def _some_texts(log: Sample) -> list[str]:
-    return [one.input for one in sorted(log.predictions, key=lambda one: draw_order(one.id))[:LOOKED_AT]]
+def _some_texts(desk: Desk, key: str, until: datetime) -> list[str]:
+    drawn = sorted(_sampled(desk, key, until).predictions, key=lambda one: draw_order(one.id))
+    return [one.input for one in drawn[:LOOKED_AT]]
 
 
 def _unlike(found: Review) -> Examples:

@@ -24,7 +24,6 @@ from upkeep.redaction import inert
 from upkeep.stages.approval import Standing, standing, waiting_for_approval
 from upkeep.stages.contract import use_case_of
 from upkeep.stages.decisions import Decision, decisions
-from upkeep.stages.examples import COMPARED
 from upkeep.stages.monitoring import reviews
 from upkeep.stages.telling import telling
 from upkeep.stages.troubles import RETRAIN, RETRAIN_LATER, Trouble, troubles
@@ -215,15 +214,21 @@ def _head(one: Trouble) -> str:
 
 
 def _examples(told: News) -> Iterator[str]:
-    words = dict.fromkeys(word for one in told.began for word in one.words)
-    if words:
-        yield f"In more of the requests than in the {COMPARED} weeks before: {', '.join(words)}."
+    yield from dict.fromkeys(_came_up(one) for one in told.began if one.words)
     for title in (WORDED, WRONG, HANDED_ON, UNUSUAL):
         of = [one for one in told.began if _title(one) == title]
         shown = dict.fromkeys(example for one in of for example in one.examples)
         if shown:
             yield title
             yield "\n".join(f"- {one}" for one in shown)
+
+
+def _came_up(one: Trouble) -> str:
+    """The words of its requests that there were fewer of before."""
+    when = from_to(sorted({one.since, one.week}))
+    many = "week" if one.compared == 1 else f"{one.compared} weeks"
+    before = "" if one.compared is None else f"in the {many} with requests "
+    return f"In more of the requests of {when} than {before}before: {', '.join(one.words)}."
 
 
 def _title(one: Trouble) -> str:

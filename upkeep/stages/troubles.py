@@ -45,9 +45,9 @@ class Trouble:
     `subject` is the figure or what has changed, and then `change` is what was found. `joined` is the key of the
     trouble that began the incident it belongs to; None where it began one itself. `stored_as` is the name that its
     record has in the store: one that has come back has a number behind it, and one of before keeps its own and lists in
-    `told` what was delivered of it then. `words` are those that its week's requests have more often than those before.
-    A retrain that the first week of a traffic incident held back is recommended
-    since `asked`, as the alarm `still` was there.
+    `told` what was delivered of it then. `words` are those that its weeks' requests have more often than those of the
+    weeks before, so many as they were `compared` with; None where an old record does not say. A retrain that the first
+    week of a traffic incident held back is recommended since `asked`, as the alarm `still` was there.
     """
 
     subject: str
@@ -66,6 +66,7 @@ class Trouble:
     asked: datetime | None = None
     still: str | None = None
     words: tuple[str, ...] = ()
+    compared: int | None = None
 
     @property
     def key(self) -> str:
@@ -254,7 +255,7 @@ def _record(key: str) -> str:
 def _with_examples(desk: Desk, found: Review, begun: Sequence[Trouble]) -> list[Trouble]:
     examples = ExamplesOf(desk, found)
     shown = [(one, examples(one.subject, one.change, since=_first(one, found))) for one in begun]
-    return [replace(one, examples=those.requests, words=those.words) for one, those in shown]
+    return [replace(one, examples=those.requests, words=those.words, compared=those.compared) for one, those in shown]
 
 
 def _first(trouble: Trouble, found: Review) -> str:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from upkeep.conversations import MARK, WANTED, Role, Turn, as_text, messages, request_of, turns
+from upkeep.conversations import MARK, WANTED, Role, Turn, as_text, asked, messages, request_of, turns
 
 ASKED = {"role": "user", "content": "Where is my parcel?"}
 ANSWERED = {"role": "assistant", "content": "What is its number?"}
@@ -22,6 +22,11 @@ def test_a_conversation_is_a_line_a_turn():
     assert kept == f"{MARK}user: Where is my parcel?\n{MARK}assistant: What is its number?\n{MARK}user: 4711: why?"
     assert turns(kept) == [Turn(Role(one["role"]), one["content"]) for one in (ASKED, ANSWERED, TOLD)]
     assert messages(kept) == [ASKED, ANSWERED, TOLD]
+
+
+def test_what_the_user_has_said_has_no_word_of_the_assistant_and_no_role():
+    assert asked(request_of([ASKED, ANSWERED, TOLD])) == "Where is my parcel?\n4711: why?"
+    assert asked("Where is my parcel?") == "Where is my parcel?"
 
 
 def test_one_message_is_the_text_it_is():
@@ -45,9 +50,9 @@ def test_what_is_kept_is_what_was_said(said, last):
     assert request_of(messages(kept)) == kept  # a log that is written and read again
     assert found[-1].role is Role.USER
     assert all(one.role is not other.role for one, other in pairwise(found))
-    asked = list(dropwhile(lambda one: one["role"] is Role.ASSISTANT, given))
+    since = list(dropwhile(lambda one: one["role"] is Role.ASSISTANT, given))
     for role in Role:
-        spoke = "\n".join(one["content"].replace(MARK, " ").strip() for one in asked if one["role"] == role)
+        spoke = "\n".join(one["content"].replace(MARK, " ").strip() for one in since if one["role"] == role)
         heard = "\n".join(one.said for one in found if one.role is role)
         assert heard.split() == spoke.split()
 

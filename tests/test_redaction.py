@@ -214,6 +214,21 @@ def test_what_is_shown_is_redacted_on_one_line_and_not_too_long():
 
 
 @pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (f"download {'a ' * 200}", f"download {'a ' * 75}…"),
+        (f"{'a ' * 200}my download stops{' b' * 200}", f"…{'a ' * 28}my download stops{' b' * 42} …"),
+        (f"{'a ' * 200}download", f"…{' a' * 75} download"),
+        (f"a {'download' * 50}", f"a {'download' * 19}downl…"),
+        (f"{'a ' * 200}ada@download.example", f"{'a ' * 79}a…"),
+    ],
+)
+def test_a_long_text_is_shown_around_what_it_is_shown_for(words, line):
+    cut = shown(words, Redaction(), [re.compile("upload"), re.compile("(download)+"), re.compile("a")])
+    assert (cut, len(cut)) == (line, LONGEST)
+
+
+@pytest.mark.parametrize(
     "said",
     [
         '<img src="//a.example/p.png"> <a href="https:a.example">Sign in</a>',

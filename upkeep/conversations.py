@@ -75,6 +75,11 @@ def turns(request: str) -> list[Turn]:
     return _merged(Turn(Role(role), words.strip()) for role, _, words in parts)
 
 
+def asked(request: str) -> str:
+    """What the user has said in it, without what was answered, a turn below the other."""
+    return "\n".join(one.said for one in turns(request) if one.role is Role.USER)
+
+
 def messages(request: str) -> str | list[dict[str, str]]:
     """A request as a log has it: a text, or the messages of a conversation."""
     said = turns(request)

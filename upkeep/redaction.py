@@ -67,6 +67,8 @@ class Redaction(Strict):
 
 
 LONGEST = 160
+LEAD = 60
+"""So much of a long text is shown before what it is shown for."""
 EVERY_KIND = Redaction()
 """Of texts that are no known client's."""
 PRIVATE = (0xE000, 0xF900)
@@ -213,11 +215,17 @@ def redact_answer(answer: str, settings: Redaction, *, labels: Collection[str]) 
     return answer if answer in labels else redact(answer, for_name(answer, settings))
 
 
-def shown(text: str, settings: Redaction) -> str:
-    """A text, of a conversation the last turn, as others may see it: redacted, inert, a line of LONGEST characters."""
+def shown(text: str, settings: Redaction, around: Iterable[re.Pattern[str]] = ()) -> str:
+    """A text, of a conversation the last turn, as others may see it: redacted, inert, a line of LONGEST characters.
+
+    Of a longer one it is the part `around` the first of these that it has, or else the beginning.
+    """
     said = UNSEEN.sub("", turns(text)[-1].said)
     line = inert(redact(" ".join(said.split()), settings))
-    return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
+    found = next((match for one in around if (match := one.search(line))), None)
+    start = min(found.start() - LEAD, len(line) - LONGEST) if found and found.end() >= LONGEST else 0
+    part = f"…{line[start + 1 :]}" if start > 0 else line
+    return part if len(part) <= LONGEST else part[: LONGEST - 1] + "…"
 
 
 def inert(text: str) -> str:

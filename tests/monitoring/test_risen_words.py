@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from upkeep.config import Redaction
-from upkeep.monitoring.risen_words import most_worded, risen_words
+from upkeep.monitoring.risen_words import RisenWord, most_worded, risen_words
 from upkeep.statistics.rates import Rate
 
 WORDS = [f"{one}{other}ing" for one in "bdfgklmnprst" for other in ("ea", "oo", "ui", "ai", "au")]
@@ -51,3 +51,8 @@ def test_the_requests_with_most_of_the_words_come_first():
     words = risen_words(["the download stops"] * 5, usual(100, seed=1), Redaction())
     texts = ["a tent", "it stops", "the Download stops", "stopping"]
     assert most_worded(texts, words) == ["the Download stops", "it stops"]
+
+
+def test_a_word_is_found_in_a_text_as_it_is_counted():
+    word = RisenWord("download", Rate(5, 5), Rate(0, 100))
+    assert [one.start() for one in word.pattern.finditer("all Downloads, DOWNLOAD2 (download)")] == [15, 26]

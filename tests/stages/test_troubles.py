@@ -10,6 +10,7 @@ import pytest
 from tests.audited import FIRST, agreed, agreed_on, reviewed, serve
 from upkeep import records
 from upkeep.config import Thresholds
+from upkeep.conversations import Role, Turn, as_text
 from upkeep.desk import Desk
 from upkeep.log.entries import Outcome, OutcomeSource, Prediction
 from upkeep.log.files import write_outcomes, write_predictions
@@ -268,6 +269,20 @@ def test_of_an_old_record_it_is_not_said_how_many_weeks_its_words_were_compared_
     old = records.dump(replace(noted, words=("`outage` in 6 of 60 (0.0% before)",)))
     desk.store.write(f"incidents/{noted.key}.json", old.replace(b"compared", b"unknown"))
     assert "In more of the requests of 2026-W06 than before: `outage` in 6" in compose(desk, news(desk)[0], FIRST).text
+
+
+def test_of_conversations_the_words_are_those_that_users_said_and_a_request_is_shown_around_them(desk):
+    for week in range(2):
+        serve(desk, week, wrong=2)
+    at = FIRST + timedelta(weeks=1, hours=3)
+    more = [f"{'where is order ' * 20}the webhook fails", "Which webhook?", "Any"]
+    said = as_text(Turn(role, one) for role, one in zip((Role.USER, Role.ASSISTANT, Role.USER), more, strict=True))
+    rows = [Prediction(f"more-{n}", at, said, "it", 0.9, "1", True) for n in range(9)]
+    write_predictions(desk.store, rows, name="more")
+    burst = Change(Kind.TRAFFIC, "more", "Find out.", 80)
+    (noted,) = note_troubles(desk, replace(review_week(desk, FIRST + timedelta(weeks=2)), changes=(burst,)))
+    assert {word.partition(" ")[0] for word in noted.words} == {"`any`", "`fails`", "`the`", "`webhook`"}
+    assert noted.examples[0].endswith("where is order the webhook fails Any”")
 
 
 def test_where_more_of_the_same_comes_no_word_is_told(desk):

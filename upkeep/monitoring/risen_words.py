@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ LEAST = 4
 MOST = 6
 CERTAIN = 0.05
 """Chance that any word of a week is told in which nothing has changed (Bonferroni over its words)."""
+LETTER = r"[^\W\d_]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,11 @@ class RisenWord:
 
     def __str__(self) -> str:
         return f"`{self.word}` in {self.now.hits:,} of {self.now.n:,} ({self.before.hits / self.before.n:.1%} before)"
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """Finds it in a text."""
+        return re.compile(rf"(?<!{LETTER}){self.word}(?!{LETTER})", re.IGNORECASE)
 
 
 def risen_words(texts: Sequence[str], before: Sequence[str], redaction: Redaction) -> list[RisenWord]:

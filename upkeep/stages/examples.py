@@ -12,6 +12,7 @@ from datetime import datetime
 from functools import cache
 from itertools import chain, count, islice, takewhile
 
+from upkeep.conversations import asked
 from upkeep.desk import Desk
 from upkeep.log.entries import Prediction, Sample, draw_order
 from upkeep.log.tally import opinions
@@ -74,18 +75,22 @@ def _some(requests: Iterator[str]) -> Examples:
 
 
 def _came_up(desk: Desk, found: Review, since: str) -> Examples:
-    """The words that more requests of the weeks `since` one have than of those before it, and a few that have them."""
+    """The words that more requests of the weeks `since` one have than of those before it, and a few that have them.
+
+    Of a conversation it is what the user has said.
+    """
     now = [text for key in _newest_first(since, found.week) for text in _some_texts(desk, key, found.as_of)]
     earlier = (_some_texts(desk, weeks_before(since, n + 1), found.as_of) for n in range(COMPARED))
     before = [texts for texts in earlier if texts]
     words = risen_words(now, [*chain(*before)], desk.client.redaction)
-    requests = (f"“{shown(text, desk.client.redaction)}”" for text in most_worded(now, words)[:EXAMPLES])
-    return Examples(tuple(requests), tuple(map(str, words)), len(before) if words else None)
+    patterns = [one.pattern for one in words]
+    told = (f"“{shown(text, desk.client.redaction, patterns)}”" for text in most_worded(now, words)[:EXAMPLES])
+    return Examples(tuple(told), tuple(map(str, words)), len(before) if words else None)
 
 
 def _some_texts(desk: Desk, key: str, until: datetime) -> list[str]:
     drawn = sorted(_sampled(desk, key, until).predictions, key=lambda one: draw_order(one.id))
-    return [one.input for one in drawn[:LOOKED_AT]]
+    return [asked(one.input) for one in drawn[:LOOKED_AT]]
 
 
 def _unlike(found: Review) -> Examples:

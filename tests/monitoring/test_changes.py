@@ -145,6 +145,7 @@ def test_a_moved_mix_may_be_one_of_a_label_that_was_never_answered_before():
     new = {label: n // 2 for label, n in mix.items()} | {"gift_card": sum(mix.values()) // 2}
     (change,) = changes_in(*ORDINARY, replace(ORDINARY[-1], label_mix=new))
     assert change.text.startswith("'gift_card' was 5")
+    assert change.label == "gift_card"
 
 
 def test_many_labels_on_few_requests_are_no_moved_mix():
@@ -172,7 +173,7 @@ def test_one_day_s_burst_in_a_week_that_is_not_out_of_the_ordinary_is_a_traffic_
     rng = np.random.default_rng(4)
     usual = [on_days(*(int(n) for n in rng.poisson([40, 40, 40, 40, 40, 8, 0]))) for _ in range(12)]
     (change,) = changes_in(*usual, on_days(40, 40, 140, 40, 40, 8, 0))  # a week of 1.4 times the usual
-    assert (change.kind, change.weeks, change.n) == (Kind.TRAFFIC, 1, 140)
+    assert (change.kind, change.weeks, change.n, change.day) == (Kind.TRAFFIC, 1, 140, date(2026, 2, 4))
     assert change.text == "140 requests on Wednesday 2026-02-04, 3.2 times the usual 43 of that weekday"
     assert found(*usual, on_days(40, 40, 110, 40, 40, 8, 0)) == []  # less than three times as many
     assert found(*usual, on_days(40, 40, 40, 40, 40, 8, 9)) == []  # on a day that never had any

@@ -58,7 +58,7 @@ def label_mix(now: Figures, earlier: Sequence[Figures]) -> Iterator[Change]:
             label = max(shares, key=lambda one: abs(shares[one][0] - shares[one][1]))
             now_is = Rate(here[label], here.total())
             text = f"{label!r} was {now_is} of the answers, before {shares[label][1]:.1%}"
-            yield replace(change_of(Kind.LABEL_MIX, text, here.total()), weeks=span)
+            yield replace(change_of(Kind.LABEL_MIX, text, here.total()), weeks=span, label=label)
             return
 
 
@@ -122,7 +122,7 @@ def _busy_day(now: Mapping[date, int], earlier: Sequence[Mapping[date, int]]) ->
             f"{now[day]:,} requests on {WEEKDAYS[day.weekday()]} {day}, "
             f"{times:.1f} times the usual {np.exp(known.mean()):,.0f} of that weekday"
         )
-        yield change_of(Kind.TRAFFIC, text, now[day])
+        yield replace(change_of(Kind.TRAFFIC, text, now[day]), day=day)
 
 
 def data_trouble(now: Figures, earlier: Sequence[Figures]) -> Iterator[Change]:

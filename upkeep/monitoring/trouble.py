@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 
 WEEKLY_BUDGET = 0.01 / 52
@@ -44,7 +45,8 @@ ACTIONS = {
 class Change:
     """One finding: what was seen, on how many requests, and what to do.
 
-    `old` and `new` are the labels it is about, `weeks` how many newest weeks together showed it.
+    `old` and `new` are the labels it is about, `weeks` how many newest weeks together showed it. `label` is the answer
+    whose share has moved most, `day` a single day that showed it.
     """
 
     kind: Kind
@@ -54,6 +56,8 @@ class Change:
     old: str | None = None
     new: str | None = None
     weeks: int = 1
+    label: str | None = None
+    day: date | None = None
 
 
 def change_of(kind: Kind, text: str, n: int, *, old: str | None = None, new: str | None = None) -> Change:

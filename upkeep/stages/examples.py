@@ -6,9 +6,9 @@ All of them are redacted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date
 from functools import cache
 from itertools import chain, count, islice, takewhile
 
@@ -29,7 +29,6 @@ COMPARED = 12
 """With so many weeks before it a trouble is compared, to tell which words came up."""
 LOOKED_AT = 1_000
 """Requests of a week whose words are counted, chosen by chance."""
-OTHER_REQUESTS = {Kind.INPUTS, Kind.TRAFFIC}
 UNLIKE = {Reason.WORDS, Reason.FAR}
 
 
@@ -50,47 +49,96 @@ class ExamplesOf:
 
     def __init__(self, desk: Desk, found: Review) -> None:
         self.desk, self.found = desk, found
-        self._wrong = cache(lambda key: list(_wrong(desk, key, found.as_of)))
-        self._came_up = cache(lambda since: _came_up(desk, found, since))
+        self._wrong_in = cache(lambda key: list(self._find_wrong(key)))
+        self._came_up = cache(self._find_words)
 
     def __call__(self, subject: str, change: Change | None, *, since: str) -> Examples:
         """A few requests of the weeks `since` one; those answered wrong with the right answer.
 
         Other requests than before are shown by the words that came up, and where none did by what is least like
-        training texts.
+        training texts, or by any of them where only their number has changed.
         """
-        weeks = _newest_first(since, self.found.week)
+        weeks = list(_newest_first(since, self.found.week))
         if subject == Metric.ESCALATION:
-            return _some(it for key in weeks for it in _handed_on(self.desk, key, self.found.as_of))
-        if change and change.kind in OTHER_REQUESTS:
-            worded = self._came_up(since)
-            return worded if worded.requests or change.kind is not Kind.INPUTS else _unlike(self.found)
+            return _some(f"{self._quoted(it)} was handed to a person" for it in self._served(weeks) if not it.automatic)
+        match change:
+            case Change(kind=Kind.INPUTS):
+                return self._worded(since) or _unlike(self.found)
+            case Change(kind=Kind.TRAFFIC):
+                return self._worded(since) or self._any(weeks, change.day)
+            case Change(kind=Kind.LABEL_MIX):
+                return _some(self._answered(it) for it in self._drawn(weeks) if (it.output or "") == change.label)
+            case Change(kind=Kind.CALIBRATION):
+                surest = sorted(self._wrong(weeks), key=lambda it: -it[0].confidence)
+                return _some(f"{self._wrongly(*it)} ({it[0].confidence:.0%} sure)" for it in surest)
         shows = _shows(change, self.desk.client.out_of_scope_label)
-        wrong = (it for key in weeks for it in self._wrong(key) if shows and shows(*it))
-        return _some(_in_words(*it, self.desk) for it in wrong)
+        return _some(self._wrongly(*it) for it in self._wrong(weeks) if shows and shows(*it))
+
+    def _worded(self, since: str) -> Examples | None:
+        found = self._came_up(since)
+        return found if found.requests else None
+
+    def _find_words(self, since: str) -> Examples:
+        """The words that more requests of the weeks `since` one have than of those before it, and a few that have them.
+
+        Of a conversation it is what the user has said.
+        """
+        now = self._texts(_newest_first(since, self.found.week))
+        earlier = (self._texts([weeks_before(since, n + 1)]) for n in range(COMPARED))
+        before = [texts for texts in earlier if texts]
+        words = risen_words(now, [*chain(*before)], self.desk.client.redaction)
+        patterns = [one.pattern for one in words]
+        told = (f"“{shown(text, self.desk.client.redaction, patterns)}”" for text in most_worded(now, words)[:EXAMPLES])
+        return Examples(tuple(told), tuple(map(str, words)), len(before) if words else None)
+
+    def _texts(self, weeks: Iterable[str]) -> list[str]:
+        return [asked(one.input) for key in weeks for one in islice(self._drawn([key]), LOOKED_AT)]
+
+    def _any(self, weeks: Iterable[str], day: date | None) -> Examples:
+        """Requests chosen by chance, of one day where it is named."""
+        drawn = self._drawn(weeks)
+        return _some(self._quoted(it) for it in drawn if day in (None, self.desk.local(it.at).date()))
+
+    def _wrong(self, weeks: Iterable[str]) -> Iterator[tuple[Prediction, Truth]]:
+        return (it for key in weeks for it in self._wrong_in(key))
+
+    def _find_wrong(self, key: str) -> Iterator[tuple[Prediction, Truth]]:
+        """A week's wrong answers."""
+        log, client = self._sampled(key), self.desk.client
+        for prediction in log.predictions:
+            counted = opinions(log.outcomes.get(prediction.id) or (), client.free_text)
+            if counted:
+                truth = truth_of(prediction, counted, out_of_scope=client.out_of_scope_label)
+                if not truth.right:
+                    yield prediction, truth
+
+    def _served(self, weeks: Iterable[str]) -> Iterator[Prediction]:
+        return (it for key in weeks for it in self._sampled(key).predictions)
+
+    def _drawn(self, weeks: Iterable[str]) -> Iterator[Prediction]:
+        """The requests week by week, each week's in an order of chance."""
+        return (it for key in weeks for it in sorted(self._served([key]), key=lambda one: draw_order(one.id)))
+
+    def _sampled(self, key: str) -> Sample:
+        return self.desk.sample_log(week(key, self.desk.zone), until=self.found.as_of)
+
+    def _quoted(self, prediction: Prediction) -> str:
+        return f"“{self._shown(prediction.input)}”"
+
+    def _answered(self, prediction: Prediction) -> str:
+        given = self._shown(prediction.output)
+        return f"{self._quoted(prediction)} {f'was answered {given}' if given else 'got no answer'}"
+
+    def _wrongly(self, prediction: Prediction, truth: Truth) -> str:
+        right = self._shown(truth.answer)
+        return f"{self._answered(prediction)}{f'; right: {right}' if right else ''}"
+
+    def _shown(self, text: str | None) -> str:
+        return shown(text or "", self.desk.client.redaction)
 
 
-def _some(requests: Iterator[str]) -> Examples:
+def _some(requests: Iterable[str]) -> Examples:
     return Examples(tuple(islice(requests, EXAMPLES)))
-
-
-def _came_up(desk: Desk, found: Review, since: str) -> Examples:
-    """The words that more requests of the weeks `since` one have than of those before it, and a few that have them.
-
-    Of a conversation it is what the user has said.
-    """
-    now = [text for key in _newest_first(since, found.week) for text in _some_texts(desk, key, found.as_of)]
-    earlier = (_some_texts(desk, weeks_before(since, n + 1), found.as_of) for n in range(COMPARED))
-    before = [texts for texts in earlier if texts]
-    words = risen_words(now, [*chain(*before)], desk.client.redaction)
-    patterns = [one.pattern for one in words]
-    told = (f"“{shown(text, desk.client.redaction, patterns)}”" for text in most_worded(now, words)[:EXAMPLES])
-    return Examples(tuple(told), tuple(map(str, words)), len(before) if words else None)
-
-
-def _some_texts(desk: Desk, key: str, until: datetime) -> list[str]:
-    drawn = sorted(_sampled(desk, key, until).predictions, key=lambda one: draw_order(one.id))
-    return [asked(one.input) for one in drawn[:LOOKED_AT]]
 
 
 def _unlike(found: Review) -> Examples:
@@ -98,36 +146,8 @@ def _unlike(found: Review) -> Examples:
     return _some(f"“{text}”" for text in odd)
 
 
-def _sampled(desk: Desk, key: str, until: datetime) -> Sample:
-    return desk.sample_log(week(key, desk.zone), until=until)
-
-
 def _newest_first(first: str, last: str) -> Iterator[str]:
     return takewhile(lambda key: key >= first, (weeks_before(last, n) for n in count()))
-
-
-def _handed_on(desk: Desk, key: str, until: datetime) -> Iterator[str]:
-    """A week's requests that a person got."""
-    for one in _sampled(desk, key, until).predictions:
-        if not one.automatic:
-            yield f"“{shown(one.input or '', desk.client.redaction)}” was handed to a person"
-
-
-def _wrong(desk: Desk, key: str, until: datetime) -> Iterator[tuple[Prediction, Truth]]:
-    """A week's wrong answers."""
-    log = _sampled(desk, key, until)
-    for prediction in log.predictions:
-        counted = opinions(log.outcomes.get(prediction.id) or (), desk.client.free_text)
-        if counted:
-            truth = truth_of(prediction, counted, out_of_scope=desk.client.out_of_scope_label)
-            if not truth.right:
-                yield prediction, truth
-
-
-def _in_words(prediction: Prediction, truth: Truth, desk: Desk) -> str:
-    hide = desk.client.redaction
-    request, given, right = (shown(one or "", hide) for one in (prediction.input, prediction.output, truth.answer))
-    return f"“{request}” was answered {given}{f'; right: {right}' if right else ''}"
 
 
 def _shows(change: Change | None, out_of_scope: str) -> Callable[[Prediction, Truth], bool] | None:

@@ -18,7 +18,7 @@ from itertools import groupby
 from upkeep.desk import Desk
 from upkeep.entitlement import ChangeOrder, Claim, UseCase, entitled
 from upkeep.monitoring.review import Metric
-from upkeep.monitoring.trouble import Kind
+from upkeep.monitoring.trouble import Change, Kind
 from upkeep.periods import from_to
 from upkeep.redaction import inert
 from upkeep.stages.approval import Standing, standing, waiting_for_approval
@@ -31,9 +31,12 @@ from upkeep.stages.troubles import RETRAIN, RETRAIN_LATER, Trouble, troubles
 TOLD, PENDING = "incidents-told/", "incidents-pending/"
 NEWS = timedelta(weeks=4)
 """What has been over for longer is no news any more."""
-CURED_BY_A_RETRAIN = {Kind.POLICY, Kind.NEW_CATEGORY, Kind.OUT_OF_SCOPE, Kind.CALIBRATION}
+SPEAKS_OF_A_RETRAIN = set(Kind) - {Kind.TRAFFIC, Kind.DATA}
+"""The kinds of change whose action speaks of one: as the cure, or in case that answers are wrong."""
 WRONG = "Answered wrong in these weeks, among others:"
-HANDED_ON = "Among the requests of these weeks:"
+SUREST = "Answered wrong in these weeks, the surest first:"
+AMONG = "Among the requests of these weeks:"
+BUSY_DAY = "Among the requests of that day:"
 WORDED = "Requests that have most of these words:"
 UNUSUAL = "Among the requests that are unlike the training data:"
 NAMED = 3
@@ -215,7 +218,7 @@ def _head(one: Trouble) -> str:
 
 def _examples(told: News) -> Iterator[str]:
     yield from dict.fromkeys(_came_up(one) for one in told.began if one.words)
-    for title in (WORDED, WRONG, HANDED_ON, UNUSUAL):
+    for title in (WORDED, WRONG, SUREST, AMONG, BUSY_DAY, UNUSUAL):
         of = [one for one in told.began if _title(one) == title]
         shown = dict.fromkeys(example for one in of for example in one.examples)
         if shown:
@@ -235,9 +238,14 @@ def _title(one: Trouble) -> str:
     """What its examples are."""
     if one.words:
         return WORDED
-    if one.change and one.change.kind is Kind.INPUTS:
-        return UNUSUAL
-    return HANDED_ON if one.subject == Metric.ESCALATION else WRONG
+    match one.change:
+        case Change(kind=Kind.INPUTS):
+            return UNUSUAL
+        case Change(kind=Kind.CALIBRATION):
+            return SUREST
+        case Change(kind=Kind.LABEL_MIX | Kind.TRAFFIC, day=day):
+            return BUSY_DAY if day else AMONG
+    return AMONG if one.subject == Metric.ESCALATION else WRONG
 
 
 def _advice(desk: Desk, told: News, now: datetime) -> Iterator[str]:
@@ -245,7 +253,7 @@ def _advice(desk: Desk, told: News, now: datetime) -> Iterator[str]:
     asks, made = (*told.began, *told.asking), _retrained(desk, told.at, now)
     done = {RETRAIN, RETRAIN_LATER} if made else set()
     yield from dict.fromkeys(one.action for one in sorted(asks, key=lambda one: one.alarm) if one.action not in done)
-    if any(one.alarm or (one.change and one.change.kind in CURED_BY_A_RETRAIN) for one in asks):
+    if any(one.alarm or (one.change and one.change.kind in SPEAKS_OF_A_RETRAIN) for one in asks):
         if not made:
             claims = desk.claims()
             answer = entitled(desk.tier, as_of=desk.local(told.at), zone=desk.zone, claims=claims, reason="alarm")

@@ -11,11 +11,12 @@ from tests.audited import FIRST, agreed, serve
 from upkeep import records
 from upkeep.desk import Desk
 from upkeep.monitoring.edge_cases import EdgeCase, Reason
-from upkeep.monitoring.themes import NotedRequest, Theme, find_themes, follow, nearest
+from upkeep.monitoring.themes import NotedRequest, Theme, find_themes, follow, hardly_labelled, nearest
 from upkeep.periods import week
 from upkeep.redaction import Redaction
 from upkeep.stages.candidates import candidates_for
 from upkeep.stages.request_analysis import TrackedThemes, edges_key, themes_of, track_themes, tracked_themes
+from upkeep.statistics.rates import Rate
 
 WEEKS = ["2026-W10", "2026-W11", "2026-W12", "2026-W13"]
 ORDINARY = [
@@ -132,6 +133,60 @@ def test_the_themes_of_a_week_are_recorded_once_and_told_from_those_of_the_week_
 def test_a_few_more_are_no_trend(counts):
     by_week = dict(zip(WEEKS, counts, strict=True))
     assert Theme((), sum(counts), 0, by_week, None, None, ()).trend == "steady"
+
+
+@pytest.mark.parametrize(
+    ("counts", "unlabelled", "shown", "trend"),
+    [
+        ((20, 20, 20, 0), [WEEKS[3]], "20 20 20 0+", "steady"),  # else shrinking: 20 + 0 is less than half of 40
+        ((40, 20, 9, 0), [WEEKS[3]], "40 20 9 0+", "shrinking"),  # what is known shrinks: 9 of 40
+        ((2, 4, 9, 0), [WEEKS[3]], "2 4 9 0+", "growing"),
+        ((0, 0, 20, 20), WEEKS[:2], "0+ 0+ 20 20", "steady"),  # audits began in the third week
+        ((20, 0, 0, 0), WEEKS[1:], "20 0+ 0+ 0+", "too early to tell"),
+    ],
+)
+def test_a_week_that_hardly_anybody_has_looked_at_tells_no_trend(counts, unlabelled, shown, trend):
+    by_week = dict(zip(WEEKS, counts, strict=True))
+    theme = Theme((), sum(counts), sum(counts), by_week, None, None, (), unlabelled=tuple(unlabelled))
+    assert (theme.counts, theme.trend) == (shown, trend)
+
+
+@pytest.mark.parametrize(
+    ("newest", "hardly"),
+    [
+        (Rate(0, 300), True),
+        (Rate(9, 300), True),  # complaints alone: the mean of 50, 50, 50 and 9 is 39.75
+        (Rate(25, 300), False),
+        (Rate(50, 3000), False),  # a burst, audited as ever
+        (Rate(15, 60), False),  # a quiet week, of which a larger share is audited
+        (Rate(0, 0), False),  # nothing was asked, and so nothing was wrong
+    ],
+)
+def test_a_week_is_hardly_labelled_by_number_and_share_beside_the_others(newest, hardly):
+    weeks = dict(zip(WEEKS, [Rate(50, 300), Rate(50, 300), Rate(50, 300), newest], strict=True))
+    assert hardly_labelled(weeks) == ({WEEKS[3]} if hardly else set())
+    assert hardly_labelled({WEEKS[0]: Rate(0, 300)}) == set()  # nobody ever looks: what is handed on is all there is
+
+
+def test_what_was_handed_to_a_person_is_known_without_a_label():
+    handed = [one._replace(wrong=False, handed=True) for one in TENTS]
+    vectors = np.stack([direction(0, seed) for seed in range(6)])
+    known = {"weeks": WEEKS, "others": ORDINARY, "redaction": Redaction(), "unlabelled": {WEEKS[3]}}
+    assert [find_themes(those, vectors, **known)[0].counts for those in (TENTS, handed)] == ["1 1 1 3+", "1 1 1 3"]
+
+
+def test_errors_are_not_called_shrinking_as_the_newest_sheet_is_not_back(tmp_path, monkeypatch):
+    desk = agreed(tmp_path, monkeypatch)
+    for number in range(3):
+        serve(desk, number, wrong=12, audited=number < 2)
+    windows = [week(f"2026-W0{6 + number}", desk.zone) for number in range(3)]
+    track_themes(desk, windows[:2], until=FIRST + timedelta(weeks=2))
+    (found,) = track_themes(desk, windows, until=FIRST + timedelta(weeks=3)).themes
+    assert (found.counts, found.trend) == ("12 12 0+", "steady")
+    serve(desk, 2, wrong=12)
+    serve(desk, 3, wrong=12, audited=False)
+    (found,) = track_themes(desk, [*windows[1:], week("2026-W09", desk.zone)], until=FIRST + timedelta(weeks=4)).themes
+    assert found.counts == "12 12 12 0+"
 
 
 def test_of_many_errors_as_many_are_looked_at_in_each_week_so_that_counts_tell_a_trend(tmp_path, monkeypatch):

@@ -215,9 +215,8 @@ def _in_use(label: str, n: int, weeks: int) -> str:
 
 
 def _told(theme: Theme) -> str:
-    counts = " ".join(map(str, theme.lately.values()))
     said = f"people mostly say {theme.right!r}" if theme.right else "mostly handed to a person"
-    return f"growing: {theme.name}, {counts} by week, {said}"
+    return f"growing: {theme.name}, {theme.counts} by week, {said}"
 
 
 def _proposed(label: str, one: Past, text: str, at: datetime, redaction: Redaction) -> Case:

@@ -5,18 +5,23 @@ cases that were neither: average-linkage clustering of
 their embeddings by the untrained base model, so that a theme is the same thing whatever model answers. A theme is told
 by the words it uses more than the other requests do, by its most typical requests, and by its count in each week. It is
 the theme of an earlier review when the centres of the two lie close together.
+
+That an answer was wrong is known once somebody has looked at it: the sheet of the newest week is not back when it is
+reviewed. So of a theme that is mostly known by that a week of which hardly anything is labelled tells no trend.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 from typing import TYPE_CHECKING, NamedTuple
 
 from upkeep.monitoring.input_shift import WORD
 from upkeep.redaction import PLACEHOLDER, Redaction, redact, shown
+from upkeep.statistics.rates import Rate
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,6 +44,7 @@ class NotedRequest(NamedTuple):
     """A request that was answered wrong or handed to a person, or is an edge case, in the week it was made.
 
     `given` is what the model answered, None where a person got the request and nobody called the answer wrong.
+    That it is troubled is known at once where it was `handed` to a person, else by its label alone.
     """
 
     week: str
@@ -48,6 +54,7 @@ class NotedRequest(NamedTuple):
     right: str | None
     unusual: bool = False
     troubled: bool = True
+    handed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +63,8 @@ class Theme:
 
     `given` and `right` are the most frequent answer of the model and right answer among them, where there are any.
     `since` is the first week that had one, `centre` the mean of their embeddings at length 1. `unusual` is how many of
-    all their reviews listed as edge cases; None in what was recorded before that was counted.
+    all their reviews listed as edge cases; None in what was recorded before that was counted. `unlabelled` are weeks
+    whose count is what was found so far: hardly any of their answers has been looked at.
     """
 
     words: tuple[str, ...]
@@ -69,6 +77,7 @@ class Theme:
     since: str = ""
     centre: tuple[float, ...] = ()
     unusual: int | None = None
+    unlabelled: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -81,14 +90,32 @@ class Theme:
         return dict(list(self.by_week.items())[-TREND:])
 
     @property
+    def counts(self) -> str:
+        """The same as people read it, with a plus where more may be found yet: 20 20 3+."""
+        return " ".join(f"{n}{'+' if week in self.unlabelled else ''}" for week, n in self.lately.items())
+
+    @property
     def trend(self) -> str:
-        """The newer half of the newest weeks against the older half, in a word."""
-        counts = list(self.lately.values())
+        """The newer half of the newest weeks against the older half, in a word; of those of which enough is known."""
+        counts = [n for week, n in self.lately.items() if week not in self.unlabelled]
         half = len(counts) // 2
         before, now = sum(counts[:half]), sum(counts[len(counts) - half :])
         if half and now >= 2 * before + 2:
             return "growing"
-        return "shrinking" if half and before >= 2 * now + 2 else "steady"
+        return "shrinking" if half and before >= 2 * now + 2 else "steady" if half else "too early to tell"
+
+
+def hardly_labelled(answered: Mapping[str, Rate]) -> set[str]:
+    """The weeks of which less is labelled than half of what is of a week on average, where anything is.
+
+    `answered` is how many of a week's automatic answers are labelled. Less by number and by share: as many may be
+    audited of a busy week as of any other, and a quiet one has few answers.
+    """
+    some = [one for one in answered.values() if one.hits]
+    if not some:
+        return set()
+    number, share = fmean(one.hits for one in some), fmean(one.hits / one.n for one in some)
+    return {week for week, one in answered.items() if 2 * one.hits < number and 2 * one.hits < share * one.n}
 
 
 def find_themes(
@@ -98,12 +125,13 @@ def find_themes(
     weeks: Sequence[str],
     others: Sequence[str],
     redaction: Redaction,
+    unlabelled: Collection[str] = (),
 ) -> list[Theme]:
     """The themes among some requests, the most frequent first; what fits none is left out.
 
     `embeddings` has shape (len(noted), width), each row of length 1; `others` are ordinary requests, against whose
-    words those of a theme stand out; `weeks` are all weeks looked at, also those without a request. Words and
-    examples are shown as `redaction` lets them be.
+    words those of a theme stand out; `weeks` are all weeks looked at, also those without a request, `unlabelled` those
+    of them of which hardly anything is labelled. Words and examples are shown as `redaction` lets them be.
     """
     if len(noted) < LEAST:
         return []
@@ -117,8 +145,14 @@ def find_themes(
         if size >= LEAST:
             members = [at for at, one in enumerate(group_of) if one == group]
             chosen = [noted[at] for at in members]
-            found.append(_theme(chosen, embeddings[members], weeks, usual, len(others), redaction=redaction))
+            theme = _theme(chosen, embeddings[members], weeks, usual, len(others), redaction=redaction)
+            by_label = sum(one.troubled and not one.handed for one in chosen)
+            found.append(replace(theme, unlabelled=_those(unlabelled, weeks)) if 2 * by_label > size else theme)
     return found
+
+
+def _those(unlabelled: Collection[str], weeks: Sequence[str]) -> tuple[str, ...]:
+    return tuple(week for week in weeks if week in unlabelled)
 
 
 def _theme(
@@ -183,7 +217,8 @@ def _centres(themes: Sequence[Theme]) -> NDArray[np.float32]:
 def _continued(now: Theme, before: Theme) -> Theme:
     by_week = dict(sorted((before.by_week | now.by_week).items()))
     kept = dict(list(by_week.items())[-FOLLOWED:])
-    return replace(now, by_week=kept, since=min(now.since, before.since))
+    unlabelled = {*now.unlabelled, *(week for week in before.unlabelled if week not in now.by_week)}
+    return replace(now, by_week=kept, since=min(now.since, before.since), unlabelled=_those(unlabelled, [*kept]))
 
 
 def _words(texts: Sequence[str], usual: Counter[str], n: int, redaction: Redaction) -> tuple[str, ...]:

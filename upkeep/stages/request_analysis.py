@@ -19,12 +19,13 @@ from upkeep.log.tally import opinions
 from upkeep.log.truth import Truth, truth_of
 from upkeep.monitoring.edge_cases import EdgeCase, Edges, Familiar, familiar, find_edges
 from upkeep.monitoring.input_shift import Inputs, describe_inputs, vocabulary
-from upkeep.monitoring.themes import LEAST, MOST, NotedRequest, Theme, find_themes, follow
+from upkeep.monitoring.themes import LEAST, MOST, NotedRequest, Theme, find_themes, follow, hardly_labelled
 from upkeep.periods import Cadence, Window, period
 from upkeep.redaction import redact_answer
 from upkeep.stages.release import release_log
 from upkeep.stages.request_encoder import RequestEncoder, request_encoder
 from upkeep.stages.snapshot import lessons_of
+from upkeep.statistics.rates import Rate
 
 LOOKED_AT = 300
 """So many requests of a week are embedded: a new topic with 15 % of the traffic is seen on them."""
@@ -137,6 +138,7 @@ def themes_of(desk: Desk, weeks: Sequence[Window], *, until: datetime) -> Groupe
     troubles: list[NotedRequest] = []
     unusual: list[NotedRequest] = []
     ordinary: list[str] = []
+    answered: dict[str, Rate] = {}
     listed = {window.key: _listed(desk, window) for window in weeks}
     for window in weeks:
         sampled, odd = desk.sample_log(window, until=until), listed[window.key] or ()
@@ -144,22 +146,33 @@ def themes_of(desk: Desk, weeks: Sequence[Window], *, until: datetime) -> Groupe
             one.id: _noted(desk.client, window.key, one, sampled.outcomes.get(one.id, []), odd)
             for one in sampled.predictions
         }
+        automatic = [one for one in sampled.predictions if one.automatic]
+        answered[window.key] = Rate.of(
+            bool(_truth(desk.client, one, sampled.outcomes.get(one.id, []))) for one in automatic
+        )
         ordinary += [one.input for one in sampled.predictions if told[one.id] is None]
         noted = [one for _, one in sorted((draw_order(id), one) for id, one in told.items() if one)]
         troubles += [one for one in noted if one.troubled][: MOST // len(weeks)]
         unusual += [one for one in noted if not one.troubled]
     others = [*ordinary, *(one.text for one in unusual)]
     known = [key for key, odd in listed.items() if odd is not None]
-    return Grouped(_grouped(desk, troubles, [*listed], others), _grouped(desk, unusual, known, ordinary))
+    troubled = _grouped(desk, troubles, [*listed], others, unlabelled=hardly_labelled(answered))
+    return Grouped(troubled, _grouped(desk, unusual, known, ordinary))
 
 
 def _grouped(
-    desk: Desk, noted: Sequence[NotedRequest], weeks: Sequence[str], others: Sequence[str]
+    desk: Desk,
+    noted: Sequence[NotedRequest],
+    weeks: Sequence[str],
+    others: Sequence[str],
+    *,
+    unlabelled: Collection[str] = (),
 ) -> tuple[Theme, ...]:
     if len(noted) < LEAST:
         return ()
     embeddings = request_encoder(desk).embed([one.text for one in noted])
-    return tuple(find_themes(noted, embeddings, weeks=weeks, others=others, redaction=desk.client.redaction))
+    hide = desk.client.redaction
+    return tuple(find_themes(noted, embeddings, weeks=weeks, others=others, redaction=hide, unlabelled=unlabelled))
 
 
 def _listed(desk: Desk, window: Window) -> set[str] | None:
@@ -221,9 +234,9 @@ def _noted(
     if not troubled and not unusual:
         return None
     if client.free_text:
-        return NotedRequest(week, one.input, wrong, None, None, unusual, troubled)
+        return NotedRequest(week, one.input, wrong, None, None, unusual, troubled, not one.automatic)
     labels = {*client.answers, one.output or ""}
     answer = truth.answer if truth else None
     right = None if answer is None else redact_answer(answer, client.redaction, labels=labels)
     given = one.output if wrong or one.automatic else None
-    return NotedRequest(week, one.input, wrong, given, right, unusual, troubled)
+    return NotedRequest(week, one.input, wrong, given, right, unusual, troubled, not one.automatic)

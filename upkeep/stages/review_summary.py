@@ -100,11 +100,10 @@ def _odd(noted: ReviewNotes) -> Iterator[str]:
         yield from (f"    - much more often than elsewhere: {one}" for one in crowded(found.edges))
         yield from (f"    - {one}" for one in found.edges.cases)
     for theme in noted.themes.themes[:SHOWN_THEMES] if noted.themes else ():
-        counts = " ".join(map(str, theme.lately.values()))
-        yield f"- keeps going wrong: {theme.name}, {counts} by week, {theme.trend}"
+        so_far = " (+: so far, hardly labelled yet)" if "+" in theme.counts else ""
+        yield f"- keeps going wrong: {theme.name}, {theme.counts} by week{so_far}, {theme.trend}"
     for theme in noted.themes.unusual[:SHOWN_THEMES] if noted.themes else ():
-        counts = " ".join(map(str, theme.lately.values()))
-        yield f"- unusual, not found wrong: {theme.name}, {counts} by week, {theme.trend}"
+        yield f"- unusual, not found wrong: {theme.name}, {theme.counts} by week, {theme.trend}"
     if found.estimate:
         yield f"- accuracy by the model's own confidence: {found.estimate}. {ONLY_AN_ESTIMATE}"
     if found.generated:

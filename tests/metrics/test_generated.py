@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -16,7 +17,10 @@ from upkeep.log.entries import Outcome, OutcomeSource, Prediction, Sample, sampl
 from upkeep.log.files import write_outcomes, write_predictions
 from upkeep.metrics.closeness import rouge_l
 from upkeep.metrics.generated import Generated, Mean, chrf, measure_answers, token_f1, words
-from upkeep.stages.monitoring import review_week
+from upkeep.monitoring.review import answers_as_known
+from upkeep.stages.monitoring import review_week, reviews
+from upkeep.stages.reporting import write_report
+from upkeep.stages.review_charts import chart_review
 from upkeep.statistics.rates import Rate
 
 
@@ -108,8 +112,8 @@ def desk(tmp_path, monkeypatch) -> Desk:
     return agreed(tmp_path, monkeypatch, task="generation", training="lora-chat")
 
 
-def written(desk: Desk, week: int, *, wrong: int, signed: str = "") -> None:
-    """Sixty texts, a reference for each, and a verdict on all but ten."""
+def written(desk: Desk, week: int, *, wrong: int, signed: str = "", audited: bool = True) -> None:
+    """Sixty texts and, where they are audited, a reference for each and a verdict on all but ten."""
     start = FIRST + timedelta(weeks=week)
     rows = [
         Prediction(
@@ -118,13 +122,20 @@ def written(desk: Desk, week: int, *, wrong: int, signed: str = "") -> None:
         )
         for n in range(60)
     ]  # fmt: skip
+    write_predictions(desk.store, rows, name="test")
+    if audited:
+        answered(desk, week, wrong=wrong)
+
+
+def answered(desk: Desk, week: int, *, wrong: int) -> None:
+    """What the week's audit says."""
     said = [
         Outcome(
-            row.id, row.at + timedelta(hours=1), OutcomeSource.AUDIT, "It is coming", None if n >= 50 else n >= wrong
+            f"{week}-{n}", FIRST + timedelta(weeks=week, hours=1, minutes=n), OutcomeSource.AUDIT, "It is coming",
+            None if n >= 50 else n >= wrong,
         )
-        for n, row in enumerate(rows)
-    ]
-    write_predictions(desk.store, rows, name="test")
+        for n in range(60)
+    ]  # fmt: skip
     write_outcomes(desk.store, said, name="test")
 
 
@@ -138,6 +149,53 @@ def test_another_text_than_the_reference_is_not_wrong_and_a_verdict_decides(desk
     assert found.generated.exact == Rate(0, 60)
     assert found.generated.token_f1 is not None
     assert found.generated.token_f1.value == pytest.approx(2 * 2 / (6 + 3))
+
+
+def test_what_a_later_sheet_says_of_a_week_s_texts_is_in_later_reviews_charts_and_the_month_s_report(desk):
+    for number in range(3):  # 2026-W06 to W08: each review comes before the sheet of its week
+        written(desk, number, wrong=5, audited=False)
+        review_week(desk, FIRST + timedelta(weeks=number + 1))
+        answered(desk, number, wrong=5)
+    weekly = reviews(desk)
+    assert [one.generated.exact.n for one in weekly] == [0, 0, 0]
+    assert [one.generated.words.n for one in weekly] == [60, 60, 60]
+    assert {key: one.exact for key, one in weekly[-1].remeasured.items()} == {
+        f"2026-W0{number}": Rate(0, 60) for number in (6, 7)
+    }
+    assert {key: one.exact.n for key, one in answers_as_known(weekly).items()} == {
+        "2026-W06": 60,
+        "2026-W07": 60,
+        "2026-W08": 0,
+    }
+    chart_review(desk, weekly[-1])
+    newest = desk.registry.client.search_runs(
+        [desk.registry.experiment("reviews")], order_by=["tags.`upkeep.week` DESC"]
+    )
+    history = desk.registry.client.get_metric_history(newest[0].info.run_id, "token_f1")
+    assert [(point.step, round(point.value, 3)) for point in history] == [(1, 0.444), (2, 0.444)]
+
+    report = write_report(desk, datetime(2026, 3, 2, 9, tzinfo=UTC))  # the last sheet came back after the last review
+    assert {one.week: one.generated.exact.n for one in report.reviews}["2026-W08"] == 60
+    page = desk.store.read("reports/2026-02.md").decode()
+    assert "## The answers of 2026-W08" in page
+    assert "- answers equal to the audited reference: 0.0% (95% CI 0.0%..6.0%, n=60)" in page
+
+
+def test_a_month_s_report_tells_of_the_newest_week_whose_answers_were_compared(desk):
+    for number in range(2):
+        written(desk, number, wrong=5, audited=number == 0)
+        review_week(desk, FIRST + timedelta(weeks=number + 1))
+    write_report(desk, datetime(2026, 3, 2, 9, tzinfo=UTC))
+    assert "## The answers of 2026-W06" in desk.store.read("reports/2026-02.md").decode()
+
+
+def test_reviews_of_before_answers_were_measured_again_are_read(desk):
+    written(desk, 0, wrong=5)
+    found = review_week(desk, FIRST + timedelta(weeks=1))
+    kept = json.loads(desk.store.read("reviews/2026-W06.json"))
+    del kept["remeasured"]
+    desk.store.write("reviews/2026-W06.json", json.dumps(kept).encode())
+    assert reviews(desk) == [found]
 
 
 def test_an_alarm_about_texts_shows_those_that_people_called_wrong(desk):

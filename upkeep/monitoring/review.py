@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -131,7 +131,8 @@ class Contract:
 class Review:
     """What one weekly review found and recommends.
 
-    `recounted` are the weeks before it as they are known now: labels come in late. `estimate` is the accuracy that the
+    `recounted` are the weeks before it as they are known now: labels come in late. So are `remeasured` the `generated`
+    answers of those weeks, of which old reviews kept none. `estimate` is the accuracy that the
     model's confidence suggests; nobody has counted it. `contract` is the one of the week's review; old ones kept none.
     `strays` is how many of the outcomes given in the week are about no request; None where nobody has counted them.
     `worse_left_out` is told once: of a week whose labels come late, by a later review.
@@ -149,6 +150,7 @@ class Review:
     generated: Generated | None = None
     edges: Edges | None = None
     recounted: dict[str, Figures] = field(default_factory=dict)
+    remeasured: dict[str, Generated] = field(default_factory=dict)
     probation: Probation | None = None
     contract: Contract | None = None
     strays: Rate | None = None
@@ -200,6 +202,7 @@ def review(
     unseen: str | None = None,
     versions: Collection[str] = (),
     generated: Generated | None = None,
+    remeasured: Mapping[str, Generated] | None = None,
     edges: Edges | None = None,
     promoted: Promoted | None = None,
     contract: Contract | None = None,
@@ -213,8 +216,9 @@ def review(
     Figures are compared within the unbroken run of weeks with the same model, because a new model's record starts
     afresh; what is agreed goes on whatever model answers. `inputs` is what the week's requests looked like, or `unseen`
     why nobody could look; `versions` are the models that may be in service, empty where nobody knows; `generated` is
-    how the answers read where they are texts, `edges` are the week's edge cases, `promoted` the change that brought the
-    model in service there, `troubles` changes that were found already.
+    how the answers read where they are texts, `remeasured` how those of the recounted weeks do, `edges` are the week's
+    edge cases, `promoted` the change that brought the model in service there, `troubles` changes that were found
+    already.
     """
     spread = client.alarms.weekly_spread_pp / 100
     again = dict(recounted or {})
@@ -231,6 +235,7 @@ def review(
         *troubles,
     )
     unclear = _traffic_begins([*((one.week, one.changes) for one in earlier), (week, changes)])
+    stands = {key: one for key, one in known if again.get(key) == one}
     judge = partial(_judge, record=record, own=len(run), client=client, unclear=unclear)
     findings = tuple(
         judge(metric, limit, new=metric not in going_on, before=_agreed_before(earlier, metric))
@@ -249,7 +254,8 @@ def review(
         estimate=estimate_accuracy(figures, before, minimum=client.minimum_labels, weekly_spread=spread),
         generated=generated,
         edges=edges,
-        recounted={key: one for key, one in known if again.get(key) == one},
+        recounted=stands,
+        remeasured={key: one for key, one in (remeasured or {}).items() if key in stands},
         probation=on_probation(
             record,
             version=promoted.version,
@@ -261,9 +267,7 @@ def review(
         else None,
         contract=contract,
         strays=strays,
-        worse_left_out=tuple(
-            _worse_left_out({key: one for key, one in record if key == week or again.get(key) == one}, earlier, client)
-        ),
+        worse_left_out=tuple(_worse_left_out(stands | {week: figures}, earlier, client)),
     )
 
 
@@ -280,6 +284,14 @@ def as_known(earlier: Sequence[Review], recounted: Mapping[str, Figures]) -> lis
     for one in earlier:
         known = newest(known | {one.week: one.figures}, one.recounted)
     return list(newest(known, recounted).items())
+
+
+def answers_as_known(reviewed: Iterable[Review]) -> dict[str, Generated]:
+    """How the texts of each reviewed week read, as was measured last; `reviewed` has the oldest first."""
+    known: dict[str, Generated] = {}
+    for one in reviewed:
+        known |= ({one.week: one.generated} if one.generated else {}) | one.remeasured
+    return known
 
 
 def _same_model(weeks: Sequence[tuple[str, Figures]], version: str | None) -> list[tuple[str, Figures]]:

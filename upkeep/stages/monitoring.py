@@ -6,7 +6,7 @@ quarantine/. What was read of the log stands in daily/ (`upkeep.log.daily`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -23,7 +23,7 @@ from upkeep.monitoring.reused_ids import reused_ids
 from upkeep.monitoring.review import Contract, Promoted, Review, as_known, review
 from upkeep.monitoring.strays import stray_outcomes, strays
 from upkeep.patterns import of_client
-from upkeep.periods import Cadence, Window, last_full, week
+from upkeep.periods import Cadence, last_full, week
 from upkeep.release import Action, Entry
 from upkeep.stages.late_labels import forget_later, look_back, remember
 from upkeep.stages.prerequisites import require_log
@@ -64,17 +64,19 @@ def review_week(desk: Desk, as_of: datetime) -> Review:
     if seen:
         records.save_rows(desk.store, edges_key(last.key), seen.edges.cases)
     changed = [one for one in release_log(desk) if one.at <= moment]
+    once_more = _recounted(desk, earlier, dict(zip([one.key for one in again], others, strict=True)))
     found = review(
         desk.client.model_copy(update={"relabel": tuple(desk.rules(moment))}),
         week=last.key,
         as_of=moment,
         figures=figures,
         earlier=earlier,
-        recounted=_recounted(desk, earlier, dict(zip([one.key for one in again], others, strict=True))),
+        recounted=once_more,
         inputs=seen.inputs if seen else None,
         unseen=unseen,
         versions={one.version for one in changed},
-        generated=_look_at_answers(desk, last, moment) if desk.client.free_text else None,
+        generated=look_at_answers(desk, [last.key], until=moment).get(last.key),
+        remeasured=look_at_answers(desk, once_more, until=moment),
         edges=replace(seen.edges, cases=seen.edges.cases[:SHOWN]) if seen else None,
         promoted=_promoted(changed),
         contract=Contract(desk.tier.name, desk.tier.retrain),
@@ -102,10 +104,13 @@ def _recounted(desk: Desk, earlier: Sequence[Review], counted: Mapping[str, Tall
     return {key: one for key, one in found.items() if key in newest | older}
 
 
-def _look_at_answers(desk: Desk, last: Window, moment: datetime) -> Generated:
-    sample = desk.sample_log(last, until=moment)
+def look_at_answers(desk: Desk, weeks: Iterable[str], *, until: datetime) -> dict[str, Generated]:
+    """How the texts that a model wrote read in each week, beside the references known by then; none of a classifier."""
+    if not desk.client.free_text:
+        return {}
+    samples = {key: desk.sample_log(week(key, desk.zone), until=until) for key in weeks}
     with of_client(desk.client.client):
-        return measure_answers(sample, refusals=desk.client.refusals)
+        return {key: measure_answers(one, refusals=desk.client.refusals) for key, one in samples.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from upkeep.monitoring.figures import (
 )
 from upkeep.monitoring.health import Health, assess, in_words
 from upkeep.monitoring.recount import newest
-from upkeep.monitoring.review import Contract, Finding, Metric, Review, as_known
+from upkeep.monitoring.review import Contract, Finding, Metric, Review, answers_as_known, as_known
 from upkeep.monitoring.themes import Theme
 from upkeep.monitoring.trouble import Change
 from upkeep.periods import Cadence, Window, last_full, period, periods_in, week
@@ -39,7 +39,7 @@ from upkeep.release import Action, Entry
 from upkeep.stages.approval import not_in_service
 from upkeep.stages.contract import change_orders
 from upkeep.stages.decisions import Decision, decisions
-from upkeep.stages.monitoring import reviews
+from upkeep.stages.monitoring import look_at_answers, reviews
 from upkeep.stages.month_activity import changes_of, missed_work, open_categories, promotions
 from upkeep.stages.request_analysis import Grouped, tracked_themes
 from upkeep.stages.troubles import Trouble, open_troubles, subject_of
@@ -115,10 +115,16 @@ class Report:
         return self.reviews[-1].edges if self.reviews else None
 
     @property
+    def writing(self) -> Review | None:
+        """The newest week whose generated answers were compared with right ones, else the newest with any answer."""
+        written = [one for one in self.reviews if one.generated]
+        newest = [one for one in written if one.generated and one.generated.exact.n] or written
+        return newest[-1] if newest else None
+
+    @property
     def answers(self) -> dict[str, str]:
-        """How generated answers read in the newest week; empty for a classifier."""
-        newest = self.reviews[-1].generated if self.reviews else None
-        return described(newest) if newest else {}
+        """How generated answers read in that week; empty for a classifier."""
+        return described(self.writing.generated) if self.writing and self.writing.generated else {}
 
     @property
     def by_label(self) -> dict[str, LabelQuality | WeightedLabel]:
@@ -204,8 +210,8 @@ def known_reviews(desk: Desk, as_of: datetime) -> list[Review]:
     """A year's reviews up to a moment, each with its week's figures as the last of them counted them."""
     upto = period(as_of, Cadence.WEEKLY, desk.zone).key
     found = [one for one in reviews(desk, upto=upto, newest=CHARTED + SINCE) if one.as_of <= as_of]
-    known = dict(as_known(found, {}))
-    return [replace(one, figures=known[one.week]) for one in found]
+    known, answers = dict(as_known(found, {})), answers_as_known(found)
+    return [replace(one, figures=known[one.week], generated=answers.get(one.week)) for one in found]
 
 
 def _counted_now(desk: Desk, weekly: Sequence[Review], as_of: datetime) -> list[Review]:
@@ -214,7 +220,8 @@ def _counted_now(desk: Desk, weekly: Sequence[Review], as_of: datetime) -> list[
     counted = desk.count_log(*(week(key, desk.zone) for key in was), until=as_of)
     again = {key: figures_of(one, desk.client) for key, one in zip(was, counted, strict=True)}
     known = newest(was, again)
-    return [replace(one, figures=known[one.week]) for one in weekly]
+    answers = look_at_answers(desk, [key for key, one in again.items() if known[key] == one], until=as_of)
+    return [replace(one, figures=known[one.week], generated=answers.get(one.week, one.generated)) for one in weekly]
 
 
 def ended_in(desk: Desk, window: Window, reviewed: Iterable[Review]) -> list[Review]:

@@ -14,10 +14,11 @@ from functools import partial
 
 from upkeep.adapters.registry import Point
 from upkeep.desk import Desk
+from upkeep.metrics.generated import Generated
 from upkeep.metrics.quality import calibration_error, macro_f1
 from upkeep.monitoring.edge_cases import BY_CHANCE, Edges
 from upkeep.monitoring.figures import OTHERS, Figures, Slice
-from upkeep.monitoring.review import Metric, Review, Status, as_known
+from upkeep.monitoring.review import Metric, Review, Status, answers_as_known, as_known
 from upkeep.periods import week
 from upkeep.redaction import inert
 from upkeep.stages.monitoring import reviewed_weeks, reviews
@@ -51,12 +52,12 @@ def _chart(desk: Desk, key: str) -> None:
     """Log the figures of a week's review, each rate with its interval and n."""
     weekly = reviews(desk, upto=key, newest=HISTORY)
     found, first = weekly[-1], len(reviewed_weeks(desk, upto=key)) - HISTORY + 1
-    known = dict(as_known(weekly, found.recounted))
+    known, answers = dict(as_known(weekly, found.recounted)), answers_as_known(weekly)
     tags = {TAG: found.week, "upkeep.client": found.client, "upkeep.stage": "review"}
     with desk.registry.run(f"review {found.week}", tags, part=PART) as run:
         run.params({"week": found.week, "model_version": found.figures.model_version, "basis": found.figures.basis})
         points = [
-            Point(_metrics(one, known[one.week]), number, week(one.week, desk.zone).end)
+            Point(_metrics(one, known[one.week], answers.get(one.week)), number, week(one.week, desk.zone).end)
             for number, one in enumerate(weekly, start=max(first, 1))
         ]
         run.history(points)
@@ -95,7 +96,7 @@ def _row(key: str, value: str, one: Slice) -> dict[str, object]:
     return row | {name: getattr(one, name) for name in OF_SLICES}
 
 
-def _metrics(found: Review, seen: Figures) -> dict[str, float]:
+def _metrics(found: Review, seen: Figures, answers: Generated | None) -> dict[str, float]:
     """What is known of the week; a rate of nothing is left out, it is not zero."""
     counted: dict[str, float] = {
         "requests": seen.requests,
@@ -118,10 +119,10 @@ def _metrics(found: Review, seen: Figures) -> dict[str, float]:
     if found.edges and found.edges.looked:
         shares = {name: found.edges.counts.get(name, 0) / found.edges.looked for name in BY_CHANCE}
         counted |= {f"edge_cases_{name.replace(' ', '_')}": share for name, share in shares.items()}
-    if found.generated:
-        means = {"token_f1": found.generated.token_f1, "chrf": found.generated.chrf, "words": found.generated.words}
+    if answers:
+        means = {"token_f1": answers.token_f1, "chrf": answers.chrf, "words": answers.words}
         single |= {name: mean.value for name, mean in means.items() if mean}
-        single |= {"exact_match": found.generated.exact.value, "refusals": found.generated.refusals.value}
+        single |= {"exact_match": answers.exact.value, "refusals": answers.refusals.value}
     counted |= {name: value for name, value in single.items() if value is not None}
     for name in RATES:
         rate = getattr(seen, name)

@@ -167,7 +167,7 @@ def test_a_week_s_slices_are_a_table_in_its_run(tmp_path, monkeypatch):
     mail, chat = (dict(zip(table["columns"], row, strict=True)) for row in table["data"])
     # F1 of order_status 2 * 3 / (4 + 3), of refund_status 0; |3 - 3.6| of 4; 120 ms is counted as 123
     assert mail == {
-        "key": "channel", "value": "mail", "requests": 4, "accuracy": 0.75, "accuracy_n": 4,
+        "week": "2026-W06", "key": "channel", "value": "mail", "requests": 4, "accuracy": 0.75, "accuracy_n": 4,
         "auto_resolution": 0.5, "auto_resolution_n": 4, "precision": pytest.approx(2 / 3), "precision_n": 3,
         "escalation": 0.25, "escalation_n": 4, "macro_f1": pytest.approx(3 / 7),
         "calibration_error": pytest.approx(0.15), "latency_p50_ms": 120.0, "latency_p95_ms": 120.0,

@@ -408,8 +408,9 @@ def _no_alarm(metric: Metric, limit: float | None, mine: Sequence[alarms.Week], 
 def _alert(
     metric: Metric, limit: float | None, weeks: Sequence[alarms.Week], standing: Standing, *, new: bool
 ) -> Finding:
-    """The alarm in one line: what, when, compared with what, by which rule; while it goes on, the newest week."""
+    """The alarm in one line: what, when, compared with what, by which rule; while it goes on, the newest known week."""
     over = tuple(one.key for one in weeks if standing.since is not None and one.key >= standing.since)
+    known = [one for one in weeks if one.key in over and one.rate.n]
     agreed = standing.against is Against.AGREED
     wanted = (
         f"the agreed {standing.expected:.1%}" if agreed else f"the {standing.expected:.1%} of the model's first weeks"
@@ -417,12 +418,13 @@ def _alert(
     beyond = "above" if metric.worse is Direction.HIGHER_IS_WORSE else "below"
     if new:
         observed = standing.observed or weeks[-1].rate
-        known = [one.key for one in weeks if one.key in over and one.rate.n]
-        text = f"{metric.words} {observed} in {from_to(known)} is {beyond} {wanted} beyond chance ({standing.rule})"
+        when = from_to([one.key for one in known])
+        text = f"{metric.words} {observed} in {when} is {beyond} {wanted} beyond chance ({standing.rule})"
     else:
-        observed = weeks[-1].rate
-        seen = f"{observed} in {over[-1]}" if observed.n else f"not known yet in {over[-1]}"
-        text = f"{metric.words} {seen}, {beyond} {wanted} since {over[0]} ({standing.rule})"
+        observed = known[-1].rate if known else weeks[-1].rate
+        seen = [f"{observed} in {known[-1].key}"] if known else []
+        seen += [] if weeks[-1].rate.n else [f"not known yet in {over[-1]}"]
+        text = f"{metric.words} {', '.join(seen)}, {beyond} {wanted} since {over[0]} ({standing.rule})"
     text += "" if agreed else f"; {_terms(metric, limit)}"
     return Finding(Status.ALERT, metric, observed, limit, over, text, standing, new)
 

@@ -4,15 +4,16 @@ One run per week in the experiment `<client>/reviews`. Each carries the HISTORY 
 then, labels that came in late included: the charts of any run are the client's history at that review. A metric's step
 is the number of the client's week, 1 for the first that was reviewed, and its time is the end of the week. No name has
 a prefix: MLflow would show what has one before the figures themselves. The week's slices are a table, no metrics: of a
-key with many values these would hide the others.
+key with many values these would hide the others. It has the newest labelled week's too, whose sheet is back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
 from functools import partial
 
 from upkeep.adapters.registry import Point
+from upkeep.config import Client
 from upkeep.desk import Desk
 from upkeep.metrics.generated import Generated
 from upkeep.metrics.quality import calibration_error, macro_f1
@@ -21,6 +22,7 @@ from upkeep.monitoring.figures import OTHERS, Figures, Slice
 from upkeep.monitoring.review import Metric, Review, Status, answers_as_known, as_known
 from upkeep.periods import week
 from upkeep.redaction import inert
+from upkeep.stages.known_by_now import Known, in_lines, known_by_now, no_label_fits
 from upkeep.stages.monitoring import reviewed_weeks, reviews
 from upkeep.stages.review_figures import measured
 from upkeep.stages.telling import telling
@@ -53,29 +55,40 @@ def _chart(desk: Desk, key: str) -> None:
     weekly = reviews(desk, upto=key, newest=HISTORY)
     found, first = weekly[-1], len(reviewed_weeks(desk, upto=key)) - HISTORY + 1
     known, answers = dict(as_known(weekly, found.recounted)), answers_as_known(weekly)
+
+    def metrics(one: Review) -> dict[str, float]:
+        seen = known[one.week]
+        return _metrics(one, seen, answers.get(one.week), no_label_fits(seen, desk.client))
+
     tags = {TAG: found.week, "upkeep.client": found.client, "upkeep.stage": "review"}
     with desk.registry.run(f"review {found.week}", tags, part=PART) as run:
         run.params({"week": found.week, "model_version": found.figures.model_version, "basis": found.figures.basis})
         points = [
-            Point(_metrics(one, known[one.week], answers.get(one.week)), number, week(one.week, desk.zone).end)
+            Point(metrics(one), number, week(one.week, desk.zone).end)
             for number, one in enumerate(weekly, start=max(first, 1))
         ]
         run.history(points)
-        lines = [f"**{one.word}**: {one.text}" for one in found.findings]
-        lines += [f"**worse than agreed**: {one}" for one in found.worse_left_out]
-        run.text("findings.md", "".join(f"- {inert(line)}\n" for line in (*lines, *measured(found.figures))))
-        if any(found.figures.slices.values()):
-            run.table("slices.json", _by_value(found.figures.slices, found.edges))
+        before = known_by_now(weekly, desk.client)
+        run.text("findings.md", "".join(f"{inert(line)}\n" for line in _findings(found, before, desk.client)))
+        rows = [*_by_value(found.week, found.figures.slices, found.edges)]
+        rows += _by_value(before.week, before.figures.slices, before.edges) if before else ()
+        if rows:
+            run.table("slices.json", {name: [row[name] for row in rows] for name in rows[0]})
 
 
-def _by_value(slices: Mapping[str, Mapping[str, Slice]], edges: Edges | None) -> dict[str, list[object]]:
-    """The figures of each slice, under the names that they have as metrics; nothing where nobody knows."""
-    rows = [
-        _row(key, value, one) | _edges(_odd(edges.by.get(key, {}) if edges else {}, value, values))
-        for key, values in slices.items()
-        for value, one in values.items()
-    ]
-    return {name: [row[name] for row in rows] for name in rows[0]}
+def _findings(found: Review, before: Known | None, client: Client) -> Iterator[str]:
+    yield from (f"- **{one.word}**: {one.text}" for one in found.findings)
+    yield from (f"- **worse than agreed**: {one}" for one in found.worse_left_out)
+    yield from in_lines(before, found.figures.model_version, client) if before else ()
+    yield from (f"- {line}" for line in measured(found.figures))
+
+
+def _by_value(week: str, slices: Mapping[str, Mapping[str, Slice]], edges: Edges | None) -> Iterator[dict[str, object]]:
+    """The figures of each slice of a week, under the names that they have as metrics; nothing where nobody knows."""
+    for key, values in slices.items():
+        for value, one in values.items():
+            odd = _odd(edges.by.get(key, {}) if edges else {}, value, values)
+            yield {"week": week} | _row(key, value, one) | _edges(odd)
 
 
 def _odd(shares: Mapping[str, Rate], value: str, shown: Container[str]) -> Rate:
@@ -96,8 +109,12 @@ def _row(key: str, value: str, one: Slice) -> dict[str, object]:
     return row | {name: getattr(one, name) for name in OF_SLICES}
 
 
-def _metrics(found: Review, seen: Figures, answers: Generated | None) -> dict[str, float]:
-    """What is known of the week; a rate of nothing is left out, it is not zero."""
+def _metrics(found: Review, seen: Figures, answers: Generated | None, unfit: Rate) -> dict[str, float]:
+    """What is known of the week; a rate of nothing is left out, it is not zero.
+
+    How many requests no label fits (`unfit`) is a count beside its n: who says what is right of mostly errors tells no
+    share of all.
+    """
     counted: dict[str, float] = {
         "requests": seen.requests,
         "quarantined": sum(seen.quarantined.values()),
@@ -116,6 +133,8 @@ def _metrics(found: Review, seen: Figures, answers: Generated | None) -> dict[st
         "label_delay_p90_days": seen.delay_at(0.9),
         "stray_outcomes": found.strays.value if found.strays else None,
     }
+    if unfit.n:
+        counted |= {"no_label_fits": unfit.hits, "no_label_fits_n": unfit.n}
     if found.edges and found.edges.looked:
         shares = {name: found.edges.counts.get(name, 0) / found.edges.looked for name in BY_CHANCE}
         counted |= {f"edge_cases_{name.replace(' ', '_')}": share for name, share in shares.items()}

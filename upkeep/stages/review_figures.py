@@ -20,13 +20,13 @@ def measured(figures: Figures) -> Iterator[str]:
         when = "" if half is None or most is None else f"; {_came(half, most)}"
         yield f"labelled: {figures.labelled.hits:,} of {figures.labelled.n:,} requests{when}"
     yield from _left_out(figures)
-    quality = _quality(macro_f1(figures.confusion), calibration_error(figures.calibration))
+    quality = over_all_labels(figures)
     if quality:
         yield f"quality over all labels: {', '.join(quality)}"
     for speed in _speed("half", figures):
         yield f"latency: {speed}"
     worst = worst_labels(figures.confusion, SHOWN_LABELS)
-    yield from (f"most errors: {name!r}, {_label(one)}" for name, one in worst.items())
+    yield from (f"most errors: {name!r}, {label_quality(one)}" for name, one in worst.items())
     for key, values in figures.slices.items():
         yield from (f"{key} {value}: {_slice(one)}" for value, one in list(values.items())[:SHOWN_VALUES])
 
@@ -55,6 +55,11 @@ def _days(days: int) -> str:
     return "a day" if not days else f"{days + 1} days"
 
 
+def over_all_labels(figures: Figures) -> list[str]:
+    """Macro-F1 and calibration error, as far as they are known."""
+    return _quality(macro_f1(figures.confusion), calibration_error(figures.calibration))
+
+
 def _quality(f1: float | None, error: float | None) -> list[str]:
     told = [f"macro-F1 {f1:.2f}"] if f1 is not None else []
     return told + ([f"calibration error {100 * error:.1f} points"] if error is not None else [])
@@ -67,15 +72,20 @@ def _speed(half: str, one: Figures | Slice) -> list[str]:
     return [f"{half} within about {half_ms} ms, 95 % within about {most_ms} ms"]
 
 
-def _label(one: LabelQuality) -> str:
+def label_quality(one: LabelQuality) -> str:
+    """How often a label was right, and found where it was, as people read it."""
     return f"{_of(one.precision)} such answers right, {_of(one.recall)} such requests found"
 
 
-def _slice(one: Slice) -> str:
+def slice_quality(one: Slice) -> list[str]:
+    """How good the answers of a slice are, as far as that is known."""
     told = [(one.accuracy, "right"), (one.auto_resolution, "right without a person")]
     rates = (f"{_of(rate)} {what}" for rate, what in told if rate.n)
-    quality, speed = _quality(one.macro_f1, one.calibration_error), _speed("half answered", one)
-    return ", ".join([count_of(one.requests, "request"), *rates, *quality, *speed])
+    return [*rates, *_quality(one.macro_f1, one.calibration_error)]
+
+
+def _slice(one: Slice) -> str:
+    return ", ".join([count_of(one.requests, "request"), *slice_quality(one), *_speed("half answered", one)])
 
 
 def _of(rate: Rate) -> str:

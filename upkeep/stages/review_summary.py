@@ -13,13 +13,16 @@ from upkeep.metrics.generated import described
 from upkeep.monitoring.changes import looked_for_from
 from upkeep.monitoring.edge_shares import crowded
 from upkeep.monitoring.estimate import ONLY_AN_ESTIMATE
+from upkeep.monitoring.recount import LOOK_BACK
 from upkeep.monitoring.review import Review
+from upkeep.periods import weeks_before
 from upkeep.redaction import inert
 from upkeep.release import Entry
 from upkeep.stages.approval import waiting_for_approval
 from upkeep.stages.auditing import Drawn, sheet_key
 from upkeep.stages.candidates import candidates_for
-from upkeep.stages.monitoring import NoWayBack, reviewed_weeks
+from upkeep.stages.known_by_now import in_lines, known_by_now
+from upkeep.stages.monitoring import NoWayBack, reviewed_weeks, reviews
 from upkeep.stages.reporting import SHOWN_THEMES
 from upkeep.stages.request_analysis import TrackedThemes
 from upkeep.stages.review_figures import measured
@@ -53,6 +56,8 @@ def _found(desk: Desk, noted: ReviewNotes) -> Iterator[str]:
         yield f"- **{finding.word}**: {finding.text}"
         yield from (f"    - {line}" for line in changed.pop(finding.metric, ()))
     yield from (f"- **worse than agreed**: {one}" for one in found.worse_left_out)
+    known = known_by_now([*reviews(desk, upto=weeks_before(found.week, 1), newest=LOOK_BACK), found], desk.client)
+    yield from in_lines(known, found.figures.model_version, desk.client) if known else ()
     yield from (f"- {line}" for line in measured(found.figures))
     yield from (f"- {line}" for lines in changed.values() for line in lines)
     young = looked_for_from(found.week, reviewed=len(reviewed_weeks(desk, upto=found.week)))

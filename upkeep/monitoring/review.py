@@ -132,8 +132,8 @@ class Review:
     """What one weekly review found and recommends.
 
     `recounted` are the weeks before it as they are known now: labels come in late. So are `remeasured` the `generated`
-    answers of those weeks, of which old reviews kept none. `estimate` is the accuracy that the
-    model's confidence suggests; nobody has counted it. `contract` is the one of the week's review; old ones kept none.
+    answers of those weeks; old reviews kept none. `estimate` is the accuracy that the model's confidence suggests;
+    nobody has counted it. `contract` is the one of the week's review; old ones kept none.
     `strays` is how many of the outcomes given in the week are about no request; None where nobody has counted them.
     `worse_left_out` is told once: of a week whose labels come late, by a later review.
     """

@@ -55,8 +55,11 @@ class Store(Protocol):
         """How many bytes all keys that begin with the prefix have together."""
         ...
 
-    def fetch(self, key: str, folder: Path) -> Path:
-        """A file with the key's bytes, to be read only: in place, or put into the folder. Raises NotFoundError."""
+    def fetch(self, key: str, folder: Path, *, own: bool = False) -> Path:
+        """A file with the key's bytes, to be read only: in place, or put into the folder. Raises NotFoundError.
+
+        One of its `own` is in the folder, and keeps its bytes when others put something else under the key.
+        """
         ...
 
     def delete(self, key: str) -> None:

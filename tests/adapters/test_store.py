@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import socket
@@ -104,6 +105,36 @@ def test_a_fetched_key_is_a_file_with_its_bytes(store, tmp_path):
     for missing in ("log/c.parquet", "log"):
         with pytest.raises(NotFoundError, match=missing):
             store.fetch(missing, tmp_path)
+
+
+def test_a_fetched_file_of_ones_own_stays_as_it_is_when_the_key_gets_other_bytes(store, tmp_path):
+    store.write("daily/a.parquet", b"PAR1")
+    mark = store.marks("daily/")
+    found = store.fetch("daily/a.parquet", tmp_path, own=True)
+    assert found.parent == tmp_path
+    assert store.marks("daily/") == mark
+    store.write("daily/a.parquet", b"PAR2")
+    assert found.read_bytes() == b"PAR1"
+    store.delete("daily/a.parquet")
+    assert found.read_bytes() == b"PAR1"
+    with pytest.raises(NotFoundError, match=r"daily/a\.parquet"):
+        store.fetch("daily/a.parquet", tmp_path, own=True)
+
+
+def test_where_a_file_cannot_have_a_second_name_one_of_ones_own_is_a_copy(tmp_path, monkeypatch):
+    store = open_store(str(tmp_path / "acme"))
+    store.write("daily/a.parquet", b"PAR1")
+
+    def on_another_file_system(*_: object) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "link", on_another_file_system)
+    found = store.fetch("daily/a.parquet", tmp_path, own=True)
+    store.write("daily/a.parquet", b"PAR2")
+    assert found.read_bytes() == b"PAR1"
+    store.delete("daily/a.parquet")
+    with pytest.raises(NotFoundError, match=r"daily/a\.parquet"):
+        store.fetch("daily/a.parquet", tmp_path, own=True)
 
 
 def test_a_deleted_key_is_gone_and_may_be_deleted_again(store):

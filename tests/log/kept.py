@@ -34,9 +34,9 @@ class Counting:
         self._note(key)
         return self.store.read(key)
 
-    def fetch(self, key: str, folder: Path) -> Path:
+    def fetch(self, key: str, folder: Path, *, own: bool = False) -> Path:
         self._note(key)
-        return self.store.fetch(key, folder)
+        return self.store.fetch(key, folder, own=own)
 
     def _note(self, key: str) -> None:
         if key.startswith("log/"):

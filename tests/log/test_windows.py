@@ -187,10 +187,10 @@ def test_a_raw_row_that_has_gone_since_its_day_was_read_is_named(store, monkeypa
     sampled(store)
 
     class Emptied(Counting):
-        def fetch(self, key, folder):
+        def fetch(self, key, folder, *, own=False):
             if key.startswith("log/"):
                 self.store.write(key, b"")
-            return self.store.fetch(key, folder)
+            return self.store.fetch(key, folder, own=own)
 
     with pytest.raises(StoreError, match=r"2026-11-23/ line \d: found no such request, expected the one"):
         sampled(Emptied(store.store), least=3)
@@ -307,6 +307,42 @@ def test_what_somebody_else_kept_of_fewer_files_at_the_same_moment_is_not_taken_
                 self.store.write(key, old)
 
     assert [requests(counted(one)) for one in (Crowded(store), store)] == [71, 71]
+
+
+@pytest.mark.parametrize("when", ["before it is fetched", "afterwards"])
+def test_a_kept_day_that_somebody_else_keeps_anew_meanwhile_is_read_as_its_record_says(store, when):
+    again = PREDICTION | {"timestamp": "2026-11-25T10:00:00Z"}  # which is looked up by the number of its file
+    store.write("log/predictions/2026-11-25/b.jsonl", jsonl(again, again))
+    first, kept = counted(store), "daily/2026-11-25/predictions.parquet"
+    other = open_store(f"{store.uri}-other")
+    for name in "abc":
+        other.write(f"log/predictions/2026-11-25/{name}.jsonl", jsonl(again))
+    counted(other)
+
+    class Crowded(Counting):
+        def fetch(self, key, folder, *, own=False):
+            replaced = key == kept
+            if replaced and when == "before it is fetched":
+                self.store.write(kept, other.read(kept))
+            found = self.store.fetch(key, folder, own=own)
+            if replaced and when == "afterwards":
+                self.store.write(kept, other.read(kept))
+            return found
+
+    assert [counted(one) for one in (Crowded(store), store)] == [first, first]
+
+
+def test_a_kept_day_that_is_deleted_while_it_is_fetched_is_made_again(store):
+    fill(store)
+    first = counted(store)
+
+    class Cleared(Counting):
+        def fetch(self, key, folder, *, own=False):
+            if key.startswith("daily/"):
+                self.store.delete(key)
+            return self.store.fetch(key, folder, own=own)
+
+    assert [counted(one) for one in (Cleared(store), store)] == [first, first]
 
 
 def test_another_mapping_reads_the_days_again(store):

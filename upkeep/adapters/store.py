@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -98,10 +99,10 @@ class FolderStore:
     def size(self, prefix: str) -> int:
         return sum(stat.st_size for stat in self._stats(prefix).values())
 
-    def fetch(self, key: str, folder: Path) -> Path:  # noqa: ARG002 the file is on this machine already
+    def fetch(self, key: str, folder: Path, *, own: bool = False) -> Path:
         if not self.exists(key):
             raise NotFoundError(f"{self._where(key)}: no such file")
-        return self._path(key)
+        return self._held(key, folder / uuid4().hex) if own else self._path(key)
 
     def delete(self, key: str) -> None:
         with _disk(self._where(key)), suppress(FileNotFoundError, IsADirectoryError, NotADirectoryError):
@@ -110,6 +111,18 @@ class FolderStore:
     def offer_folder(self, prefix: str) -> None:
         with _disk(self._where(prefix)):
             (self.folder / check_prefix(prefix, self.uri)).mkdir(parents=True, exist_ok=True)
+
+    def _held(self, key: str, target: Path) -> Path:
+        """The key's file as it is now under another name: `write` gives the key another file and leaves this one."""
+        with _disk(self._where(key)):
+            try:
+                os.link(self._path(key), target)
+            except OSError:  # on another file system, or on one without links
+                try:
+                    shutil.copyfile(self._path(key), target)
+                except FileNotFoundError as exc:
+                    raise NotFoundError(f"{self._where(key)}: no such file") from exc
+        return target
 
     def _stats(self, prefix: str) -> dict[str, os.stat_result]:
         found = {}
@@ -179,7 +192,7 @@ class S3Store:
     def size(self, prefix: str) -> int:
         return sum(entry["Size"] for entry in self._entries(prefix).values())
 
-    def fetch(self, key: str, folder: Path) -> Path:
+    def fetch(self, key: str, folder: Path, *, own: bool = False) -> Path:  # noqa: ARG002 always one of its own
         target = folder / uuid4().hex
         with self._errors(key), target.open("wb") as file:
             self.client.download_fileobj(self.bucket, self._object(key), file)

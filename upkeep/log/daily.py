@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple
 from uuid import uuid4
 
 from upkeep import records
-from upkeep.errors import StoreError
+from upkeep.errors import NotFoundError, StoreError
 from upkeep.log.entries import LogMapping
 from upkeep.log.lines import Kind, Row, is_data
 from upkeep.log.scan import THREADS, BadRow, Source, scan_day
@@ -84,19 +84,21 @@ class _Keeper(Generic[Row]):
             return None
         files = {shown_key(key): mark for key, mark in marks.items()}
         base = f"daily/{day.isoformat()}/{self.kind.folder.rpartition('/')[2]}"
-        found = self._fresh(base, files)
-        if found is None:
-            return self._read(base, marks, files, day)
-        return KeptDay(found, self.store.fetch(f"{base}.parquet", self.scratch))
+        return self._fresh(base, files) or self._read(base, marks, files, day)
 
-    def _fresh(self, base: str, files: dict[str, str]) -> Day | None:
+    def _fresh(self, base: str, files: dict[str, str]) -> KeptDay | None:
         try:
             found = records.load_if_there(self.store, f"{base}.json", Day)
         except StoreError:  # half-written, or not ours
             return None
         if found is None or (found.way, found.files) != (self._way(), files):
             return None
-        return found if self._mark(base) == found.slim else None
+        try:
+            path = self.store.fetch(f"{base}.parquet", self.scratch, own=True)
+        except NotFoundError:
+            return None
+        # asked for after the file was, of which another review may put another in its place at any time
+        return KeptDay(found, path) if self._mark(base) == found.slim else None
 
     def _read(self, base: str, keys: Iterable[str], files: dict[str, str], day: date) -> KeptDay:
         slim = self.scratch / f"{uuid4().hex}.parquet"  # of the one in the store another review may make another

@@ -80,6 +80,10 @@ ODD = [
     b'{"metadata": {"channel": "\\u00e4"}}', b'{"metadata": {"channel": "e\\"mail"}}', b'{"metadata": {"channel": 1}}',
     b'{"metadata": {"channel": -0}}', b'{"metadata": {"channel": 007}}', b'{"metadata": {"channel": 1.0}}',
     b'{"metadata": {"channel": 1e2}}', b'{"metadata": {"channel": 12345678901234567890}}',
+    b'{"metadata": {"channel": 0.0}}', b'{"metadata": {"channel": -0.0}}', b'{"metadata": {"channel": -7.0}}',
+    b'{"metadata": {"channel": 1.00}}', b'{"metadata": {"channel": 01.0}}', b'{"metadata": {"channel": 1.5}}',
+    b'{"metadata": {"channel": 1e300}}', b'{"metadata": {"channel": 123456789.0}}', b'{"metadata": {"channel": 1.0e0}}',
+    b'{"metadata": {"channel": "1.0"}}', b'{"metadata": {"channel": NaN}}',
     b'{"metadata": {"channel": true}}', b'{"metadata": {"channel": {"name": "email"}}}',
     b'{"metadata": {"channel": ["email"]}}', b'{"metadata": {"channel": "a", "channel": "b"}}',
     b'{"metadata": {"channel": "null"}}', b'{"metadata": {"vip.since": "2020"}}',
@@ -115,7 +119,7 @@ def test_what_duckdb_would_read_otherwise_is_read_as_python_reads_it(store, good
 
 
 @pytest.mark.parametrize("mapping", [LogMapping(), BY_CHANNEL], ids=["plain", "by channel"])
-@pytest.mark.parametrize("metadata", [{"channel": "email"}, {"channel": 7, "vip.since": None}])
+@pytest.mark.parametrize("metadata", [{"channel": "email"}, {"channel": 7, "vip.since": None}, {"channel": 7.0}])
 def test_a_row_that_is_plainly_fine_is_so_to_sql_alone(mapping, metadata):
     row, day = PREDICTION | {"metadata": metadata}, MONDAY.date()
     table = pa.Table.from_pylist([row | {"file_row_number": 0, "timestamp": MONDAY}])
@@ -232,6 +236,10 @@ def test_odd_parquet_columns_are_read_as_python_reads_them(store, mapping):
         {"metadata": {"channel": 3}},
         {"metadata": {"channel": 2.5}},
         {"metadata": {"channel": 2.0}},
+        {"metadata": {"channel": -0.0}},
+        {"metadata": {"channel": 1e22}},
+        {"metadata": {"channel": float("nan")}},
+        {"metadata": {"channel": float("inf")}},
         {"metadata": {"channel": False, "other": "x"}},
         {"metadata": {"channel": "e\\mail"}},
         {"metadata": {"channel": {"name": "email"}}},
@@ -247,6 +255,24 @@ def test_odd_parquet_columns_are_read_as_python_reads_them(store, mapping):
             pq.write_table(pa.Table.from_pylist([row]), buffer)
             store.write(f"{FIRST_DAY}/{number}{name}.parquet", buffer.getvalue())
     assert counted(store, mapping=mapping) == row_by_row(store, mapping=mapping)
+
+
+WHOLE = [0, 1, -1, 7, 9999999, 12345678, 16777217, 123456789, 10**15, 2**53, 10**22, -(10**16), 0.5, -2.5, 1e-7]
+
+
+@pytest.mark.parametrize("type", [pa.float32(), pa.float64()], ids=str)
+def test_whole_numbers_in_a_column_of_floats_are_what_python_reads_of_them(store, type):
+    values = [None, *map(float, WHOLE), float("nan"), float("inf")]
+    rows = [PREDICTION | {"id": f"r{at}"} for at in range(len(values))]
+    table = pa.Table.from_pylist(rows)
+    column = pa.StructArray.from_arrays([pa.array(values, type)], ["channel"])
+    buffer = io.BytesIO()
+    pq.write_table(table.set_column(table.schema.get_field_index("metadata"), "metadata", column), buffer)
+    store.write(f"{FIRST_DAY}/a.parquet", buffer.getvalue())
+    found = counted(store, mapping=BY_CHANNEL)
+    assert found == row_by_row(store, mapping=BY_CHANNEL)
+    assert {cell.facets[0] for cell in found.cells} >= {None, "0", "1", "-1", "7", "9999999"}
+    assert sampled(store, mapping=BY_CHANNEL) == sampled_rows(store, mapping=BY_CHANNEL)
 
 
 DOUBTED = [

@@ -235,10 +235,11 @@ def test_a_request_that_is_looked_at_has_what_requests_are_told_apart_by_and_no_
 
 def test_requests_are_told_apart_by_metadata(store):
     rows = [prediction(f"p{n}", metadata={"channel": ["email", 7, True, 2.5][n % 4], "other": n}) for n in range(8)]
+    rows += [prediction(f"f{n}", metadata={"channel": [7.0, [7], {"name": 7}][n % 3]}) for n in range(3)]
     write_predictions(store, rows, name="api")
     found = counted(store, mapping=BY_CHANNEL)
     apart = {cell.facets: count.requests for cell, count in found.cells.items()}
-    assert apart == {("email", None): 2, ("7", None): 2, ("true", None): 2, (None, None): 2}
+    assert apart == {("email", None): 2, ("7", None): 3, ("true", None): 2, (None, None): 4}
 
 
 def test_latencies_are_told_apart_by_model_and_metadata_and_add_up_over_days(store):

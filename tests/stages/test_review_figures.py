@@ -57,6 +57,20 @@ def test_where_half_the_labels_came_in_as_many_days_as_nine_in_ten_that_is_said_
     assert next(measured(found)) == "labelled: 60 of 60 requests; nine in ten came within a day"
 
 
+def test_a_key_of_which_no_request_has_a_value_is_told_instead_of_figures_of_all_requests(tmp_path, monkeypatch):
+    desk = agreed(tmp_path, monkeypatch, review_by=["channel", "chanel", "shop"])
+    rows = [
+        replace(request(n, "order_status", ""), metadata={"channel": 7.0, "shop": {"city": "Ulm"}}) for n in range(9)
+    ]
+    write_predictions(desk.store, rows, name="test")
+    lines = list(measured(review_week(desk, FIRST + timedelta(weeks=1)).figures))
+    assert lines[-3:] == [
+        "channel 7: 9 requests, half answered within about 120 ms, 95 % within about 120 ms",
+        "review_by: no request has a text, a whole number or a flag under 'chanel' in its metadata",
+        "review_by: no request has a text, a whole number or a flag under 'shop' in its metadata",
+    ]
+
+
 def test_speed_is_told_in_the_two_digits_that_its_steps_allow(tmp_path, monkeypatch):
     desk = agreed(tmp_path, monkeypatch)
     rows = [replace(request(n, "order_status", "mail"), latency_ms=12.5 if n < 6 else 12_345.0) for n in range(10)]

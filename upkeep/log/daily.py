@@ -30,7 +30,7 @@ from upkeep.store import Store, shown_key
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-VERSION = 5
+VERSION = 6
 """Goes up when the same raw files would be kept in another way."""
 
 

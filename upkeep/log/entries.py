@@ -147,10 +147,15 @@ def canonical(answer: str) -> str:
 
 
 def facet(metadata: Mapping[str, object], key: str) -> str | None:
-    """The value of a metadata key to tell requests apart by: a text, a whole number or a flag; else None."""
+    """The value of a metadata key to tell requests apart by: a text, a whole number or a flag; else None.
+
+    `1.0` is the whole number 1: pandas writes it so where another row has none.
+    """
     value = metadata.get(key)
     if isinstance(value, str):
         return value
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     return json.dumps(value) if isinstance(value, int) else None
 
 

@@ -88,8 +88,8 @@ _ODD = r",\s*[}\]]|[:\[,]\s*-?(?i:nan|inf|infinity)\s*[,}\]]|[0-9][eE][+-]?[0-9]
 _SHORT = 800
 """A line of fewer bytes cannot nest so deep that Python gives up, which takes longer to ask of a longer one."""
 _DEEP = 100
-_SHORT_VALUE = "true|false|0|-?[1-9][0-9]{0,14}"
-"""What has one spelling only."""
+_SHORT_VALUE = r"true|false|(0|-?[1-9][0-9]{0,6})(\.0)?|-?[1-9][0-9]{7,14}"
+"""What SQL and Python read alike: the value is what stands before the point. A float of more digits may be rounded."""
 _PATH = re.compile(r"[\w -]+(\.[\w -]+)*")
 _WHOLE = {sign + size for sign in ("", "U") for size in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")}
 _NUMBERS = _WHOLE | {"FLOAT", "DOUBLE"}
@@ -174,7 +174,7 @@ def _facets(kind: Kind[Row], mapping: LogMapping, raw: str) -> dict[str, _Field]
     for name, key in facets(kind, mapping.by).items():
         text = f"(json_extract({whole}, {quoted(_pointer([key]))})::VARCHAR)"  # `::VARCHAR[1]` would be an array of one
         short = f"regexp_full_match({text}, {quoted(_SHORT_VALUE)})"
-        value = f"""CASE WHEN {text} LIKE '"%' THEN {text}[2:-2] WHEN {short} THEN {text} END"""
+        value = f"""CASE WHEN {text} LIKE '"%' THEN {text}[2:-2] WHEN {short} THEN split_part({text}, '.', 1) END"""
         none = f"{text} IS NULL OR {text} = 'null' OR {text}[1] IN ('{{', '[')"
         found[name] = _Field(value, rf"""{single} AND ({none} OR {short} OR regexp_full_match({text}, '"[^\\]*"'))""")
     return found

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from upkeep.counts import count_of
 from upkeep.metrics.quality import LabelQuality, calibration_error, macro_f1, worst_labels
-from upkeep.monitoring.figures import Figures, Slice
+from upkeep.monitoring.figures import NO_VALUE, Figures, Slice
 from upkeep.statistics.rates import Rate
 
 SHOWN_LABELS = 3
@@ -28,6 +28,9 @@ def measured(figures: Figures) -> Iterator[str]:
     worst = worst_labels(figures.confusion, SHOWN_LABELS)
     yield from (f"most errors: {name!r}, {label_quality(one)}" for name, one in worst.items())
     for key, values in figures.slices.items():
+        if values.keys() == {NO_VALUE}:
+            yield f"review_by: no request has a text, a whole number or a flag under {key!r} in its metadata"
+            continue
         yield from (f"{key} {value}: {_slice(one)}" for value, one in list(values.items())[:SHOWN_VALUES])
 
 

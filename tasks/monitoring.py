@@ -28,6 +28,8 @@ def review_last_week(client: str, as_of: datetime) -> Review:
     found = noted.review
     for finding in found.findings:
         log.info("%s %s: %s: %s", client, found.week, finding.word, finding.text)
+    for past in found.past_alarms:
+        log.warning("%s %s: past alarm: %s", client, found.week, past)
     for worse in found.worse_left_out:
         log.warning("%s %s: worse than agreed: %s", client, found.week, worse)
     for change in found.changes:

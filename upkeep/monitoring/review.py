@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -19,6 +19,7 @@ from upkeep.monitoring.edge_cases import Edges
 from upkeep.monitoring.estimate import Estimate, estimate_accuracy
 from upkeep.monitoring.figures import ENOUGH_AUDITED, Figures
 from upkeep.monitoring.input_shift import Inputs
+from upkeep.monitoring.past_alarms import PastAlarm, own_weeks, untold
 from upkeep.monitoring.probation import Probation, on_probation
 from upkeep.monitoring.recount import lost_rows, newest
 from upkeep.monitoring.trouble import Change, Kind
@@ -135,7 +136,8 @@ class Review:
     answers of those weeks; old reviews kept none. `estimate` is the accuracy that the model's confidence suggests;
     nobody has counted it. `contract` is the one of the week's review; old ones kept none.
     `strays` is how many of the outcomes given in the week are about no request; None where nobody has counted them.
-    `worse_left_out` is told once: of a week whose labels come late, by a later review.
+    `worse_left_out` is told once: of a week whose labels come late, by a later review. `past_alarms` are those that the
+    labels which came in since the review before show, and that are over.
     """
 
     client: str
@@ -155,6 +157,7 @@ class Review:
     contract: Contract | None = None
     strays: Rate | None = None
     worse_left_out: tuple[WorseLeftOut, ...] = ()
+    past_alarms: tuple[PastAlarm, ...] = ()
 
     @property
     def alerts(self) -> list[Finding]:
@@ -236,11 +239,11 @@ def review(
     )
     unclear = _traffic_begins([*((one.week, one.changes) for one in earlier), (week, changes)])
     stands = {key: one for key, one in known if again.get(key) == one}
-    judge = partial(_judge, record=record, own=len(run), client=client, unclear=unclear)
-    findings = tuple(
-        judge(metric, limit, new=metric not in going_on, before=_agreed_before(earlier, metric))
+    watched = [
+        _watch(metric, limit, record, client, before=_agreed_before(earlier, metric))
         for metric, limit in _judged(client.thresholds)
-    )
+    ]
+    findings = tuple(_judge(one, figures, client, new=one.metric not in going_on, unclear=unclear) for one in watched)
     alarmed = any(one.status is Status.ALERT and not one.held for one in findings)
     return Review(
         client=client.client,
@@ -268,6 +271,7 @@ def review(
         contract=contract,
         strays=strays,
         worse_left_out=tuple(_worse_left_out(stands | {week: figures}, earlier, client)),
+        past_alarms=tuple(past for one in watched for past in _past_alarms(one, earlier, client)),
     )
 
 
@@ -345,25 +349,25 @@ def _worse_left_out(
                 yield WorseLeftOut(key, version, metric, rate, limit, requests)
 
 
-def _judge(
+class _Watched(NamedTuple):
+    """A figure over the weeks, how it is watched, and where it stood after each; `before` is what was agreed then."""
+
+    metric: Metric
+    limit: float | None
+    before: Mapping[str, float | None]
+    weeks: list[alarms.Week]
+    watch: Callable[[Sequence[alarms.Week]], list[Standing]]
+    standings: list[Standing]
+
+
+def _watch(
     metric: Metric,
     limit: float | None,
-    *,
     record: Sequence[tuple[str, Figures]],
-    own: int,
     client: Client,
-    new: bool,
-    unclear: Set[str],
+    *,
     before: Mapping[str, float | None],
-) -> Finding:
-    """Judge the newest week of the record, of which the newest `own` weeks are the model's in service."""
-    weeks = [alarms.Week(key, getattr(figures, metric.value), figures.model_version) for key, figures in record]
-    mine, newest = weeks[-own:], record[-1][1]
-    over, together = _pooled(mine)
-    if together.n < client.minimum_labels:
-        counted = "requests" if metric is Metric.ESCALATION else f"labelled requests ({newest.basis.value})"
-        have = f"have {together.n}, need {client.minimum_labels} {counted}"
-        return Finding(Status.NOT_ENOUGH_DATA, metric, together, limit, over, f"{metric.words}: {have}")
+) -> _Watched:
     watch = partial(
         alarms.watch,
         floor=limit,
@@ -372,16 +376,61 @@ def _judge(
         worse=metric.worse,
         before=before if limit is not None else dict.fromkeys(before),  # what is agreed no more asks for nothing
     )
-    standing = watch(weeks)[-1]
+    weeks = _weeks(metric, record)
+    return _Watched(metric, limit, before, weeks, watch, watch(weeks))
+
+
+def _weeks(metric: Metric, record: Sequence[tuple[str, Figures]]) -> list[alarms.Week]:
+    return [alarms.Week(key, getattr(figures, metric.value), figures.model_version) for key, figures in record]
+
+
+def _judge(of: _Watched, newest: Figures, client: Client, *, new: bool, unclear: Set[str]) -> Finding:
+    """Judge the newest week, by those of the model in service."""
+    metric, limit, weeks, standing = of.metric, of.limit, of.weeks, of.standings[-1]
+    mine = own_weeks(weeks)
+    over, together = _pooled(mine)
+    if together.n < client.minimum_labels:
+        counted = "requests" if metric is Metric.ESCALATION else f"labelled requests ({newest.basis.value})"
+        have = f"have {together.n}, need {client.minimum_labels} {counted}"
+        return Finding(Status.NOT_ENOUGH_DATA, metric, together, limit, over, f"{metric.words}: {have}")
     if standing.state in ALARMED:
         found = _alert(metric, limit, weeks, standing, new=new)
         left_out = unclear & {*found.weeks}
         without = [one._replace(rate=Rate(0, 0)) if one.key in left_out else one for one in weeks]
-        return replace(found, held=new and watch(without)[-1].state not in ALARMED)
+        return replace(found, held=new and of.watch(without)[-1].state not in ALARMED)
     if not newest.requests:
         nothing = f"{metric.words}: no request in {weeks[-1].key}"
         return Finding(Status.NOT_ENOUGH_DATA, metric, weeks[-1].rate, limit, (weeks[-1].key,), nothing, standing)
     return _no_alarm(metric, limit, mine, standing)
+
+
+def _past_alarms(of: _Watched, earlier: Sequence[Review], client: Client) -> Iterator[PastAlarm]:
+    """The figure's alarms that are over and that only the labels which have come in since show."""
+    shown = [(one.metric.value, one.weeks) for found in earlier for one in found.alerts]
+    shown += [(one.metric, one.weeks) for found in earlier for one in found.past_alarms]
+    new = untold(
+        of.weeks,
+        of.standings,
+        before=_weeks(of.metric, as_known(earlier, {})),
+        watch=of.watch,
+        enough=lambda weeks: _pooled(own_weeks(weeks))[1].n >= client.minimum_labels,
+        told={key for metric, weeks in shown if metric == of.metric for key in weeks},
+    )
+    for one in new:
+        opened, upto, after = of.weeks[one.opened], of.weeks[: one.last + 1], of.weeks[: one.last + 2]
+        limit, end = of.before.get(opened.key, of.limit), of.standings[one.last + 1]
+        alert = _alert(of.metric, limit, upto, of.standings[one.last], new=True)
+        yield PastAlarm(
+            metric=of.metric.value,
+            weeks=one.keys(of.weeks),
+            version=opened.model,
+            observed=alert.observed,
+            limit=limit,
+            text=alert.text,
+            end=f"In {end.week} {_no_alarm(of.metric, limit, own_weeks(after), end).text}"
+            if end.state is State.CLOSED
+            else f"Version {after[-1].model} was in service from {end.week} on",
+        )
 
 
 def _pooled(mine: Sequence[alarms.Week]) -> tuple[tuple[str, ...], Rate]:

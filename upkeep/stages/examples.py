@@ -52,13 +52,13 @@ class ExamplesOf:
         self._wrong_in = cache(lambda key: list(self._find_wrong(key)))
         self._came_up = cache(self._find_words)
 
-    def __call__(self, subject: str, change: Change | None, *, since: str) -> Examples:
-        """A few requests of the weeks `since` one; those answered wrong with the right answer.
+    def __call__(self, subject: str, change: Change | None, *, since: str, last: str | None = None) -> Examples:
+        """A few requests of the weeks `since` one, until the `last` or now; those answered wrong with the right answer.
 
         Other requests than before are shown by the words that came up, and where none did by what is least like
         training texts, or by any of them where only their number has changed.
         """
-        weeks = list(_newest_first(since, self.found.week))
+        weeks = list(_newest_first(since, last or self.found.week))
         if subject == Metric.ESCALATION:
             return _some(f"{self._quoted(it)} was handed to a person" for it in self._served(weeks) if not it.automatic)
         match change:

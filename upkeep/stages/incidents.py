@@ -56,14 +56,15 @@ HAPPENED = {
     Event.CLOSED: "closed",
 }
 """What is said of a trouble in a title."""
+KNOWN_LATE = "opened and closed before its labels came in"
 
 
 @dataclass(frozen=True, slots=True)
 class News:
     """What one review found of an incident: which troubles began, which are over and which go on.
 
-    Those of them that ask for a retrain only now, which a traffic incident held back, are `asking`. `incident` is the
-    key of the trouble that began it.
+    Those of them that ask for a retrain only now, which a traffic incident held back, are `asking`. One that was over
+    before it was known both began and is over. `incident` is the key of the trouble that began it.
     """
 
     incident: str
@@ -75,10 +76,15 @@ class News:
 
     @property
     def event(self) -> Event:
-        """It opened with its first trouble and is closed when none is left."""
-        if any(one.key == self.incident for one in self.began):
-            return Event.OPENED
-        return Event.CONTINUING if self.began or self.asking or self.going_on else Event.CLOSED
+        """It opened with its first trouble and is closed when none is left, be it at once."""
+        if not (self.asking or self.going_on or any(one not in self.over for one in self.began)):
+            return Event.CLOSED
+        return Event.OPENED if any(one.key == self.incident for one in self.began) else Event.CONTINUING
+
+    @property
+    def past(self) -> tuple[Trouble, ...]:
+        """What was over before it was known."""
+        return tuple(one for one in self.began if one in self.over)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +159,8 @@ def compose(desk: Desk, told: News, now: datetime) -> Alert:
 
     What was recommended may have been done by `now`, at which it is told.
     """
-    parts = [f"{_named(those)} {HAPPENED[event]}" for event, those in _happened(told) if those]
+    happened = [(HAPPENED[event], [one for one in those if one not in told.past]) for event, those in _happened(told)]
+    parts = [f"{_named(those)} {what}" for what, those in (*happened, (KNOWN_LATE, told.past)) if those]
     parts += [f"{len(told.going_on)} more going on"] if told.going_on else []
     title = "; ".join(parts)
     text = "\n\n".join([*_what(told), *_examples(told), *_advice(desk, told, now)]) + "\n"
@@ -200,16 +207,23 @@ def _name(one: Trouble) -> str:
 
 
 def _what(told: News) -> Iterator[str]:
-    several = len(told.began) + len(told.asking) + len(told.over) > 1
+    over = [one for one in told.over if one not in told.past]
+    several = len(told.began) + len(told.asking) + len(over) > 1
     for one in (*told.began, *told.asking):
         version = f"; model version {one.model_version}" if one.model_version else ""
-        when = f"Seen in {from_to([one.since, one.week])}" if one.since != one.week else f"Since {one.week}"
         text = one.still if one in told.asking else one.text
-        yield f"{_head(one) if several else ''}{text}. {when}{version}."
-    yield from (f"{_head(one) if several else ''}{one.text}. {one.end}." for one in told.over)
+        text = f"{text}. {one.end}" if one in told.past else text
+        yield f"{_head(one) if several else ''}{text}. {_when(one)}{version}."
+    yield from (f"{_head(one) if several else ''}{one.text}. {one.end}." for one in over)
     if told.going_on:
         yield "Still going on:"
         yield "\n".join(f"- {_name(one)}, since {one.since}" for one in told.going_on)
+
+
+def _when(one: Trouble) -> str:
+    if one.last:
+        return f"In {from_to([one.week, one.last][: 1 + (one.last != one.week)])}"
+    return f"Seen in {from_to([one.since, one.week])}" if one.since != one.week else f"Since {one.week}"
 
 
 def _head(one: Trouble) -> str:
@@ -250,9 +264,10 @@ def _title(one: Trouble) -> str:
 
 def _advice(desk: Desk, told: News, now: datetime) -> Iterator[str]:
     """What to do, the likely causes first, and what of it the contract includes."""
-    asks, made = (*told.began, *told.asking), _retrained(desk, told.at, now)
+    new, made = (*told.began, *told.asking), _retrained(desk, told.at, now)
     done = {RETRAIN, RETRAIN_LATER} if made else set()
-    yield from dict.fromkeys(one.action for one in sorted(asks, key=lambda one: one.alarm) if one.action not in done)
+    yield from dict.fromkeys(one.action for one in sorted(new, key=lambda one: one.alarm) if one.action not in done)
+    asks = [one for one in new if one not in told.past]
     if any(one.alarm or (one.change and one.change.kind in SPEAKS_OF_A_RETRAIN) for one in asks):
         if not made:
             claims = desk.claims()

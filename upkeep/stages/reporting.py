@@ -29,6 +29,7 @@ from upkeep.monitoring.figures import (
     weigh,
 )
 from upkeep.monitoring.health import Health, assess, in_words
+from upkeep.monitoring.past_alarms import PastAlarm
 from upkeep.monitoring.recount import newest
 from upkeep.monitoring.review import Contract, Finding, Metric, Review, answers_as_known, as_known
 from upkeep.monitoring.themes import Theme
@@ -93,6 +94,11 @@ class Report:
     def newest_alerts(self) -> list[Finding]:
         """For each figure that got worse, what was said last."""
         return list({finding.metric: finding for one in self.reviews for finding in one.alerts}.values())
+
+    @property
+    def past_alarms(self) -> list[PastAlarm]:
+        """Those that were over before the month's reviews could tell them."""
+        return [one for found in self.reviews for one in found.past_alarms]
 
     @property
     def retrain_recommended(self) -> bool:

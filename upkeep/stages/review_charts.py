@@ -78,6 +78,7 @@ def _chart(desk: Desk, key: str) -> None:
 
 def _findings(found: Review, before: Known | None, client: Client) -> Iterator[str]:
     yield from (f"- **{one.word}**: {one.text}" for one in found.findings)
+    yield from (f"- **past alarm**: {one}" for one in found.past_alarms)
     yield from (f"- **worse than agreed**: {one}" for one in found.worse_left_out)
     yield from in_lines(before, found.figures.model_version, client) if before else ()
     yield from (f"- {line}" for line in measured(found.figures))

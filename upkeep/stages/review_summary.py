@@ -55,6 +55,7 @@ def _found(desk: Desk, noted: ReviewNotes) -> Iterator[str]:
     for finding in found.findings:
         yield f"- **{finding.word}**: {finding.text}"
         yield from (f"    - {line}" for line in changed.pop(finding.metric, ()))
+    yield from (f"- **past alarm**: {one}" for one in found.past_alarms)
     yield from (f"- **worse than agreed**: {one}" for one in found.worse_left_out)
     known = known_by_now([*reviews(desk, upto=weeks_before(found.week, 1), newest=LOOK_BACK), found], desk.client)
     yield from in_lines(known, found.figures.model_version, desk.client) if known else ()

@@ -21,7 +21,7 @@ from upkeep.monitoring.lasting_changes import Week, why_over
 from upkeep.monitoring.probation import SUBJECT
 from upkeep.monitoring.review import Finding, Metric, Review, Status, as_known
 from upkeep.monitoring.trouble import Change, Kind
-from upkeep.periods import weeks_before
+from upkeep.periods import Cadence, last_full, weeks_before
 from upkeep.release import Action
 from upkeep.slug import slug
 from upkeep.stages.examples import ExamplesOf
@@ -31,6 +31,7 @@ from upkeep.stages.release import release_log
 FOLDER = "incidents/"
 RETRAIN = "We recommend a retrain."
 RETRAIN_LATER = "We recommend a retrain once it is clear that the week's traffic incident is not the cause."
+OVER_ALREADY = "The labels of these weeks came in when it was over: no retrain is recommended for it."
 GO_BACK = (
     "We recommend to go back to the version before (`upkeep rollback {client} --to {version} --by NAME --reason WHY`), "
     "unless the requests themselves have got harder."
@@ -47,7 +48,8 @@ class Trouble:
     record has in the store: one that has come back has a number behind it, and one of before keeps its own and lists in
     `told` what was delivered of it then. `words` are those that its weeks' requests have more often than those of the
     weeks before, so many as they were `compared` with; None where an old record does not say. A retrain that the first
-    week of a traffic incident held back is recommended since `asked`, as the alarm `still` was there.
+    week of a traffic incident held back is recommended since `asked`, as the alarm `still` was there. Of one
+    that was over before it was known `last` is the newest week that shows it.
     """
 
     subject: str
@@ -67,6 +69,7 @@ class Trouble:
     still: str | None = None
     words: tuple[str, ...] = ()
     compared: int | None = None
+    last: str | None = None
 
     @property
     def key(self) -> str:
@@ -130,7 +133,10 @@ def note_troubles(desk: Desk, found: Review, stuck: NoWayBack | None = None) -> 
         for one in _troubles(found, stuck)
         if one.subject not in going_on and (one.week, one.subject) not in there
     ]
-    incident = _incident([one for one in then_open if one.key not in over], begun, found.as_of)
+    begun += [_apart(one, known) for one in _past(found) if not any(_is_recorded_as(desk, one, it) for it in known)]
+    # what this review has recorded as over already still leads to the incident of what it finds beside it
+    lasting = [one for one in then_open if one.key not in over or one.opened == found.as_of]
+    incident = _incident(lasting, begun, found.as_of)
     joined = [replace(one, joined=None if one.key == incident else incident) for one in begun]
     new = _with_examples(desk, found, joined)
     for one in (*ended, *asking):
@@ -189,6 +195,27 @@ def _troubles(found: Review, stuck: NoWayBack | None) -> list[Trouble]:
         action += f" By itself it {stuck}." if stuck else ""
         changes.append(Trouble(SUBJECT, found.week, doubt.version, at, str(doubt), action))
     return alarms + changes
+
+
+def _past(found: Review) -> list[Trouble]:
+    """Each alarm that was over before the review could find it, as it would be recorded."""
+    at = found.as_of
+    return [
+        Trouble(
+            one.metric, one.weeks[0], one.version, at, one.text, OVER_ALREADY,
+            closed=at, end=one.end, last=one.weeks[-1],
+        )
+        for one in found.past_alarms
+    ]  # fmt: skip
+
+
+def _is_recorded_as(desk: Desk, past: Trouble, known: Trouble) -> bool:
+    """Is the alarm recorded already: have both a week in common?"""
+    if known.subject != past.subject or past.last is None or known.week > past.last:
+        return False
+    closed = last_full(known.closed, Cadence.WEEKLY, desk.zone).key if known.closed else None
+    last = known.last or (weeks_before(closed, 1) if closed else past.week)
+    return last >= past.week
 
 
 def _asks(trouble: Trouble, found: Review) -> Trouble | None:
@@ -254,7 +281,7 @@ def _record(key: str) -> str:
 
 def _with_examples(desk: Desk, found: Review, begun: Sequence[Trouble]) -> list[Trouble]:
     examples = ExamplesOf(desk, found)
-    shown = [(one, examples(one.subject, one.change, since=_first(one, found))) for one in begun]
+    shown = [(one, examples(one.subject, one.change, since=_first(one, found), last=one.last)) for one in begun]
     return [replace(one, examples=those.requests, words=those.words, compared=those.compared) for one, those in shown]
 
 

@@ -119,6 +119,19 @@ def test_an_incident_of_nothing_else_is_closed_with_its_one_message(desk):
     assert "change order" not in told.text
 
 
+def test_a_run_that_was_killed_between_two_of_them_joins_the_other_to_the_same_incident(desk):
+    found = found_in(desk, 3)
+    both = [
+        PastAlarm(metric, ("2026-W07",), "1", found.figures.accuracy, 0.9, "It was low", "It was over")
+        for metric in ("accuracy", "precision")
+    ]
+    found = replace(found, past_alarms=tuple(both))
+    note_troubles(desk, found)
+    desk.store.delete("incidents/2026-W07-precision.json")
+    (again,) = note_troubles(desk, found)
+    assert (again.subject, again.incident) == ("precision", "2026-W07-accuracy")
+
+
 def test_the_reviews_page_and_the_months_report_have_it(desk):
     four_bad_weeks(desk)
     lines = summary(desk, chain.review(desk, FIRST + timedelta(weeks=11)))

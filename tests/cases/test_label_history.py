@@ -155,8 +155,8 @@ def test_who_accepted_an_answer_has_not_read_a_later_one_to_the_same_request():
     doubtful = replace(later, doubts=(Doubt.LANGUAGE,))
     assert right([read, doubtful], decided=accepted) == {"1": "a"}
     changed = [decision(1, Choice.CHANGE, "c")]  # of the answer that was known by then
-    assert right([read, replace(later, known_from=JULY - timedelta(days=1))], decided=changed) == {"1": "c"}
-    assert right([read, later], decided=changed) == {"1": "b"}
+    assert right([read, later], decided=changed) == {"1": "c"}
+    assert right([read, replace(later, known_from=JULY + timedelta(days=1))], decided=changed) == {"1": "b"}
 
 
 def test_a_doubtful_case_that_nobody_has_read_ends_no_other_answer():

@@ -12,7 +12,7 @@ from tests.stages.test_reviewing import MONDAY, PERIOD, TUESDAY, WEEK, annotated
 from upkeep import records
 from upkeep.cases.review_batch import Choice, Question
 from upkeep.desk import Desk
-from upkeep.stages.asking import asked, ever_asked, offer_cases
+from upkeep.stages.asking import asked, batches, ever_asked, left_to_look_over, offer_cases
 from upkeep.stages.returning import return_file, take_returns
 from upkeep.stages.snapshot import decided_by
 
@@ -139,3 +139,12 @@ def test_each_question_knows_since_when_another_answer_is_asked_about(twice):
 def test_what_a_file_says_of_when_it_was_decided_counts_for_an_older_question_too(twice):
     return_file(twice, annotated(twice, str(Choice.REJECT), TUESDAY), name="export.json", by="ada", at=LATER)
     assert {one.at for one in decided_by(twice, LATER).values()} == {TUESDAY}
+
+
+def test_a_decision_about_the_older_answer_is_none_about_the_newer_one(twice):
+    said = filled(twice, n1=("change", "order_status"))
+    return_file(twice, said, name="first.csv", by="ada", at=LATER)
+    batch = next(one for one in batches(twice) if one.period == NEXT)
+    assert left_to_look_over(twice, batch, LATER) == 1
+    return_file(twice, filled(twice, NEXT, n1=("accept", "")), name="second.csv", by="ada", at=LATER)
+    assert left_to_look_over(twice, batch, LATER) == 0

@@ -85,7 +85,7 @@ def decision_on(
     said = decided.get(asked.id)
     if said is None or said.answer == asked.answer:
         return said
-    later = later_open and asked.known_from is not None and asked.known_from >= said.at
+    later = later_open and asked.known_from is not None and asked.known_from > said.at
     return None if later or said.decision is Choice.ACCEPT else said
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Generic, NamedTuple, TypeVar
 
 from upkeep.cases.mangled_text import LOST, Known, comparable, damaged, merged, mostly_lost
@@ -36,6 +36,7 @@ CELL_ERRORS = ("#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#N/A
 """What a spreadsheet shows where it took a text for a formula."""
 BETWEEN = re.compile("[,;\n]")
 """What people, and an export of several choices, write between two labels. A `/` may be a part of one."""
+JUST = timedelta(microseconds=1)
 
 
 Said = TypeVar("Said")
@@ -208,8 +209,9 @@ class Judge:
                 f"{OFFERED}: found nothing, expected {self._offered(questions)}: the case was asked about with each"
             )
         [((decision, answer), question)] = said.items()
-        when = min(filter(None, (row.at or at, question.until)))
-        return ReviewDecision(question.id, decision, answer, row.reviewer or by, when, row.comment)
+        when = row.at or at
+        before = question.until - JUST if question.until else when  # the newer answer was not seen
+        return ReviewDecision(question.id, decision, answer, row.reviewer or by, min(when, before), row.comment)
 
     def _decision(self, row: Row, question: Question) -> tuple[Choice, str | None]:
         word = row.decision.casefold()

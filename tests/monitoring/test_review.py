@@ -279,6 +279,12 @@ def test_an_alarm_is_told_with_all_the_weeks_since_it_began():
     assert "n=100) in 2026-W09, below the agreed 90.0% since 2026-W01 (one week far out)" in found.text
 
 
+def test_of_an_alarm_that_goes_on_it_is_told_where_the_newest_week_alone_is_as_it_should_be():
+    found = judged(week(95, 5), week(0, 100), *[week(82, 18)] * 3).findings[0]
+    assert found.text.endswith("since 2026-W01 (one week far out); 2026-W09 alone is not, which may be chance")
+    assert "may be chance" not in judged(week(82, 18), week(0, 100), *[week(82, 18)] * 3).findings[0].text
+
+
 def test_weeks_below_what_is_agreed_count_whatever_model_answers():
     # each of them 2.8 standard deviations below, once for each model, and no chance three times in a row
     found = judged(week(80, 20, version="3"), week(80, 20), week(80, 20, version="2")).findings[0]

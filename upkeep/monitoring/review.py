@@ -474,8 +474,16 @@ def _alert(
         seen = [f"{observed} in {known[-1].key}"] if known else []
         seen += [] if weeks[-1].rate.n else [f"not known yet in {over[-1]}"]
         text = f"{metric.words} {', '.join(seen)}, {beyond} {wanted} since {over[0]} ({standing.rule})"
+        if known and not _worse(observed, standing, metric):
+            text += f"; {known[-1].key} alone is not, which may be chance"
     text += "" if agreed else f"; {_terms(metric, limit)}"
     return Finding(Status.ALERT, metric, observed, limit, over, text, standing, new)
+
+
+def _worse(rate: Rate, standing: Standing, metric: Metric) -> bool:
+    """Is a rate on the wrong side of what an alarm is held against?"""
+    found, expected = rate.hits / rate.n, standing.expected or 0.0
+    return found > expected if metric.worse is Direction.HIGHER_IS_WORSE else found < expected
 
 
 def _terms(metric: Metric, limit: float | None) -> str:

@@ -19,7 +19,7 @@ from upkeep.entitlement import ChangeOrder, Claim
 from upkeep.errors import BaseModelError, DecisionError, NoChampionError, NoLogError
 from upkeep.evaluation.comparison import Verdict
 from upkeep.monitoring.figures import Basis
-from upkeep.monitoring.review import Status
+from upkeep.monitoring.judgement import Status
 from upkeep.monitoring.trouble import Kind, change_of
 from upkeep.replay import JudgedAgain, alarmed, by_month, go_live, judged_again, play
 from upkeep.stages.approval import approve

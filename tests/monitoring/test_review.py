@@ -14,7 +14,8 @@ from upkeep.entitlement import ChangeOrder, Claim, entitled
 from upkeep.log.entries import LogWindow, Outcome, OutcomeSource, Prediction, Quarantined
 from upkeep.monitoring.alarms import State
 from upkeep.monitoring.figures import Basis, figures
-from upkeep.monitoring.review import Metric, Review, Status, review
+from upkeep.monitoring.judgement import Metric, Status
+from upkeep.monitoring.review import Review, review
 from upkeep.monitoring.trouble import Kind
 from upkeep.statistics.rates import Rate
 

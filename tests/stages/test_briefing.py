@@ -18,7 +18,8 @@ from upkeep.desk import Desk, open_desk
 from upkeep.entitlement import UseCase
 from upkeep.errors import NoLogError
 from upkeep.evaluation.comparison import Verdict
-from upkeep.monitoring.review import Contract, Metric, Review, is_worse
+from upkeep.monitoring.judgement import Metric, is_worse
+from upkeep.monitoring.review import Contract, Review
 from upkeep.monitoring.themes import Theme
 from upkeep.release import Action, Entry
 from upkeep.stages.briefing import Brief, write_brief

@@ -13,8 +13,8 @@ from tests.weeks import ORDINARY
 from upkeep import records
 from upkeep.log.entries import Outcome, OutcomeSource
 from upkeep.log.files import write_outcomes
+from upkeep.monitoring.judgement import Metric, Status
 from upkeep.monitoring.recount import cut_short
-from upkeep.monitoring.review import Metric, Status
 from upkeep.monitoring.trouble import Kind
 from upkeep.stages.auditing import draw_audit, return_audit, sheet_key
 from upkeep.stages.monitoring import review_week

@@ -13,7 +13,8 @@ from upkeep import chain, records
 from upkeep.desk import Desk
 from upkeep.log.entries import Outcome, OutcomeSource, Prediction
 from upkeep.log.files import write_outcomes, write_predictions
-from upkeep.monitoring.review import Metric, Review, Status, WorseLeftOut
+from upkeep.monitoring.judgement import Metric, Status
+from upkeep.monitoring.review import Review, WorseLeftOut
 from upkeep.stages.monitoring import review_week
 from upkeep.stages.review_charts import chart_review
 from upkeep.stages.review_figures import measured

@@ -19,7 +19,8 @@ from upkeep.monitoring.edge_cases import EdgeCase, Edges, Reason
 from upkeep.monitoring.estimate import Estimate
 from upkeep.monitoring.figures import Basis, Figures, Slice, WeightedLabel, WeightedQuality, WeightedSlice
 from upkeep.monitoring.health import NO_ALARM, Health, assess, in_words
-from upkeep.monitoring.review import Contract, Finding, Metric, Review, Status
+from upkeep.monitoring.judgement import Finding, Metric, Status
+from upkeep.monitoring.review import Contract, Review
 from upkeep.monitoring.themes import Theme
 from upkeep.monitoring.trouble import Change, Kind
 from upkeep.release import Action, Entry

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 
-from upkeep.monitoring.review import Finding, Metric, Review, Status, is_plainly_worse, is_worse
+from upkeep.monitoring.judgement import Finding, Metric, Status, is_plainly_worse, is_worse
+from upkeep.monitoring.review import Review
 from upkeep.statistics.rates import AnyRate
 
 NO_ALARM = "That is no alarm yet, which takes a larger loss or more weeks of it, as weeks differ besides."

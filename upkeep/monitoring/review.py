@@ -2,95 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
-from functools import partial
 from itertools import product
 from typing import NamedTuple
 
 from upkeep.config import Client, Thresholds
 from upkeep.metrics.generated import Generated
-from upkeep.monitoring import alarms
-from upkeep.monitoring.alarms import Against, Direction, Standing, State
+from upkeep.monitoring.alarms import State
 from upkeep.monitoring.changes import Seen, find_changes
 from upkeep.monitoring.edge_cases import Edges
 from upkeep.monitoring.estimate import Estimate, estimate_accuracy
 from upkeep.monitoring.figures import ENOUGH_AUDITED, Figures
 from upkeep.monitoring.input_shift import Inputs
+from upkeep.monitoring.judgement import (
+    Finding,
+    Metric,
+    Status,
+    Watched,
+    alert,
+    is_plainly_worse,
+    judge,
+    no_alarm,
+    pooled,
+    terms,
+    watched,
+    weeks_of,
+)
 from upkeep.monitoring.past_alarms import PastAlarm, own_weeks, untold
 from upkeep.monitoring.probation import Probation, on_probation
 from upkeep.monitoring.recount import lost_rows, newest
 from upkeep.monitoring.trouble import Change, Kind
-from upkeep.periods import Cadence, from_to
-from upkeep.statistics.rates import AnyRate, Rate
-
-POOLED_WEEKS = 4
-"""So many weeks together must have the client's minimum of labels, else a metric is not judged."""
-ALARMED = (State.OPENED, State.CONTINUING)
-ROUNDING = 1e-9
-"""Of two shares that lie nearer to each other neither is worse: weights make a share a sum of fractions."""
-
-
-class Status(StrEnum):
-    """How worried one should be."""
-
-    OK = "ok"
-    NOT_ENOUGH_DATA = "not enough data"
-    ALERT = "alert"
-
-
-class Metric(StrEnum):
-    """The rates that can have an agreed limit."""
-
-    ACCURACY = "accuracy"
-    AUTO_RESOLUTION = "auto_resolution"
-    PRECISION = "precision"
-    ESCALATION = "escalation"
-
-    @property
-    def worse(self) -> Direction:
-        """Which way it gets worse."""
-        return Direction.HIGHER_IS_WORSE if self is Metric.ESCALATION else Direction.LOWER_IS_WORSE
-
-    @property
-    def words(self) -> str:
-        """Its name as people read it."""
-        return self.value.replace("_", "-")
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One judgement: what was observed over which weeks, the agreed limit, and where the incident stands if any.
-
-    Where no limit is agreed, `limit` is None and the model's own first weeks are what it is held against.
-    It is `new` if it is an alert and was none when it was last judged: of a week whose labels come late, that is the
-    next week's review. It is `held` while it is one only with a week in which traffic had just become another: nobody
-    knows then whether it is more than that, so it asks for no retrain, and is new until it does.
-    """
-
-    status: Status
-    metric: Metric
-    observed: Rate
-    limit: float | None
-    weeks: tuple[str, ...]
-    text: str
-    standing: Standing | None = None
-    new: bool = False
-    held: bool = False
-
-    @property
-    def word(self) -> str:
-        """How worried one should be, for people: what is plainly worse than agreed is not called ok."""
-        return "worse than agreed, no alarm yet" if self.is_doubtful else self.status.value
-
-    @property
-    def is_doubtful(self) -> bool:
-        """Is its whole interval worse than the limit though it is no alarm, which takes a larger loss or more weeks?"""
-        if self.limit is None or self.status is not Status.OK:
-            return False
-        return is_plainly_worse(self.metric, self.observed, self.limit)
+from upkeep.periods import Cadence
+from upkeep.statistics.rates import Rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +54,8 @@ class WorseLeftOut:
 
     def __str__(self) -> str:
         whose = f"of version {self.version}, which answered {self.requests.hits:,} of {self.requests.n:,} requests"
-        terms = _terms(self.metric, self.limit)
-        return f"{self.metric.words} {self.observed} in {self.week} {whose} and is in no judged figure; {terms}"
+        agreed = terms(self.metric, self.limit)
+        return f"{self.metric.words} {self.observed} in {self.week} {whose} and is in no judged figure; {agreed}"
 
 
 class Promoted(NamedTuple):
@@ -176,23 +121,6 @@ class Review:
         return [one for one in self.alerts if one.new and not one.held]
 
 
-def is_worse(metric: Metric, rate: AnyRate, limit: float) -> bool:
-    """Is a rate worse than its agreed limit, be it by chance?"""
-    if rate.value is None:
-        return False
-    over = rate.value - limit
-    return over > ROUNDING if metric.worse is Direction.HIGHER_IS_WORSE else over < -ROUNDING
-
-
-def is_plainly_worse(metric: Metric, rate: AnyRate, limit: float) -> bool:
-    """Is all of a rate's 95 % interval worse than its agreed limit?
-
-    The interval has the chance of the sample; that weeks vary besides, an alarm takes into account.
-    """
-    low, high = rate.interval()
-    return low > limit if metric.worse is Direction.HIGHER_IS_WORSE else high < limit
-
-
 def review(
     client: Client,
     *,
@@ -239,11 +167,11 @@ def review(
     )
     unclear = _traffic_begins([*((one.week, one.changes) for one in earlier), (week, changes)])
     stands = {key: one for key, one in known if again.get(key) == one}
-    watched = [
-        _watch(metric, limit, record, client, before=_agreed_before(earlier, metric))
+    rates = [
+        watched(metric, limit, record, client, before=_agreed_before(earlier, metric))
         for metric, limit in _judged(client.thresholds)
     ]
-    findings = tuple(_judge(one, figures, client, new=one.metric not in going_on, unclear=unclear) for one in watched)
+    findings = tuple(judge(one, figures, client, new=one.metric not in going_on, unclear=unclear) for one in rates)
     alarmed = any(one.status is Status.ALERT and not one.held for one in findings)
     return Review(
         client=client.client,
@@ -271,7 +199,7 @@ def review(
         contract=contract,
         strays=strays,
         worse_left_out=tuple(_worse_left_out(stands | {week: figures}, earlier, client)),
-        past_alarms=tuple(past for one in watched for past in _past_alarms(one, earlier, client)),
+        past_alarms=tuple(past for one in rates for past in _past_alarms(one, earlier, client)),
     )
 
 
@@ -349,144 +277,30 @@ def _worse_left_out(
                 yield WorseLeftOut(key, version, metric, rate, limit, requests)
 
 
-class _Watched(NamedTuple):
-    """A figure over the weeks, how it is watched, and where it stood after each; `before` is what was agreed then."""
-
-    metric: Metric
-    limit: float | None
-    before: Mapping[str, float | None]
-    weeks: list[alarms.Week]
-    watch: Callable[[Sequence[alarms.Week]], list[Standing]]
-    standings: list[Standing]
-
-
-def _watch(
-    metric: Metric,
-    limit: float | None,
-    record: Sequence[tuple[str, Figures]],
-    client: Client,
-    *,
-    before: Mapping[str, float | None],
-) -> _Watched:
-    watch = partial(
-        alarms.watch,
-        floor=limit,
-        limits=alarms.limits(client.alarms.false_alarms_a_year),
-        assumed_spread=client.alarms.weekly_spread_pp / 100,
-        worse=metric.worse,
-        before=before if limit is not None else dict.fromkeys(before),  # what is agreed no more asks for nothing
-    )
-    weeks = _weeks(metric, record)
-    return _Watched(metric, limit, before, weeks, watch, watch(weeks))
-
-
-def _weeks(metric: Metric, record: Sequence[tuple[str, Figures]]) -> list[alarms.Week]:
-    return [alarms.Week(key, getattr(figures, metric.value), figures.model_version) for key, figures in record]
-
-
-def _judge(of: _Watched, newest: Figures, client: Client, *, new: bool, unclear: Set[str]) -> Finding:
-    """Judge the newest week, by those of the model in service."""
-    metric, limit, weeks, standing = of.metric, of.limit, of.weeks, of.standings[-1]
-    mine = own_weeks(weeks)
-    over, together = _pooled(mine)
-    if together.n < client.minimum_labels:
-        counted = "requests" if metric is Metric.ESCALATION else f"labelled requests ({newest.basis.value})"
-        have = f"have {together.n}, need {client.minimum_labels} {counted}"
-        return Finding(Status.NOT_ENOUGH_DATA, metric, together, limit, over, f"{metric.words}: {have}")
-    if standing.state in ALARMED:
-        found = _alert(metric, limit, weeks, standing, new=new)
-        left_out = unclear & {*found.weeks}
-        without = [one._replace(rate=Rate(0, 0)) if one.key in left_out else one for one in weeks]
-        return replace(found, held=new and of.watch(without)[-1].state not in ALARMED)
-    if not newest.requests:
-        nothing = f"{metric.words}: no request in {weeks[-1].key}"
-        return Finding(Status.NOT_ENOUGH_DATA, metric, weeks[-1].rate, limit, (weeks[-1].key,), nothing, standing)
-    return _no_alarm(metric, limit, mine, standing)
-
-
-def _past_alarms(of: _Watched, earlier: Sequence[Review], client: Client) -> Iterator[PastAlarm]:
+def _past_alarms(of: Watched, earlier: Sequence[Review], client: Client) -> Iterator[PastAlarm]:
     """The figure's alarms that are over and that only the labels which have come in since show."""
     shown = [(one.metric.value, one.weeks) for found in earlier for one in found.alerts]
     shown += [(one.metric, one.weeks) for found in earlier for one in found.past_alarms]
     new = untold(
         of.weeks,
         of.standings,
-        before=_weeks(of.metric, as_known(earlier, {})),
+        before=weeks_of(of.metric, as_known(earlier, {})),
         watch=of.watch,
-        enough=lambda weeks: _pooled(own_weeks(weeks))[1].n >= client.minimum_labels,
+        enough=lambda weeks: pooled(own_weeks(weeks))[1].n >= client.minimum_labels,
         told={key for metric, weeks in shown if metric == of.metric for key in weeks},
     )
     for one in new:
         opened, upto, after = of.weeks[one.opened], of.weeks[: one.last + 1], of.weeks[: one.last + 2]
         limit, end = of.before.get(opened.key, of.limit), of.standings[one.last + 1]
-        alert = _alert(of.metric, limit, upto, of.standings[one.last], new=True)
+        told = alert(of.metric, limit, upto, of.standings[one.last], new=True)
         yield PastAlarm(
             metric=of.metric.value,
             weeks=one.keys(of.weeks),
             version=opened.model,
-            observed=alert.observed,
+            observed=told.observed,
             limit=limit,
-            text=alert.text,
-            end=f"In {end.week} {_no_alarm(of.metric, limit, own_weeks(after), end).text}"
+            text=told.text,
+            end=f"In {end.week} {no_alarm(of.metric, limit, own_weeks(after), end).text}"
             if end.state is State.CLOSED
             else f"Version {after[-1].model} was in service from {end.week} on",
         )
-
-
-def _pooled(mine: Sequence[alarms.Week]) -> tuple[tuple[str, ...], Rate]:
-    """The model's newest weeks, and what they come to together."""
-    lately = mine[-POOLED_WEEKS:]
-    return tuple(one.key for one in lately), sum((one.rate for one in lately), Rate(0, 0))
-
-
-def _no_alarm(metric: Metric, limit: float | None, mine: Sequence[alarms.Week], standing: Standing) -> Finding:
-    """What the newest of the model's weeks came to, or, where that is not known yet, the newest together."""
-    over, together = _pooled(mine)
-    known, compared = bool(mine[-1].rate.n), sum(bool(one.rate.n) for one in mine)
-    observed, over = (mine[-1].rate, over[-1:]) if known else (together, over)
-    when = "" if known else f" in {from_to(over)}, not known yet in {over[-1]}"
-    text = f"{metric.words} {observed}{when}, {_terms(metric, limit)}"
-    if limit is None and compared < alarms.JUDGED_FROM:
-        text += f", and too few weeks of the model to compare with: have {compared}, need {alarms.JUDGED_FROM}"
-        return Finding(Status.NOT_ENOUGH_DATA, metric, observed, limit, over, text, standing)
-    text += ", no worse than in the model's first weeks beyond chance" if limit is None else ""
-    text += f"; the trouble since {standing.since} is over" if standing.state is State.CLOSED else ""
-    return Finding(Status.OK, metric, observed, limit, over, text, standing)
-
-
-def _alert(
-    metric: Metric, limit: float | None, weeks: Sequence[alarms.Week], standing: Standing, *, new: bool
-) -> Finding:
-    """The alarm in one line: what, when, compared with what, by which rule; while it goes on, the newest known week."""
-    over = tuple(one.key for one in weeks if standing.since is not None and one.key >= standing.since)
-    known = [one for one in weeks if one.key in over and one.rate.n]
-    agreed = standing.against is Against.AGREED
-    wanted = (
-        f"the agreed {standing.expected:.1%}" if agreed else f"the {standing.expected:.1%} of the model's first weeks"
-    )
-    beyond = "above" if metric.worse is Direction.HIGHER_IS_WORSE else "below"
-    if new:
-        observed = standing.observed or weeks[-1].rate
-        when = from_to([one.key for one in known])
-        text = f"{metric.words} {observed} in {when} is {beyond} {wanted} beyond chance ({standing.rule})"
-    else:
-        observed = known[-1].rate if known else weeks[-1].rate
-        seen = [f"{observed} in {known[-1].key}"] if known else []
-        seen += [] if weeks[-1].rate.n else [f"not known yet in {over[-1]}"]
-        text = f"{metric.words} {', '.join(seen)}, {beyond} {wanted} since {over[0]} ({standing.rule})"
-        if known and not _worse(observed, standing, metric):
-            text += f"; {known[-1].key} alone is not, which may be chance"
-    text += "" if agreed else f"; {_terms(metric, limit)}"
-    return Finding(Status.ALERT, metric, observed, limit, over, text, standing, new)
-
-
-def _worse(rate: Rate, standing: Standing, metric: Metric) -> bool:
-    """Is a rate on the wrong side of what an alarm is held against?"""
-    found, expected = rate.hits / rate.n, standing.expected or 0.0
-    return found > expected if metric.worse is Direction.HIGHER_IS_WORSE else found < expected
-
-
-def _terms(metric: Metric, limit: float | None) -> str:
-    if limit is None:
-        return "no limit agreed"
-    return f"agreed at {'most' if metric.worse is Direction.HIGHER_IS_WORSE else 'least'} {limit:.1%}"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from upkeep.monitoring.figures import Figures
-from upkeep.monitoring.review import Metric
+from upkeep.monitoring.judgement import Metric
 from upkeep.statistics.rates import AnyRate, Rate, WeightedRate
 
 

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from upkeep.counts import count_of
 from upkeep.desk import Desk
 from upkeep.evaluation.comparison import Verdict
-from upkeep.monitoring.review import Metric, Review, is_worse
+from upkeep.monitoring.judgement import Metric, is_worse
+from upkeep.monitoring.review import Review
 from upkeep.monitoring.stretch import Stretch
 from upkeep.monitoring.themes import Theme
 from upkeep.monitoring.trouble import Kind

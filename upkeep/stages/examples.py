@@ -18,7 +18,8 @@ from upkeep.log.entries import Prediction, Sample, draw_order
 from upkeep.log.tally import opinions
 from upkeep.log.truth import Truth, truth_of
 from upkeep.monitoring.edge_cases import Reason
-from upkeep.monitoring.review import Metric, Review
+from upkeep.monitoring.judgement import Metric
+from upkeep.monitoring.review import Review
 from upkeep.monitoring.risen_words import most_worded, risen_words
 from upkeep.monitoring.trouble import Change, Kind
 from upkeep.periods import week, weeks_before

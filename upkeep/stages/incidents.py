@@ -17,7 +17,7 @@ from itertools import groupby
 
 from upkeep.desk import Desk
 from upkeep.entitlement import ChangeOrder, Claim, UseCase, entitled
-from upkeep.monitoring.review import Metric
+from upkeep.monitoring.judgement import Metric
 from upkeep.monitoring.trouble import Change, Kind
 from upkeep.periods import from_to
 from upkeep.redaction import inert

@@ -29,9 +29,10 @@ from upkeep.monitoring.figures import (
     weigh,
 )
 from upkeep.monitoring.health import Health, assess, in_words
+from upkeep.monitoring.judgement import Finding, Metric
 from upkeep.monitoring.past_alarms import PastAlarm
 from upkeep.monitoring.recount import newest
-from upkeep.monitoring.review import Contract, Finding, Metric, Review, answers_as_known, as_known
+from upkeep.monitoring.review import Contract, Review, answers_as_known, as_known
 from upkeep.monitoring.themes import Theme
 from upkeep.monitoring.trouble import Change
 from upkeep.periods import Cadence, Window, last_full, period, periods_in, week

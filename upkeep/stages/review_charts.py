@@ -19,7 +19,8 @@ from upkeep.metrics.generated import Generated
 from upkeep.metrics.quality import calibration_error, macro_f1
 from upkeep.monitoring.edge_cases import BY_CHANCE, Edges
 from upkeep.monitoring.figures import OTHERS, Figures, Slice
-from upkeep.monitoring.review import Metric, Review, Status, answers_as_known, as_known
+from upkeep.monitoring.judgement import Metric, Status
+from upkeep.monitoring.review import Review, answers_as_known, as_known
 from upkeep.periods import week
 from upkeep.redaction import inert
 from upkeep.stages.known_by_now import Known, in_lines, known_by_now, no_label_fits

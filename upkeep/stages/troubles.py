@@ -17,9 +17,10 @@ from upkeep import records
 from upkeep.desk import Desk
 from upkeep.monitoring.alarms import State
 from upkeep.monitoring.changes import Seen
+from upkeep.monitoring.judgement import Finding, Metric, Status
 from upkeep.monitoring.lasting_changes import Week, why_over
 from upkeep.monitoring.probation import SUBJECT
-from upkeep.monitoring.review import Finding, Metric, Review, Status, as_known
+from upkeep.monitoring.review import Review, as_known
 from upkeep.monitoring.trouble import Change, Kind
 from upkeep.periods import Cadence, last_full, weeks_before
 from upkeep.release import Action

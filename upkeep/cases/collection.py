@@ -137,8 +137,8 @@ class _Answers:
 
     def before(self, text: str, like: str | None, moment: datetime) -> _Known | None:
         """What was said last of a text by a moment, or of the one that it is like; else what was said first."""
-        named = (self._folded.get(one, one) for one in (text, like) if one is not None)
-        said = next((self._said[one] for one in named if one in self._said), [])
+        named = (one if one in self._said else self._folded.get(one) for one in (text, like) if one is not None)
+        said = next((self._said[one] for one in named if one is not None), [])
         by_then = [one for one in said if one.case.valid_from is None or one.case.valid_from <= moment]
         return by_then[-1] if by_then else next(iter(said), None)
 
@@ -149,9 +149,9 @@ class _Answers:
 
     def has(self, before: _Known, one: _Told) -> bool:
         """Does a request say nothing but what was right already when it came?"""
-        decides = before.waits and one.source in ASKED
-        ruled = self.reviews.ruled_otherwise(before.case, one.prediction.at)
-        return before.case.answer == one.answer and not decides and not ruled
+        if before.case.answer != one.answer or (before.waits and one.source in ASKED):
+            return False
+        return self.reviews.ruled_otherwise(before.case, one.prediction.at) is None
 
 
 class _Earlier(NamedTuple):
@@ -377,12 +377,12 @@ def _conflict(one: _Told, judge: Judge | None) -> str | None:
     def together(answer: str, other: str) -> bool:
         return answer == other or (judge is not None and judge(request, answer, other))
 
-    named = dict.fromkeys((said.source, said.answer or output) for said in one.said if said.answer or said.correct)
+    all_said = [(said.source, said.answer or (output if said.correct else None)) for said in one.said]
+    named = dict.fromkeys((source, answer) for source, answer in all_said if answer is not None)
     denied = dict.fromkeys(said.source for said in one.said if said.correct is False and not said.answer)
-    answers = [answer for _, answer in named if answer is not None]
-    agreed = all(together(answers[-1], answer) for answer in answers) if answers else True
-    doubted = output is not None and bool(denied) and bool(answers) and together(answers[-1], output)
-    if agreed and not doubted:
+    last = [answer for _, answer in named][-1:]
+    doubted = output is not None and bool(denied) and any(together(answer, output) for answer in last)
+    if not doubted and all(together(final, answer) for final in last for _, answer in named):
         return None
     words = [f"{source.value} said {answer!r}" for source, answer in named]
     return "; ".join([*words, *(f"{source.value} said not {output!r}" for source in denied if doubted)])

@@ -51,6 +51,16 @@ def test_who_speaks_of_the_launch_set_or_of_something_else_contradicts_nobody():
     assert conflicts(said("1", CUSTOMER, "c"), text="something else altogether") == [None]
 
 
+def test_an_answer_of_the_launch_set_that_a_request_has_had_since_is_contradicted():
+    word = "launch said 'a' of l1"
+    assert conflicts(said("1", CUSTOMER, "a"), said("2", CUSTOMER, "c"), known=[LAUNCH]) == [word]
+    assert conflicts(said("1", CUSTOMER, "c"), known=[replace(LAUNCH, requests=2)]) == [word]
+    assert conflicts(said("1", CUSTOMER, "c"), said("2", CUSTOMER, "a"), known=[LAUNCH]) == [
+        None,
+        "customer said 'c' of p-1",
+    ]
+
+
 def test_of_who_speaks_of_an_earlier_request_it_is_told_what_was_said_of_a_later_one():
     later = replace(AUDITED, source=Source.CUSTOMER, valid_from=MONDAY + DAY)
     assert conflicts(said("1", CUSTOMER, "c"), known=[later]) == ["customer said 'a' of p-0"]

@@ -143,9 +143,12 @@ class _Answers:
         return by_then[-1] if by_then else next(iter(said), None)
 
     def fold(self, text: str, before: _Known) -> None:
-        """Remember whose answers a text has that nothing else was said of."""
+        """Take in a request that said nothing new; a text that nothing else was said of has that one's answers."""
+        root = normalise(before.case.text)
+        again = replace(before.case, requests=before.case.requests + 1)
+        self._said[root] = [one._replace(case=again) if one is before else one for one in self._said[root]]
         if text not in self._said:
-            self._folded[text] = normalise(before.case.text)
+            self._folded[text] = root
 
     def has(self, before: _Known, one: _Told) -> bool:
         """Does a request say nothing but what was right already when it came?"""

@@ -80,9 +80,9 @@ class ReviewedAnswers:
     def said_otherwise(self, case: Case, said: Case) -> bool:
         """Do two answers contradict each other, with no rule between that has ended one of them?
 
-        The launch set's answers that nobody has confirmed may be outdated, and contradict nobody.
+        The launch set's answers that no request has had since may be outdated, and contradict nobody.
         """
-        agreed = said.source is Source.LAUNCH and not said.reviewer
+        agreed = said.source is Source.LAUNCH and not said.reviewer and said.requests == 1
         return not agreed and not self._ended(case, said) and self._contradicted(case, said) is not None
 
     def ruled_otherwise(self, said: Case, moment: datetime) -> Relabel | None:

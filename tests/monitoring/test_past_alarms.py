@@ -24,7 +24,7 @@ def told_now(now: Sequence[Week], before: Sequence[Week], *, least: int = 0, tol
     def enough(some: Sequence[Week]) -> bool:
         return sum(one.rate.n for one in some) >= least
 
-    return [*untold(now, WATCH(now), before=before, watch=WATCH, enough=enough, told=told)]
+    return [*untold(now, WATCH(now), before=lambda: before, watch=WATCH, enough=enough, told=told)]
 
 
 def test_an_alarm_goes_from_the_first_week_to_blame_to_the_last_before_its_end():

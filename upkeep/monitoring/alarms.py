@@ -301,6 +301,7 @@ class _Watched:
         self.limits = limits
         self.assumed_spread = assumed_spread
         self.reference: list[Rate] = []
+        self.learned: Reference | None = None
         self.waiting: list[Rate] = []
         self.series = {against: _Series() for against in Against}
         self.incident: _Break | None = None
@@ -332,13 +333,16 @@ class _Watched:
         agreed = _Series() if self.incident else self.series[Against.AGREED]
         self.model, self.incident = model, None
         self.reference.clear()
+        self.learned = None
         self.waiting.clear()
         self.series = {Against.AGREED: agreed, Against.BASELINE: _Series()}
 
     def _expectations(self, week: Week) -> dict[Against, _Expected]:
         """What a week is expected to be, by all there is to compare it with."""
         found, floor = {}, self.floors[week.key]
-        known = learn(self.reference, assumed_spread=self.assumed_spread) if self.reference else None
+        if self.learned is None and self.reference:
+            self.learned = learn(self.reference, assumed_spread=self.assumed_spread)
+        known = self.learned
         if floor is not None:
             found[Against.AGREED] = _Expected(floor, known.spread if known else self.assumed_spread)
         if known and len(self.reference) >= LEAST_REFERENCE:
@@ -367,6 +371,7 @@ class _Watched:
         self.waiting.append(week.rate)
         if len(self.waiting) >= OUT_OF and len(self.reference) < REFERENCE_WEEKS:
             self.reference.append(self.waiting.pop(0))
+            self.learned = None
 
     def _standing(self, week: Week, state: State) -> Standing:
         if self.incident is None:

@@ -64,14 +64,14 @@ def untold(
     weeks: Sequence[Week],
     standings: Sequence[Standing],
     *,
-    before: Sequence[Week],
+    before: Callable[[], Sequence[Week]],
     watch: Callable[[Sequence[Week]], Sequence[Standing]],
     enough: Callable[[Sequence[Week]], bool],
     told: Set[str],
 ) -> Iterator[Course]:
     """The alarms that are over by the newest week, and that it takes the labels that have come in since to see.
 
-    `before` are the weeks as they were known until now. What those show when they are judged as now, a changed limit
+    `before` gives the weeks as they were known until now. What those show when they are judged as now, a changed limit
     say, is no news of the labels; nor is what shares a week with those that reviews have `told` of. `enough` says
     whether some weeks had the labels for the newest of them to be judged.
     """
@@ -82,5 +82,6 @@ def untold(
     over = [one for one in courses(standings) if one.last < len(weeks) - 1 and judged(one, weeks)]
     new = [one for one in over if not told & {*one.keys(weeks)}]
     if new:  # seldom; to watch years takes a while
-        shown = {key for one in courses(watch(before)) if judged(one, before) for key in one.keys(before)}
+        known = before()
+        shown = {key for one in courses(watch(known)) if judged(one, known) for key in one.keys(known)}
         yield from (one for one in new if not shown & {*one.keys(weeks)})

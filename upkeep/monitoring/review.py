@@ -284,7 +284,7 @@ def _past_alarms(of: Watched, earlier: Sequence[Review], client: Client) -> Iter
     new = untold(
         of.weeks,
         of.standings,
-        before=weeks_of(of.metric, as_known(earlier, {})),
+        before=lambda: weeks_of(of.metric, as_known(earlier, {})),
         watch=of.watch,
         enough=lambda weeks: pooled(own_weeks(weeks))[1].n >= client.minimum_labels,
         told={key for metric, weeks in shown if metric == of.metric for key in weeks},

@@ -9,6 +9,9 @@ same streams, by the rules that other tools have by default:
 
 A false alarm is an incident that opens, or for the other rules a first week over the limit after a week under it, on a
 stream where nothing changed. Delay is counted from the first week of the loss, which is week 1.
+
+`--by-age` tells instead how many of Upkeep's alarms are false by the age of the model, whose first weeks say
+little about what to expect; without an agreed floor, and of models that stay exactly at theirs or two points above it.
 """
 
 from __future__ import annotations
@@ -36,6 +39,9 @@ YEAR = 52
 AFTER = 26
 BATCH = 50
 SCORED_WITHIN = 4
+AGES = (range(7), range(7, 26), range(26, 78))
+"""Weeks of a model: judged by what is agreed alone, by its first weeks too, and by half a year of them."""
+FLOORS = {"no floor": None, "at the floor": LEVEL, "two points above": LEVEL - 0.02}
 
 
 class Stream(NamedTuple):
@@ -110,6 +116,18 @@ def first_alarms(stream: Stream, budget: float, seeds: range) -> dict[str, list[
     return found
 
 
+def by_age(labels: int, floor: float | None, budget: float, seeds: range) -> list[int]:
+    """Upkeep's false alarms by `AGES`, of stable clients from the model's first week on."""
+    found = [0] * len(AGES)
+    for seed in seeds:
+        weeks = simulate(Stream(labels, AGES[-1].stop, 0, 0.0, 0.02), seed)
+        named = [Week(f"{number:04}", rate) for number, rate in enumerate(weeks)]
+        standings = watch(named, floor=floor, limits=limits(budget), assumed_spread=0.02)
+        for at, age in enumerate(AGES):
+            found[at] += sum(one.state is State.OPENED for one in standings[age.start : age.stop])
+    return found
+
+
 def main() -> int:
     """Print two Markdown tables: false alarms in a hundred client-years, and how soon a loss is seen."""
     parser = argparse.ArgumentParser(description="False alarms and detection delay, on simulated clients.")
@@ -118,7 +136,11 @@ def main() -> int:
     parser.add_argument("--history", type=int, default=26, help="reference weeks before, default 26")
     parser.add_argument("--spread", type=float, default=0.02, help="sd of the true weekly rate, default 0.02")
     parser.add_argument("--budget", type=float, default=0.01, help="false alarms a year, default 0.01")
+    parser.add_argument("--by-age", action="store_true", help="false alarms by the age of the model only")
     chosen = parser.parse_args()
+    if chosen.by_age:
+        _print_by_age(chosen.budget, chosen.clients)
+        return 0
     names = list(judges(chosen.budget))
     stable = [Stream(n, chosen.history, YEAR, 0.0, chosen.spread) for n in LABELS]
     lost = [Stream(n, chosen.history, AFTER, drop, chosen.spread) for drop in DROPS for n in LABELS]
@@ -138,9 +160,28 @@ def main() -> int:
     return 0
 
 
+def _print_by_age(budget: float, clients: int) -> None:
+    progress = OnTerminal()
+    print("False alarms in 100 client-years, in weeks\n")
+    head("labels a week", *(f"{age.start + 1} to {age.stop}, {name}" for name in FLOORS for age in AGES))
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        for at, labels in enumerate(LABELS):
+            cells = []
+            for name, floor in FLOORS.items():
+                parts = pool.map(partial(by_age, labels, floor, budget), _batches(clients))
+                alarms = np.sum(list(parts), axis=0)
+                cells += [f"{100 * n / (clients * len(age) / YEAR):.2f}" for n, age in zip(alarms, AGES, strict=True)]
+                progress(f"labels a week, {name}", at + 1, len(LABELS))
+            row(f"{labels:,}", *cells)
+
+
+def _batches(clients: int) -> list[range]:
+    return [range(start, min(start + BATCH, clients)) for start in range(0, clients, BATCH)]
+
+
 def _play(pool: ProcessPoolExecutor, stream: Stream, budget: float, clients: int) -> dict[str, list[tuple[int, int]]]:
     progress = OnTerminal()
-    batches = [range(start, min(start + BATCH, clients)) for start in range(0, clients, BATCH)]
+    batches = _batches(clients)
     together: dict[str, list[tuple[int, int]]] = {name: [] for name in judges(budget)}
     for done, part in enumerate(pool.map(partial(first_alarms, stream, budget), batches), start=1):
         progress(f"{stream.labels} labels a week, loss {stream.drop:.0%}, batches", done, len(batches))

@@ -3,8 +3,10 @@
 Each week gets a score against the agreed floor and one against the model's reference weeks: the normal quantile of its
 count under a binomial whose rate is itself normal from week to week, because real weeks vary more than a binomial.
 Four rules read the scores: one week far out, three of the last four weeks out, the last four together far out, and a
-CUSUM that sums small losses over many weeks. Their limits share one budget of false alarms. What opens is one incident;
-it continues until the newest weeks together show that the loss is over.
+CUSUM that sums small losses over many weeks. Their limits share one budget of false alarms, which the errors of what is
+learned take part of too: that of the spread by Student's t, that of the expected rate, which all weeks share, by what
+is taken off their scores. What opens is one incident; it continues until the newest weeks together show that the loss
+is over.
 """
 
 from __future__ import annotations
@@ -55,12 +57,15 @@ class Rule(StrEnum):
     DRIFT = "small losses over many weeks"
 
 
-SHARES = {Rule.ACUTE: 0.62, Rule.SUSTAINED: 0.02, Rule.TOGETHER: 0.26, Rule.DRIFT: 0.1}
+SHARES = {Rule.ACUTE: 0.56, Rule.SUSTAINED: 0.02, Rule.TOGETHER: 0.28, Rule.DRIFT: 0.14}
 """How the budget of false alarms is divided among the rules: so that most is seen of a loss of 8 points within four
-weeks and of one of 16 in the first, of 20,000 clients of 300 labels a week each, and 24,000 stable ones keep to it."""
-KNOWN = 0.84
-"""Part of the budget the limits may use up as if the expectation were known; the errors of a learned one take the rest
-(measured: benchmarks/alarms.py)."""
+weeks and of one of 16 in the first, of 20,000 clients of 300 labels a week each, and 100,000 stable ones keep to it."""
+SHARED = 1.25
+"""What is taken off several weeks' scores for the error that all of them share, in parts of a week's variance that it
+is. The sum of four weeks would ask for 3; less sees more, and the rules together keep to the budget with it (tuned with
+`SHARES`)."""
+PLAINLY = 2.5
+"""So many standard errors better than agreed a model has to be for its own weeks to say more than what is agreed."""
 
 
 class Against(StrEnum):
@@ -131,7 +136,7 @@ def limits(false_alarms_a_year: float) -> Limits:
     from scipy.optimize import brentq
     from scipy.stats import norm
 
-    weekly = KNOWN * false_alarms_a_year / WEEKS_A_YEAR
+    weekly = false_alarms_a_year / WEEKS_A_YEAR
 
     def too_short(height: float) -> float:
         reach = 2 * SLACK * (height + 1.166)
@@ -145,14 +150,50 @@ def limits(false_alarms_a_year: float) -> Limits:
     )
 
 
-def score(rate: Rate, *, expected: float, sd: float) -> float:
-    """Normal quantile of the count (mid-p) when the week's true rate is normal around `expected` with `sd`."""
-    from scipy.special import bdtr, ndtri  # `scipy.stats` takes a hundred times as long, for every week of the history
+class Expected(NamedTuple):
+    """The rate to expect of a week and the sd with which its true rate scatters around it.
 
-    shares = _possible(expected, sd)
-    fewer = bdtr(rate.hits - 1, rate.n, shares) if rate.hits else 0.0
-    below = (fewer + bdtr(rate.hits, rate.n, shares)) / 2
-    return float(np.clip(ndtri(below @ GRID_WEIGHTS), -FURTHEST, FURTHEST))
+    `error` is the standard error of the rate and part of `sd`; `doubt` the variance of the estimated variance that the
+    weeks scatter with. Both are 0 where nothing is learned.
+    """
+
+    rate: float
+    sd: float
+    error: float = 0.0
+    doubt: float = 0.0
+
+    def variance(self, n: int) -> float:
+        """Of the share of right answers in a week of n labels."""
+        return self.sd**2 + self.rate * (1 - self.rate) / n
+
+
+class Score(NamedTuple):
+    """How unlikely a week is, as a normal quantile; the lower, the worse.
+
+    `alone` is that of the chance of its count or a lower one, so that no single week is out more often than it may be;
+    `middle` of the mid-p, so that several add up, less the error that they share.
+    """
+
+    alone: float
+    middle: float
+
+
+def score(rate: Rate, expected: Expected) -> Score:
+    """Of the count when the week's true rate is normal around what is expected.
+
+    The quantile is that of Student's t, with degrees of freedom by Satterthwaite (Biometrics Bulletin 2, 1946).
+    """
+    from scipy.special import bdtr, ndtri, stdtr  # `scipy.stats` takes a hundred times as long, for every week there is
+
+    shares = _possible(expected.rate, expected.sd)
+    fewer = bdtr(rate.hits - 1, rate.n, shares) if rate.hits else np.zeros_like(shares)
+    whole = bdtr(rate.hits, rate.n, shares)
+    chances = np.array([whole @ GRID_WEIGHTS, (fewer + whole) / 2 @ GRID_WEIGHTS])
+    found, variance = ndtri(np.clip(chances, 0, 1)), expected.variance(rate.n)
+    if expected.doubt:
+        found = ndtri(stdtr(2 * variance**2 / expected.doubt, found))
+    alone, middle = np.clip(found, -FURTHEST, FURTHEST)
+    return Score(float(alone), float(middle) / math.sqrt(1 + SHARED * expected.error**2 / variance))
 
 
 def likelihood(rate: Rate, *, expected: float, sd: float) -> float:
@@ -167,11 +208,13 @@ def _possible(expected: float, sd: float) -> NDArray[np.float64]:
 
 
 class Reference(NamedTuple):
-    """The rate to expect, the sd with which weeks scatter around it, and the sd of the expectation itself."""
+    """The rate to expect, the sd with which weeks scatter around it, the sd of the expectation itself, and the variance
+    of the estimated `spread**2`."""
 
     rate: float
     spread: float
     error: float
+    doubt: float
 
 
 def learn(reference: Sequence[Rate], *, assumed_spread: float) -> Reference:
@@ -183,17 +226,18 @@ def learn(reference: Sequence[Rate], *, assumed_spread: float) -> Reference:
     together = sum(reference, Rate(0, 0))
     rough = (together.hits + 0.5) / (together.n + 1)
     usual = assumed_spread**2
-    excess, weight = usual * PRIOR_WEEKS, float(PRIOR_WEEKS)
-    for rate in reference:
-        noise = rough * (1 - rough) / rate.n
-        tells = (usual / (usual + noise)) ** 2
+    noises = [rough * (1 - rough) / rate.n for rate in reference]
+    tells = [(usual / (usual + noise)) ** 2 for noise in noises]
+    excess, weight = usual * PRIOR_WEEKS, PRIOR_WEEKS + sum(tells)
+    for rate, noise, part in zip(reference, noises, tells, strict=True):
         away = (rate.hits / rate.n - rough) ** 2 * len(reference) / max(len(reference) - 1, 1)
-        excess += tells * (away - noise)
-        weight += tells
+        excess += part * (away - noise)
     spread = math.sqrt(max(excess / weight, LEAST_SPREAD**2))
-    weights = [1 / (spread**2 + rough * (1 - rough) / rate.n) for rate in reference]
+    variances = [spread**2 + noise for noise in noises]
+    weights = [1 / one for one in variances]
     centre = sum(w * rate.hits / rate.n for w, rate in zip(weights, reference, strict=True)) / sum(weights)
-    return Reference(centre, spread, 1 / math.sqrt(sum(weights)))
+    doubt = 2 * sum((part * one) ** 2 for part, one in zip(tells, variances, strict=True)) / weight**2
+    return Reference(centre, spread, 1 / math.sqrt(sum(weights)), doubt)
 
 
 def watch(
@@ -241,14 +285,7 @@ class _Break(NamedTuple):
     weeks: int
 
 
-class _Expected(NamedTuple):
-    """The rate to expect of a week and the sd with which its true rate scatters around it."""
-
-    rate: float
-    sd: float
-
-
-def _for_none(weeks: Sequence[Rate], expected: _Expected, *, loss: float) -> float:
+def _for_none(weeks: Sequence[Rate], expected: Expected, *, loss: float) -> float:
     """Log of how much likelier weeks are without a loss than with it."""
     lost = expected.rate - loss
     return sum(
@@ -269,7 +306,7 @@ class _Recovery:
         self.better: list[Rate] = []
         self.evidence = 0.0
 
-    def shown_by(self, rate: Rate, expected: _Expected) -> bool:
+    def shown_by(self, rate: Rate, expected: Expected) -> bool:
         """Take in a week: is the loss over now, and is no lesser one left that is likelier than none?"""
         self.evidence += _for_none([rate], expected, loss=self._loss(expected))
         self.better.append(rate)
@@ -279,7 +316,7 @@ class _Recovery:
             return False
         return _for_none(self.better, expected, loss=LEAST_LOSS * expected.sd) >= 0
 
-    def _loss(self, expected: _Expected) -> float:
+    def _loss(self, expected: Expected) -> float:
         """The loss while it was bad, drawn to the least (a normal prior with that as mean and sd).
 
         The weeks that opened the incident were picked for being the worst; few of them may not tell too much.
@@ -337,25 +374,26 @@ class _Watched:
         self.waiting.clear()
         self.series = {Against.AGREED: agreed, Against.BASELINE: _Series()}
 
-    def _expectations(self, week: Week) -> dict[Against, _Expected]:
+    def _expectations(self, week: Week) -> dict[Against, Expected]:
         """What a week is expected to be, by all there is to compare it with."""
         found, floor = {}, self.floors[week.key]
         if self.learned is None and self.reference:
             self.learned = learn(self.reference, assumed_spread=self.assumed_spread)
         known = self.learned
         if floor is not None:
-            found[Against.AGREED] = _Expected(floor, known.spread if known else self.assumed_spread)
+            spread, doubt = (known.spread, known.doubt) if known else (self.assumed_spread, 0.0)
+            found[Against.AGREED] = Expected(floor, spread, doubt=doubt)
         if known and len(self.reference) >= LEAST_REFERENCE:
-            found[Against.BASELINE] = _Expected(known.rate, math.hypot(known.spread, known.error))
+            sd = math.hypot(known.spread, known.error)
+            found[Against.BASELINE] = Expected(known.rate, sd, known.error, known.doubt)
         return found
 
-    def _open(self, week: Week, expectations: dict[Against, _Expected]) -> Standing:
+    def _open(self, week: Week, expectations: dict[Against, Expected]) -> Standing:
         breaks = [
             _Break(rule, against, expected.rate, weeks)
             for against, expected in expectations.items()
-            for rule, weeks in self.series[against].add(
-                score(week.rate, expected=expected.rate, sd=expected.sd), self.limits
-            )
+            for rule, weeks in self.series[against].add(score(week.rate, expected), self.limits)
+            if against is Against.AGREED or self._says_more(week, expected)
         ]
         if not breaks:
             self._remember(week)
@@ -365,6 +403,11 @@ class _Watched:
         self.recovery = _Recovery([one.rate for one in self.blamed])
         self.waiting.clear()  # the weeks just before it may be the start of the loss
         return self._standing(week, State.OPENED)
+
+    def _says_more(self, week: Week, own: Expected) -> bool:
+        """A model that is about as good as agreed would be compared with the same twice, and raise twice the alarms."""
+        floor = self.floors[week.key]
+        return floor is None or own.rate > floor + PLAINLY * own.error
 
     def _remember(self, week: Week) -> None:
         """A week becomes a reference once the weeks after it were quiet too: the start of a loss must not hide it."""
@@ -389,16 +432,16 @@ class _Series:
         self.sum = 0.0
         self.falling = 0
 
-    def add(self, score: float, limits: Limits) -> list[tuple[Rule, int]]:
+    def add(self, score: Score, limits: Limits) -> list[tuple[Rule, int]]:
         """Take in a score; returns the rules it breaks, each with how many weeks are to blame."""
-        self.scores = [*self.scores, score][-OUT_OF:]
-        self.sum = max(0.0, self.sum - score - SLACK)
+        self.scores = [*self.scores, score.middle][-OUT_OF:]
+        self.sum = max(0.0, self.sum - score.middle - SLACK)
         self.falling = self.falling + 1 if self.sum else 0
         out = [at for at, one in enumerate(self.scores) if one <= limits.sustained]
         found = []
-        if score <= limits.acute:
+        if score.alone <= limits.acute:
             found.append((Rule.ACUTE, 1))
-        if score <= limits.sustained and len(out) >= AT_LEAST:
+        if score.middle <= limits.sustained and len(out) >= AT_LEAST:
             found.append((Rule.SUSTAINED, len(self.scores) - out[0]))
         if len(self.scores) == OUT_OF and sum(self.scores) <= limits.together * math.sqrt(OUT_OF):
             found.append((Rule.TOGETHER, OUT_OF))

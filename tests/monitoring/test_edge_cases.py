@@ -13,6 +13,7 @@ from upkeep import records
 from upkeep.cases.case import Case, Source
 from upkeep.cases.snapshot import Lesson
 from upkeep.cases.split import Side
+from upkeep.conversations import Role, Turn, as_text
 from upkeep.desk import LAUNCH_CASES, Desk
 from upkeep.log.entries import Prediction
 from upkeep.log.files import write_predictions
@@ -165,6 +166,24 @@ def test_a_weeks_edge_cases_are_listed_in_the_store_redacted(tmp_path, monkeypat
     listed = records.load_rows(desk.store, "edge-cases/2026-W06.jsonl", EdgeCase)
     assert listed[: len(found.edges.cases)] == list(found.edges.cases)
     assert not any("example.com" in one.text for one in listed)
+
+
+def test_of_a_conversation_what_the_user_has_said_is_looked_at_whatever_was_answered(tmp_path, monkeypatch):
+    desk = agreed(tmp_path, monkeypatch)
+    launched(desk)
+    window, until = week("2026-W06", desk.zone), FIRST + WEEK
+    found = []
+    for answer in ("Which order is it?", "Kann ich Ihnen mit einer Rechnung weiterhelfen?"):
+        said = [Turn(Role.USER, "Where is it, shop"), Turn(Role.ASSISTANT, answer), Turn(Role.USER, "Ask order 7")]
+        log = [replace(request(f"talk-{n}"), input=as_text(said)) for n in range(30)]
+        write_predictions(desk.store, log, name="talks")
+        found.append(analyse_week(desk, window, until=until))
+    english, german = found
+    assert english is not None
+    assert german is not None
+    assert english.inputs.answered == 30
+    assert german.inputs == english.inputs
+    assert german.edges.counts == english.edges.counts
 
 
 def test_a_client_that_was_never_onboarded_is_not_told_of_training_data_that_nobody_has(tmp_path, monkeypatch):

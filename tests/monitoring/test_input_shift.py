@@ -53,6 +53,15 @@ def texts_of(now: Inputs, earlier: Sequence[Inputs] = USUAL) -> list[str]:
     return [sign.text for sign in signs_of_shift(now, earlier, budget=WEEKLY_BUDGET)]
 
 
+def test_weeks_of_which_the_answers_in_conversations_were_looked_at_too_are_no_comparison():
+    old = [replace(one, answered=None) for one in USUAL]
+    moved = week(50, novel=0.6)
+    assert texts_of(moved, old) != []  # nobody has a conversation: nothing is otherwise than it was
+    assert texts_of(replace(moved, answered=5), old) == []
+    assert texts_of(moved, [*old[:4], *(replace(one, answered=5) for one in USUAL[4:])]) != []
+    assert texts_of(moved, [*old[:9], *(replace(one, answered=5) for one in USUAL[9:])]) == []
+
+
 def test_ordinary_weeks_bring_no_sign():
     weeks = [week(100 + seed) for seed in range(212)]
     assert [texts_of(weeks[at], weeks[at - 12 : at]) for at in range(12, 212)] == [[]] * 200

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from upkeep.conversations import asked
 from upkeep.counts import count_of
 from upkeep.log.entries import Prediction, facet, facets
 from upkeep.log.truth import Truth
@@ -117,7 +118,8 @@ def find_edges(
     redaction: Redaction,
     by: Sequence[str] = (),
 ) -> Edges:
-    """The edge cases among some requests; `embeddings` has shape (len(requests), width), each row of length 1.
+    """The edge cases among some requests; `embeddings` are of what users `asked` in them, shape (len(requests), width),
+    each row of length 1.
 
     `labels` are those that the model can answer; none where its answers are texts. `by` names keys of the metadata.
     """
@@ -130,7 +132,7 @@ def find_edges(
         reasons = {
             Reason.UNSURE: one.confidence < LIKELY_WRONG,
             Reason.NO_LABEL: bool(labels) and right is not None and right not in labels,
-            Reason.WORDS: _unknown(one.input, known_words),
+            Reason.WORDS: _unknown(asked(one.input), known_words),
             Reason.FAR: 1 - alike > known.ordinary,
         }
         why = tuple(reason for reason, holds in reasons.items() if holds)

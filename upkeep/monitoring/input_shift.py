@@ -1,7 +1,8 @@
 """Do people's requests still look as they did?
 
 What a week's requests look like is kept as a few numbers on a sample of them: where their embeddings by the untrained
-base model lie on average, how many of their words no training text has, how long they are, in which language. A model
+base model lie on average, how many of their words no training text has, how long they are, in which language. Of a
+conversation what the user has said counts: another model answers otherwise, which is no shift of the requests. A model
 may answer new kinds of request well or badly: a shift is a reason to look, and only labels tell whether it hurts.
 """
 
@@ -16,6 +17,7 @@ from functools import cache
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
+from upkeep.conversations import asked
 from upkeep.statistics.overdispersion import chance_beyond
 from upkeep.statistics.rates import Rate
 
@@ -52,7 +54,8 @@ class Inputs:
     `centre` is the mean of their L2-normalised embeddings by the base model `base` (its digest), `dimensions` in how
     many directions they vary: tr(S)^2 / tr(S^2) of their covariance S. `words` are those no training text has, of all;
     none where nothing was taught. `known` is the digest of the words that training texts have; old records kept none.
-    `length` is the mean of log2 characters and `length_sd` its standard deviation. `languages` counts texts.
+    `length` is the mean of log2 characters and `length_sd` its standard deviation. `languages` counts texts. `answered`
+    are the conversations, whose answers were left out; None in old records, which have the answers in them.
     """
 
     n: int
@@ -64,6 +67,7 @@ class Inputs:
     length_sd: float
     languages: dict[str, int]
     known: str = ""
+    answered: int | None = None
 
     @property
     def variance(self) -> float:
@@ -96,11 +100,13 @@ def words_of(text: str) -> list[str]:
 
 
 def describe_inputs(
-    texts: Sequence[str], embeddings: NDArray[np.float32], *, known: Collection[str], base: str
+    requests: Sequence[str], embeddings: NDArray[np.float32], *, known: Collection[str], base: str
 ) -> Inputs:
-    """What a week's requests look like; `embeddings` has shape (len(texts), width), each row of length 1."""
+    """What a week's requests look like; `embeddings` are of what users `asked` in them, shape (len(requests), width),
+    each row of length 1."""
     import numpy as np
 
+    texts = [asked(one) for one in requests]
     words = [word for text in texts for word in words_of(text)] if known else []
     lengths = np.log2([len(text) + 1 for text in texts])
     centre = embeddings.mean(axis=0)
@@ -114,6 +120,7 @@ def describe_inputs(
         length_sd=float(lengths.std(ddof=1)) if len(texts) > 1 else 0.0,
         languages=dict(Counter(language(text) for text in texts if len(text) >= LEAST_CHARACTERS).most_common()),
         known=hashlib.sha256("\n".join(sorted(known)).encode()).hexdigest() if known else "",
+        answered=sum(text != one for text, one in zip(texts, requests, strict=True)),
     )
 
 
@@ -133,6 +140,8 @@ def signs_of_shift(now: Inputs, earlier: Sequence[Inputs], *, budget: float) -> 
     Each sign is told once, of the newest week if it shows it alone, and those of the newest week come first.
     """
     weeks = [one for one in (*earlier, now) if one.n >= LEAST_TEXTS and one.base == now.base]
+    if any(one.answered for one in weeks):
+        weeks = [one for one in weeks if one.answered is not None]
     found: dict[str, Sign] = {}
     for span in SPANS if now in weeks else ():
         recent, usual = weeks[-span:], weeks[:-span][-REFERENCE:]

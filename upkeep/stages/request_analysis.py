@@ -12,6 +12,7 @@ from typing import NamedTuple
 from upkeep import records
 from upkeep.cases.case import Case
 from upkeep.config import Client
+from upkeep.conversations import asked
 from upkeep.desk import LAUNCH_CASES, Desk
 from upkeep.errors import NotFoundError
 from upkeep.log.entries import Outcome, Prediction, draw_order
@@ -68,10 +69,9 @@ def analyse_week(desk: Desk, window: Window, *, until: datetime) -> WeekAnalysis
     requests = sorted(sampled.predictions, key=lambda one: draw_order(one.id))[:LOOKED_AT]
     if not requests:
         return None
-    taught = _taught(desk, min(window.end, until))
-    texts, words = [one.input for one in requests], vocabulary(taught)
-    eyes = request_encoder(desk)
-    embeddings = eyes.embed(texts)
+    taught = {asked(text) for text in _taught(desk, min(window.end, until))}
+    words, eyes = vocabulary(taught), request_encoder(desk)
+    embeddings = eyes.embed([asked(one.input) for one in requests])
     truths = {one.id: _truth(desk.client, one, sampled.outcomes.get(one.id, [])) for one in requests}
     edges = find_edges(
         requests,
@@ -83,7 +83,8 @@ def analyse_week(desk: Desk, window: Window, *, until: datetime) -> WeekAnalysis
         redaction=desk.client.redaction,
         by=desk.client.review_by,
     )
-    return WeekAnalysis(describe_inputs(texts, embeddings, known=words, base=eyes.base.digest), edges)
+    inputs = [one.input for one in requests]
+    return WeekAnalysis(describe_inputs(inputs, embeddings, known=words, base=eyes.base.digest), edges)
 
 
 def edges_key(week: str) -> str:

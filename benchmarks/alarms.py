@@ -12,6 +12,7 @@ stream where nothing changed. Delay is counted from the first week of the loss, 
 
 `--by-age` tells instead how many of Upkeep's alarms are false by the age of the model, whose first weeks say
 little about what to expect; without an agreed floor, and of models that stay exactly at theirs or two points above it.
+`--restless` tells it of clients whose weeks are otherwise than the budget supposes.
 """
 
 from __future__ import annotations
@@ -53,6 +54,25 @@ class Stream(NamedTuple):
     drop: float
     spread: float
 
+
+class Restless(NamedTuple):
+    """Weeks of a stable client: labels, sd of the true rate, its correlation with the week before, and hard weeks."""
+
+    labels: int = 300
+    spread: float = 0.02
+    correlation: float = 0.0
+    hard: float = 0.0
+
+
+RESTLESS = {
+    "as supposed": Restless(),
+    "correlated by 0.3": Restless(correlation=0.3),
+    "correlated by 0.6": Restless(correlation=0.6),
+    "correlated by 0.9": Restless(correlation=0.9),
+    "sd of 4 points": Restless(spread=0.04),
+    "sd of 4 points, 50 labels": Restless(labels=50, spread=0.04),
+    "two weeks a year 5 points harder": Restless(hard=0.05),
+}
 
 Judge = Callable[[Sequence[Rate], int], list[bool]]
 """Weeks and how many of them are the reference, to one flag a week after the reference: does an alarm start here?"""
@@ -128,6 +148,20 @@ def by_age(labels: int, floor: float | None, budget: float, seeds: range) -> lis
     return found
 
 
+def restless(weeks: Restless, history: int, budget: float, seeds: range) -> int:
+    """Upkeep's false alarms in the year after so many weeks."""
+    found = 0
+    for seed in seeds:
+        rng = np.random.default_rng([seed, weeks.labels])
+        away = rng.normal(0, weeks.spread, history + YEAR)
+        for at in range(1, len(away)):
+            away[at] = weeks.correlation * away[at - 1] + (1 - weeks.correlation**2) ** 0.5 * away[at]
+        true = LEVEL + away - weeks.hard * (rng.random(len(away)) < 2 / YEAR)
+        hits: NDArray[np.int64] = rng.binomial(weeks.labels, np.clip(true, 0, 1))
+        found += sum(upkeep([Rate(int(one), weeks.labels) for one in hits], history, budget=budget))
+    return found
+
+
 def main() -> int:
     """Print two Markdown tables: false alarms in a hundred client-years, and how soon a loss is seen."""
     parser = argparse.ArgumentParser(description="False alarms and detection delay, on simulated clients.")
@@ -137,7 +171,11 @@ def main() -> int:
     parser.add_argument("--spread", type=float, default=0.02, help="sd of the true weekly rate, default 0.02")
     parser.add_argument("--budget", type=float, default=0.01, help="false alarms a year, default 0.01")
     parser.add_argument("--by-age", action="store_true", help="false alarms by the age of the model only")
+    parser.add_argument("--restless", action="store_true", help="false alarms where weeks are otherwise only")
     chosen = parser.parse_args()
+    if chosen.restless:
+        _print_restless(chosen.history, chosen.budget, chosen.clients)
+        return 0
     if chosen.by_age:
         _print_by_age(chosen.budget, chosen.clients)
         return 0
@@ -173,6 +211,16 @@ def _print_by_age(budget: float, clients: int) -> None:
                 cells += [f"{100 * n / (clients * len(age) / YEAR):.2f}" for n, age in zip(alarms, AGES, strict=True)]
                 progress(f"labels a week, {name}", at + 1, len(LABELS))
             row(f"{labels:,}", *cells)
+
+
+def _print_restless(history: int, budget: float, clients: int) -> None:
+    progress = OnTerminal()
+    head("weeks", "false alarms in 100 client-years")
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        for at, (name, weeks) in enumerate(RESTLESS.items(), start=1):
+            alarms = sum(pool.map(partial(restless, weeks, history, budget), _batches(clients)))
+            row(name, f"{100 * alarms / clients:.1f}")
+            progress("kinds of weeks", at, len(RESTLESS))
 
 
 def _batches(clients: int) -> list[range]:

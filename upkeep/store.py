@@ -35,6 +35,10 @@ class Store(Protocol):
         """Put the bytes there, whatever was there; a reader sees the old bytes or the new ones, never a part."""
         ...
 
+    def put(self, key: str, path: Path) -> str:
+        """The same with a file's bytes, which need not fit into memory; gives their mark. The file stays as it is."""
+        ...
+
     def create(self, key: str, data: bytes) -> None:
         """Put the bytes there unless something is there; of several at once one wins. Raises AlreadyExistsError."""
         ...

@@ -121,20 +121,48 @@ def test_a_fetched_file_of_ones_own_stays_as_it_is_when_the_key_gets_other_bytes
         store.fetch("daily/a.parquet", tmp_path, own=True)
 
 
-def test_where_a_file_cannot_have_a_second_name_one_of_ones_own_is_a_copy(tmp_path, monkeypatch):
-    store = open_store(str(tmp_path / "acme"))
-    store.write("daily/a.parquet", b"PAR1")
-
+def without_links(monkeypatch) -> None:
     def on_another_file_system(*_: object) -> None:
         raise OSError(errno.EXDEV, "Invalid cross-device link")
 
     monkeypatch.setattr(os, "link", on_another_file_system)
+
+
+def test_where_a_file_cannot_have_a_second_name_one_of_ones_own_is_a_copy(tmp_path, monkeypatch):
+    store = open_store(str(tmp_path / "acme"))
+    store.write("daily/a.parquet", b"PAR1")
+    without_links(monkeypatch)
     found = store.fetch("daily/a.parquet", tmp_path, own=True)
     store.write("daily/a.parquet", b"PAR2")
     assert found.read_bytes() == b"PAR1"
     store.delete("daily/a.parquet")
     with pytest.raises(NotFoundError, match=r"daily/a\.parquet"):
         store.fetch("daily/a.parquet", tmp_path, own=True)
+
+
+def test_a_file_is_put_there_with_the_mark_that_it_then_has_and_stays_as_it_is(store, tmp_path):
+    made = tmp_path / "made"
+    made.write_bytes(b"PAR1")
+    store.write("daily/a.parquet", b"old")
+    mark = store.put("daily/a.parquet", made)
+    assert store.read("daily/a.parquet") == b"PAR1"
+    assert store.marks("daily/") == {"daily/a.parquet": mark}
+    store.write("daily/a.parquet", b"PAR2")
+    assert made.read_bytes() == b"PAR1"
+    assert store.marks("daily/")["daily/a.parquet"] != mark
+    with pytest.raises(StoreError, match=r"expected a relative path"):
+        store.put("../a", made)
+
+
+def test_a_file_on_another_file_system_is_put_there_as_a_copy(tmp_path, monkeypatch):
+    store = open_store(str(tmp_path / "acme"))
+    made = tmp_path / "made"
+    made.write_bytes(b"PAR1")
+    without_links(monkeypatch)
+    mark = store.put("daily/a.parquet", made)
+    made.unlink()
+    assert store.read("daily/a.parquet") == b"PAR1"
+    assert store.marks("") == {"daily/a.parquet": mark}
 
 
 def test_a_deleted_key_is_gone_and_may_be_deleted_again(store):

@@ -74,6 +74,16 @@ class FolderStore:
         with _disk(self._where(key)), _written_aside(target, data) as aside:
             os.replace(aside, target)
 
+    def put(self, key: str, path: Path) -> str:
+        target = self._path(key)
+        with _disk(self._where(key)), _aside(target) as aside:
+            _link(path, aside)
+            with aside.open("rb") as file:
+                os.fsync(file.fileno())
+            mark = _mark(aside.stat())
+            os.replace(aside, target)
+        return mark
+
     def create(self, key: str, data: bytes) -> None:
         target = self._path(key)
         with _disk(self._where(key)), _written_aside(target, data) as aside:
@@ -94,7 +104,7 @@ class FolderStore:
 
     def marks(self, prefix: str) -> dict[str, str]:
         found = self._stats(prefix)
-        return {key: f"{stat.st_size}-{stat.st_mtime_ns}-{stat.st_ino}" for key, stat in found.items()}
+        return {key: _mark(stat) for key, stat in found.items()}
 
     def size(self, prefix: str) -> int:
         return sum(stat.st_size for stat in self._stats(prefix).values())
@@ -116,12 +126,9 @@ class FolderStore:
         """The key's file as it is now under another name: `write` gives the key another file and leaves this one."""
         with _disk(self._where(key)):
             try:
-                os.link(self._path(key), target)
-            except OSError:  # on another file system, or on one without links
-                try:
-                    shutil.copyfile(self._path(key), target)
-                except FileNotFoundError as exc:
-                    raise NotFoundError(f"{self._where(key)}: no such file") from exc
+                _link(self._path(key), target)
+            except FileNotFoundError as exc:
+                raise NotFoundError(f"{self._where(key)}: no such file") from exc
         return target
 
     def _stats(self, prefix: str) -> dict[str, os.stat_result]:
@@ -171,6 +178,11 @@ class S3Store:
         with self._errors(key):
             self.client.put_object(Bucket=self.bucket, Key=self._name(check_key(key, self.uri)), Body=data)
 
+    def put(self, key: str, path: Path) -> str:
+        with self._errors(key), path.open("rb") as file:
+            made = self.client.put_object(Bucket=self.bucket, Key=self._name(check_key(key, self.uri)), Body=file)
+        return _object_mark(path.stat().st_size, made["ETag"])
+
     def create(self, key: str, data: bytes) -> None:
         check_key(key, self.uri)
         self._require_conditional_writes()
@@ -187,7 +199,7 @@ class S3Store:
         yield from self.marks(prefix)
 
     def marks(self, prefix: str) -> dict[str, str]:
-        return {key: f"{entry['Size']}-{entry['ETag']}" for key, entry in self._entries(prefix).items()}
+        return {key: _object_mark(entry["Size"], entry["ETag"]) for key, entry in self._entries(prefix).items()}
 
     def size(self, prefix: str) -> int:
         return sum(entry["Size"] for entry in self._entries(prefix).values())
@@ -353,19 +365,42 @@ def _leads_back(folder: Path) -> bool:
     return folder.is_symlink() and folder.parent.resolve().is_relative_to(folder.resolve())
 
 
+def _mark(stat: os.stat_result) -> str:
+    return f"{stat.st_size}-{stat.st_mtime_ns}-{stat.st_ino}"
+
+
+def _object_mark(size: int, etag: str) -> str:
+    return f"{size}-{etag}"
+
+
+def _link(path: Path, target: Path) -> None:
+    """Give a file a second name, or copy it where it cannot have one: on another file system, or one without links."""
+    try:
+        os.link(path, target)
+    except OSError:
+        shutil.copyfile(path, target)
+
+
 @contextmanager
-def _written_aside(target: Path, data: bytes) -> Iterator[Path]:
-    """The bytes, safely on disk under another name in the target's folder."""
+def _aside(target: Path) -> Iterator[Path]:
+    """Another name in the target's folder, of which nothing stays."""
     target.parent.mkdir(parents=True, exist_ok=True)
     aside = target.parent / f"{ASIDE}{uuid4().hex}"
     try:
+        yield aside
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def _written_aside(target: Path, data: bytes) -> Iterator[Path]:
+    """The bytes, safely on disk under another name in the target's folder."""
+    with _aside(target) as aside:
         with aside.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         yield aside
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 @contextmanager

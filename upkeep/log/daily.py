@@ -98,24 +98,18 @@ class _Keeper(Generic[Row]):
         except NotFoundError:
             return None
         # asked for after the file was, of which another review may put another in its place at any time
-        return KeptDay(found, path) if self._mark(base) == found.slim else None
+        return KeptDay(found, path) if self.store.marks(base).get(f"{base}.parquet") == found.slim else None
 
     def _read(self, base: str, keys: Iterable[str], files: dict[str, str], day: date) -> KeptDay:
-        slim = self.scratch / f"{uuid4().hex}.parquet"  # of the one in the store another review may make another
+        slim = self.scratch / f"{uuid4().hex}.parquet"
         with TemporaryDirectory(dir=self.scratch) as name, self.made.cursor() as made:
             own = Path(name)
             sources = (Source(key, self.store.fetch(key, own)) for key in keys)
             bad, texts = scan_day(made, sources, slim, kind=self.kind, day=day, mapping=self.mapping, scratch=own)
-        data = slim.read_bytes()
-        self.store.write(f"{base}.parquet", data)
-        found = Day(day, self._way(), files, self._mark(base), tuple(bad), texts)
-        # the record comes last: who finds it finds the rows; and the mark is that of ours, if ours are there after it
-        if self.store.read(f"{base}.parquet") == data:
-            records.save(self.store, f"{base}.json", found)
+        found = Day(day, self._way(), files, self.store.put(f"{base}.parquet", slim), tuple(bad), texts)
+        # the record comes last: who finds it finds the rows, or by their mark that another review has put others there
+        records.save(self.store, f"{base}.json", found)
         return KeptDay(found, slim)
-
-    def _mark(self, base: str) -> str:
-        return self.store.marks(base).get(f"{base}.parquet", "")
 
     def _way(self) -> str:
         return way_of(self.kind, self.mapping)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import time
 from datetime import timedelta
+from threading import Lock
 
 import pytest
 
@@ -34,8 +36,8 @@ from tests.log_rows import (
 from tests.s3 import new_bucket, s3_endpoint  # noqa: F401 -- fixtures are found by name
 from upkeep.adapters.store import open_store
 from upkeep.errors import StoreError
+from upkeep.log import daily, scan, windows
 from upkeep.log import entries as log
-from upkeep.log import scan, windows
 from upkeep.log.entries import LogMapping, OutcomeSource, draw_order
 from upkeep.log.files import write_outcomes, write_predictions
 from upkeep.log.lines import own_file
@@ -60,6 +62,31 @@ def test_raw_files_are_read_once(store):
     assert requests(first) == 70
     assert counted(store) == first
     assert store.since() == []
+
+
+@pytest.mark.parametrize(("large", "at_once"), [(1, 1), (1 << 20, scan.THREADS)])
+def test_days_of_large_parquet_files_are_read_one_after_the_other(store, monkeypatch, large, at_once):
+    for day in range(4):
+        name = f"log/predictions/{MONDAY + timedelta(days=day):%Y-%m-%d}/a.parquet"
+        store.write(name, parquet([PREDICTION | {"timestamp": f"{MONDAY + timedelta(days=day):%Y-%m-%d}T12:00:00Z"}]))
+    running, most, lock = 0, 0, Lock()
+
+    def watched(*args, **named):
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.1)
+        try:
+            return scan.scan_day(*args, **named)
+        finally:
+            with lock:
+                running -= 1
+
+    monkeypatch.setattr(daily, "scan_day", watched)
+    monkeypatch.setattr(scan, "LARGE", large)
+    counted(store)
+    assert most == at_once
 
 
 def test_several_weeks_counted_in_one_go_are_what_each_is_by_itself(store):

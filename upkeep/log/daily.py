@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from datetime import date
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Lock
 from typing import TYPE_CHECKING, Generic, NamedTuple
 from uuid import uuid4
 
@@ -23,7 +25,7 @@ from upkeep import records
 from upkeep.errors import NotFoundError, StoreError
 from upkeep.log.entries import LogMapping
 from upkeep.log.lines import Kind, Row, is_data
-from upkeep.log.scan import THREADS, BadRow, Source, scan_day
+from upkeep.log.scan import THREADS, BadRow, Source, is_large, scan_day
 from upkeep.log.sql_filter import facets
 from upkeep.store import Store, shown_key
 
@@ -76,6 +78,7 @@ class _Keeper(Generic[Row]):
     kind: Kind[Row]
     mapping: LogMapping
     scratch: Path
+    turns: Lock = field(default_factory=Lock)
 
     def keep(self, day: date) -> KeptDay | None:
         folder = f"{self.kind.folder}/{day.isoformat()}/"
@@ -104,8 +107,9 @@ class _Keeper(Generic[Row]):
         slim = self.scratch / f"{uuid4().hex}.parquet"
         with TemporaryDirectory(dir=self.scratch) as name, self.made.cursor() as made:
             own = Path(name)
-            sources = (Source(key, self.store.fetch(key, own)) for key in keys)
-            bad, texts = scan_day(made, sources, slim, kind=self.kind, day=day, mapping=self.mapping, scratch=own)
+            sources = [Source(key, self.store.fetch(key, own)) for key in keys]
+            with self.turns if is_large(sources) else nullcontext():
+                bad, texts = scan_day(made, sources, slim, kind=self.kind, day=day, mapping=self.mapping, scratch=own)
         found = Day(day, self._way(), files, self.store.put(f"{base}.parquet", slim), tuple(bad), texts)
         # the record comes last: who finds it finds the rows, or by their mark that another review has put others there
         records.save(self.store, f"{base}.json", found)

@@ -14,10 +14,11 @@ import re
 import reprlib
 import sys
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from io import BufferedReader
+from itertools import groupby
 from operator import attrgetter
 from typing import Any, BinaryIO, Generic, NamedTuple, NoReturn, TypeVar
 
@@ -199,11 +200,29 @@ def _unzipped(key: str, opened: Opened) -> Iterator[bytes]:
             raise RejectedError(f"file: not readable as gzip: {exc}") from exc
 
 
-def parquet_lines(key: str, opened: Opened, paths: Mapping[str, str]) -> Iterator[Line]:
-    """The rows of a Parquet file with the columns that the paths begin with, a batch in memory at a time."""
-    rows = (row for table in _tables(opened, paths) for row in _objects(table))
-    for number, row in enumerate(rows, start=1):
-        yield Line(key, number, {}, fault=row) if isinstance(row, str) else Line(key, number, row)
+def parquet_lines(
+    key: str, opened: Opened, paths: Mapping[str, str], *, numbers: Container[int] | None = None
+) -> Iterator[Line]:
+    """The rows of a Parquet file with the columns that the paths begin with, a batch in memory at a time.
+
+    With `numbers` only those rows: it is Python's objects that take long.
+    """
+    first = 1
+    for table in _tables(opened, paths):
+        places = range(first, first + table.num_rows)
+        for run in [places] if numbers is None else _runs(places, numbers):
+            rows = _objects(table.slice(run.start - first, len(run)))
+            for number, row in zip(run, rows, strict=True):
+                yield Line(key, number, {}, fault=row) if isinstance(row, str) else Line(key, number, row)
+        first = places.stop
+
+
+def _runs(places: range, numbers: Container[int]) -> Iterator[range]:
+    """Those of some consecutive places that are wanted, as ranges."""
+    wanted = enumerate(place for place in places if place in numbers)
+    for _, run in groupby(wanted, key=lambda one: one[1] - one[0]):
+        (_, start), *rest = run
+        yield range(start, start + 1 + len(rest))
 
 
 def _tables(opened: Opened, paths: Mapping[str, str]) -> Iterator[Any]:

@@ -48,6 +48,8 @@ EVERY = ALL + "f"
 """Above the lot of every row."""
 DENSE = 64
 """A byte of Parquet weighs as much as so many of text: it holds more rows, and these Python reads more slowly."""
+LARGE = 8 << 20
+"""Bytes of a Parquet file from which on its day is read with no other such day beside it: two need more than MEMORY."""
 MEMORY = "128MB"
 THREADS = 2
 PARQUET = "(FORMAT parquet, PARQUET_VERSION v2, ROW_GROUP_SIZE 30720)"
@@ -96,7 +98,7 @@ def database(scratch: Path) -> Iterator[DuckDBPyConnection]:
 
 def scan_day(
     made: DuckDBPyConnection,
-    sources: Iterable[Source],
+    sources: Sequence[Source],
     target: Path,
     *,
     kind: Kind[Row],
@@ -109,7 +111,6 @@ def scan_day(
     The Parquet file has, besides the kept columns, `day` (of the folder, as a number), `file` (place in `sources`) and
     `line`: in this order rows count as read.
     """
-    sources = list(sources)
     if _is_small(sources):
         return Scanned(_scan_small(sources, target, kind, day, mapping=mapping), EVERY)
     size = sum(source.path.stat().st_size for source in sources)
@@ -121,6 +122,11 @@ def scan_day(
             scan.read(number, source, scratch)
         scan.write(target)
     return Scanned(sorted(scan.bad, key=lambda one: (one.file, one.row.line)), texts)
+
+
+def is_large(sources: Iterable[Source]) -> bool:
+    """Does reading one of these files take much of the memory that there is?"""
+    return any(one.key.endswith(".parquet") and one.path.stat().st_size > LARGE for one in sources)
 
 
 def _is_small(sources: Iterable[Source]) -> bool:
@@ -157,8 +163,7 @@ def _kept(row: Row, kind: Kind[Row], mapping: LogMapping) -> dict[str, object]:
 def pick_lines(source: Source, numbers: Container[int], paths: dict[str, str], scratch: Path) -> Iterator[Line]:
     """The lines of a file that have one of the numbers, without holding the others."""
     if source.key.endswith(".parquet"):
-        rows = parquet_lines(source.key, source.open, paths)
-        yield from (line for line in rows if line.number in numbers)
+        yield from parquet_lines(source.key, source.open, paths, numbers=numbers)
         return
     lines = _text_lines(_unzipped(source, scratch))
     yield from (Line(source.key, number, line) for number, line in lines if number in numbers)
@@ -245,7 +250,8 @@ class _Scan(Generic[Row]):
             self._judge(number, file_lines(source.key, source.open, self._paths))
 
     def _tell(self, key: str, exc: Exception) -> None:
-        """Raise what is wrong with our SQL, and log once for a file what may be that or a column of an odd name.
+        """Raise what is wrong with our SQL, and log once for a file what may be that or a column of an odd name, and
+        that memory was too short.
 
         What is wrong with a file's bytes DuckDB says by other errors, and Python then says which rows they spoil.
         """
@@ -253,7 +259,7 @@ class _Scan(Generic[Row]):
 
         if isinstance(exc, (duckdb.ParserException, duckdb.SyntaxException, duckdb.CatalogException)):
             raise exc
-        if isinstance(exc, duckdb.BinderException) and key not in self.told:
+        if isinstance(exc, (duckdb.BinderException, duckdb.OutOfMemoryException)) and key not in self.told:
             self.told.add(key)
             LOG.warning("%s: read row by row, which is slow, for DuckDB cannot read it: %s", key, exc)
 

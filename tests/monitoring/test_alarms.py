@@ -257,6 +257,18 @@ def test_a_loss_is_not_over_where_the_agreed_share_is_reached_and_the_model_s_ow
     assert found[12:] == [State.OPENED] + [State.CONTINUING] * 12
 
 
+def test_an_incident_is_told_by_what_holds_it_open_where_something_else_is_agreed_meanwhile():
+    # from 90 % down to 76 % for good, agreed 88 % and from the sixteenth week on 72 %
+    agreed_then = {f"2026-W{number:02}": 0.88 for number in range(1, 16)}
+    found = seen(weeks(*[270] * 12, *[228] * 6), floor=0.72, before=agreed_then)
+    told = [(one.state, one.against, one.expected) for one in found if one.state is not State.QUIET]
+    assert told[1] == (State.CONTINUING, Against.AGREED, 0.88)
+    assert told[-1] == (State.CONTINUING, Against.BASELINE, pytest.approx(0.9, abs=0.002))
+    assert found[-1].since == next(one.since for one in found if one.state is State.OPENED)
+    young = seen(weeks(*[220] * 3, *[224] * 3), floor=0.86, before={f"2026-W0{number}": 0.88 for number in range(1, 4)})
+    assert (young[-1].against, young[-1].expected) == (Against.AGREED, 0.86)  # it has no weeks of its own yet
+
+
 def test_an_incident_goes_on_through_a_week_in_which_nothing_was_agreed():
     found = [one.state for one in seen(weeks(200, 200, 200), floor=0.8, before={"2026-W02": None})]
     assert found == [State.OPENED, State.CONTINUING, State.CONTINUING]

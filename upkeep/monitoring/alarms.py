@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -64,7 +65,7 @@ SHARED = 1.25
 """What is taken off several weeks' scores for the error that all of them share, in parts of a week's variance that it
 is. The sum of four weeks would ask for 3; less sees more, and the rules together keep to the budget with it (tuned with
 `SHARES`)."""
-PLAINLY = 2.5
+PLAINLY = 2.0
 """So many standard errors better than agreed a model has to be for its own weeks to say more than what is agreed."""
 
 
@@ -359,8 +360,8 @@ class _Watched:
             return self._open(week, expectations)
         self.blamed.append(week)
         if not expectations or not self.recovery.shown_by(week.rate, max(expectations.values())):
-            return self._standing(week, State.CONTINUING)
-        closed = self._standing(week, State.CLOSED)
+            return self._standing(week, State.CONTINUING, expectations)
+        closed = self._standing(week, State.CLOSED, expectations)
         self.incident = None
         self.series = {against: _Series() for against in Against}
         return closed
@@ -416,11 +417,17 @@ class _Watched:
             self.reference.append(self.waiting.pop(0))
             self.learned = None
 
-    def _standing(self, week: Week, state: State) -> Standing:
+    def _standing(
+        self, week: Week, state: State, expectations: Mapping[Against, Expected] = MappingProxyType({})
+    ) -> Standing:
+        """What is agreed may have changed since the incident opened: then it is told by what holds it open now."""
         if self.incident is None:
             return Standing(week.key, state)
         observed = sum((one.rate for one in self.blamed), Rate(0, 0))
         rule, against, expected, _ = self.incident
+        if expectations and against is Against.AGREED and expected != self.floors[week.key]:
+            against = max(expectations, key=lambda one: expectations[one].rate)
+            expected = expectations[against].rate
         return Standing(week.key, state, rule, against, expected, observed, self.blamed[0].key)
 
 

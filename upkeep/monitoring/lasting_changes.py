@@ -113,11 +113,14 @@ def _calibrated(course: _Course, client: Client) -> str | None:
 
 
 def _spoilt(change: Change, course: _Course) -> bool:
-    """Does the newest week's log still have the trouble?"""
+    """Does the newest week's log still have the trouble?
+
+    What versions were released by then, ids used again and outcomes about no request its review knows and says itself.
+    """
     now, usual = course.after[-1].seen, _figures(course.before[-REFERENCE:])
     unread = change.old == UNSEEN and now.inputs is None
     found = [*data_trouble(now.figures, usual), *missing_days(now.figures, usual)]
-    return unread or change.old in now.figures.versions or any(one.old == change.old for one in found)
+    return unread or any(one.old == change.old for one in found)
 
 
 def _usual(change: Change, course: _Course) -> str | None:

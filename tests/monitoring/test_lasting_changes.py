@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
+
+import pytest
 
 from tests.weeks import CLIENT, ORDINARY, turned, week
 from upkeep.metrics.quality import Calibrated
@@ -109,6 +112,63 @@ def test_what_four_weeks_together_showed_is_over_when_four_weeks_together_do_not
     weeks = [Week(f"W{at:02}", one) for at, one in enumerate([*before, *longer, *looked(5.0, 5.0, 5.1, 4.9)])]
     ends = [why_over(finds[3][0], opened="W15", weeks=weeks[:upto], client=CLIENT) for upto in range(17, 26)]
     assert ends == [None] * 8 + ["As before in W21..W24"]
+
+
+def after_shift(*later: Seen) -> list[str | None]:
+    """What is said of a shift of requests that W12 showed, after each of the weeks that follow."""
+    before, shown = looked(*[4.9, 5.1] * 6), looked(7.0)
+    (change,) = input_shift(shown[0].inputs, [one.inputs for one in before])
+    weeks = [Week(f"W{at:02}", one) for at, one in enumerate([*before, *shown, *later])]
+    return [why_over(change, opened="W12", weeks=weeks[:upto], client=CLIENT) for upto in range(14, len(weeks) + 1)]
+
+
+NO_COMPARISON = [None, {"n": 29}, {"base": "another"}, {"answered": 12}]
+
+
+def otherwise(one: Seen, changed: dict[str, Any] | None) -> Seen:
+    """A week at whose requests nobody could look (None), or few or otherwise."""
+    return replace(one, inputs=replace(one.inputs, **changed) if changed else None)
+
+
+@pytest.mark.parametrize("changed", NO_COMPARISON, ids=str)
+def test_weeks_that_were_compared_with_nothing_are_not_as_before(changed):
+    *going_on, end = after_shift(*(otherwise(one, changed) for one in looked(*[7.0] * LASTING)))
+    assert going_on == [None] * (LASTING - 1)
+    assert end == "It has lasted 12 weeks and is the usual from now on"
+
+
+@pytest.mark.parametrize("changed", NO_COMPARISON, ids=str)
+def test_a_week_that_was_compared_with_nothing_neither_counts_nor_begins_the_count_again(changed):
+    one, two, three, four = looked(5.0, 5.1, 4.9, 5.0)
+    apart = otherwise(one, changed)
+    assert after_shift(one, two, apart, three, apart) == [None] * 5
+    assert after_shift(one, two, apart, three, four) == [None] * 4 + ["As before in W13, W14, W16, W17"]
+    assert after_shift(apart, one, two, three, four) == [None] * 4 + ["As before in W14..W17"]
+    shown, *_ = looked(7.0)
+    assert after_shift(one, shown, apart, two, three, four) == [None] * 6
+
+
+def test_a_few_requests_have_no_mix_of_answers_that_could_be_as_before():
+    moved = [week(77, shares=(0.2, 0.25, 0.35, 0.12, 0.08))]
+    change = opened(Kind.LABEL_MIX, ORDINARY, moved)
+    few = [replace(one, requests=3, label_mix={"size_advice": 2, "order_status": 1}) for one in ORDINARY[:5]]
+    assert ends(change, ORDINARY, moved, few) == [None] * 5
+    assert ends(change, ORDINARY, moved, [*ORDINARY[:3], few[0], ORDINARY[3]])[-1] == "As before in W13, W14, W15, W17"
+
+
+def test_a_mix_that_four_weeks_together_showed_is_looked_for_in_four_weeks_of_few_requests():
+    change = replace(opened(Kind.LABEL_MIX, ORDINARY, [week(77, shares=(0.2, 0.25, 0.35, 0.12, 0.08))]), weeks=4)
+    few = [replace(one, label_mix={"order_status": 4, "refund_status": 4, "size_advice": 2}) for one in ORDINARY]
+    assert ends(change, ORDINARY[:8], few[:4], few[4:8]) == [None] * 3 + ["As before in W12..W15"]
+    assert ends(replace(change, weeks=1), ORDINARY[:8], few[:1], few[1:5]) == [None] * 4
+
+
+def test_a_week_with_a_lost_day_is_none_in_which_traffic_could_be_as_before():
+    burst = [week(5, requests=1500)]
+    change = opened(Kind.TRAFFIC, ORDINARY, burst)
+    cut = [replace(one, days=dict(list(one.days.items())[:6])) for one in ORDINARY[:5]]
+    assert ends(change, ORDINARY, burst, cut) == [None] * 5
+    assert ends(change, ORDINARY, burst, [cut[0], *ORDINARY[:4]]) == [None] * 4 + ["As before in W14..W17"]
 
 
 def test_that_the_words_of_a_model_taught_other_texts_were_not_compared_is_said():

@@ -52,7 +52,8 @@ def label_mix(now: Figures, earlier: Sequence[Figures]) -> Iterator[Change]:
     mixes = [Counter(one.label_mix) for one in (*earlier, now) if one.label_mix]
     for span in NEWEST if now.label_mix else ():
         here, before = sum(mixes[-span:], Counter()), mixes[:-span]
-        if len(before) >= LEAST_EARLIER and _moved(here, before) < WEEKLY_BUDGET / len(NEWEST):
+        chance = _moved(here, before)
+        if chance is not None and chance < WEEKLY_BUDGET / len(NEWEST):
             usual = sum(before, Counter())
             shares = {label: (here[label] / here.total(), usual[label] / usual.total()) for label in usual | here}
             label = max(shares, key=lambda one: abs(shares[one][0] - shares[one][1]))
@@ -60,6 +61,12 @@ def label_mix(now: Figures, earlier: Sequence[Figures]) -> Iterator[Change]:
             text = f"{label!r} was {now_is} of the answers, before {shares[label][1]:.1%}"
             yield replace(change_of(Kind.LABEL_MIX, text, here.total()), weeks=span, label=label)
             return
+
+
+def mix_is_comparable(recent: Sequence[Figures], earlier: Sequence[Figures]) -> bool:
+    """Would it be seen in so many newest weeks together if answers were distributed otherwise than before?"""
+    here = sum((Counter(one.label_mix) for one in recent), Counter())
+    return _moved(here, [Counter(one.label_mix) for one in earlier if one.label_mix]) is not None
 
 
 def traffic(now: Figures, earlier: Sequence[Figures]) -> Iterator[Change]:
@@ -71,7 +78,7 @@ def traffic(now: Figures, earlier: Sequence[Figures]) -> Iterator[Change]:
     import numpy as np
     from scipy.stats import t
 
-    whole = [one for one in (*earlier, now) if one.requests and not any(missing_days(one, earlier))]
+    whole = _whole_weeks((*earlier, now), earlier)
     counts = np.log([one.requests for one in whole])
     for span, share in TRAFFIC_SHARES.items() if now in whole else ():
         before, seen = counts[:-span], float(counts[-span:].mean())
@@ -89,6 +96,15 @@ def traffic(now: Figures, earlier: Sequence[Figures]) -> Iterator[Change]:
             yield replace(change_of(Kind.TRAFFIC, text, now.requests), weeks=span)
             return
     yield from _busy_day(now.days, [one.days for one in earlier if one.days])
+
+
+def traffic_is_comparable(now: Figures, earlier: Sequence[Figures]) -> bool:
+    """Would it be seen in this week if there were far more or far fewer requests than before?"""
+    return bool(_whole_weeks([now], earlier)) and len(_whole_weeks(earlier, earlier)) >= LEAST_EARLIER
+
+
+def _whole_weeks(weeks: Sequence[Figures], usual: Sequence[Figures]) -> list[Figures]:
+    return [one for one in weeks if one.requests and not any(missing_days(one, usual))]
 
 
 def _looked_at(weeks: int, n: int, signs: Sequence[Sign]) -> str:
@@ -166,8 +182,8 @@ def unknown_versions(now: Figures, versions: Collection[str]) -> Iterator[Change
             yield change_of(Kind.DATA, text, requests, old=version)
 
 
-def _moved(here: Counter[str], before: Sequence[Counter[str]]) -> float:
-    """Chance that answers are so unlike those of the weeks before.
+def _moved(here: Counter[str], before: Sequence[Counter[str]]) -> float | None:
+    """Chance that answers are so unlike those of the weeks before; None where there are too few to compare them.
 
     A chi-square test of homogeneity beside what these weeks come to against each other: it knows the number of labels,
     n, how restless the mix is, and in how few labels.
@@ -176,7 +192,7 @@ def _moved(here: Counter[str], before: Sequence[Counter[str]]) -> float:
     statistic, free = _unlike(here, usual)
     each = (_unlike(one, usual - one) for one in before)
     restless = [value / freedom for value, freedom in each if freedom]
-    return chance_beyond(statistic / free, restless, free) if free and len(restless) >= LEAST_EARLIER else 1.0
+    return chance_beyond(statistic / free, restless, free) if free and len(restless) >= LEAST_EARLIER else None
 
 
 def _unlike(here: Counter[str], there: Counter[str]) -> tuple[float, int]:

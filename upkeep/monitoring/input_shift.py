@@ -139,11 +139,9 @@ def signs_of_shift(now: Inputs, earlier: Sequence[Inputs], *, budget: float) -> 
 
     Each sign is told once, of the newest week if it shows it alone, and those of the newest week come first.
     """
-    weeks = [one for one in (*earlier, now) if one.n >= LEAST_TEXTS and one.base == now.base]
-    if any(one.answered for one in weeks):
-        weeks = [one for one in weeks if one.answered is not None]
+    weeks = [*comparable(now, earlier), now]
     found: dict[str, Sign] = {}
-    for span in SPANS if now in weeks else ():
+    for span in SPANS:
         recent, usual = weeks[-span:], weeks[:-span][-REFERENCE:]
         if len(usual) >= LEAST_WEEKS:
             signs = [sign for test in (_meaning, _words, _length, _language) for sign in test(recent, usual)]
@@ -151,6 +149,15 @@ def signs_of_shift(now: Inputs, earlier: Sequence[Inputs], *, budget: float) -> 
                 if sign.chance < budget / len(SPANS) / 4:
                     found.setdefault(sign.about, replace(sign, n=sum(one.n for one in recent), weeks=span))
     return list(found.values())
+
+
+def comparable(now: Inputs, earlier: Sequence[Inputs]) -> list[Inputs]:
+    """The earlier weeks that were looked at as the newest was; none where that has too few requests, or fewer than
+    LEAST_WEEKS were: then no sign is told, whatever the requests are."""
+    alike = [one for one in earlier if one.n >= LEAST_TEXTS and one.base == now.base]
+    if any(one.answered for one in (*alike, now)):
+        alike = [one for one in alike if one.answered is not None and now.answered is not None]
+    return alike if now.n >= LEAST_TEXTS and len(alike) >= LEAST_WEEKS else []
 
 
 def distance(one: Inputs, other: Inputs) -> float:

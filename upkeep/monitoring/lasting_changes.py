@@ -14,10 +14,18 @@ from typing import NamedTuple
 
 from upkeep.config import Client
 from upkeep.monitoring.changed_answers import LEAST_GAP, SPANS, counted, overconfidence
-from upkeep.monitoring.changed_requests import data_trouble, input_shift, label_mix, missing_days, traffic
+from upkeep.monitoring.changed_requests import (
+    data_trouble,
+    input_shift,
+    label_mix,
+    missing_days,
+    mix_is_comparable,
+    traffic,
+    traffic_is_comparable,
+)
 from upkeep.monitoring.changes import UNSEEN, Seen
 from upkeep.monitoring.figures import Figures
-from upkeep.monitoring.input_shift import REFERENCE
+from upkeep.monitoring.input_shift import REFERENCE, Inputs, comparable
 from upkeep.monitoring.trouble import CERTAIN_BUDGET, LEAST_EARLIER, Change, Kind
 from upkeep.periods import from_to
 from upkeep.statistics.significance import less_often
@@ -127,10 +135,22 @@ def _usual(change: Change, course: _Course) -> str | None:
     """Requests are as before it, or have been otherwise for long."""
     if len(course.after) >= LASTING:
         return f"It has lasted {LASTING} weeks and is the usual from now on"
-    quiet = course.after[-QUIET:]
-    if len(quiet) == QUIET and not _still_shown(change, course):
-        return f"As before in {_when(quiet)}{_words_apart(change, quiet, course.before)}"
+    before, since = course.before[-REFERENCE:], [*course.showed, *course.after]
+    compared = [at for at in range(len(since)) if _comparable(change, since[: at + 1], before)]
+    quiet = [since[at] for at in compared if at >= len(course.showed)][-QUIET:]
+    if len(quiet) == QUIET and not _still_shown(change, before, [since[at] for at in compared]):
+        return f"As before in {_one_by_one(quiet, course.after)}{_words_apart(change, quiet, course.before)}"
     return None
+
+
+def _comparable(change: Change, since: Sequence[Week], before: Sequence[Week]) -> bool:
+    """Would the newest of some weeks show the change if it went on? Else it is neither with it nor without it."""
+    now, figures = since[-1].seen, _figures(before)
+    if change.kind is Kind.INPUTS:
+        return now.inputs is not None and bool(comparable(now.inputs, _inputs(before)))
+    if change.kind is Kind.LABEL_MIX:
+        return mix_is_comparable(_figures(since[-change.weeks :]), figures)
+    return traffic_is_comparable(now.figures, figures)
 
 
 def _words_apart(change: Change, quiet: Sequence[Week], before: Sequence[Week]) -> str:
@@ -143,12 +163,11 @@ def _words_apart(change: Change, quiet: Sequence[Week], before: Sequence[Week]) 
     return "; their words are not compared, as the model was taught other texts" if apart else ""
 
 
-def _still_shown(change: Change, course: _Course) -> bool:
+def _still_shown(change: Change, before: Sequence[Week], since: Sequence[Week]) -> bool:
     """Does any of the newest weeks show the change against those before it began?
 
     What only several together showed is looked for in each of them together with as many before it, too.
     """
-    before, since = course.before[-REFERENCE:], [*course.showed, *course.after]
     for at in range(len(since) - QUIET, len(since)):
         with_it = since[max(at + 1 - change.weeks, 0) : at]
         looks = [before, [*before, *with_it]] if with_it else [before]
@@ -161,10 +180,8 @@ def _found(kind: Kind, now: Seen, usual: Sequence[Week]) -> Iterator[Change]:
     """What the newest week, and those before it together with it, show."""
     figures = _figures(usual)
     if kind is Kind.INPUTS and now.inputs:
-        yield from input_shift(now.inputs, [one.seen.inputs for one in usual if one.seen.inputs])
-    if len(figures) < LEAST_EARLIER:
-        return
-    if kind is Kind.LABEL_MIX:
+        yield from input_shift(now.inputs, _inputs(usual))
+    elif kind is Kind.LABEL_MIX:
         yield from label_mix(now.figures, figures)
     elif kind is Kind.TRAFFIC:
         yield from traffic(now.figures, figures)
@@ -172,6 +189,17 @@ def _found(kind: Kind, now: Seen, usual: Sequence[Week]) -> Iterator[Change]:
 
 def _figures(weeks: Iterable[Week]) -> list[Figures]:
     return [one.seen.figures for one in weeks]
+
+
+def _inputs(weeks: Iterable[Week]) -> list[Inputs]:
+    return [one.seen.inputs for one in weeks if one.seen.inputs]
+
+
+def _one_by_one(weeks: Sequence[Week], among: Sequence[Week]) -> str:
+    """Some weeks as people read them, each by itself where others lie between them."""
+    keys = [one.key for one in weeks]
+    between = [one.key for one in among if keys[0] <= one.key <= keys[-1]]
+    return from_to(keys) if keys == between else ", ".join(keys)
 
 
 def _when(weeks: Sequence[Week]) -> str:

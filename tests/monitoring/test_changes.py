@@ -293,15 +293,37 @@ def test_a_day_without_a_request_is_data_trouble_where_there_usually_are_some():
     assert found(*few, replace(ORDINARY[0], days=days)) == []  # eleven usually: none may be chance
 
 
-def hourly(number: int, zone: str, *, lost: tuple[datetime, datetime] | None = None) -> Figures:
-    """A week with ten requests an hour, night and day, less those of the lost time."""
+def test_a_day_on_which_nothing_is_asked_any_more_is_the_usual_after_twelve_weeks():
+    without = replace(ORDINARY[0], days={day: n for day, n in ORDINARY[0].days.items() if day.isoweekday() != 6})
+    assert found(*ORDINARY, *[without] * 11, without) == [Kind.DATA]
+    assert found(*ORDINARY, *[without] * 12, without) == []
+    assert found(*ORDINARY, *[without] * 6, ORDINARY[1], *[without] * 6, without) == [Kind.DATA]
+    # half the traffic of before is told again, too
+    assert found(*ORDINARY, *[without] * 12, replace(without, requests=100)) == [Kind.TRAFFIC]
+
+
+EVERY_DAY, ANY_HOUR = range(7), range(24)
+
+
+def hourly(
+    number: int,
+    zone: str,
+    *,
+    lost: tuple[datetime, datetime] | None = None,
+    weekdays: range = EVERY_DAY,
+    work: range = ANY_HOUR,
+    each: int = 10,
+) -> Figures:
+    """A week with so many requests each hour, night and day or at some hours of the client's, less those of the lost
+    time."""
     client = CLIENT.model_copy(update={"time_zone": zone})
     window = period(datetime(2026, 2, 4, tzinfo=UTC) + timedelta(weeks=number), Cadence.WEEKLY, client.zone)
     start, end = window.start.astimezone(UTC), window.end.astimezone(UTC)
     hours = [start + timedelta(hours=n) for n in range((end - start) // timedelta(hours=1))]
-    logged = [hour for hour in hours if not (lost and lost[0] <= hour < lost[1])]
-    cells = {Cell("1", "order_status", True, 9, ()): Count(10 * len(logged), 9 * SCALE * len(logged))}
-    return figures_of(Tally(cells, {}, {}, {quarter(hour): {"1": 10} for hour in logged}, []), client)
+    local = {hour: hour.astimezone(client.zone) for hour in hours if not (lost and lost[0] <= hour < lost[1])}
+    logged = [hour for hour, at in local.items() if at.weekday() in weekdays and at.hour in work]
+    cells = {Cell("1", "order_status", True, 9, ()): Count(each * len(logged), each * SCALE * len(logged))}
+    return figures_of(Tally(cells, {}, {}, {quarter(hour): {"1": each} for hour in logged}, []), client)
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/New_York", "Asia/Tokyo", "Asia/Kathmandu"])
@@ -310,11 +332,39 @@ def test_a_lost_day_is_seen_though_there_are_requests_at_night(zone, day):
     usual = [hourly(number, zone) for number in range(4)]
     for lost_in in dict.fromkeys((zone, "UTC")):  # a day of the client's, or a folder of the log
         start = datetime(2026, 3, 2, tzinfo=ZoneInfo(lost_in)) + timedelta(days=day)
-        (change,) = missing_days(hourly(4, zone, lost=(start, start + timedelta(days=1))), usual)
+        (change,) = missing_days(hourly(4, zone, lost=(start, start + timedelta(days=1))), usual, ZoneInfo(zone))
         name = WEEKDAYS[day] + (" (UTC)" if lost_in != zone else "")
         assert change.text.startswith(f"no request was logged on {name}; usually there are ")
     night = datetime(2026, 3, 2, tzinfo=ZoneInfo(zone)) + timedelta(days=day)
-    assert list(missing_days(hourly(4, zone, lost=(night, night + timedelta(hours=5))), usual)) == []
+    assert list(missing_days(hourly(4, zone, lost=(night, night + timedelta(hours=5))), usual, ZoneInfo(zone))) == []
+
+
+def office(number: int, zone: str, *, opens: int, first: int = 0, lost: int | None = None) -> Figures:
+    """A week with twenty requests in each of eight hours on five days, less those of a lost UTC day."""
+    at = datetime(2026, 2, 2, tzinfo=UTC) + timedelta(weeks=number, days=lost or 0)
+    gone = None if lost is None else (at, at + timedelta(days=1))
+    return hourly(number, zone, lost=gone, weekdays=range(first, first + 5), work=range(opens, opens + 8), each=20)
+
+
+@pytest.mark.parametrize(
+    ("zone", "opens", "first"),
+    [("America/Los_Angeles", 9, 0), ("Australia/Sydney", 10, 1), ("Europe/Berlin", 9, 0)],
+)
+def test_a_utc_day_that_the_clock_takes_the_only_hour_of_is_not_lost(zone, opens, first):
+    weeks = [office(number, zone, opens=opens, first=first) for number in range(-40, 60)]
+    for at in range(4, len(weeks)):
+        assert list(missing_days(weeks[at], weeks[max(at - 26, 0) : at], ZoneInfo(zone))) == []
+
+
+def test_a_lost_utc_day_is_seen_beside_weeks_of_the_same_offset():
+    zone = "America/Los_Angeles"
+    weeks = [office(number, zone, opens=9) for number in range(20, 43)]  # up to 29 November, winter from the 39th on
+    saturday = office(43, zone, opens=9, lost=5)  # what is asked on Friday after four o'clock
+    (change,) = missing_days(saturday, weeks, ZoneInfo(zone))
+    assert change.text == "no request was logged on Saturday (UTC); usually there are 20"
+    assert list(missing_days(saturday, weeks[:-1], ZoneInfo(zone))) == []  # three weeks tell nothing
+    old = [replace(one, utc_days={}) for one in weeks]  # of before UTC days were kept
+    assert list(missing_days(saturday, old, ZoneInfo(zone))) == list(missing_days(old[0], weeks, ZoneInfo(zone))) == []
 
 
 def test_an_outage_is_one_data_trouble_and_no_traffic_incident():

@@ -14,8 +14,8 @@ from upkeep.monitoring.changed_requests import input_shift
 from upkeep.monitoring.changes import Seen, find_changes
 from upkeep.monitoring.figures import Figures
 from upkeep.monitoring.input_shift import Inputs
-from upkeep.monitoring.lasting_changes import LASTING, QUIET, Week, why_over
-from upkeep.monitoring.trouble import Change, Kind
+from upkeep.monitoring.lasting_changes import QUIET, Week, why_over
+from upkeep.monitoring.trouble import LASTING, Change, Kind
 from upkeep.statistics.rates import Rate
 
 SILENT = replace(ORDINARY[0], requests=0, model_version=None, label_mix={}, answered={}, named=(), days={}, versions={})
@@ -187,6 +187,17 @@ def test_data_trouble_is_over_in_the_first_week_without_it():
     spoiled = replace(ORDINARY[0], quarantined={"confidence": 80})
     change = opened(Kind.DATA, ORDINARY, [spoiled])
     assert ends(change, ORDINARY, [spoiled], [spoiled, SILENT, ORDINARY[1]]) == [None, None, "Not so in W15"]
+
+
+def test_a_day_on_which_nothing_is_asked_any_more_is_no_trouble_after_twelve_weeks():
+    without = replace(ORDINARY[0], days=dict(list(ORDINARY[0].days.items())[:5]))
+    change = opened(Kind.DATA, ORDINARY, [without])
+    *going_on, end = ends(change, ORDINARY, [without], [without] * LASTING)
+    assert going_on == [None] * (LASTING - 1)
+    assert end == "It has lasted 12 weeks and is the usual from now on"
+    assert ends(change, ORDINARY, [without], [without, ORDINARY[1]]) == [None, "Not so in W14"]
+    spoiled = replace(ORDINARY[0], quarantined={"confidence": 80})
+    assert ends(opened(Kind.DATA, ORDINARY, [spoiled]), ORDINARY, [spoiled], [spoiled] * 20) == [None] * 20
 
 
 def test_lost_calibration_is_over_with_another_model_or_when_it_is_back_on_as_many_answers():

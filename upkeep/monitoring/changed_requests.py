@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime, time, timedelta, tzinfo
 from itertools import groupby
 from math import exp
 from typing import TYPE_CHECKING, NamedTuple
 
 from upkeep.monitoring.figures import Figures
 from upkeep.monitoring.input_shift import Inputs, Sign, signs_of_shift
-from upkeep.monitoring.trouble import LEAST_EARLIER, TIMES, WEEKLY_BUDGET, Change, Kind, change_of
+from upkeep.monitoring.trouble import LASTING, LEAST_EARLIER, TIMES, WEEKLY_BUDGET, Change, Kind, change_of
 from upkeep.statistics.overdispersion import chance_beyond
 from upkeep.statistics.rates import Rate
 from upkeep.statistics.significance import more_often, times_as_often
@@ -69,7 +69,7 @@ def mix_is_comparable(recent: Sequence[Figures], earlier: Sequence[Figures]) -> 
     return _moved(here, [Counter(one.label_mix) for one in earlier if one.label_mix]) is not None
 
 
-def traffic(now: Figures, earlier: Sequence[Figures]) -> Iterator[Change]:
+def traffic(now: Figures, earlier: Sequence[Figures], zone: tzinfo) -> Iterator[Change]:
     """Far more or far fewer requests than the weeks before lead one to expect, for their own spread.
 
     Weeks with missing days are no measure. On logarithms: traffic grows and shrinks by a factor, and a busy week is
@@ -78,7 +78,7 @@ def traffic(now: Figures, earlier: Sequence[Figures]) -> Iterator[Change]:
     import numpy as np
     from scipy.stats import t
 
-    whole = _whole_weeks((*earlier, now), earlier)
+    whole = _whole_weeks((*earlier, now), earlier, zone)
     counts = np.log([one.requests for one in whole])
     for span, share in TRAFFIC_SHARES.items() if now in whole else ():
         before, seen = counts[:-span], float(counts[-span:].mean())
@@ -98,13 +98,13 @@ def traffic(now: Figures, earlier: Sequence[Figures]) -> Iterator[Change]:
     yield from _busy_day(now.days, [one.days for one in earlier if one.days])
 
 
-def traffic_is_comparable(now: Figures, earlier: Sequence[Figures]) -> bool:
+def traffic_is_comparable(now: Figures, earlier: Sequence[Figures], zone: tzinfo) -> bool:
     """Would it be seen in this week if there were far more or far fewer requests than before?"""
-    return bool(_whole_weeks([now], earlier)) and len(_whole_weeks(earlier, earlier)) >= LEAST_EARLIER
+    return bool(_whole_weeks([now], earlier, zone)) and len(_whole_weeks(earlier, earlier, zone)) >= LEAST_EARLIER
 
 
-def _whole_weeks(weeks: Sequence[Figures], usual: Sequence[Figures]) -> list[Figures]:
-    return [one for one in weeks if one.requests and not any(missing_days(one, usual))]
+def _whole_weeks(weeks: Sequence[Figures], usual: Sequence[Figures], zone: tzinfo) -> list[Figures]:
+    return [one for one in weeks if one.requests and not any(missing_days(one, usual, zone))]
 
 
 def _looked_at(weeks: int, n: int, signs: Sequence[Sign]) -> str:
@@ -155,16 +155,18 @@ def data_trouble(now: Figures, earlier: Sequence[Figures]) -> Iterator[Change]:
         yield change_of(Kind.DATA, "; ".join(text for _, text in found), sum(n for n, _ in found))
 
 
-def missing_days(now: Figures, earlier: Sequence[Figures]) -> Iterator[Change]:
+def missing_days(now: Figures, earlier: Sequence[Figures], zone: tzinfo) -> Iterator[Change]:
     """Days of the week without a request on which there usually are so many that chance does not explain it.
 
-    These are the client's days; where none of them is missing, the UTC days that the log's folders are.
+    These are the client's days; where none of them is missing, the UTC days that the log's folders are. With the
+    client's clock an hour may leave a UTC day that has no other, so those are held against weeks of the same offset.
     """
     if not now.days:
         return
     missing = _missing(now.days, [one.days for one in earlier if one.days])
-    if not missing and now.utc_days:
-        utc = _missing(_whole(now), [_whole(one) for one in earlier if one.utc_days])
+    alike = [one for one in earlier if one.utc_days and _offset(one, zone) == _offset(now, zone)]
+    if not missing and now.utc_days and len(alike) >= LEAST_EARLIER:
+        utc = _missing(_whole(now), [_whole(one) for one in alike])
         missing = {f"{name} (UTC)": requests for name, requests in utc.items()}
     if missing:
         many = ", ".join(f"{requests:,.0f}" for requests in missing.values())
@@ -218,11 +220,19 @@ def _unlike(here: Counter[str], there: Counter[str]) -> tuple[float, int]:
 
 
 def _missing(now: Mapping[date, int], earlier: Sequence[Mapping[date, int]]) -> dict[str, float]:
-    """What is usual on those weekdays that have no request and should have some."""
+    """What is usual on those weekdays that have no request and should have some: not where none has come for long."""
     today, before = _by_weekday(now), [_by_weekday(one) for one in earlier]
-    silent = {name: day for day, name in enumerate(WEEKDAYS) if before and not today[day]}
+    lately = before[-LASTING:]
+    given_up = {day for day in range(len(WEEKDAYS)) if len(lately) == LASTING and not any(one[day] for one in lately)}
+    silent = {name: day for day, name in enumerate(WEEKDAYS) if before and not today[day] and day not in given_up}
     usual = {name: sum(one[day] for one in before) / len(before) for name, day in silent.items()}
     return {name: requests for name, requests in usual.items() if requests >= LEAST_A_DAY}
+
+
+def _offset(one: Figures, zone: tzinfo) -> timedelta | None:
+    """How far the client's clock was from UTC as the week began."""
+    first = min(one.days)
+    return datetime.combine(first - timedelta(days=first.weekday()), time(12), zone).utcoffset()
 
 
 def _whole(one: Figures) -> dict[date, int]:

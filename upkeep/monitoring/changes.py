@@ -66,8 +66,8 @@ def find_changes(
         found += label_mix(now.figures, earlier[-REFERENCE:])
     before = before[-REFERENCE:]
     if len(before) >= LEAST_EARLIER:
-        found += traffic(now.figures, before)
-        found += missing_days(now.figures, before)
+        found += traffic(now.figures, before, client.zone)
+        found += missing_days(now.figures, before, client.zone)
     found += data_trouble(now.figures, before)
     found += unknown_versions(now.figures, versions)
     if now.unseen:

@@ -2,19 +2,21 @@
 
 That it is not found again is no evidence: the weeks it is compared with fill up with it. So it is followed against the
 weeks before it began. It is over when what it counts has fallen back beyond chance or a model that answers rightly is
-in service; a change of requests, with which nothing may be wrong, when they are as before or have been otherwise for so
-long that it is the usual.
+in service; a change of requests, with which nothing may be wrong, when they are as before, in weeks that were really
+compared, or have been otherwise for so long that it is the usual.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import tzinfo
 from itertools import takewhile
 from typing import NamedTuple
 
 from upkeep.config import Client
 from upkeep.monitoring.changed_answers import LEAST_GAP, SPANS, counted, overconfidence
 from upkeep.monitoring.changed_requests import (
+    MISSING,
     data_trouble,
     input_shift,
     label_mix,
@@ -26,14 +28,13 @@ from upkeep.monitoring.changed_requests import (
 from upkeep.monitoring.changes import UNSEEN, Seen
 from upkeep.monitoring.figures import Figures
 from upkeep.monitoring.input_shift import REFERENCE, Inputs, comparable
-from upkeep.monitoring.trouble import CERTAIN_BUDGET, LEAST_EARLIER, Change, Kind
+from upkeep.monitoring.trouble import CERTAIN_BUDGET, LASTING, LEAST_EARLIER, Change, Kind
 from upkeep.periods import from_to
 from upkeep.statistics.significance import less_often
 
 QUIET = 4
 """So many weeks in a row without it end a change of requests."""
-LASTING = 12
-"""After so many weeks a change of requests is the usual."""
+USUAL = f"It has lasted {LASTING} weeks and is the usual from now on"
 
 
 class Week(NamedTuple):
@@ -74,9 +75,9 @@ def why_over(change: Change, *, opened: str, weeks: Sequence[Week], client: Clie
         case Kind.CALIBRATION:
             return _calibrated(course, client)
         case Kind.DATA:
-            return None if _spoilt(change, course) else f"Not so in {course.after[-1].key}"
+            return _mended(change, course, client.zone)
         case Kind.LABEL_MIX | Kind.INPUTS | Kind.TRAFFIC:
-            return _usual(change, course)
+            return _usual(change, course, client.zone)
 
 
 def _learned(change: Change, course: _Course) -> str | None:
@@ -120,37 +121,44 @@ def _calibrated(course: _Course, client: Client) -> str | None:
     return f"{lately.sure:.0%} sure and right in {lately.right} in {_when(weeks)}"
 
 
-def _spoilt(change: Change, course: _Course) -> bool:
+def _mended(change: Change, course: _Course, zone: tzinfo) -> str | None:
+    """The newest week's log is without the trouble, or nothing is asked any more on a day that had no requests."""
+    if not _spoilt(change, course, zone):
+        return f"Not so in {course.after[-1].key}"
+    return USUAL if change.old == MISSING and len(course.after) >= LASTING else None
+
+
+def _spoilt(change: Change, course: _Course, zone: tzinfo) -> bool:
     """Does the newest week's log still have the trouble?
 
     What versions were released by then, ids used again and outcomes about no request its review knows and says itself.
     """
     now, usual = course.after[-1].seen, _figures(course.before[-REFERENCE:])
     unread = change.old == UNSEEN and now.inputs is None
-    found = [*data_trouble(now.figures, usual), *missing_days(now.figures, usual)]
+    found = [*data_trouble(now.figures, usual), *missing_days(now.figures, usual, zone)]
     return unread or any(one.old == change.old for one in found)
 
 
-def _usual(change: Change, course: _Course) -> str | None:
+def _usual(change: Change, course: _Course, zone: tzinfo) -> str | None:
     """Requests are as before it, or have been otherwise for long."""
     if len(course.after) >= LASTING:
-        return f"It has lasted {LASTING} weeks and is the usual from now on"
+        return USUAL
     before, since = course.before[-REFERENCE:], [*course.showed, *course.after]
-    compared = [at for at in range(len(since)) if _comparable(change, since[: at + 1], before)]
+    compared = [at for at in range(len(since)) if _comparable(change, since[: at + 1], before, zone)]
     quiet = [since[at] for at in compared if at >= len(course.showed)][-QUIET:]
-    if len(quiet) == QUIET and not _still_shown(change, before, [since[at] for at in compared]):
+    if len(quiet) == QUIET and not _still_shown(change, before, [since[at] for at in compared], zone):
         return f"As before in {_one_by_one(quiet, course.after)}{_words_apart(change, quiet, course.before)}"
     return None
 
 
-def _comparable(change: Change, since: Sequence[Week], before: Sequence[Week]) -> bool:
+def _comparable(change: Change, since: Sequence[Week], before: Sequence[Week], zone: tzinfo) -> bool:
     """Would the newest of some weeks show the change if it went on? Else it is neither with it nor without it."""
     now, figures = since[-1].seen, _figures(before)
     if change.kind is Kind.INPUTS:
         return now.inputs is not None and bool(comparable(now.inputs, _inputs(before)))
     if change.kind is Kind.LABEL_MIX:
         return mix_is_comparable(_figures(since[-change.weeks :]), figures)
-    return traffic_is_comparable(now.figures, figures)
+    return traffic_is_comparable(now.figures, figures, zone)
 
 
 def _words_apart(change: Change, quiet: Sequence[Week], before: Sequence[Week]) -> str:
@@ -163,7 +171,7 @@ def _words_apart(change: Change, quiet: Sequence[Week], before: Sequence[Week]) 
     return "; their words are not compared, as the model was taught other texts" if apart else ""
 
 
-def _still_shown(change: Change, before: Sequence[Week], since: Sequence[Week]) -> bool:
+def _still_shown(change: Change, before: Sequence[Week], since: Sequence[Week], zone: tzinfo) -> bool:
     """Does any of the newest weeks show the change against those before it began?
 
     What only several together showed is looked for in each of them together with as many before it, too.
@@ -171,12 +179,12 @@ def _still_shown(change: Change, before: Sequence[Week], since: Sequence[Week]) 
     for at in range(len(since) - QUIET, len(since)):
         with_it = since[max(at + 1 - change.weeks, 0) : at]
         looks = [before, [*before, *with_it]] if with_it else [before]
-        if any(one.old == change.old for usual in looks for one in _found(change.kind, since[at].seen, usual)):
+        if any(one.old == change.old for usual in looks for one in _found(change.kind, since[at].seen, usual, zone)):
             return True
     return False
 
 
-def _found(kind: Kind, now: Seen, usual: Sequence[Week]) -> Iterator[Change]:
+def _found(kind: Kind, now: Seen, usual: Sequence[Week], zone: tzinfo) -> Iterator[Change]:
     """What the newest week, and those before it together with it, show."""
     figures = _figures(usual)
     if kind is Kind.INPUTS and now.inputs:
@@ -184,7 +192,7 @@ def _found(kind: Kind, now: Seen, usual: Sequence[Week]) -> Iterator[Change]:
     elif kind is Kind.LABEL_MIX:
         yield from label_mix(now.figures, figures)
     elif kind is Kind.TRAFFIC:
-        yield from traffic(now.figures, figures)
+        yield from traffic(now.figures, figures, zone)
 
 
 def _figures(weeks: Iterable[Week]) -> list[Figures]:

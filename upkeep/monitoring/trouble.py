@@ -10,6 +10,8 @@ WEEKLY_BUDGET = 0.01 / 52
 """Chance of a false finding of a kind in a week: one in a hundred client-years."""
 CERTAIN_BUDGET = 0.01
 LEAST_EARLIER = 4
+LASTING = 12
+"""After so many weeks what may be nobody's fault is the usual: other requests, or none on a weekday."""
 TIMES = 3.0
 """How many times as often as before a thing must happen."""
 

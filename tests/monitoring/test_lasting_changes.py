@@ -114,12 +114,17 @@ def test_what_four_weeks_together_showed_is_over_when_four_weeks_together_do_not
     assert ends == [None] * 8 + ["As before in W21..W24"]
 
 
-def after_shift(*later: Seen) -> list[str | None]:
-    """What is said of a shift of requests that W12 showed, after each of the weeks that follow."""
-    before, shown = looked(*[4.9, 5.1] * 6), looked(7.0)
-    (change,) = input_shift(shown[0].inputs, [one.inputs for one in before])
+def after_shift(*later: Seen, unseen: int = 0) -> list[str | None]:
+    """What is said of a shift of requests that W12 showed, or a week after so many `unseen` ones, after each of the
+    weeks that follow."""
+    before, shown = [*looked(*[4.9, 5.1] * 6), *[Seen(ORDINARY[0])] * unseen], looked(7.0)
+    (change,) = input_shift(shown[0].inputs, [one.inputs for one in before if one.inputs])
     weeks = [Week(f"W{at:02}", one) for at, one in enumerate([*before, *shown, *later])]
-    return [why_over(change, opened="W12", weeks=weeks[:upto], client=CLIENT) for upto in range(14, len(weeks) + 1)]
+    first = len(before) + 1
+    return [
+        why_over(change, opened=weeks[first - 1].key, weeks=weeks[:upto], client=CLIENT)
+        for upto in range(first + 1, len(weeks) + 1)
+    ]
 
 
 NO_COMPARISON = [None, {"n": 29}, {"base": "another"}, {"answered": 12}]
@@ -146,6 +151,11 @@ def test_a_week_that_was_compared_with_nothing_neither_counts_nor_begins_the_cou
     assert after_shift(apart, one, two, three, four) == [None] * 4 + ["As before in W14..W17"]
     shown, *_ = looked(7.0)
     assert after_shift(one, shown, apart, two, three, four) == [None] * 6
+
+
+def test_weeks_are_as_before_when_they_are_as_those_that_could_be_looked_at_however_long_ago():
+    assert after_shift(*looked(5.0, 5.1, 4.9, 5.0), unseen=25) == [None] * 3 + ["As before in W38..W41"]
+    assert after_shift(*looked(7.0, 7.0, 7.0, 7.0), unseen=25) == [None] * 4
 
 
 def test_a_few_requests_have_no_mix_of_answers_that_could_be_as_before():

@@ -143,7 +143,9 @@ def _usual(change: Change, course: _Course, zone: tzinfo) -> str | None:
     """Requests are as before it, or have been otherwise for long."""
     if len(course.after) >= LASTING:
         return USUAL
-    before, since = course.before[-REFERENCE:], [*course.showed, *course.after]
+    # a shift was found beside the newest weeks that could be looked at, however long ago those are
+    before = course.before if change.kind is Kind.INPUTS else course.before[-REFERENCE:]
+    since = [*course.showed, *course.after]
     compared = [at for at in range(len(since)) if _comparable(change, since[: at + 1], before, zone)]
     quiet = [since[at] for at in compared if at >= len(course.showed)][-QUIET:]
     if len(quiet) == QUIET and not _still_shown(change, before, [since[at] for at in compared], zone):

@@ -10,6 +10,7 @@ import pytest
 
 from tests.audited import FIRST, agreed, reviewed
 from tests.monitoring.test_review import outcome, prediction, window
+from upkeep import chain
 from upkeep.config import REFUSALS
 from upkeep.desk import Desk
 from upkeep.errors import ConfigError
@@ -17,17 +18,19 @@ from upkeep.log.entries import Outcome, OutcomeSource, Prediction, Sample, sampl
 from upkeep.log.files import write_outcomes, write_predictions
 from upkeep.metrics.closeness import rouge_l
 from upkeep.metrics.generated import Generated, Mean, chrf, measure_answers, token_f1, words
-from upkeep.monitoring.review import answers_as_known
+from upkeep.monitoring.review import Review, answers_as_known
+from upkeep.stages.known_by_now import in_lines, known_by_now
 from upkeep.stages.monitoring import review_week, reviews
 from upkeep.stages.reporting import write_report
 from upkeep.stages.review_charts import chart_review
+from upkeep.stages.review_summary import summary
 from upkeep.statistics.rates import Rate
 
 
 def look(*pairs: tuple[str, str | None], source: OutcomeSource = OutcomeSource.AUDIT) -> Generated:
     rows = [prediction(n, given) for n, (given, _) in enumerate(pairs)]
     told = [outcome(n, wanted, source=source) for n, (_, wanted) in enumerate(pairs) if wanted]
-    return measure_answers(sample(window(rows, told)), refusals=REFUSALS)
+    return measure_answers(sample(window(rows, told)), version="1", refusals=REFUSALS)
 
 
 def test_token_f1_is_the_words_in_common():
@@ -76,7 +79,8 @@ def test_an_answer_that_an_audit_called_right_is_its_own_reference():
     told = [outcome(n, None, correct=True) for n in range(45)] + [
         outcome(n, "Never", correct=False) for n in range(45, 50)
     ]
-    found = measure_answers(sample(window(rows, [*told, outcome(50, None, correct=False)])), refusals=REFUSALS)
+    heard = sample(window(rows, [*told, outcome(50, None, correct=False)]))
+    found = measure_answers(heard, version="1", refusals=REFUSALS)
     assert found.exact == Rate(45, 50)
 
 
@@ -99,11 +103,11 @@ def test_a_refusal_s_pattern_that_takes_too_long_is_an_error(monkeypatch):
     monkeypatch.setattr("upkeep.patterns.SECONDS", 0.01)
     slow = sample(window([replace(prediction(0), output="a," * 40)], []))
     with pytest.raises(ConfigError, match=r"^refusals: '.*' has taken more than 0.01 s on a text of 80 characters"):
-        measure_answers(slow, refusals=["(.*?,){20}sorry"])
+        measure_answers(slow, version="1", refusals=["(.*?,){20}sorry"])
 
 
 def test_nothing_to_look_at_is_no_figure():
-    nothing = measure_answers(Sample(0, [], {}), refusals=REFUSALS)
+    nothing = measure_answers(Sample(0, [], {}), version=None, refusals=REFUSALS)
     assert (nothing.exact.value, nothing.token_f1, nothing.words, nothing.refusals.value) == (None, None, None, None)
 
 
@@ -179,6 +183,72 @@ def test_what_a_later_sheet_says_of_a_week_s_texts_is_in_later_reviews_charts_an
     page = desk.store.read("reports/2026-02.md").decode()
     assert "## The answers of 2026-W08" in page
     assert "- answers equal to the audited reference: 0.0% (95% CI 0.0%..6.0%, n=60)" in page
+
+
+def promoted_midweek(desk: Desk) -> None:
+    """Version 1 refuses 42 requests, then version 2 takes its place and answers 28."""
+    rows = [
+        Prediction(
+            f"0-{n}", FIRST + timedelta(days=n // 10, minutes=n), f"Where is {n}?",
+            "I cannot help with that." if n < 42 else f"It is on its way, {n}.", 0.9, "1" if n < 42 else "2", True,
+        )
+        for n in range(70)
+    ]  # fmt: skip
+    write_predictions(desk.store, rows, name="test")
+
+
+def audited_midweek(desk: Desk) -> None:
+    """An audit names a right answer to each, which only version 2 has given."""
+    said = [
+        Outcome(
+            f"0-{n}", FIRST + timedelta(days=n // 10, hours=1, minutes=n), OutcomeSource.AUDIT,
+            f"It is on its way, {n}.", n >= 42,
+        )
+        for n in range(70)
+    ]  # fmt: skip
+    write_outcomes(desk.store, said, name="test")
+
+
+def charted(desk: Desk, found: Review) -> dict[str, float]:
+    """The newest figures of the review's run in MLflow."""
+    chart_review(desk, found)
+    run, *_ = desk.registry.client.search_runs(
+        [desk.registry.experiment("reviews")], f"tags.`upkeep.week` = '{found.week}'"
+    )
+    return {name: run.data.metrics[name] for name in ("exact_match", "token_f1", "refusals")}
+
+
+def test_of_a_week_with_a_promotion_only_answers_of_the_model_in_service_are_counted(desk):
+    promoted_midweek(desk)
+    audited_midweek(desk)
+    noted = chain.review(desk, FIRST + timedelta(weeks=1))
+    found, page = noted.review, summary(desk, noted)
+    assert found.figures.model_version == "2"
+    assert found.generated is not None
+    assert (found.generated.exact, found.generated.refusals) == (Rate(28, 28), Rate(0, 28))
+    assert "- answers equal to the audited reference: 100.0% (95% CI 87.9%..100.0%, n=28)" in page
+    assert charted(desk, found) == {"exact_match": 1.0, "token_f1": 1.0, "refusals": 0.0}
+    write_report(desk, datetime(2026, 3, 2, 9, tzinfo=UTC))
+    report = desk.store.read("reports/2026-02.md").decode()
+    assert "## The answers of 2026-W06\n\nThose of version 2, for which the week is counted.\n" in report
+    assert "- answers that refuse: 0.0% (95% CI 0.0%..12.1%, n=28)" in report
+
+
+def test_so_they_are_when_the_week_s_sheet_comes_back(desk):
+    promoted_midweek(desk)
+    first = review_week(desk, FIRST + timedelta(weeks=1))
+    assert (first.generated.exact, first.generated.refusals) == (Rate(0, 0), Rate(0, 28))
+    audited_midweek(desk)
+    written(desk, 1, wrong=0, audited=False)
+    later = review_week(desk, FIRST + timedelta(weeks=2))
+    assert (later.figures.model_version, later.remeasured["2026-W06"].exact) == ("1", Rate(28, 28))  # 1 is back
+    known = known_by_now([first, later], desk.client)
+    assert known is not None
+    assert list(in_lines(known, "1", desk.client))[:2] == [
+        "- known by now of 2026-W06, of version 2: accuracy 100.0% (95% CI 87.9%..100.0%, n=28), "
+        "calibration error 10.0 points",
+        "    - answers equal to the audited reference: 100.0% (95% CI 87.9%..100.0%, n=28)",
+    ]
 
 
 def test_a_month_s_report_tells_of_the_newest_week_whose_answers_were_compared(desk):

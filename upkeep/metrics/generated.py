@@ -66,7 +66,7 @@ class Mean:
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """A week's answers, on a sample. `exact`, `token_f1` and `chrf` (0..1) compare with audited references;
+    """A model's answers of a week, on a sample. `exact`, `token_f1` and `chrf` (0..1) compare with audited references;
     `words` is the length of answers, `refusals` those that say the model will not or cannot help."""
 
     exact: Rate
@@ -76,17 +76,14 @@ class Generated:
     refusals: Rate
 
 
-def measure_answers(sample: Sample, *, refusals: Sequence[str]) -> Generated:
-    """Compare a sample's answers with those that audits named or called right; `refusals` are regular expressions.
+def measure_answers(sample: Sample, *, version: str | None, refusals: Sequence[str]) -> Generated:
+    """Compare a model version's answers in a sample with those that audits named or called right.
 
-    Raises ConfigError where one of them takes too long.
+    `refusals` are regular expressions. Raises ConfigError where one of them takes too long.
     """
-    answers = [one.output for one in sample.predictions if one.output is not None]
-    pairs = [
-        (one.output, reference)
-        for one in sample.predictions
-        if one.output is not None and (reference := _reference(sample, one)) is not None
-    ]
+    of_it = [(one, one.output) for one in sample.predictions if one.model_version == version and one.output is not None]
+    answers = [answer for _, answer in of_it]
+    pairs = [(answer, reference) for one, answer in of_it if (reference := _reference(sample, one)) is not None]
     return Generated(
         exact=Rate.of(words(answer) == words(reference) for answer, reference in pairs),
         token_f1=Mean.of([token_f1(answer, reference) for answer, reference in pairs], most=1.0),

@@ -6,7 +6,7 @@ quarantine/. What was read of the log stands in daily/ (`upkeep.log.daily`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -75,7 +75,7 @@ def review_week(desk: Desk, as_of: datetime) -> Review:
         inputs=seen.inputs if seen else None,
         unseen=unseen,
         versions={one.version for one in changed},
-        generated=look_at_answers(desk, [last.key], until=moment).get(last.key),
+        generated=look_at_answers(desk, {last.key: figures}, until=moment).get(last.key),
         remeasured=look_at_answers(desk, once_more, until=moment),
         edges=replace(seen.edges, cases=seen.edges.cases[:SHOWN]) if seen else None,
         promoted=_promoted(changed),
@@ -104,13 +104,19 @@ def _recounted(desk: Desk, earlier: Sequence[Review], counted: Mapping[str, Tall
     return {key: one for key, one in found.items() if key in newest | older}
 
 
-def look_at_answers(desk: Desk, weeks: Iterable[str], *, until: datetime) -> dict[str, Generated]:
-    """How the texts that a model wrote read in each week, beside the references known by then; none of a classifier."""
+def look_at_answers(desk: Desk, weeks: Mapping[str, Figures], *, until: datetime) -> dict[str, Generated]:
+    """How the texts read that the model wrote of which a week's figures are, beside the references known by then.
+
+    None of a classifier.
+    """
     if not desk.client.free_text:
         return {}
     samples = {key: desk.sample_log(week(key, desk.zone), until=until) for key in weeks}
     with of_client(desk.client.client):
-        return {key: measure_answers(one, refusals=desk.client.refusals) for key, one in samples.items()}
+        return {
+            key: measure_answers(one, version=weeks[key].model_version, refusals=desk.client.refusals)
+            for key, one in samples.items()
+        }
 
 
 @dataclass(frozen=True, slots=True)

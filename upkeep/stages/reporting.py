@@ -227,7 +227,7 @@ def _counted_now(desk: Desk, weekly: Sequence[Review], as_of: datetime) -> list[
     counted = desk.count_log(*(week(key, desk.zone) for key in was), until=as_of)
     again = {key: figures_of(one, desk.client) for key, one in zip(was, counted, strict=True)}
     known = newest(was, again)
-    answers = look_at_answers(desk, [key for key, one in again.items() if known[key] == one], until=as_of)
+    answers = look_at_answers(desk, {key: one for key, one in again.items() if known[key] == one}, until=as_of)
     return [replace(one, figures=known[one.week], generated=answers.get(one.week, one.generated)) for one in weekly]
 
 

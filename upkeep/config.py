@@ -149,9 +149,15 @@ class Alarms(Strict):
     )
 
 
+APOSTROPHE = r"['\u2019]"
+CANNOT = rf"can(?: ?not(?! only)|{APOSTROPHE}t)"
+AM = rf"(?: am|{APOSTROPHE}m)"
 REFUSALS = (
-    r"\bI(?:'m| am) (?:sorry|afraid)\b.{0,40}\b(?:can(?:no|')t|unable|not able)\b",
-    r"\bI (?:can(?:no|')t|am unable to|am not able to|won't) (?:help|assist|answer|provide)\b",
+    # what comes after a "you" is what the customer cannot do
+    rf"\bI{AM} (?:sorry|afraid)\b(?:(?:(?!\byou).){{0,40}}|.{{0,40}}\b(?:I{AM}?|we(?: are|{APOSTROPHE}re)?) )"
+    rf"\b(?:{CANNOT}|unable|not able)\b",
+    rf"\bI(?: (?:{CANNOT}|won{APOSTROPHE}t)|{AM} (?:unable|not able) to) "
+    r"(?:help(?! but)|assist|answer|provide|comply|discuss|do (?:that|this|so))\b",
     r"\bas an AI\b",
 )
 

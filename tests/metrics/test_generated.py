@@ -91,12 +91,32 @@ def test_an_answer_that_an_audit_called_right_is_its_own_reference():
         ("I am afraid I am unable to see your order.", True),
         ("I cannot provide legal advice.", True),
         ("As an AI model, I have no parcels.", True),
+        ("I can't assist with that request.", True),
+        ("I am sorry, I won't provide that.", True),
+        ("I can not help with that.", True),
+        ("I'm unable to help with that.", True),
+        ("I am unable to help with that.", True),
+        ("I'm not able to help with this request.", True),
+        ("I'm not able to answer that.", True),
+        ("Sorry, I can't do that.", True),
+        ("I can't discuss that.", True),
+        ("I'm sorry for your trouble, but I'm unable to see your order.", True),
+        ("I'm afraid that can not be done.", True),
         ("I'm sorry for the delay; your parcel arrives on Monday.", False),
         ("You can't return worn shoes.", False),
+        ("I can't wait to help you.", False),
+        ("I can't help but admire your choice.", False),
+        ("You can not only return it, you can swap it.", False),
+        ("I'm sorry for the delay. I can not only refund it but send a new one.", False),
+        ("If you are not able to log in, reset your password.", False),
+        ("I'm sorry to hear that. If you are not able to log in, reset your password.", False),
+        ("I'm sorry that you can't log in: reset your password.", False),
+        ("I'm sorry your card can not be charged. Try another one.", False),
     ],
 )
-def test_refusals_are_counted(answer, refuses):
-    assert look((answer, None)).refusals == Rate(int(refuses), 1)
+@pytest.mark.parametrize("apostrophe", ["'", "\u2019"])
+def test_refusals_are_counted(answer, refuses, apostrophe):
+    assert look((answer.replace("'", apostrophe), None)).refusals == Rate(int(refuses), 1)
 
 
 def test_a_refusal_s_pattern_that_takes_too_long_is_an_error(monkeypatch):

@@ -15,8 +15,10 @@ from standardwebhooks import Webhook
 from tests.receivers import receiver
 from tests.released import DECIDED, SECRET, released_desk, released_template  # noqa: F401 -- fixtures
 from upkeep.adapters.webhook import post, sign
+from upkeep.desk import desk_of
 from upkeep.errors import DeliveryError
-from upkeep.stages.announcing import announce, message_id
+from upkeep.message import LONGEST
+from upkeep.stages.announcing import announce, message_id, notice
 from upkeep.stages.approval import approve
 from upkeep.stages.release import release_log, roll_back
 
@@ -57,6 +59,13 @@ def test_an_application_is_told_in_a_form_that_the_standards_own_library_verifie
         message_id("northwind", one) for one in release_log(desk)[1:]
     ]
     assert bodies[1]["data"] == json.loads(desk.store.read("releases/current.json"))
+
+
+def test_the_title_of_a_change_is_a_line_that_a_mail_server_takes_and_its_text_says_all(desk):
+    longest = desk.client.model_copy(update={"name": "\n".join(["Northwind"] * 99)})
+    told = notice(desk_of(desk.agreement.model_copy(update={"client": longest})), release_log(desk)[0])
+    assert (told.title[:19], len(told.title)) == ("Northwind Northwind", LONGEST)
+    assert told.text.startswith(f"{'Northwind ' * 98}Northwind: version 1 is in service\n\nDecided by ")
 
 
 def test_a_change_told_twice_has_one_id_and_another_change_of_the_same_number_after_a_restore_its_own(desk):

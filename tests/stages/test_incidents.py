@@ -6,6 +6,7 @@ import logging
 import re
 from dataclasses import replace
 from datetime import timedelta
+from email.header import decode_header, make_header
 
 import pytest
 
@@ -19,6 +20,7 @@ from upkeep.errors import DeliveryError
 from upkeep.home import configs
 from upkeep.log.entries import Outcome, OutcomeSource, Prediction
 from upkeep.log.files import write_outcomes, write_predictions
+from upkeep.message import LONGEST
 from upkeep.monitoring.review import Review
 from upkeep.monitoring.trouble import Change, Kind, change_of
 from upkeep.redaction import redact
@@ -119,6 +121,31 @@ def test_no_words_of_other_people_are_markup_in_an_alert(desk):
     alert = compose(desk, News(one.key, FIRST, began=(one,), asking=(), over=(), going_on=()), FIRST)
     assert "- “< b>[x] (//a.example)” was answered order_status" in alert.text
     assert not re.search(r"<\w|\]\(", alert.title + alert.text)
+
+
+@pytest.mark.parametrize(
+    ("label", "named"),
+    [
+        ("refund\nX-Evil: 1\nReply-To: a@evil.example", "refund X-Evil: 1 Reply-To: a@evil.example"),
+        ("refund\r\n\r\nstatus", "refund status"),
+        ("refund" * 200, "refund" * 200),
+        ("\u914d\u9001" * 200, "\u914d\u9001" * 200),
+    ],
+)
+def test_a_label_of_other_people_makes_no_header_of_a_mail_and_none_that_no_server_takes(desk, label, named):
+    odd = [change_of(Kind.NEW_CATEGORY, f"6 were {label!r}", 6, new=f"{label}{n}") for n in range(5)]
+    began = tuple(Trouble(subject_of(one), "2026-W06", "1", FIRST, one.text, one.action, one) for one in odd)
+    alert = compose(desk, News(began[0].key, FIRST, began, asking=(), over=began[4:], going_on=began[:2]), FIRST)
+    with mail_server() as (address, box):
+        send(address, channel="mail", title=alert.title, text=alert.text)
+    (mail,) = box.mails
+    assert str(make_header(decode_header(str(mail["Subject"])))) == alert.title
+    assert alert.title.startswith("Northwind Outdoors: new category ")
+    assert len(alert.title) <= LONGEST
+    assert (mail["To"], mail["X-Evil"], mail["Reply-To"]) == ("ops@example.com", None, None)
+    assert f"**new category {named}3**: 6 were " in alert.text
+    assert f"- new category {named}1, since 2026-W06\n" in alert.text
+    assert f"and 1 more opened; new category {named}4 opened and closed before its labels came in" in alert.text
 
 
 def test_each_kind_of_change_has_an_action_of_its_own_and_what_the_tier_includes_of_a_retrain_that_it_speaks_of(desk):

@@ -18,6 +18,7 @@ from upkeep.adapters.notifier import send
 from upkeep.adapters.webhook import post
 from upkeep.desk import Desk
 from upkeep.errors import DeliveryError
+from upkeep.message import headed
 from upkeep.release import Action, Entry
 from upkeep.slug import hash_suffix
 from upkeep.stages.incidents import NEWS
@@ -47,7 +48,7 @@ def notice(desk: Desk, entry: Entry) -> Notice:
     instead = f" It takes the place of version {entry.previous}." if entry.previous else ""
     who = f"Decided by {entry.by} on {entry.at:%Y-%m-%d %H:%M}"
     why = f"{who}, on the decision of {entry.decision}" if entry.decision else who
-    return Notice(desk.client.client, entry, title, f"{why}: {entry.reason}.{instead}\n")
+    return Notice(desk.client.client, entry, *headed(title, f"{why}: {entry.reason}.{instead}\n"))
 
 
 def untold(desk: Desk, channels: Sequence[str]) -> list[tuple[Entry, str]]:

@@ -17,10 +17,10 @@ from itertools import groupby
 
 from upkeep.desk import Desk
 from upkeep.entitlement import ChangeOrder, Claim, UseCase, entitled
+from upkeep.message import headed
 from upkeep.monitoring.judgement import Metric
 from upkeep.monitoring.trouble import Change, Kind
 from upkeep.periods import from_to
-from upkeep.redaction import inert
 from upkeep.stages.approval import Standing, standing, waiting_for_approval
 from upkeep.stages.contract import use_case_of
 from upkeep.stages.decisions import Decision, decisions
@@ -164,7 +164,7 @@ def compose(desk: Desk, told: News, now: datetime) -> Alert:
     parts += [f"{len(told.going_on)} more going on"] if told.going_on else []
     title = "; ".join(parts)
     text = "\n\n".join([*_what(told), *_examples(told), *_advice(desk, told, now)]) + "\n"
-    return Alert(desk.client.client, told.incident, told.event, inert(f"{desk.client.name}: {title}"), inert(text))
+    return Alert(desk.client.client, told.incident, told.event, *headed(f"{desk.client.name}: {title}", text))
 
 
 def _course(of_one: Sequence[Trouble]) -> Iterator[News]:
@@ -203,7 +203,8 @@ def _named(those: Sequence[Trouble]) -> str:
 
 
 def _name(one: Trouble) -> str:
-    return f"{Metric(one.subject).words} alarm" if one.subject in set(Metric) else one.subject
+    """In one line, whatever a label in it has."""
+    return f"{Metric(one.subject).words} alarm" if one.subject in set(Metric) else " ".join(one.subject.split())
 
 
 def _what(told: News) -> Iterator[str]:

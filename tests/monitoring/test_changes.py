@@ -14,7 +14,7 @@ from tests.weeks import CLIENT, ORDINARY, turned, week
 from upkeep.config import Relabel
 from upkeep.log.tally import SCALE, Cell, Count, Tally, quarter
 from upkeep.metrics.quality import Calibrated, Confusion
-from upkeep.monitoring.changed_requests import MISSING, WEEKDAYS, input_shift, missing_days
+from upkeep.monitoring.changed_requests import MISSING, WEEKDAYS, input_shift, missing_days, traffic
 from upkeep.monitoring.changes import Seen, find_changes
 from upkeep.monitoring.figures import Figures, figures_of
 from upkeep.monitoring.input_shift import Inputs
@@ -178,6 +178,36 @@ def test_one_day_s_burst_in_a_week_that_is_not_out_of_the_ordinary_is_a_traffic_
     assert found(*usual, on_days(40, 40, 110, 40, 40, 8, 0)) == []  # less than three times as many
     assert found(*usual, on_days(40, 40, 40, 40, 40, 8, 9)) == []  # on a day that never had any
     assert found(*usual[:3], on_days(40, 40, 140, 40, 40, 8, 0)) == []  # three weeks tell nothing
+
+
+def with_requests(*counts: int) -> list[Figures]:
+    return [replace(ORDINARY[0], requests=one, days={}) for one in counts]
+
+
+def traffic_incidents(*counts: int) -> list[Change]:
+    *usual, now = with_requests(*counts)
+    return list(traffic(now, usual))
+
+
+def test_a_slack_week_of_few_requests_is_chance():
+    usual = [10, 8, 12, 11, 9, 13, 7, 10, 9, 11, 12, 8, 10] * 2
+    # P(X <= 2) = 0.0028 and P(X <= 1) = 0.0005, X ~ Poisson(10): half the budget of a week is 0.0001
+    assert traffic_incidents(*usual, 2) == []
+    assert traffic_incidents(*usual, 1) == []
+    # with X ~ Poisson(40) 2 P(X <= 18) = 0.00016 and 2 P(X <= 17) = 0.00007
+    assert traffic_incidents(*[30 + one for one in usual], 18) == []
+    assert len(traffic_incidents(*[30 + one for one in usual], 17)) == 1
+    # and of four weeks of ten together 2 P(X <= 16) = 0.00003
+    assert [one.weeks for one in traffic_incidents(*usual, 4, 4, 4, 4)] == [4]
+
+
+def test_a_stable_client_with_few_requests_has_next_to_no_traffic_incident():
+    rng = np.random.default_rng(10)
+    looked = 0
+    for _ in range(25):
+        counts = rng.poisson(10 * np.exp(rng.normal(0, 0.15, 78))).tolist()
+        looked += sum(bool(traffic_incidents(*counts[at - 26 : at + 1])) for at in range(26, 78))
+    assert looked <= 1  # of 25 client-years a quarter of one is expected at most
 
 
 def test_traffic_that_halves_for_good_is_seen_though_no_single_week_is_far_out():

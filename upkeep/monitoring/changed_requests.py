@@ -73,21 +73,25 @@ def traffic(now: Figures, earlier: Sequence[Figures], zone: tzinfo) -> Iterator[
     """Far more or far fewer requests than the weeks before lead one to expect, for their own spread.
 
     Weeks with missing days are no measure. On logarithms: traffic grows and shrinks by a factor, and a busy week is
-    farther from the mean than a slack one. A burst may be over before it makes an unusual week.
+    farther from the mean than a slack one. Those of small counts have a long lower tail, so that few requests must be
+    unlikely as a count too. A burst may be over before it makes an unusual week.
     """
     import numpy as np
     from scipy.stats import t
 
     whole = _whole_weeks((*earlier, now), earlier, zone)
-    counts = np.log([one.requests for one in whole])
+    counts = np.array([one.requests for one in whole], dtype=float)
+    logs = np.log(counts)
     for span, share in TRAFFIC_SHARES.items() if now in whole else ():
-        before, seen = counts[:-span], float(counts[-span:].mean())
+        before, seen = logs[:-span], float(logs[-span:].mean())
         if len(before) < LEAST_EARLIER:
             break
         usual = float(before.mean())
         spread = max(float(before.std(ddof=1)), np.exp(-usual / 2)) * (1 / span + 1 / len(before)) ** 0.5
         grown = abs(seen - usual)
         chance = 2 * t.sf(grown / spread, len(before) - 1)
+        if seen < usual:
+            chance = max(chance, 2 * _so_few(counts[-span:], counts[:-span]))
         if grown >= np.log(BURST) and chance < WEEKLY_BUDGET * share:
             when = "" if span == 1 else f" a week in the last {span}"
             text = (
@@ -105,6 +109,20 @@ def traffic_is_comparable(now: Figures, earlier: Sequence[Figures], zone: tzinfo
 
 def _whole_weeks(weeks: Sequence[Figures], usual: Sequence[Figures], zone: tzinfo) -> list[Figures]:
     return [one for one in weeks if one.requests and not any(missing_days(one, usual, zone))]
+
+
+def _so_few(seen: NDArray[np.float64], before: NDArray[np.float64]) -> float:
+    """Chance of so few requests in some weeks, where what is expected of a week scatters as in the weeks before.
+
+    Counts are gamma-Poisson then (negative binomial). Their logarithms have the variance of the logarithms of what was
+    expected and, as they are counts, 1 / mean more.
+    """
+    import numpy as np
+    from scipy.stats import nbinom
+
+    mean = before.mean()
+    scatter = max(np.log(before).var(ddof=1) - 1 / mean, 1e-9)
+    return float(nbinom.cdf(seen.sum(), len(seen) / scatter, 1 / (1 + mean * scatter)))
 
 
 def _looked_at(weeks: int, n: int, signs: Sequence[Sign]) -> str:

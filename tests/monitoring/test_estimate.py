@@ -23,16 +23,17 @@ def test_every_answer_counts_with_the_share_right_among_those_as_sure():
     assert found is not None
     assert found.value == pytest.approx(0.75 * 0.9 + 0.25 * 0.5)
     assert found.checked == 120
-    # by hand: sqrt(0.75^2 * 91/102 * 11/102 / 100 + 0.25^2 * 0.25 / 20 + 0.02^2 * (1 + 1/2 week)) = 0.04385
-    assert found.high - found.value == pytest.approx(1.96 * 0.04385, abs=1e-4)
+    # by hand: 0.75^2 * 91/102 * 11/102 / 100 + 0.25^2 * 0.25 / 20 + 0.02^2 * (1 + 1/2 week) = 0.04385^2
+    # and of 400 answers themselves (0.75 * 91/102 * 11/102 + 0.25 * 0.25) / 400 = 0.01836^2
+    assert found.high - found.value == pytest.approx(1.96 * 0.04754, abs=1e-4)
     assert str(found) == "about 80% (71%..89%, from 120 answers checked before)"
 
 
 def test_none_wrong_of_a_few_is_not_never_wrong():
     found = estimate_accuracy(checked({}, {9: 300}), [checked({9: Rate(60, 60)})], minimum=50, weekly_spread=0)
     assert found is not None
-    # 61/62 * 1/62 / 60 is 0.0163 squared
-    assert (found.value, found.low) == (1.0, pytest.approx(1 - 1.96 * 0.01626, abs=1e-4))
+    # 61/62 * 1/62 * (1/60 + 1/300) is 0.0178 squared
+    assert (found.value, found.low) == (1.0, pytest.approx(1 - 1.96 * 0.01782, abs=1e-4))
 
 
 def test_a_share_never_falls_as_confidence_rises():
@@ -48,7 +49,8 @@ def test_too_few_checked_answers_make_no_estimate():
     assert estimate_accuracy(checked({}, {}), [checked({9: Rate(90, 100)})], minimum=50, weekly_spread=0.02) is None
 
 
-def test_its_interval_holds_the_truth_while_confidence_means_what_it_meant():
+@pytest.mark.parametrize("requests", [20, 40, 300, 2000])
+def test_its_interval_holds_the_week_s_own_accuracy_while_confidence_means_what_it_meant(requests):
     rng = np.random.default_rng(4)
     right = np.linspace(0.3, 0.98, 10)
     held = []
@@ -56,12 +58,12 @@ def test_its_interval_holds_the_truth_while_confidence_means_what_it_meant():
         mix, harder = rng.dirichlet(np.arange(1, 11)), rng.dirichlet(np.full(10, 3.0))
         asked = rng.multinomial(400, mix)
         before = [checked({tenth: Rate(int(rng.binomial(n, right[tenth])), int(n)) for tenth, n in enumerate(asked)})]
-        week = rng.multinomial(2000, harder)
+        week = rng.multinomial(requests, harder)
         now = checked({}, dict(enumerate(week.tolist())))
         found = estimate_accuracy(now, before, minimum=50, weekly_spread=0)
         assert isinstance(found, Estimate)
-        held.append(found.low <= float(week @ right) / 2000 <= found.high)
-    assert np.mean(held) > 0.9
+        held.append(found.low <= rng.binomial(week, right).sum() / requests <= found.high)
+    assert 0.92 < np.mean(held) < 0.99
 
 
 def test_a_changed_policy_leaves_it_as_it_was():

@@ -36,7 +36,8 @@ def estimate_accuracy(
     """The accuracy to be expected of a week's answers; None where fewer than `minimum` earlier ones were checked.
 
     `earlier` are weeks of the same model. Shares right by tenth of confidence are made to rise with it (isotonic
-    regression); the interval has their sampling error, and `weekly_spread` as the sd of a week's accuracy, a share.
+    regression); the interval has their sampling error, `weekly_spread` as the sd of a week's accuracy, a share, and the
+    chance of the week's own answers.
     """
     known = [
         sum((one.treated.get(tenth, Rate(0, 0)) for one in earlier), Rate(0, 0)) for tenth in range(CONFIDENCE_BINS)
@@ -48,7 +49,7 @@ def estimate_accuracy(
     weights = [now.confidences.get(tenth, 0) / asked for tenth in range(CONFIDENCE_BINS)]
     value = sum(weight * share for weight, share in zip(weights, shares, strict=True))
     weeks = sum(bool(one.treated) for one in earlier)
-    low, high = _interval(value, weights, known, weekly=weekly_spread**2 * (1 + 1 / weeks))
+    low, high = _interval(value, weights, known, weekly=weekly_spread**2 * (1 + 1 / weeks), asked=asked)
     return Estimate(value, low, high, checked)
 
 
@@ -62,14 +63,15 @@ def _rising(known: Sequence[Rate]) -> list[float]:
     return [float(share) for share in np.interp(range(len(known)), [tenth for tenth, _ in seen], fitted.x)]
 
 
-def _interval(value: float, weights: Sequence[float], known: Sequence[Rate], *, weekly: float) -> Interval:
-    """A tenth's error is that of its share with one right and one wrong answer more: none wrong of a few is not never.
+def _interval(value: float, weights: Sequence[float], known: Sequence[Rate], *, weekly: float, asked: int) -> Interval:
+    """Where the accuracy of the week's own `asked` answers lies: each is right or wrong by chance as well (binomial).
 
+    A tenth's error is that of its share with one right and one wrong answer more: none wrong of a few is not never.
     A tenth that nobody checked borrows its share; it is taken to be as uncertain as one checked answer.
     """
     careful = [(rate.hits + 1) / (rate.n + 2) for rate in known]
     variance = weekly + sum(
-        weight**2 * share * (1 - share) / max(rate.n, 1)
+        weight * share * (1 - share) * (weight / max(rate.n, 1) + 1 / asked)
         for weight, share, rate in zip(weights, careful, known, strict=True)
     )
     reach = 1.96 * variance**0.5

@@ -67,6 +67,34 @@ def test_ordinary_weeks_bring_no_sign():
     assert [texts_of(weeks[at], weeks[at - 12 : at]) for at in range(12, 212)] == [[]] * 200
 
 
+def small(seed: int, *, n: int, language: str = "en") -> Inputs:
+    """A week of few requests, most of them in one language."""
+    return replace(week(seed, n=n), languages={language: n - n // 8, "fr": n // 8})
+
+
+@pytest.mark.parametrize("n", [8, 15, 29])
+def test_weeks_of_few_requests_are_looked_at_four_together(n):
+    usual = [small(seed, n=n) for seed in range(12)]
+    german = [small(20 + seed, n=n, language="de") for seed in range(4)]
+    signs = signs_of_shift(german[3], [*usual, *german[:3]], budget=WEEKLY_BUDGET)
+    assert [(sign.about, sign.n, sign.weeks) for sign in signs] == [("language de", 4 * n, 4)]
+    assert texts_of(german[3], [*usual[:3], *german[:3]]) == []  # three weeks are no measure
+
+
+def test_fewer_than_thirty_requests_in_four_weeks_or_five_in_a_week_say_nothing():
+    usual = [small(seed, n=15) for seed in range(12)]
+    german = [small(20 + seed, n=7, language="de") for seed in range(4)]
+    assert texts_of(german[3], [*usual, *german[:3]]) == []  # 28
+    assert texts_of(replace(german[3], n=9), [*usual, *german[:3]]) != []
+    assert texts_of(small(30, n=4, language="de"), [*usual, *(small(20 + seed, n=29) for seed in range(3))]) == []
+
+
+@pytest.mark.parametrize("n", [5, 8, 15, 29])
+def test_stable_weeks_of_few_requests_bring_no_sign(n):
+    weeks = [week(100 + seed, n=n) for seed in range(226)]
+    assert [texts_of(weeks[at], weeks[max(at - 30, 0) : at]) for at in range(4, 226)] == [[]] * 222
+
+
 def test_a_third_of_new_topics_in_150_requests_is_seen():
     seen = [texts_of(week(seed, novel=1 / 3)) for seed in range(20, 40)]
     assert sum(bool(one) for one in seen) >= 18

@@ -105,3 +105,13 @@ def test_a_young_client_is_told_from_which_week_on_changes_are_looked_for_and_an
     early = [f"- changes are looked for {right}, {requests}: they need weeks to be compared with"]
     late = [f"- changes are looked for {right}: they need weeks to be compared with"]
     assert said == [early] * 4 + [late] * 3 + [[]]
+
+
+def test_a_young_client_with_few_requests_is_told_that_four_weeks_of_them_are_looked_at_together(tmp_path, monkeypatch):
+    desk = agreed(tmp_path, monkeypatch)
+    serve(desk, 0, wrong=0, n=29)  # 2026-W06
+    page = summary(desk, chain.review(desk, FIRST + timedelta(weeks=1)))
+    right, traffic = "in what people say is right from 2026-W13 on", "in traffic from 2026-W10 on"
+    requests = "in requests, where four weeks have 30, from 2026-W13 on"
+    told = f"- changes are looked for {right}, {traffic}, {requests}: they need weeks to be compared with"
+    assert [line for line in page if "looked for" in line] == [told]

@@ -24,6 +24,7 @@ from upkeep.monitoring.changed_answers import (
     spans,
 )
 from upkeep.monitoring.changed_requests import (
+    NEWEST,
     data_trouble,
     input_shift,
     label_mix,
@@ -32,7 +33,7 @@ from upkeep.monitoring.changed_requests import (
     unknown_versions,
 )
 from upkeep.monitoring.figures import Figures
-from upkeep.monitoring.input_shift import REFERENCE, Inputs
+from upkeep.monitoring.input_shift import LEAST_TEXTS, REFERENCE, Inputs
 from upkeep.monitoring.trouble import CERTAIN_BUDGET, LEAST_EARLIER, Change, Kind, change_of
 from upkeep.periods import weeks_before
 from upkeep.statistics.significance import less_often
@@ -77,9 +78,17 @@ def find_changes(
     return tuple(found)
 
 
-def looked_for_from(week: str, *, reviewed: int) -> str | None:
-    """From when on changes are looked for, in words; None where the weeks `reviewed`, up to `week`, are enough."""
-    needed = {"what people say is right": SPANS[0] + LEAST_EARLIER, "requests and traffic": 1 + LEAST_EARLIER}
+def looked_for_from(week: str, *, reviewed: int, requests: int) -> str | None:
+    """From when on changes are looked for, in words; None where the weeks `reviewed`, up to `week`, are enough.
+
+    `requests` are the week's: whether those of one such week are looked at by themselves or of four together.
+    """
+    needed = {"what people say is right": SPANS[0] + LEAST_EARLIER}
+    if requests >= LEAST_TEXTS:
+        needed["requests and traffic"] = 1 + LEAST_EARLIER
+    else:
+        needed["traffic"] = 1 + LEAST_EARLIER
+        needed[f"requests, where four weeks have {LEAST_TEXTS},"] = NEWEST[-1] + LEAST_EARLIER
     begin = [f"in {what} from {weeks_before(week, reviewed - n)} on" for what, n in needed.items() if reviewed < n]
     return f"changes are looked for {', '.join(begin)}: they need weeks to be compared with" if begin else None
 

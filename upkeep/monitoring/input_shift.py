@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 LEAST_WEEKS = 4
 LEAST_TEXTS = 30
+LEAST_POOLED = 5
+"""A week with fewer than `LEAST_TEXTS` is looked at only with those before it, one with fewer than this not at all."""
 REFERENCE = 26
 """A week is compared with so many before it at most."""
 SPANS = (1, 4)
@@ -137,13 +139,14 @@ def language_chances(text: str) -> dict[str, float]:
 def signs_of_shift(now: Inputs, earlier: Sequence[Inputs], *, budget: float) -> list[Sign]:
     """What is different about the newest weeks; `budget` is the chance of any false finding.
 
-    Each sign is told once, of the newest week if it shows it alone, and those of the newest week come first.
+    Each sign is told once, of the newest week if it shows it alone, and those of the newest week come first. Weeks with
+    few texts are taken where the newest has few too: beside others they only make the comparison restless.
     """
     weeks = [*comparable(now, earlier), now]
     found: dict[str, Sign] = {}
     for span in SPANS:
         recent, usual = weeks[-span:], weeks[:-span][-REFERENCE:]
-        if len(usual) >= LEAST_WEEKS:
+        if len(usual) >= LEAST_WEEKS and all(sum(one.n for one in some) >= LEAST_TEXTS for some in (recent, usual)):
             signs = [sign for test in (_meaning, _words, _length, _language) for sign in test(recent, usual)]
             for sign in signs:
                 if sign.chance < budget / len(SPANS) / 4:
@@ -154,10 +157,11 @@ def signs_of_shift(now: Inputs, earlier: Sequence[Inputs], *, budget: float) -> 
 def comparable(now: Inputs, earlier: Sequence[Inputs]) -> list[Inputs]:
     """The earlier weeks that were looked at as the newest was; none where that has too few requests, or fewer than
     LEAST_WEEKS were: then no sign is told, whatever the requests are."""
-    alike = [one for one in earlier if one.n >= LEAST_TEXTS and one.base == now.base]
+    least = LEAST_TEXTS if now.n >= LEAST_TEXTS else LEAST_POOLED
+    alike = [one for one in earlier if one.n >= least and one.base == now.base]
     if any(one.answered for one in (*alike, now)):
         alike = [one for one in alike if one.answered is not None and now.answered is not None]
-    return alike if now.n >= LEAST_TEXTS and len(alike) >= LEAST_WEEKS else []
+    return alike if now.n >= least and len(alike) >= LEAST_WEEKS else []
 
 
 def distance(one: Inputs, other: Inputs) -> float:

@@ -61,7 +61,8 @@ def _found(desk: Desk, noted: ReviewNotes) -> Iterator[str]:
     yield from in_lines(known, found.figures.model_version, desk.client) if known else ()
     yield from (f"- {line}" for line in measured(found.figures))
     yield from (f"- {line}" for lines in changed.values() for line in lines)
-    young = looked_for_from(found.week, reviewed=len(reviewed_weeks(desk, upto=found.week)))
+    reviewed = len(reviewed_weeks(desk, upto=found.week))
+    young = looked_for_from(found.week, reviewed=reviewed, requests=found.figures.requests)
     if young:
         yield f"- {young}"
     if found.probation:

@@ -186,7 +186,7 @@ def with_requests(*counts: int) -> list[Figures]:
 
 def traffic_incidents(*counts: int) -> list[Change]:
     *usual, now = with_requests(*counts)
-    return list(traffic(now, usual))
+    return list(traffic(now, usual, UTC))
 
 
 def test_a_slack_week_of_few_requests_is_chance():

@@ -27,7 +27,7 @@ from upkeep.monitoring.changed_requests import (
 )
 from upkeep.monitoring.changes import UNSEEN, Seen
 from upkeep.monitoring.figures import Figures
-from upkeep.monitoring.input_shift import REFERENCE, Inputs, comparable
+from upkeep.monitoring.input_shift import LEAST_TEXTS, REFERENCE, Inputs, comparable
 from upkeep.monitoring.trouble import CERTAIN_BUDGET, LASTING, LEAST_EARLIER, Change, Kind
 from upkeep.periods import from_to
 from upkeep.statistics.significance import less_often
@@ -157,7 +157,9 @@ def _comparable(change: Change, since: Sequence[Week], before: Sequence[Week], z
     """Would the newest of some weeks show the change if it went on? Else it is neither with it nor without it."""
     now, figures = since[-1].seen, _figures(before)
     if change.kind is Kind.INPUTS:
-        return now.inputs is not None and bool(comparable(now.inputs, _inputs(before)))
+        if now.inputs is None or (change.weeks == 1 and now.inputs.n < LEAST_TEXTS):
+            return False
+        return bool(comparable(now.inputs, _inputs(before)))
     if change.kind is Kind.LABEL_MIX:
         return mix_is_comparable(_figures(since[-change.weeks :]), figures)
     return traffic_is_comparable(now.figures, figures, zone)

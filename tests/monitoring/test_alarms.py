@@ -12,16 +12,13 @@ from upkeep.monitoring.alarms import (
     SHARES,
     Against,
     Direction,
-    Expected,
     Rule,
     State,
     Week,
-    learn,
-    likelihood,
     limits,
-    score,
     watch,
 )
+from upkeep.monitoring.scores import Expected, learn, likelihood, score
 from upkeep.statistics.rates import Rate
 
 LIMITS = limits(0.01)

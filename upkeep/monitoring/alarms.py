@@ -3,10 +3,8 @@
 Each week gets a score against the agreed floor and one against the model's reference weeks: the normal quantile of its
 count under a binomial whose rate is itself normal from week to week, because real weeks vary more than a binomial.
 Four rules read the scores: one week far out, three of the last four weeks out, the last four together far out, and a
-CUSUM that sums small losses over many weeks. Their limits share one budget of false alarms, which the errors of what is
-learned take part of too: that of the spread by Student's t, that of the expected rate, which all weeks share, by what
-is taken off their scores. What opens is one incident; it continues until the newest weeks together show that the loss
-is over.
+CUSUM that sums small losses over many weeks. Their limits share one budget of false alarms. What opens is one incident;
+it continues until the newest weeks together show that the loss is over.
 """
 
 from __future__ import annotations
@@ -19,13 +17,18 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
-from upkeep.monitoring.scores import Expected, Reference, Score, learn, likelihood, score
+import numpy as np
+from numpy.typing import NDArray
+
 from upkeep.statistics.rates import Rate
 
 WEEKS_A_YEAR = 52
 REFERENCE_WEEKS = 52
 """The first weeks of a model, at most this many, are what it is later compared with."""
 LEAST_REFERENCE = 4
+PRIOR_WEEKS = 52
+"""How many fully informative reference weeks the assumed spread weighs as much as."""
+LEAST_SPREAD = 0.005
 OUT_OF, AT_LEAST = 4, 3
 JUDGED_FROM = LEAST_REFERENCE + OUT_OF
 """The first of a model's weeks with labels that is compared with those before it."""
@@ -37,6 +40,11 @@ OVER = 6.0
 """Log of how much likelier they have to be without the loss than with it (tuned: docs/alarms.md)."""
 LEAST_LOSS = 2.0
 """The least loss, in standard deviations of the expected rate, that an incident is taken to be about."""
+FURTHEST = 8.0
+"""Scores are cut here: beyond it a tail is too small to be told from nothing."""
+GRID = np.linspace(-6, 6, 73)
+GRID_WEIGHTS = np.exp(-(GRID**2) / 2) / np.exp(-(GRID**2) / 2).sum()
+"""Standard deviations from the expected rate, and the normal weight of each: the grid the rate is averaged over."""
 
 
 class Rule(StrEnum):
@@ -48,11 +56,12 @@ class Rule(StrEnum):
     DRIFT = "small losses over many weeks"
 
 
-SHARES = {Rule.ACUTE: 0.56, Rule.SUSTAINED: 0.02, Rule.TOGETHER: 0.28, Rule.DRIFT: 0.14}
+SHARES = {Rule.ACUTE: 0.62, Rule.SUSTAINED: 0.02, Rule.TOGETHER: 0.26, Rule.DRIFT: 0.1}
 """How the budget of false alarms is divided among the rules: so that most is seen of a loss of 8 points within four
-weeks and of one of 16 in the first, at 300 labels a week, and stable models keep to it (benchmarks/alarms.py)."""
-PLAINLY = 2.0
-"""So many standard errors better than agreed a model has to be for its own weeks to say more than what is agreed."""
+weeks and of one of 16 in the first, of 20,000 clients of 300 labels a week each, and 24,000 stable ones keep to it."""
+KNOWN = 0.84
+"""Part of the budget the limits may use up as if the expectation were known; the errors of a learned one take the rest
+(measured: benchmarks/alarms.py)."""
 
 
 class Against(StrEnum):
@@ -123,7 +132,7 @@ def limits(false_alarms_a_year: float) -> Limits:
     from scipy.optimize import brentq
     from scipy.stats import norm
 
-    weekly = false_alarms_a_year / WEEKS_A_YEAR
+    weekly = KNOWN * false_alarms_a_year / WEEKS_A_YEAR
 
     def too_short(height: float) -> float:
         reach = 2 * SLACK * (height + 1.166)
@@ -135,6 +144,57 @@ def limits(false_alarms_a_year: float) -> Limits:
         together=float(norm.ppf(weekly * SHARES[Rule.TOGETHER])),
         drift=float(brentq(too_short, 0.0, 50.0)),
     )
+
+
+def score(rate: Rate, *, expected: float, sd: float) -> float:
+    """Normal quantile of the count (mid-p) when the week's true rate is normal around `expected` with `sd`."""
+    from scipy.special import bdtr, ndtri  # `scipy.stats` takes a hundred times as long, for every week of the history
+
+    shares = _possible(expected, sd)
+    fewer = bdtr(rate.hits - 1, rate.n, shares) if rate.hits else 0.0
+    below = (fewer + bdtr(rate.hits, rate.n, shares)) / 2
+    return float(np.clip(ndtri(below @ GRID_WEIGHTS), -FURTHEST, FURTHEST))
+
+
+def likelihood(rate: Rate, *, expected: float, sd: float) -> float:
+    """Log likelihood of the count, up to a constant, when its true rate is normal around `expected` with `sd`."""
+    shares = _possible(expected, sd)
+    each = rate.hits * np.log(shares) + (rate.n - rate.hits) * np.log1p(-shares)
+    return float(each.max() + np.log(np.exp(each - each.max()) @ GRID_WEIGHTS))
+
+
+def _possible(expected: float, sd: float) -> NDArray[np.float64]:
+    return np.clip(expected + sd * GRID, 1e-6, 1 - 1e-6)
+
+
+class Reference(NamedTuple):
+    """The rate to expect, the sd with which weeks scatter around it, and the sd of the expectation itself."""
+
+    rate: float
+    spread: float
+    error: float
+
+
+def learn(reference: Sequence[Rate], *, assumed_spread: float) -> Reference:
+    """What the reference weeks lead one to expect.
+
+    The spread beyond binomial is estimated by moments and shrunk to `assumed_spread`: a week of few labels says little
+    about it and weighs little. Weeks are weighted by the inverse of their variance.
+    """
+    together = sum(reference, Rate(0, 0))
+    rough = (together.hits + 0.5) / (together.n + 1)
+    usual = assumed_spread**2
+    excess, weight = usual * PRIOR_WEEKS, float(PRIOR_WEEKS)
+    for rate in reference:
+        noise = rough * (1 - rough) / rate.n
+        tells = (usual / (usual + noise)) ** 2
+        away = (rate.hits / rate.n - rough) ** 2 * len(reference) / max(len(reference) - 1, 1)
+        excess += tells * (away - noise)
+        weight += tells
+    spread = math.sqrt(max(excess / weight, LEAST_SPREAD**2))
+    weights = [1 / (spread**2 + rough * (1 - rough) / rate.n) for rate in reference]
+    centre = sum(w * rate.hits / rate.n for w, rate in zip(weights, reference, strict=True)) / sum(weights)
+    return Reference(centre, spread, 1 / math.sqrt(sum(weights)))
 
 
 def watch(
@@ -182,7 +242,14 @@ class _Break(NamedTuple):
     weeks: int
 
 
-def _for_none(weeks: Sequence[Rate], expected: Expected, *, loss: float) -> float:
+class _Expected(NamedTuple):
+    """The rate to expect of a week and the sd with which its true rate scatters around it."""
+
+    rate: float
+    sd: float
+
+
+def _for_none(weeks: Sequence[Rate], expected: _Expected, *, loss: float) -> float:
     """Log of how much likelier weeks are without a loss than with it."""
     lost = expected.rate - loss
     return sum(
@@ -203,7 +270,7 @@ class _Recovery:
         self.better: list[Rate] = []
         self.evidence = 0.0
 
-    def shown_by(self, rate: Rate, expected: Expected) -> bool:
+    def shown_by(self, rate: Rate, expected: _Expected) -> bool:
         """Take in a week: is the loss over now, and is no lesser one left that is likelier than none?"""
         self.evidence += _for_none([rate], expected, loss=self._loss(expected))
         self.better.append(rate)
@@ -213,7 +280,7 @@ class _Recovery:
             return False
         return _for_none(self.better, expected, loss=LEAST_LOSS * expected.sd) >= 0
 
-    def _loss(self, expected: Expected) -> float:
+    def _loss(self, expected: _Expected) -> float:
         """The loss while it was bad, drawn to the least (a normal prior with that as mean and sd).
 
         The weeks that opened the incident were picked for being the worst; few of them may not tell too much.
@@ -271,26 +338,25 @@ class _Watched:
         self.waiting.clear()
         self.series = {Against.AGREED: agreed, Against.BASELINE: _Series()}
 
-    def _expectations(self, week: Week) -> dict[Against, Expected]:
+    def _expectations(self, week: Week) -> dict[Against, _Expected]:
         """What a week is expected to be, by all there is to compare it with."""
         found, floor = {}, self.floors[week.key]
         if self.learned is None and self.reference:
             self.learned = learn(self.reference, assumed_spread=self.assumed_spread)
         known = self.learned
         if floor is not None:
-            spread, doubt = (known.spread, known.doubt) if known else (self.assumed_spread, 0.0)
-            found[Against.AGREED] = Expected(floor, spread, doubt=doubt)
+            found[Against.AGREED] = _Expected(floor, known.spread if known else self.assumed_spread)
         if known and len(self.reference) >= LEAST_REFERENCE:
-            sd = math.hypot(known.spread, known.error)
-            found[Against.BASELINE] = Expected(known.rate, sd, known.error, known.doubt)
+            found[Against.BASELINE] = _Expected(known.rate, math.hypot(known.spread, known.error))
         return found
 
-    def _open(self, week: Week, expectations: dict[Against, Expected]) -> Standing:
+    def _open(self, week: Week, expectations: dict[Against, _Expected]) -> Standing:
         breaks = [
             _Break(rule, against, expected.rate, weeks)
             for against, expected in expectations.items()
-            for rule, weeks in self.series[against].add(score(week.rate, expected), self.limits)
-            if against is Against.AGREED or self._says_more(week, expected)
+            for rule, weeks in self.series[against].add(
+                score(week.rate, expected=expected.rate, sd=expected.sd), self.limits
+            )
         ]
         if not breaks:
             self._remember(week)
@@ -301,11 +367,6 @@ class _Watched:
         self.waiting.clear()  # the weeks just before it may be the start of the loss
         return self._standing(week, State.OPENED)
 
-    def _says_more(self, week: Week, own: Expected) -> bool:
-        """A model that is about as good as agreed would be compared with the same twice, and raise twice the alarms."""
-        floor = self.floors[week.key]
-        return floor is None or own.rate > floor + PLAINLY * own.error
-
     def _remember(self, week: Week) -> None:
         """A week becomes a reference once the weeks after it were quiet too: the start of a loss must not hide it."""
         self.waiting.append(week.rate)
@@ -314,7 +375,7 @@ class _Watched:
             self.learned = None
 
     def _standing(
-        self, week: Week, state: State, expectations: Mapping[Against, Expected] = MappingProxyType({})
+        self, week: Week, state: State, expectations: Mapping[Against, _Expected] = MappingProxyType({})
     ) -> Standing:
         """What is agreed may have changed since the incident opened: then it is told by what holds it open now."""
         if self.incident is None:
@@ -335,16 +396,16 @@ class _Series:
         self.sum = 0.0
         self.falling = 0
 
-    def add(self, score: Score, limits: Limits) -> list[tuple[Rule, int]]:
+    def add(self, score: float, limits: Limits) -> list[tuple[Rule, int]]:
         """Take in a score; returns the rules it breaks, each with how many weeks are to blame."""
-        self.scores = [*self.scores, score.middle][-OUT_OF:]
-        self.sum = max(0.0, self.sum - score.middle - SLACK)
+        self.scores = [*self.scores, score][-OUT_OF:]
+        self.sum = max(0.0, self.sum - score - SLACK)
         self.falling = self.falling + 1 if self.sum else 0
         out = [at for at, one in enumerate(self.scores) if one <= limits.sustained]
         found = []
-        if score.alone <= limits.acute:
+        if score <= limits.acute:
             found.append((Rule.ACUTE, 1))
-        if score.middle <= limits.sustained and len(out) >= AT_LEAST:
+        if score <= limits.sustained and len(out) >= AT_LEAST:
             found.append((Rule.SUSTAINED, len(self.scores) - out[0]))
         if len(self.scores) == OUT_OF and sum(self.scores) <= limits.together * math.sqrt(OUT_OF):
             found.append((Rule.TOGETHER, OUT_OF))

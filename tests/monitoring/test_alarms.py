@@ -139,6 +139,20 @@ def test_a_small_loss_that_stays_is_an_alarm_without_any_agreed_floor():
     assert found.expected == pytest.approx(0.88, abs=0.01)
 
 
+def test_a_slow_decay_that_begins_in_the_first_weeks_is_an_alarm_on_few_labels_though_its_weeks_become_the_usual():
+    # the demo's first client: automatic and right in 82 to 92 % of its first weeks, 72 % a third of a year later
+    decay = weeks(41, 42, 44, 46, 42, 40, 40, 41, 39, 37, 37, 36, 37, 35, 38, 36, 37, 30, n=50)
+    found = seen(decay, floor=0.8)[-1]
+    assert (found.state, found.rule, found.against) == (State.OPENED, Rule.DRIFT, Against.BASELINE)
+
+
+def test_ten_points_lost_for_four_weeks_by_a_young_model_are_an_alarm_on_few_labels():
+    # the demo's second client after its retrain: from 92 to 82 %, where 80 are agreed
+    first = Week("2026-W00", Rate(24, 25))
+    found = seen([first, *weeks(47, 46, 45, 46, 45, 46, 46, 41, 42, 39, 41, n=50)], floor=0.8)[-1]
+    assert (found.state, found.rule, found.against) == (State.OPENED, Rule.TOGETHER, Against.BASELINE)
+
+
 def test_a_model_is_not_measured_by_the_weeks_of_the_one_before():
     fallen = weeks(*[282] * 12, 231)  # from 94 % to 77 %
     assert states(fallen)[-1] is State.OPENED

@@ -136,11 +136,11 @@ def first_alarms(stream: Stream, budget: float, seeds: range) -> dict[str, list[
     return found
 
 
-def by_age(labels: int, floor: float | None, budget: float, seeds: range) -> list[int]:
+def by_age(labels: int, floor: float | None, spread: float, budget: float, seeds: range) -> list[int]:
     """Upkeep's false alarms by `AGES`, of stable clients from the model's first week on."""
     found = [0] * len(AGES)
     for seed in seeds:
-        weeks = simulate(Stream(labels, AGES[-1].stop, 0, 0.0, 0.02), seed)
+        weeks = simulate(Stream(labels, AGES[-1].stop, 0, 0.0, spread), seed)
         named = [Week(f"{number:04}", rate) for number, rate in enumerate(weeks)]
         standings = watch(named, floor=floor, limits=limits(budget), assumed_spread=0.02)
         for at, age in enumerate(AGES):
@@ -163,7 +163,7 @@ def restless(weeks: Restless, history: int, budget: float, seeds: range) -> int:
 
 
 def main() -> int:
-    """Print two Markdown tables: false alarms in a hundred client-years, and how soon a loss is seen."""
+    """Print Markdown tables: false alarms in a hundred client-years and how soon a loss is seen, or another one."""
     parser = argparse.ArgumentParser(description="False alarms and detection delay, on simulated clients.")
     parser.add_argument("--clients", type=int, default=1000, help="stable clients, a year each, for each row")
     parser.add_argument("--runs", type=int, default=400, help="clients with a loss, for each row")
@@ -177,7 +177,7 @@ def main() -> int:
         _print_restless(chosen.history, chosen.budget, chosen.clients)
         return 0
     if chosen.by_age:
-        _print_by_age(chosen.budget, chosen.clients)
+        _print_by_age(chosen.spread, chosen.budget, chosen.clients)
         return 0
     names = list(judges(chosen.budget))
     stable = [Stream(n, chosen.history, YEAR, 0.0, chosen.spread) for n in LABELS]
@@ -198,7 +198,7 @@ def main() -> int:
     return 0
 
 
-def _print_by_age(budget: float, clients: int) -> None:
+def _print_by_age(spread: float, budget: float, clients: int) -> None:
     progress = OnTerminal()
     print("False alarms in 100 client-years, in weeks\n")
     head("labels a week", *(f"{age.start + 1} to {age.stop}, {name}" for name in FLOORS for age in AGES))
@@ -206,7 +206,7 @@ def _print_by_age(budget: float, clients: int) -> None:
         for at, labels in enumerate(LABELS):
             cells = []
             for name, floor in FLOORS.items():
-                parts = pool.map(partial(by_age, labels, floor, budget), _batches(clients))
+                parts = pool.map(partial(by_age, labels, floor, spread, budget), _batches(clients))
                 alarms = np.sum(list(parts), axis=0)
                 cells += [f"{100 * n / (clients * len(age) / YEAR):.2f}" for n, age in zip(alarms, AGES, strict=True)]
                 progress(f"labels a week, {name}", at + 1, len(LABELS))

@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.table import head, row
-from upkeep.monitoring.alarms import State, Week, limits, watch
+from upkeep.monitoring.alarms import State, Week, watch
 from upkeep.progress import OnTerminal
 from upkeep.statistics.rates import Rate
 
@@ -81,7 +81,7 @@ Judge = Callable[[Sequence[Rate], int], list[bool]]
 def upkeep(weeks: Sequence[Rate], reference: int, *, budget: float) -> list[bool]:
     """Upkeep, without an agreed floor: against the model's own first weeks only."""
     named = [Week(f"{number:04}", rate) for number, rate in enumerate(weeks)]
-    found = watch(named, floor=None, limits=limits(budget), assumed_spread=0.02)
+    found = watch(named, floor=None, false_alarms_a_year=budget, assumed_spread=0.02)
     return [one.state is State.OPENED for one in found[reference:]]
 
 
@@ -142,7 +142,7 @@ def by_age(labels: int, floor: float | None, spread: float, budget: float, seeds
     for seed in seeds:
         weeks = simulate(Stream(labels, AGES[-1].stop, 0, 0.0, spread), seed)
         named = [Week(f"{number:04}", rate) for number, rate in enumerate(weeks)]
-        standings = watch(named, floor=floor, limits=limits(budget), assumed_spread=0.02)
+        standings = watch(named, floor=floor, false_alarms_a_year=budget, assumed_spread=0.02)
         for at, age in enumerate(AGES):
             found[at] += sum(one.state is State.OPENED for one in standings[age.start : age.stop])
     return found

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.table import head, row
-from upkeep.monitoring.alarms import State, Week, limits, watch
+from upkeep.monitoring.alarms import State, Week, watch
 from upkeep.progress import OnTerminal
 from upkeep.statistics.rates import Rate
 
@@ -56,7 +56,7 @@ def states(rng: np.random.Generator, labels: int, lost: list[float]) -> list[Sta
     """What each week after the reference comes to, where so much is lost in it."""
     rates = np.clip(rng.normal(LEVEL - np.array([0.0] * REFERENCE + lost), SPREAD), 0, 1)
     weeks = [Week(f"{at:03d}", Rate(int(rng.binomial(labels, rate)), labels)) for at, rate in enumerate(rates)]
-    found = watch(weeks, floor=FLOOR, limits=limits(0.01), assumed_spread=SPREAD)
+    found = watch(weeks, floor=FLOOR, false_alarms_a_year=0.01, assumed_spread=SPREAD)
     return [one.state for one in found[REFERENCE:]]
 
 

@@ -35,7 +35,7 @@ def by_model(played: list[Week], models: str) -> list[Week]:
 
 
 def seen(played: list[Week], floor: float | None = None, **more):
-    return watch(played, floor=floor, limits=LIMITS, assumed_spread=0.02, **more)
+    return watch(played, floor=floor, false_alarms_a_year=0.01, assumed_spread=0.02, **more)
 
 
 def states(played: list[Week], floor: float | None = None) -> list[State]:
@@ -63,10 +63,10 @@ def test_a_likelihood_is_the_binomial_s_averaged_over_the_rates_that_a_week_may_
 
 
 def test_the_rules_share_the_budget():
-    weekly = 0.84 * 0.01 / 52
-    assert 0.5 * math.erfc(-LIMITS.acute / math.sqrt(2)) == pytest.approx(0.62 * weekly)
+    weekly = 0.01 / 52
+    assert 0.5 * math.erfc(-LIMITS.acute / math.sqrt(2)) == pytest.approx(0.66 * weekly)
     assert 3 * (0.5 * math.erfc(-LIMITS.sustained / math.sqrt(2))) ** 3 == pytest.approx(0.02 * weekly)
-    assert 0.5 * math.erfc(-LIMITS.together / math.sqrt(2)) == pytest.approx(0.26 * weekly)
+    assert 0.5 * math.erfc(-LIMITS.together / math.sqrt(2)) == pytest.approx(0.25 * weekly)
     reach = 2 * (LIMITS.drift + 1.166)  # Siegmund's run length with an allowance of one: (e^r - r - 1) / 2
     assert (math.exp(reach) - reach - 1) / 2 == pytest.approx(1 / (0.1 * weekly))
 
@@ -143,14 +143,16 @@ def test_a_slow_decay_that_begins_in_the_first_weeks_is_an_alarm_on_few_labels_t
     # the demo's first client: automatic and right in 82 to 92 % of its first weeks, 72 % a third of a year later
     decay = weeks(41, 42, 44, 46, 42, 40, 40, 41, 39, 37, 37, 36, 37, 35, 38, 36, 37, 30, n=50)
     found = seen(decay, floor=0.8)[-1]
-    assert (found.state, found.rule, found.against) == (State.OPENED, Rule.DRIFT, Against.BASELINE)
-
-
-def test_ten_points_lost_for_four_weeks_by_a_young_model_are_an_alarm_on_few_labels():
-    # the demo's second client after its retrain: from 92 to 82 %, where 80 are agreed
-    first = Week("2026-W00", Rate(24, 25))
-    found = seen([first, *weeks(47, 46, 45, 46, 45, 46, 46, 41, 42, 39, 41, n=50)], floor=0.8)[-1]
     assert (found.state, found.rule, found.against) == (State.OPENED, Rule.TOGETHER, Against.BASELINE)
+
+
+def test_ten_points_lost_by_a_young_model_are_an_alarm_on_few_labels_and_do_not_become_what_is_usual():
+    # the demo's second client after its retrain, had it gone on: from 92 to 82 %, where 80 are agreed
+    first = Week("2026-W00", Rate(24, 25))
+    lost = seen([first, *weeks(47, 46, 45, 46, 45, 46, 46, 41, 42, 39, 41, 41, 42, 41, n=50)], floor=0.8)
+    assert [one.state for one in lost] == [State.QUIET] * 14 + [State.OPENED]
+    assert (lost[-1].rule, lost[-1].against, lost[-1].since) == (Rule.DRIFT, Against.BASELINE, "2026-W08")
+    assert lost[-1].expected == pytest.approx(0.92, abs=0.002)
 
 
 def test_a_model_is_not_measured_by_the_weeks_of_the_one_before():

@@ -10,7 +10,7 @@ from upkeep.monitoring.alarms import Week
 from upkeep.monitoring.past_alarms import Course, courses, own_weeks, untold
 from upkeep.statistics.rates import Rate
 
-WATCH = partial(alarms.watch, floor=0.9, limits=alarms.limits(0.01), assumed_spread=0.02)
+WATCH = partial(alarms.watch, floor=0.9, false_alarms_a_year=0.01, assumed_spread=0.02)
 GOOD, BAD, UNKNOWN = Rate(95, 100), Rate(50, 100), Rate(0, 0)
 
 

@@ -10,10 +10,10 @@ it continues until the newest weeks together show that the loss is over.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import lru_cache
+from functools import cache
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -34,6 +34,8 @@ JUDGED_FROM = LEAST_REFERENCE + OUT_OF
 """The first of a model's weeks with labels that is compared with those before it."""
 SLACK = 1.0
 """The CUSUM's allowance, in standard deviations: tuned for a lasting loss of two."""
+DOUBT = 0.5
+"""It allows for so many standard errors of a learned expectation besides, which are in all weeks that it adds up."""
 CLOSED_AFTER = 2
 """So many of the newest weeks at least have to show that a loss is over."""
 OVER = 6.0
@@ -56,12 +58,14 @@ class Rule(StrEnum):
     DRIFT = "small losses over many weeks"
 
 
-SHARES = {Rule.ACUTE: 0.62, Rule.SUSTAINED: 0.02, Rule.TOGETHER: 0.26, Rule.DRIFT: 0.1}
+SHARES = {Rule.ACUTE: 0.66, Rule.SUSTAINED: 0.02, Rule.TOGETHER: 0.25, Rule.DRIFT: 0.1}
 """How the budget of false alarms is divided among the rules: so that most is seen of a loss of 8 points within four
-weeks and of one of 16 in the first, of 20,000 clients of 300 labels a week each, and 24,000 stable ones keep to it."""
-KNOWN = 0.84
-"""Part of the budget the limits may use up as if the expectation were known; the errors of a learned one take the rest
-(measured: benchmarks/alarms.py)."""
+weeks and of one of 16 in the first, of 20,000 clients of 300 labels a week each."""
+BESIDE = 0.3
+"""Part of the budget for what is agreed where a week is compared with the model's own too; else it is all of it."""
+UNSURE = 10
+"""Of r reference weeks r / (r + UNSURE) of the budget is for those: the error of what is learned from them is in every
+score alike, and takes the rest. All these are such that stable clients keep to the budget (benchmarks/alarms.py)."""
 
 
 class Against(StrEnum):
@@ -121,7 +125,7 @@ class Standing:
     since: str | None = None
 
 
-@lru_cache
+@cache  # one for each number of reference weeks
 def limits(false_alarms_a_year: float) -> Limits:
     """Limits whose rules together keep to a budget of false alarms a year, divided by `SHARES`.
 
@@ -130,18 +134,18 @@ def limits(false_alarms_a_year: float) -> Limits:
     eq. 2.56).
     """
     from scipy.optimize import brentq
-    from scipy.stats import norm
+    from scipy.special import ndtri
 
-    weekly = KNOWN * false_alarms_a_year / WEEKS_A_YEAR
+    weekly = false_alarms_a_year / WEEKS_A_YEAR
 
     def too_short(height: float) -> float:
         reach = 2 * SLACK * (height + 1.166)
         return (math.exp(reach) - reach - 1) / (2 * SLACK**2) - 1 / (weekly * SHARES[Rule.DRIFT])
 
     return Limits(
-        acute=float(norm.ppf(weekly * SHARES[Rule.ACUTE])),
-        sustained=float(norm.ppf((weekly * SHARES[Rule.SUSTAINED] / 3) ** (1 / 3))),
-        together=float(norm.ppf(weekly * SHARES[Rule.TOGETHER])),
+        acute=float(ndtri(weekly * SHARES[Rule.ACUTE])),
+        sustained=float(ndtri((weekly * SHARES[Rule.SUSTAINED] / 3) ** (1 / 3))),
+        together=float(ndtri(weekly * SHARES[Rule.TOGETHER])),
         drift=float(brentq(too_short, 0.0, 50.0)),
     )
 
@@ -201,7 +205,7 @@ def watch(
     weeks: Sequence[Week],
     *,
     floor: float | None,
-    limits: Limits,
+    false_alarms_a_year: float,
     assumed_spread: float,
     worse: Direction = Direction.LOWER_IS_WORSE,
     before: Mapping[str, float | None] | None = None,
@@ -211,7 +215,7 @@ def watch(
     Another model ends an incident and has no earlier weeks of its own; what is agreed goes for whatever model answers.
     `floor` is the agreed threshold (a ceiling where higher is worse) or None, `before` what was agreed in weeks when it
     was another: a week is held against what was agreed then. A week without a labelled request says nothing, and a week
-    of an open incident never becomes a reference.
+    of an open incident never becomes a reference. Of stable weeks about `false_alarms_a_year` are false alarms.
     """
     earlier = before or {}
     if worse is Direction.HIGHER_IS_WORSE:
@@ -223,9 +227,16 @@ def watch(
                 expected=_rest(one.expected),
                 observed=None if one.observed is None else one.observed.complement,
             )
-            for one in watch(turned, floor=_rest(floor), limits=limits, assumed_spread=assumed_spread, before=under)
+            for one in watch(
+                turned,
+                floor=_rest(floor),
+                false_alarms_a_year=false_alarms_a_year,
+                assumed_spread=assumed_spread,
+                before=under,
+            )
         ]
-    watched = _Watched({one.key: earlier.get(one.key, floor) for one in weeks}, limits, assumed_spread)
+    floors = {one.key: earlier.get(one.key, floor) for one in weeks}
+    watched = _Watched(floors, false_alarms_a_year, assumed_spread)
     return [watched.after(week) for week in weeks]
 
 
@@ -243,10 +254,16 @@ class _Break(NamedTuple):
 
 
 class _Expected(NamedTuple):
-    """The rate to expect of a week and the sd with which its true rate scatters around it."""
+    """The rate to expect of a week, the sd with which its true rate scatters around it, and the part in that of the
+    error of what is expected, which is the same for every week."""
 
     rate: float
     sd: float
+    error: float = 0.0
+
+    def allowance(self, labels: int) -> float:
+        """The CUSUM's, in standard deviations of a week with so many labels."""
+        return SLACK + DOUBT * self.error / math.hypot(self.sd, math.sqrt(self.rate * (1 - self.rate) / labels))
 
 
 def _for_none(weeks: Sequence[Rate], expected: _Expected, *, loss: float) -> float:
@@ -297,9 +314,9 @@ class _Recovery:
 class _Watched:
     """One rate as it goes from week to week."""
 
-    def __init__(self, floors: Mapping[str, float | None], limits: Limits, assumed_spread: float) -> None:
+    def __init__(self, floors: Mapping[str, float | None], false_alarms: float, assumed_spread: float) -> None:
         self.floors = floors
-        self.limits = limits
+        self.false_alarms = false_alarms
         self.assumed_spread = assumed_spread
         self.reference: list[Rate] = []
         self.learned: Reference | None = None
@@ -347,7 +364,7 @@ class _Watched:
         if floor is not None:
             found[Against.AGREED] = _Expected(floor, known.spread if known else self.assumed_spread)
         if known and len(self.reference) >= LEAST_REFERENCE:
-            found[Against.BASELINE] = _Expected(known.rate, math.hypot(known.spread, known.error))
+            found[Against.BASELINE] = _Expected(known.rate, math.hypot(known.spread, known.error), known.error)
         return found
 
     def _open(self, week: Week, expectations: dict[Against, _Expected]) -> Standing:
@@ -355,7 +372,9 @@ class _Watched:
             _Break(rule, against, expected.rate, weeks)
             for against, expected in expectations.items()
             for rule, weeks in self.series[against].add(
-                score(week.rate, expected=expected.rate, sd=expected.sd), self.limits
+                score(week.rate, expected=expected.rate, sd=expected.sd),
+                self._limits(against, expectations),
+                expected.allowance(week.rate.n),
             )
         ]
         if not breaks:
@@ -367,10 +386,21 @@ class _Watched:
         self.waiting.clear()  # the weeks just before it may be the start of the loss
         return self._standing(week, State.OPENED)
 
+    def _limits(self, against: Against, expectations: Container[Against]) -> Limits:
+        """Those of one comparison, which has a part of the budget."""
+        weeks, part = len(self.reference), 1.0
+        if against is Against.BASELINE:
+            part = weeks / (weeks + UNSURE)
+        elif Against.BASELINE in expectations:
+            part = BESIDE
+        return limits(part * self.false_alarms)
+
     def _remember(self, week: Week) -> None:
-        """A week becomes a reference once the weeks after it were quiet too: the start of a loss must not hide it."""
+        """A week becomes a reference once the weeks after it were quiet too, and the CUSUM back at 0: a loss that has
+        begun must not hide itself, however slowly it shows."""
         self.waiting.append(week.rate)
-        if len(self.waiting) >= OUT_OF and len(self.reference) < REFERENCE_WEEKS:
+        begun = self.series[Against.BASELINE].falling
+        while len(self.waiting) >= max(OUT_OF, begun + 1) and len(self.reference) < REFERENCE_WEEKS:
             self.reference.append(self.waiting.pop(0))
             self.learned = None
 
@@ -396,10 +426,10 @@ class _Series:
         self.sum = 0.0
         self.falling = 0
 
-    def add(self, score: float, limits: Limits) -> list[tuple[Rule, int]]:
+    def add(self, score: float, limits: Limits, allowance: float) -> list[tuple[Rule, int]]:
         """Take in a score; returns the rules it breaks, each with how many weeks are to blame."""
         self.scores = [*self.scores, score][-OUT_OF:]
-        self.sum = max(0.0, self.sum - score - SLACK)
+        self.sum = max(0.0, self.sum - score - allowance)
         self.falling = self.falling + 1 if self.sum else 0
         out = [at for at, one in enumerate(self.scores) if one <= limits.sustained]
         found = []

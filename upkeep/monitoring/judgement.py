@@ -123,7 +123,7 @@ def watched(
     watch = partial(
         alarms.watch,
         floor=limit,
-        limits=alarms.limits(client.alarms.false_alarms_a_year),
+        false_alarms_a_year=client.alarms.false_alarms_a_year,
         assumed_spread=client.alarms.weekly_spread_pp / 100,
         worse=metric.worse,
         before=before if limit is not None else dict.fromkeys(before),  # what is agreed no more asks for nothing

@@ -11,8 +11,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from upkeep.monitoring.alarms import LEAST_REFERENCE, REFERENCE_WEEKS, learn
+from upkeep.monitoring.alarms import LEAST_REFERENCE, REFERENCE_WEEKS
 from upkeep.monitoring.figures import Figures
+from upkeep.monitoring.scores import learn
 from upkeep.periods import from_to
 from upkeep.statistics.rates import Rate
 

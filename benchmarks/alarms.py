@@ -39,7 +39,8 @@ DROPS = (0.04, 0.08, 0.16)
 YEAR = 52
 AFTER = 26
 BATCH = 50
-SCORED_WITHIN = 4
+WITHIN = (1, 4, 16)
+"""Weeks of a loss by which is told how often it was seen."""
 AGES = (range(7), range(7, 26), range(26, 78))
 """Weeks of a model: judged by what is agreed alone, by its first weeks too, and by half a year of them."""
 FLOORS = {"no floor": None, "at the floor": LEVEL, "two points above": LEVEL - 0.02}
@@ -189,7 +190,7 @@ def main() -> int:
         for stream in stable:
             found = _play(pool, stream, chosen.budget, chosen.clients)
             row(f"{stream.labels:,}", *(f"{100 * np.mean([n for n, _ in found[name]]):.2f}" for name in names))
-        print(f"\nLoss seen in its first week / within {SCORED_WITHIN} weeks (%), and median week\n")
+        print(f"\nLoss seen in its first week / within {WITHIN[1]} / within {WITHIN[2]} weeks (%), and median week\n")
         head("loss, labels a week", *names)
         for stream in lost:
             found = _play(pool, stream, chosen.budget, chosen.runs)
@@ -239,10 +240,9 @@ def _play(pool: ProcessPoolExecutor, stream: Stream, budget: float, clients: int
 
 
 def _soon(weeks: Sequence[int]) -> str:
-    first = np.mean([at == 1 for at in weeks])
-    within = np.mean([0 < at <= SCORED_WITHIN for at in weeks])
+    seen = " / ".join(f"{100 * np.mean([0 < at <= within for at in weeks]):.0f}" for within in WITHIN)
     median = np.median([at or math.inf for at in weeks])
-    return f"{100 * first:.0f} / {100 * within:.0f}, " + (f"{median:.0f}" if np.isfinite(median) else "never")
+    return f"{seen}, " + (f"{median:.0f}" if np.isfinite(median) else "never")
 
 
 def _share(rate: Rate) -> float:

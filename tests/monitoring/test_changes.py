@@ -312,6 +312,12 @@ def test_a_model_that_gets_less_sure_as_it_gets_worse_is_calibrated():
     assert found(*ORDINARY, *honest) == []
 
 
+def test_a_model_that_was_less_sure_than_right_and_is_as_sure_as_right_is_calibrated():
+    modest = [replace(one, calibration=(Calibrated(0.8, 0.85, Rate(95, 100)),)) for one in ORDINARY]
+    honest = [replace(one, calibration=(Calibrated(0.8, 0.85, Rate(85, 100)),)) for one in ORDINARY[:4]]
+    assert found(*modest, *honest) == []
+
+
 def test_a_day_without_a_request_is_data_trouble_where_there_usually_are_some():
     days = {day: n for day, n in ORDINARY[0].days.items() if day.isoweekday() != 2}
     (change,) = changes_in(*ORDINARY, replace(ORDINARY[0], days=days))

@@ -219,6 +219,8 @@ def test_lost_calibration_is_over_with_another_model_or_when_it_is_back_on_as_ma
     assert going_on == [None] * 3
     assert end is not None
     assert end.startswith("92% sure and right in 91.7%")
+    modest = [replace(one, calibration=(Calibrated(0.9, 0.92, Rate(59, 60)),)) for one in ORDINARY]
+    assert ends(change, modest, worse, good)[-1] is not None  # as sure as right is enough
 
 
 def test_a_week_that_was_not_reviewed_says_nothing():

@@ -31,3 +31,8 @@ def test_the_spread_is_learned_from_large_weeks_and_assumed_for_small_ones():
     assert learn(restless, assumed_spread=0.02).spread == pytest.approx(between, rel=0.05)
     assert learn(calm, assumed_spread=0.02).spread < 0.0175
     assert learn(small, assumed_spread=0.02).spread == pytest.approx(0.02, rel=0.1)
+
+
+@pytest.mark.parametrize("weeks", range(4, 53))
+def test_no_rate_above_one_is_learned(weeks: int):
+    assert learn([Rate(40 + at % 17, 40 + at % 17) for at in range(weeks)], assumed_spread=0.02).rate <= 1

@@ -124,6 +124,20 @@ def test_labels_that_came_in_late_are_in_the_history(desk):
     assert [[point.value for point in history] for history in histories] == [[], [60, 60]]
 
 
+def test_a_run_says_of_which_week_its_accuracy_is(desk):
+    serve(desk, 0, wrong=6)
+    reviewed(desk, 0)
+    serve(desk, 1, wrong=6, audited=False)  # its sheet is not back
+    reviewed(desk, 1)
+    chart_review(desk, reviews(desk)[-1])
+    client = desk.registry.client
+    runs = client.search_runs([desk.registry.experiment("reviews")], order_by=["tags.`upkeep.week`"])
+    assert [(run.data.params["week"], run.data.params["accuracy_of"]) for run in runs] == [
+        ("2026-W06", "2026-W06"),
+        ("2026-W07", "2026-W06"),
+    ]
+
+
 def test_how_long_labels_take_is_a_line_of_its_own(desk):
     serve(desk, 0, wrong=6, audited=False)
     asked = [FIRST + timedelta(minutes=number) for number in range(10)]

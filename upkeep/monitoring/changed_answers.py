@@ -106,7 +106,7 @@ def calibration_loss(
     now, then = overconfidence(recent, weekly_spread=weekly_spread), overconfidence(before, weekly_spread=weekly_spread)
     if now is None or then is None:
         return
-    grown = now.gap - then.gap
+    grown = more_overconfident(now, then)
     if grown >= LEAST_GAP and norm.sf(grown / (now.variance + then.variance + between**2) ** 0.5) < SPAN_BUDGET:
         text = (
             f"the model was {now.sure:.0%} sure and right in {now.right}; "
@@ -145,6 +145,11 @@ class Confident(NamedTuple):
     def gap(self) -> float:
         """By how much it was surer than right; a share."""
         return self.sure - (self.right.value or 0.0)
+
+
+def more_overconfident(now: Confident, then: Confident) -> float:
+    """By how much more the model is surer than right; that it was less sure than right before is no part of it."""
+    return now.gap - max(then.gap, 0.0)
 
 
 def overconfidence(weeks: Sequence[Figures], *, weekly_spread: float) -> Confident | None:

@@ -14,7 +14,7 @@ from itertools import takewhile
 from typing import NamedTuple
 
 from upkeep.config import Client
-from upkeep.monitoring.changed_answers import LEAST_GAP, SPANS, counted, overconfidence
+from upkeep.monitoring.changed_answers import LEAST_GAP, SPANS, counted, more_overconfident, overconfidence
 from upkeep.monitoring.changed_requests import (
     MISSING,
     data_trouble,
@@ -116,7 +116,7 @@ def _calibrated(course: _Course, client: Client) -> str | None:
     )
     if before is None or then is None or lately is None or lately.right.n < then.right.n:
         return None
-    if lately.gap - before.gap >= LEAST_GAP / 2:
+    if more_overconfident(lately, before) >= LEAST_GAP / 2:
         return None
     return f"{lately.sure:.0%} sure and right in {lately.right} in {_when(weeks)}"
 

@@ -73,4 +73,4 @@ def learn(reference: Sequence[Rate], *, assumed_spread: float) -> Reference:
     spread = math.sqrt(max(excess / weight, LEAST_SPREAD**2))
     weights = [1 / (spread**2 + rough * (1 - rough) / rate.n) for rate in reference]
     centre = sum(w * rate.hits / rate.n for w, rate in zip(weights, reference, strict=True)) / sum(weights)
-    return Reference(centre, spread, 1 / math.sqrt(sum(weights)))
+    return Reference(min(centre, 1.0), spread, 1 / math.sqrt(sum(weights)))  # rounded it may be above

@@ -2,7 +2,8 @@
 
 One run per week in the experiment `<client>/reviews`. Each carries the HISTORY weeks up to its own as they were known
 then, labels that came in late included: the charts of any run are the client's history at that review. A metric's step
-is the number of the client's week, 1 for the first that was reviewed, and its time is the end of the week. No name has
+is the number of the client's week, 1 for the first that was reviewed, and its time is the end of the week. A table of
+runs shows of each metric the newest there is: `accuracy_of` says of which week that is. No name has
 a prefix: MLflow would show what has one before the figures themselves. The week's slices are a table, no metrics: of a
 key with many values these would hide the others. It has the newest labelled week's too, whose sheet is back.
 """
@@ -64,6 +65,7 @@ def _chart(desk: Desk, key: str) -> None:
     tags = {TAG: found.week, "upkeep.client": found.client, "upkeep.stage": "review"}
     with desk.registry.run(f"review {found.week}", tags, part=PART) as run:
         run.params({"week": found.week, "model_version": found.figures.model_version, "basis": found.figures.basis})
+        run.params({"accuracy_of": next((one.week for one in weekly[::-1] if known[one.week].accuracy.n), None)})
         points = [
             Point(metrics(one), number, week(one.week, desk.zone).end)
             for number, one in enumerate(weekly, start=max(first, 1))

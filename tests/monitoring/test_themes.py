@@ -9,12 +9,18 @@ import pytest
 
 from tests.audited import FIRST, agreed, serve
 from upkeep import records
+from upkeep.cases.case import Item
+from upkeep.conversations import Role, Turn, as_text
 from upkeep.desk import Desk
+from upkeep.evaluation.scores import Scores
+from upkeep.log.entries import Prediction
+from upkeep.log.files import write_predictions
 from upkeep.monitoring.edge_cases import EdgeCase, Reason
 from upkeep.monitoring.themes import NotedRequest, Theme, find_themes, follow, hardly_labelled, nearest
 from upkeep.periods import week
 from upkeep.redaction import Redaction
 from upkeep.stages.candidates import candidates_for
+from upkeep.stages.comparison import _on_themes
 from upkeep.stages.request_analysis import TrackedThemes, edges_key, themes_of, track_themes, tracked_themes
 from upkeep.statistics.rates import Rate
 
@@ -62,6 +68,28 @@ def test_a_theme_is_told_by_words_that_ordinary_requests_lack():
     assert set(tents.words) >= {"tent", "rent", "days"}
     assert "please" not in tents.words
     assert {"coat", "hole"} <= set(coats.words)
+
+
+def talk(asked: str, answer: str) -> str:
+    """A conversation in which a user asks, is answered and asks once more."""
+    return as_text([Turn(Role.USER, asked), Turn(Role.ASSISTANT, answer), Turn(Role.USER, "Please tell me")])
+
+
+def test_of_a_conversation_a_theme_is_told_by_what_the_user_has_said():
+    thanks = "Thank you for contacting Northwind"
+    (tents,) = themes([trouble(talk(one.text, thanks)) for one in TENTS])
+    assert tents.words == themes(TENTS)[0].words
+    assert tents.examples == ("Please tell me",) * 3  # the turn that was to be answered
+    others = [*ORDINARY, *(talk("Where is it", "Can I rent you a tent for some days") for _ in range(200))]
+    vectors = np.stack([direction(0, seed) for seed in range(6)])
+    (same,) = find_themes(TENTS, vectors, weeks=WEEKS, others=others, redaction=Redaction())
+    assert {"tent", "rent", "days"} <= set(same.words)
+
+
+def test_of_a_script_without_spaces_no_word_is_told():
+    tracked = [trouble(f"请问我的包裹一直没有来 tracking {end}") for end in "啊呢吧吗"]
+    sentences = [trouble("请问我的包裹一直没有来") for _ in range(4)]
+    assert [one.words for one in themes(tracked, sentences)] == [("tracking",), ()]
 
 
 def test_its_count_is_followed_over_the_weeks():
@@ -127,6 +155,39 @@ def test_the_themes_of_a_week_are_recorded_once_and_told_from_those_of_the_week_
     assert track_themes(desk, windows, until=FIRST + timedelta(weeks=9)) == found
     assert tracked_themes(desk, FIRST + timedelta(weeks=1)) == tracked_themes(desk, FIRST + timedelta(weeks=2))
     assert tracked_themes(desk, FIRST) is None
+
+
+def serve_talks(desk: Desk, answer: str) -> None:
+    """Six conversations of the first week, handed to a person."""
+    log = [
+        Prediction(f"talk-{n}", FIRST, talk(f"Where is tent {n}", answer), None, 0.2, "1", False, None, {})
+        for n in range(6)
+    ]
+    write_predictions(desk.store, log, name="talks")
+
+
+QUESTION, OFFER = "Which order is it?", "Kann ich Ihnen mit einer Rechnung weiterhelfen? Das ist jederzeit möglich."
+
+
+def test_a_theme_of_conversations_is_found_by_what_the_user_has_said(tmp_path, monkeypatch):
+    desk = agreed(tmp_path, monkeypatch)
+    found = []
+    for answer in (QUESTION, OFFER):
+        serve_talks(desk, answer)
+        found.append(themes_of(desk, [week("2026-W06", desk.zone)], until=FIRST + timedelta(weeks=1)))
+    english, german = found
+    assert len(english.troubled) == 1
+    assert german == english
+
+
+def test_held_out_conversations_are_a_themes_by_what_the_user_has_said(tmp_path, monkeypatch):
+    desk = agreed(tmp_path, monkeypatch)
+    serve_talks(desk, QUESTION)
+    track_themes(desk, [week("2026-W06", desk.zone)], until=FIRST + timedelta(weeks=1))
+    items = [Item(str(n), talk(f"Where is tent {n + 10}", OFFER * 5), "order_status") for n in range(6)]
+    scored = [Scores("recent", tuple(one.id for one in items), (), (True,) * 6, {})]
+    (told,) = _on_themes(desk, FIRST + timedelta(weeks=1), {"recent": items}, champion=scored, challenger=scored)
+    assert told.champion == Rate(6, 6)
 
 
 @pytest.mark.parametrize("counts", [(0, 0, 1, 0), (2, 2, 2, 3), (1, 0, 1, 1)])

@@ -41,7 +41,6 @@ NOTABLE_LANGUAGE = 0.05
 LEAST_CHARACTERS = 25
 """The language of a shorter text is anybody's guess."""
 
-WORD = re.compile(r"[^\W\d_]{3,}")
 UNSPACED = (
     r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
 )

@@ -4,7 +4,8 @@ Requests that were answered wrong or handed to a person are grouped by what they
 cases that were neither: average-linkage clustering of
 their embeddings by the untrained base model, so that a theme is the same thing whatever model answers. A theme is told
 by the words it uses more than the other requests do, by its most typical requests, and by its count in each week. It is
-the theme of an earlier review when the centres of the two lie close together.
+the theme of an earlier review when the centres of the two lie close together. Of a conversation what the user has said
+counts: what is answered is the same for many requests, and another model answers otherwise.
 
 That an answer was wrong is known once somebody has looked at it: the sheet of the newest week is not back when it is
 reviewed. So of a theme that is mostly known by that a week of which hardly anything is labelled tells no trend.
@@ -19,7 +20,8 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import TYPE_CHECKING, NamedTuple
 
-from upkeep.monitoring.input_shift import WORD
+from upkeep.conversations import asked
+from upkeep.monitoring.input_shift import words_of
 from upkeep.redaction import PLACEHOLDER, Redaction, redact, shown
 from upkeep.statistics.rates import Rate
 
@@ -129,9 +131,10 @@ def find_themes(
 ) -> list[Theme]:
     """The themes among some requests, the most frequent first; what fits none is left out.
 
-    `embeddings` has shape (len(noted), width), each row of length 1; `others` are ordinary requests, against whose
-    words those of a theme stand out; `weeks` are all weeks looked at, also those without a request, `unlabelled` those
-    of them of which hardly anything is labelled. Words and examples are shown as `redaction` lets them be.
+    `embeddings` are of what users `asked` in them, shape (len(noted), width), each row of length 1; `others` are
+    ordinary requests, against whose words those of a theme stand out; `weeks` are all weeks looked at, also those
+    without a request, `unlabelled` those of them of which hardly anything is labelled. Words and examples are shown as
+    `redaction` lets them be.
     """
     if len(noted) < LEAST:
         return []
@@ -139,7 +142,7 @@ def find_themes(
 
     grouping = AgglomerativeClustering(n_clusters=None, distance_threshold=APART, metric="cosine", linkage="average")
     group_of = grouping.fit_predict(embeddings)
-    usual = Counter(word for text in others for word in set(WORD.findall(text.lower())))
+    usual = Counter(word for text in others for word in set(words_of(asked(text))))
     found = []
     for group, size in Counter(group_of.tolist()).most_common():
         if size >= LEAST:
@@ -223,8 +226,8 @@ def _continued(now: Theme, before: Theme) -> Theme:
 
 def _words(texts: Sequence[str], usual: Counter[str], n: int, redaction: Redaction) -> tuple[str, ...]:
     """The words in most of the texts and in few others: share of texts times log of how much more often."""
-    plain = (PLACEHOLDER.sub(" ", redact(text, redaction)).lower() for text in texts)
-    here = Counter(word for text in plain for word in set(WORD.findall(text)))
+    plain = (PLACEHOLDER.sub(" ", redact(asked(text), redaction)) for text in texts)
+    here = Counter(word for text in plain for word in set(words_of(text)))
 
     def standing_out(word: str) -> float:
         share = here[word] / len(texts)

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from upkeep import records
 from upkeep.cases.case import Item, normalise
+from upkeep.conversations import asked
 from upkeep.desk import Desk
 from upkeep.errors import DecisionError, LeakError, NotEnoughDataError, NotFoundError
 from upkeep.evaluation.after_cut import after_cut
@@ -156,7 +157,7 @@ def _on_themes(
     old, new = (
         [right for one in scores if one.items in BROUGHT for right in one.right] for scores in (champion, challenger)
     )
-    at = nearest(tracked.themes, request_encoder(desk).embed([item.text for item in items]))
+    at = nearest(tracked.themes, request_encoder(desk).embed([asked(item.text) for item in items]))
     return tuple(
         OnTheme(
             theme.name,

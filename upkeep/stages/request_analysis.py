@@ -171,7 +171,7 @@ def _grouped(
 ) -> tuple[Theme, ...]:
     if len(noted) < LEAST:
         return ()
-    embeddings = request_encoder(desk).embed([one.text for one in noted])
+    embeddings = request_encoder(desk).embed([asked(one.text) for one in noted])
     hide = desk.client.redaction
     return tuple(find_themes(noted, embeddings, weeks=weeks, others=others, redaction=hide, unlabelled=unlabelled))
 

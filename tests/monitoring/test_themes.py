@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -127,10 +128,44 @@ def test_a_theme_is_followed_from_review_to_review_and_keeps_the_weeks_it_has_le
     later = [one._replace(week="2026-W14") for one in TENTS]
     vectors = np.stack([direction(0, seed) for seed in range(90, 96)])
     (tents,) = find_themes(later, vectors, weeks=[*WEEKS[1:], "2026-W14"], others=ORDINARY, redaction=Redaction())
-    (followed,) = follow([tents], themes(TENTS, COATS))
+    (followed,) = follow([tents], [themes(TENTS, COATS)])
     assert (tents.since, followed.since) == ("2026-W14", "2026-W10")
     assert followed.by_week == {"2026-W10": 1, "2026-W11": 0, "2026-W12": 0, "2026-W13": 0, "2026-W14": 6}
-    assert follow([tents], themes(ODD, COATS)) == follow([tents], []) == [tents]
+    assert follow([tents], [themes(ODD, COATS)]) == follow([tents], [[]]) == follow([tents], []) == [tents]
+
+
+def one_theme(topic: float, counts: dict[str, int]) -> Theme:
+    """A theme whose centre is turned by so many right angles."""
+    centre = (round(float(np.cos(topic * np.pi / 2)), 4), round(float(np.sin(topic * np.pi / 2)), 4))
+    since = next(week for week, n in counts.items() if n)
+    return Theme(("tent",), sum(counts.values()), 0, counts, None, None, (), since, centre)
+
+
+def test_a_theme_that_was_too_small_for_some_reviews_is_still_the_same():
+    first = one_theme(0, {"2026-W10": 5, "2026-W11": 1})
+    coats = one_theme(1, {"2026-W11": 4, "2026-W12": 0})
+    again = one_theme(0.1, {"2026-W11": 1, "2026-W12": 0, "2026-W13": 4})
+    (followed,) = follow([again], [[first], [coats], []])
+    assert followed.since == "2026-W10"
+    assert followed.by_week == {"2026-W10": 5, "2026-W11": 1, "2026-W12": 0, "2026-W13": 4}
+    (apart,) = follow([one_theme(0, {"2026-W14": 4})], [[first], []])
+    assert "2026-W12" not in apart.by_week  # of weeks in which nobody counted there is no count
+
+
+def test_what_a_newer_review_has_taken_up_is_no_other_themes_history():
+    first, moved = one_theme(0, {"2026-W10": 5}), one_theme(0.35, {"2026-W11": 5})  # 0.15 apart
+    # 0.08 from the one that moved; 0.01 from what that was, 0.24 from the one that moved
+    found = [one_theme(0.6, {"2026-W12": 5}), one_theme(-0.1, {"2026-W12": 4})]
+    (_, new) = followed = follow(found, [[first], follow([moved], [[first]])])
+    assert [one.since for one in followed] == ["2026-W10", "2026-W12"]
+    assert new == found[1]
+
+
+def test_a_review_of_another_models_themes_is_passed_over():
+    first, again = one_theme(0, {"2026-W10": 5}), one_theme(0, {"2026-W12": 4})
+    anothers = replace(one_theme(0, {"2026-W11": 4}), centre=(1.0, 0.0, 0.0))
+    for nobodys in (anothers, replace(anothers, centre=())):  # as old records have it
+        assert [one.since for one in follow([again], [[first], [nobodys]])] == ["2026-W10"]
 
 
 def test_a_text_belongs_to_the_theme_whose_centre_is_near_or_to_none():
@@ -155,6 +190,18 @@ def test_the_themes_of_a_week_are_recorded_once_and_told_from_those_of_the_week_
     assert track_themes(desk, windows, until=FIRST + timedelta(weeks=9)) == found
     assert tracked_themes(desk, FIRST + timedelta(weeks=1)) == tracked_themes(desk, FIRST + timedelta(weeks=2))
     assert tracked_themes(desk, FIRST) is None
+
+
+def test_a_theme_is_looked_for_in_the_reviews_of_as_many_weeks_as_themes_are_made_of(tmp_path, monkeypatch):
+    desk = agreed(tmp_path, monkeypatch)
+    for number, wrong in enumerate((6, 0, 0, 5, 0, 0, 0, 6)):
+        serve(desk, number, wrong=wrong)
+    windows = [week(f"2026-W{6 + number:02}", desk.zone) for number in range(8)]
+    since = []
+    for newest in range(1, 9):
+        found = track_themes(desk, windows[max(newest - 2, 0) : newest], until=FIRST + timedelta(weeks=newest))
+        since.append([one.since for one in found.themes])
+    assert since == [["2026-W06"], ["2026-W06"], [], ["2026-W06"], ["2026-W06"], [], [], ["2026-W13"]]
 
 
 def serve_talks(desk: Desk, answer: str) -> None:

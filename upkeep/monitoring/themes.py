@@ -185,22 +185,33 @@ def _theme(
     )
 
 
-def follow(found: Sequence[Theme], before: Sequence[Theme]) -> list[Theme]:
+def follow(found: Sequence[Theme], before: Sequence[Sequence[Theme]]) -> list[Theme]:
     """The themes found now, those that were there before with their first week and their earlier counts.
 
-    Centres are paired nearest first, each once.
+    `before` are the themes of earlier reviews, the oldest review's first: one that had too few requests for a while is
+    the same when it has enough again. What a later review has followed is looked for as that one has it.
     """
+    known: list[Theme] = []
+    for themes in before:
+        alike = [one for one in themes if found and len(one.centre) == len(found[0].centre)]  # else of another base
+        followed = _same(alike, known).values()
+        known = [*alike, *(one for at, one in enumerate(known) if at not in followed)]
+    then = _same(found, known)
+    return [_continued(one, known[then[at]]) if at in then else one for at, one in enumerate(found)]
+
+
+def _same(found: Sequence[Theme], known: Sequence[Theme]) -> dict[int, int]:
+    """Which of the known themes is which of those found, by place; centres are paired nearest first, each once."""
     import numpy as np
 
-    known = [one for one in before if found and len(one.centre) == len(found[0].centre)]  # else of another base model
-    if not known:
-        return list(found)
+    if not found or not known:
+        return {}
     apart = 1 - _centres(found) @ _centres(known).T
     then: dict[int, int] = {}
     for new, old in sorted(np.argwhere(apart < SAME).tolist(), key=lambda pair: (apart[tuple(pair)], pair)):
         if new not in then and old not in then.values():
             then[new] = old
-    return [_continued(one, known[then[at]]) if at in then else one for at, one in enumerate(found)]
+    return then
 
 
 def nearest(themes: Sequence[Theme], embeddings: NDArray[np.float32]) -> list[int | None]:

@@ -114,10 +114,10 @@ def track_themes(desk: Desk, weeks: Sequence[Window], *, until: datetime) -> Tra
     done = records.load_if_there(desk.store, key, TrackedThemes)
     if done:
         return done
-    before = tracked_themes(desk, weeks[-1].start)
+    before = [records.load(desk.store, one, TrackedThemes) for one in _tracked(desk, weeks[-1].start)[-len(weeks) :]]
     found = themes_of(desk, weeks, until=until)
-    troubled = follow(found.troubled, before.themes if before else ())
-    unusual = follow(found.unusual, before.unusual if before else ())
+    troubled = follow(found.troubled, [one.themes for one in before])
+    unusual = follow(found.unusual, [one.unusual for one in before])
     tracked = TrackedThemes(newest, until, tuple(troubled), tuple(unusual))
     records.save(desk.store, key, tracked)
     return tracked
@@ -125,9 +125,14 @@ def track_themes(desk: Desk, weeks: Sequence[Window], *, until: datetime) -> Tra
 
 def tracked_themes(desk: Desk, moment: datetime) -> TrackedThemes | None:
     """The newest record of themes of a week that had ended by a moment; None where there is none."""
-    current = period(moment, Cadence.WEEKLY, desk.zone).key
-    keys = [key for key in desk.store.keys("themes/") if key < f"themes/{current}"]
+    keys = _tracked(desk, moment)
     return records.load(desk.store, keys[-1], TrackedThemes) if keys else None
+
+
+def _tracked(desk: Desk, moment: datetime) -> list[str]:
+    """Where the themes of weeks that had ended by a moment are recorded, the oldest first."""
+    current = period(moment, Cadence.WEEKLY, desk.zone).key
+    return [key for key in desk.store.keys("themes/") if key < f"themes/{current}"]
 
 
 def themes_of(desk: Desk, weeks: Sequence[Window], *, until: datetime) -> Grouped:

@@ -7,7 +7,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from tests.audited import FIRST, agreed, serve
+from tests.audited import FIRST, agreed, agreed_on, reviewed, serve
+from upkeep.config import Thresholds
 from upkeep.desk import Desk
 from upkeep.log.entries import Outcome, OutcomeSource, Prediction
 from upkeep.log.files import write_outcomes, write_predictions
@@ -54,7 +55,7 @@ def test_where_no_answer_has_moved_most_it_is_shown_by_requests_that_got_none(de
     serve(desk, 0, wrong=2)
     ask(desk, "none", "What now", None)
     (moved,) = begun(desk, Change(Kind.LABEL_MIX, "'' was 2%", "Check it.", 61, label=""))
-    assert moved.examples == ("“What now” got no answer",)
+    assert moved.examples == ("“What now” was handed to a person; the model had no answer",)
 
 
 def test_of_a_mix_that_was_reviewed_before_labels_were_kept_nothing_is_shown(desk):
@@ -74,7 +75,7 @@ def test_lost_calibration_is_shown_by_the_wrong_answers_that_the_model_was_sures
         "“Case 3” was answered return_item; right: refund_status (97% sure)",
         "“Case 2” was answered return_item; right: refund_status (70% sure)",
     )
-    assert "Answered wrong in these weeks, the surest first:\n\n- “Case 1” was" in told(desk)
+    assert "Wrong in these weeks, the surest first:\n\n- “Case 1” was" in told(desk)
 
 
 def test_more_of_the_same_is_shown_by_some_of_it(desk):
@@ -95,3 +96,46 @@ def test_a_busy_day_is_shown_by_its_own_requests(desk):
     assert len(burst.examples) == 3
     assert all(one.startswith("“Same as ever ") for one in burst.examples)
     assert "Among the requests of that day:\n\n- “Same as ever " in told(desk)
+
+
+def unsure(desk: Desk, *, wrong: int) -> None:
+    """A week of 50 requests that a person got, all of which the model would have answered wrong, and 100 automatic
+    answers, the last of them wrong."""
+    for number in range(150):
+        handed = number < 50
+        at = FIRST + timedelta(minutes=number)
+        text = f"{'Odd' if handed else 'Plain'} case"
+        source = OutcomeSource.ESCALATION if handed else OutcomeSource.AUDIT
+        right = "refund_status" if handed or number >= 150 - wrong else "order_status"
+        asked = Prediction(str(number), at, text, "order_status", 0.4 if handed else 0.9, "1", not handed)
+        write_predictions(desk.store, [asked], name=asked.id)
+        write_outcomes(desk.store, [Outcome(asked.id, at + DAY, source, right)], name=asked.id)
+
+
+ANSWERED = "“Plain case” was answered order_status; right: refund_status"
+HANDED_OVER = "“Odd case” was handed to a person; the model would have answered order_status; right: refund_status"
+
+
+def test_a_precision_alarm_is_shown_by_automatic_answers_alone(desk):
+    desk = agreed_on(desk, Thresholds(precision=0.9))
+    unsure(desk, wrong=40)
+    (alarm,) = (one for one in reviewed(desk, 0) if one.subject == "precision")
+    assert alarm.examples == (ANSWERED,) * 3
+    assert f"Wrong in these weeks, among others:\n\n- {ANSWERED}\n" in told(desk)
+
+
+def test_an_auto_resolution_alarm_is_shown_by_wrong_answers_first_and_then_by_what_a_person_got(desk):
+    desk = agreed_on(desk, Thresholds(auto_resolution=0.9))
+    unsure(desk, wrong=1)
+    (alarm,) = (one for one in reviewed(desk, 0) if one.subject == "auto_resolution")
+    assert alarm.examples == (ANSWERED, *("“Odd case” was handed to a person",) * 2)
+    assert f"Not resolved automatically in these weeks, among others:\n\n- {ANSWERED}\n" in told(desk)
+
+
+def test_a_wrong_prediction_that_a_person_got_is_not_called_answered(desk):
+    desk = agreed_on(desk, Thresholds(accuracy=0.9))
+    unsure(desk, wrong=0)
+    checked = [Outcome(str(number), FIRST + 2 * DAY, OutcomeSource.AUDIT, "refund_status") for number in range(50)]
+    write_outcomes(desk.store, checked, name="sheet")
+    (alarm,) = reviewed(desk, 0)
+    assert (alarm.subject, alarm.examples) == ("accuracy", (HANDED_OVER,) * 3)

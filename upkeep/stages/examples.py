@@ -31,6 +31,7 @@ COMPARED = 12
 LOOKED_AT = 1_000
 """Requests of a week whose words are counted, chosen by chance."""
 UNLIKE = {Reason.WORDS, Reason.FAR}
+HANDED_OVER = "was handed to a person"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +55,16 @@ class ExamplesOf:
         self._came_up = cache(self._find_words)
 
     def __call__(self, subject: str, change: Change | None, *, since: str, last: str | None = None) -> Examples:
-        """A few requests of the weeks `since` one, until the `last` or now; those answered wrong with the right answer.
+        """A few requests of the weeks `since` one, until the `last` or now; wrong ones with the right answer.
 
+        Precision is shown by automatic answers alone; auto-resolution by what a person got too, where those are few.
         Other requests than before are shown by the words that came up, and where none did by what is least like
         training texts, or by any of them where only their number has changed.
         """
         weeks = list(_newest_first(since, last or self.found.week))
-        if subject == Metric.ESCALATION:
-            return _some(f"{self._quoted(it)} was handed to a person" for it in self._served(weeks) if not it.automatic)
         match change:
+            case None:
+                return _some(self._of_figure(subject, weeks))
             case Change(kind=Kind.INPUTS):
                 return self._worded(since) or _unlike(self.found)
             case Change(kind=Kind.TRAFFIC):
@@ -74,6 +76,19 @@ class ExamplesOf:
                 return _some(f"{self._wrongly(*it)} ({it[0].confidence:.0%} sure)" for it in surest)
         shows = _shows(change, self.desk.client.out_of_scope_label)
         return _some(self._wrongly(*it) for it in self._wrong(weeks) if shows and shows(*it))
+
+    def _of_figure(self, subject: str, weeks: Iterable[str]) -> Iterator[str]:
+        """What makes a figure worse: what its definition counts as a miss, an answer before a request without one."""
+        automatic = (self._wrongly(*it) for it in self._wrong(weeks) if it[0].automatic)
+        handed_over = (f"{self._quoted(it)} {HANDED_OVER}" for it in self._served(weeks) if not it.automatic)
+        match subject:
+            case Metric.ESCALATION:
+                return handed_over
+            case Metric.PRECISION:
+                return automatic
+            case Metric.AUTO_RESOLUTION:
+                return chain(automatic, handed_over)
+        return (self._wrongly(*it) for it in self._wrong(weeks))
 
     def _worded(self, since: str) -> Examples | None:
         found = self._came_up(since)
@@ -104,7 +119,7 @@ class ExamplesOf:
         return (it for key in weeks for it in self._wrong_in(key))
 
     def _find_wrong(self, key: str) -> Iterator[tuple[Prediction, Truth]]:
-        """A week's wrong answers."""
+        """What the model had wrong in a week, be it that a person got the request."""
         log, client = self._sampled(key), self.desk.client
         for prediction in log.predictions:
             counted = opinions(log.outcomes.get(prediction.id) or (), client.free_text)
@@ -128,7 +143,11 @@ class ExamplesOf:
 
     def _answered(self, prediction: Prediction) -> str:
         given = self._shown(prediction.output)
-        return f"{self._quoted(prediction)} {f'was answered {given}' if given else 'got no answer'}"
+        if prediction.automatic:
+            done = f"was answered {given}" if given else "got no answer"
+        else:
+            done = f"{HANDED_OVER}; the model {f'would have answered {given}' if given else 'had no answer'}"
+        return f"{self._quoted(prediction)} {done}"
 
     def _wrongly(self, prediction: Prediction, truth: Truth) -> str:
         right = self._shown(truth.answer)
@@ -151,10 +170,8 @@ def _newest_first(first: str, last: str) -> Iterator[str]:
     return takewhile(lambda key: key >= first, (weeks_before(last, n) for n in count()))
 
 
-def _shows(change: Change | None, out_of_scope: str) -> Callable[[Prediction, Truth], bool] | None:
+def _shows(change: Change, out_of_scope: str) -> Callable[[Prediction, Truth], bool] | None:
     """Does a wrong answer belong to the trouble? None where no single answer shows it."""
-    if change is None:
-        return lambda *_: True
     right = {Kind.POLICY: change.new, Kind.NEW_CATEGORY: change.new, Kind.OUT_OF_SCOPE: out_of_scope}.get(change.kind)
     return (
         None

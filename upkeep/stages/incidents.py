@@ -33,8 +33,9 @@ NEWS = timedelta(weeks=4)
 """What has been over for longer is no news any more."""
 SPEAKS_OF_A_RETRAIN = set(Kind) - {Kind.TRAFFIC, Kind.DATA}
 """The kinds of change whose action speaks of one: as the cure, or in case that answers are wrong."""
-WRONG = "Answered wrong in these weeks, among others:"
-SUREST = "Answered wrong in these weeks, the surest first:"
+WRONG = "Wrong in these weeks, among others:"
+SUREST = "Wrong in these weeks, the surest first:"
+UNRESOLVED = "Not resolved automatically in these weeks, among others:"
 AMONG = "Among the requests of these weeks:"
 BUSY_DAY = "Among the requests of that day:"
 WORDED = "Requests that have most of these words:"
@@ -233,7 +234,7 @@ def _head(one: Trouble) -> str:
 
 def _examples(told: News) -> Iterator[str]:
     yield from dict.fromkeys(_came_up(one) for one in told.began if one.words)
-    for title in (WORDED, WRONG, SUREST, AMONG, BUSY_DAY, UNUSUAL):
+    for title in (WORDED, WRONG, UNRESOLVED, SUREST, AMONG, BUSY_DAY, UNUSUAL):
         of = [one for one in told.began if _title(one) == title]
         shown = dict.fromkeys(example for one in of for example in one.examples)
         if shown:
@@ -260,6 +261,8 @@ def _title(one: Trouble) -> str:
             return SUREST
         case Change(kind=Kind.LABEL_MIX | Kind.TRAFFIC, day=day):
             return BUSY_DAY if day else AMONG
+    if one.subject == Metric.AUTO_RESOLUTION:
+        return UNRESOLVED
     return AMONG if one.subject == Metric.ESCALATION else WRONG
 
 

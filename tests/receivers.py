@@ -64,6 +64,7 @@ def receiver(take: Callable[[dict[str, str], bytes], tuple[int, dict[str, str]]]
             for key, value in headers.items():
                 self.send_header(key, value)
             self.end_headers()
+            self.wfile.write(b"ok")  # Slack's own answer
 
         def log_message(self, *_: object) -> None:
             pass

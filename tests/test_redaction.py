@@ -237,6 +237,7 @@ def test_a_long_text_is_shown_around_what_it_is_shown_for(words, line):
         "ada@example.com(//a.example/p.png)",
         "&lt;img src=x&gt; AT&amp;T &#60;b",
         "<!channel> <@U1> <#C1>",
+        "Hey @everyone, @HERE and @channel: ops@shop @hereford",
         "if a < b & c <3, 5<6 then R&D",
     ],
 )
@@ -247,6 +248,12 @@ def test_what_is_shown_is_no_markup_and_reads_as_it_was_written(said):
     assert unescape(page[len("<ul>\n<li>") : -len("</li>\n</ul>")]) == f"“{line}”"
     assert line.replace(" ", "") == redact(said).replace(" ", "")
     assert inert(line) == line
+
+
+def test_what_is_shown_calls_nobody_in_a_chat():
+    assert shown("Hey @everyone,@Here (@channel) @all: @channels @ada", Redaction()) == (
+        "Hey @ everyone,@ Here (@ channel) @ all: @channels @ada"
+    )
 
 
 def test_what_is_shown_moves_no_cursor_and_turns_no_writing():

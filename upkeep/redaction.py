@@ -84,8 +84,11 @@ PLACEHOLDER = re.compile(r"\[[A-Za-z][\w-]*\]|<[A-Za-z]\w*(?::[^<>\s]*)?>")
 # `\w` bounds nothing here: kana, hanzi, hangul and `_` are of it, and stand beside a number without a space
 UNSEEN = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """Control characters but those between words, and what turns the direction of writing."""
-ACTIVE = re.compile(r"\](?=\()|<(?=[A-Za-z/!?@#])|&(?=#?\w+;)")
-"""What begins a link's address, a tag (or somebody's name in a chat) or an entity."""
+ACTIVE = re.compile(r"\](?=\()|<(?=[A-Za-z/!?@#])|&(?=#?\w+;)|@(?=(?i:everyone|here|(?:channel|all)\b))")
+"""What begins a link's address, a tag (or somebody's name in a chat), an entity or a call to all who read a chat.
+
+A chat may see `@here` in `@hereford` too.
+"""
 
 DOMAINS = "|".join(  # without those that are endings of files, or words, first of all: `py`, `app`, `so`
     (
@@ -229,10 +232,11 @@ def shown(text: str, settings: Redaction, around: Iterable[re.Pattern[str]] = ()
 
 
 def inert(text: str) -> str:
-    """Other people's words on a page, in a mail or on a terminal: no tag, link, image or entity of theirs is one there.
+    """Other people's words on a page, in a mail, a chat or a terminal: no tag, link, image or entity of theirs is one.
 
-    A space breaks it, which reads alike as Markdown, as HTML made of that and as plain text. Control characters go, but
-    for tabs and line breaks, and so does what turns the direction of writing. Once more changes nothing.
+    Nor do they call everyone in a chat. A space breaks it, which reads alike as Markdown, as HTML made of that and as
+    plain text. Control characters go, but for tabs and line breaks, and so does what turns the direction of writing.
+    Once more changes nothing.
     """
     return ACTIVE.sub(r"\g<0> ", UNSEEN.sub("", text))
 

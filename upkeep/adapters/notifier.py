@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import html
 import logging
 import os
+import re
 from enum import StrEnum
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from upkeep.errors import DeliveryError
+
+if TYPE_CHECKING:
+    from apprise import Apprise
 
 QUIET = logging.CRITICAL + 1
 QUOTING = ("apprise", "urllib3", "urllib3.connectionpool")
 """Which loggers know the URL."""
+BOLD = re.compile(r"^\*\*(.+?)\*\*(?=: )", re.MULTILINE)
+"""The name of what a paragraph is about."""
 
 
 class Tone(StrEnum):
@@ -49,8 +57,24 @@ def send(url: str, *, channel: str, title: str, text: str, tone: Tone = Tone.INF
         if not service.add(url):
             raise DeliveryError(f"channel {channel}: its URL is none that apprise knows")
         kind, form = apprise.NotifyType(tone), apprise.NotifyFormat.MARKDOWN
-        if not service.notify(title=title, body=text, notify_type=kind, body_format=form):
+        body = _plain(service, text)
+        if not service.notify(title=title, body=body, notify_type=kind, body_format=form):
             raise DeliveryError(f"channel {channel}: {title!r} was not delivered")
+
+
+def _plain(service: Apprise, text: str) -> str:
+    """The text as the service reads it: Slack gets it plain, with its control characters escaped, others as it is.
+
+    Slack's bold is one star, and of what apprise takes for Slack's own markup it makes calls: `<!channel>` of
+    `!channel>` and of `< !channel>`.
+    """
+    from apprise import NotifyFormat
+    from apprise.plugins.slack import NotifySlack
+
+    slack = [one for one in service if isinstance(one, NotifySlack)]
+    for one in slack:
+        one.notify_format = NotifyFormat.TEXT
+    return html.escape(BOLD.sub(r"\1", text), quote=False) if slack else text
 
 
 class _Unlogged:

@@ -117,7 +117,7 @@ class Standing:
 
 @cache  # one for each number of reference weeks
 def limits(false_alarms_a_year: float) -> Limits:
-    """Limits whose rules together keep to a budget of false alarms a year, divided by `SHARES`.
+    """Limits of which each gives its rule a share (`SHARES`) of a budget of false alarms a year.
 
     The single week and the sum of four by the normal tail; three of four by 3 a^3, the chance that the newest and two
     of the three before it are out; the CUSUM by Siegmund's approximation of its run length (Sequential Analysis, 1985,
@@ -154,7 +154,7 @@ def watch(
     Another model ends an incident and has no earlier weeks of its own; what is agreed goes for whatever model answers.
     `floor` is the agreed threshold (a ceiling where higher is worse) or None, `before` what was agreed in weeks when it
     was another: a week is held against what was agreed then. A week without a labelled request says nothing, and a week
-    of an open incident never becomes a reference. Of stable weeks about `false_alarms_a_year` are false alarms.
+    of an open incident never becomes a reference. Stable weeks open about `false_alarms_a_year` incidents a year.
     """
     earlier = before or {}
     if worse is Direction.HIGHER_IS_WORSE:

@@ -4,7 +4,8 @@
   by itself; each week's requests are then counted, and those beside what was said of them, and ids that were used
   twice. No row is checked, and none can be found again by its day.
 * `count`: every row is checked as a review checks it, and the same is counted, by day, with the latencies and the
-  quarters of an hour; but nothing is kept, so that a late label or a doubled id would need the raw files again.
+  quarters of an hour. What is kept are these counts and, to tell which day a late label belongs to and whether an id
+  is used twice, a hash of each id, in two files; what else is known of a request would have to be read again.
 
 Nothing is judged in either: a review that does all of this takes longer.
 """
@@ -77,16 +78,20 @@ def keep(made: DuckDBPyConnection, folder: Path, scratch: Path, weeks: int) -> C
     return found
 
 
-def count(made: DuckDBPyConnection, folder: Path, _: Path, weeks: int) -> Counts:
-    """Check every row and count it by day."""
+def count(made: DuckDBPyConnection, folder: Path, scratch: Path, weeks: int) -> Counts:
+    """Check every row, count it by day, and keep the counts and a hash of each id."""
     made.execute(f"""
         CREATE TABLE asked AS
         SELECT moment // {DAY} AS day, hash(id) AS place, {TIME} AS quarter, {STEP} AS step, {BIN} AS tenth, output,
             automatic, model_version, {SURE} AS sure
         FROM ({_checked(made, folder, PREDICTIONS, weeks)}) WHERE fine""")
-    counted = made.execute(f"""
-        SELECT step, quarter, {CELL}, count(*), sum(sure) FROM asked GROUP BY GROUPING SETS (
-            (day, model_version, step), (day, quarter, model_version), (day, {CELL}))""").fetchall()
+    made.execute(f"""
+        CREATE TABLE counted AS
+        SELECT day, step, quarter, {CELL}, count(*) AS n, sum(sure) AS sure FROM asked GROUP BY GROUPING SETS (
+            (day, model_version, step), (day, quarter, model_version), (day, {CELL}))""")
+    made.execute(f"COPY (SELECT day, place FROM asked) TO {quoted(f'{scratch}/ids.parquet')} {PARQUET}")
+    made.execute(f"COPY counted TO {quoted(f'{scratch}/counted.parquet')} {PARQUET}")
+    counted = made.execute(f"SELECT step, quarter, {CELL}, n, sure FROM counted").fetchall()
     made.execute("SELECT day // 7, count(*) - count(DISTINCT place) FROM asked GROUP BY 1").fetchall()
     told = made.execute(f"""
         SELECT output, answer, count(*) FROM ({_checked(made, folder, OUTCOMES, weeks)}) JOIN asked

@@ -130,7 +130,7 @@ def test_a_small_loss_that_stays_is_an_alarm_without_any_agreed_floor():
     assert found.expected == pytest.approx(0.88, abs=0.01)
 
 
-def test_a_slow_decay_that_begins_in_the_first_weeks_is_an_alarm_on_few_labels_though_its_weeks_become_the_usual():
+def test_a_slow_decay_that_begins_in_the_first_weeks_is_an_alarm_on_few_labels():
     # the demo's first client: automatic and right in 82 to 92 % of its first weeks, 72 % a third of a year later
     decay = weeks(41, 42, 44, 46, 42, 40, 40, 41, 39, 37, 37, 36, 37, 35, 38, 36, 37, 30, n=50)
     found = seen(decay, floor=0.8)[-1]
